@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What `bindgen` reads to make the bindings which the kernel crate lacks; what
+ * of it is taken is said in bindgen_parameters.
+ */
+#ifndef AUFS2_BINDINGS_H
+#define AUFS2_BINDINGS_H
+
+/* First, as in the kernel's bindings: no forward references to its enums. */
+#include <linux/hrtimer_types.h>
+
+#include <linux/backing-dev.h>
+#include <linux/backing-file.h>
+#include <linux/cred.h>
+#include <linux/exportfs.h>
+#include <linux/falloc.h>
+#include <linux/file.h>
+#include <linux/fileattr.h>
+#include <linux/filelock.h>
+#include <linux/fs.h>
+#include <linux/fs_context.h>
+#include <linux/fs_parser.h>
+#include <linux/fs_stack.h>
+#include <linux/fsnotify.h>
+#include <linux/iversion.h>
+#include <linux/magic.h>
+#include <linux/mm.h>
+#include <linux/mount.h>
+#include <linux/namei.h>
+#include <linux/pagemap.h>
+#include <linux/posix_acl.h>
+#include <linux/posix_acl_xattr.h>
+#include <linux/rmap.h>
+#include <linux/security.h>
+#include <linux/seq_file.h>
+#include <linux/shmem_fs.h>
+#include <linux/splice.h>
+#include <linux/statfs.h>
+#include <linux/swap.h>
+#include <linux/uio.h>
+#include <linux/writeback.h>
+#include <linux/xattr.h>
+
+/* Casts and macros which bindgen does not see through. */
+const unsigned int RUST_CONST_HELPER_SB_RDONLY = (__force unsigned int)SB_RDONLY;
+const unsigned int RUST_CONST_HELPER_SB_POSIXACL = (__force unsigned int)SB_POSIXACL;
+const unsigned int RUST_CONST_HELPER_LOOKUP_FOLLOW = (__force unsigned int)LOOKUP_FOLLOW;
+const unsigned int RUST_CONST_HELPER_LOOKUP_RCU = (__force unsigned int)LOOKUP_RCU;
+const unsigned int RUST_CONST_HELPER_LOOKUP_DIRECTORY = (__force unsigned int)LOOKUP_DIRECTORY;
+const unsigned int RUST_CONST_HELPER_SLAB_RECLAIM_ACCOUNT = (__force unsigned int)SLAB_RECLAIM_ACCOUNT;
+const unsigned int RUST_CONST_HELPER_SLAB_ACCOUNT = (__force unsigned int)SLAB_ACCOUNT;
+const unsigned int RUST_CONST_HELPER_MNT_NOATIME = (__force unsigned int)MNT_NOATIME;
+const unsigned int RUST_CONST_HELPER_IOCB_NOWAIT = (__force unsigned int)IOCB_NOWAIT;
+const unsigned int RUST_CONST_HELPER_IOCB_DSYNC = (__force unsigned int)IOCB_DSYNC;
+const unsigned int RUST_CONST_HELPER_IOCB_SYNC = (__force unsigned int)IOCB_SYNC;
+const unsigned int RUST_CONST_HELPER_IOCB_DIRECT = (__force unsigned int)IOCB_DIRECT;
+const unsigned int RUST_CONST_HELPER_FMODE_WRITE = (__force unsigned int)FMODE_WRITE;
+const unsigned int RUST_CONST_HELPER_FMODE_READ = (__force unsigned int)FMODE_READ;
+const unsigned int RUST_CONST_HELPER_FMODE_OPENED = (__force unsigned int)FMODE_OPENED;
+const unsigned int RUST_CONST_HELPER_FMODE_LSEEK = (__force unsigned int)FMODE_LSEEK;
+const unsigned int RUST_CONST_HELPER_FMODE_CAN_ODIRECT = (__force unsigned int)FMODE_CAN_ODIRECT;
+const unsigned int RUST_CONST_HELPER_ACL_TYPE_ACCESS = (__force unsigned int)ACL_TYPE_ACCESS;
+const unsigned int RUST_CONST_HELPER_ACL_TYPE_DEFAULT = (__force unsigned int)ACL_TYPE_DEFAULT;
+
+#endif /* AUFS2_BINDINGS_H */

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What Rust cannot call: inline functions and macros, one each, without a branch
+ * of ours.  `aufs2_helper_X` is `bindings::X` in Rust.
+ */
+
+#include "bindings.h"
+
+/* Inodes. */
+
+void aufs2_helper_inode_lock(struct inode *inode)
+{
+	inode_lock(inode);
+}
+
+void aufs2_helper_inode_unlock(struct inode *inode)
+{
+	inode_unlock(inode);
+}
+
+loff_t aufs2_helper_i_size_read(const struct inode *inode)
+{
+	return i_size_read(inode);
+}
+
+void aufs2_helper_i_size_write(struct inode *inode, loff_t size)
+{
+	i_size_write(inode, size);
+}
+
+u64 aufs2_helper_inode_peek_iversion_raw(const struct inode *inode)
+{
+	return inode_peek_iversion_raw(inode);
+}
+
+bool aufs2_helper_IS_POSIXACL(const struct inode *inode)
+{
+	return IS_POSIXACL(inode);
+}
+
+int aufs2_helper_get_write_access(struct inode *inode)
+{
+	return get_write_access(inode);
+}
+
+void aufs2_helper_put_write_access(struct inode *inode)
+{
+	put_write_access(inode);
+}
+
+unsigned int aufs2_helper_inode_state_read_once(struct inode *inode)
+{
+	return inode_state_read_once(inode);
+}
+
+void aufs2_helper_cache_no_acl_dont(struct inode *inode)
+{
+	inode->i_acl = inode->i_default_acl = ACL_DONT_CACHE;
+}
+
+vfsuid_t aufs2_helper_i_uid_into_vfsuid(struct mnt_idmap *idmap, const struct inode *inode)
+{
+	return i_uid_into_vfsuid(idmap, inode);
+}
+
+vfsgid_t aufs2_helper_i_gid_into_vfsgid(struct mnt_idmap *idmap, const struct inode *inode)
+{
+	return i_gid_into_vfsgid(idmap, inode);
+}
+
+struct timespec64 aufs2_helper_inode_get_ctime(const struct inode *inode)
+{
+	return inode_get_ctime(inode);
+}
+
+struct kmem_cache *aufs2_helper_kmem_cache_create(const char *name, unsigned int size,
+						  unsigned int align, slab_flags_t flags,
+						  void (*ctor)(void *))
+{
+	return kmem_cache_create(name, size, align, flags, ctor);
+}
+
+void *aufs2_helper_alloc_inode_sb(struct super_block *sb, struct kmem_cache *cache, gfp_t gfp)
+{
+	return alloc_inode_sb(sb, cache, gfp);
+}
+
+void aufs2_helper_lockdep_set_class_and_name(struct rw_semaphore *lock,
+					     struct lock_class_key *key, const char *name)
+{
+	lockdep_set_class_and_name(lock, key, name);
+}
+
+/* Dentries and names. */
+
+struct dentry *aufs2_helper_dget(struct dentry *dentry)
+{
+	return dget(dentry);
+}
+
+bool aufs2_helper_d_unhashed(const struct dentry *dentry)
+{
+	return d_unhashed(dentry);
+}
+
+void aufs2_helper_end_creating(struct dentry *child)
+{
+	end_creating(child);
+}
+
+void aufs2_helper_set_delayed_call(struct delayed_call *call, void (*fn)(void *), void *arg)
+{
+	set_delayed_call(call, fn, arg);
+}
+
+/* Mounts and credentials. */
+
+struct mnt_idmap *aufs2_helper_mnt_idmap(const struct vfsmount *mnt)
+{
+	return mnt_idmap(mnt);
+}
+
+const struct cred *aufs2_helper_override_creds(const struct cred *cred)
+{
+	return override_creds(cred);
+}
+
+const struct cred *aufs2_helper_revert_creds(const struct cred *cred)
+{
+	return revert_creds(cred);
+}
+
+const struct cred *aufs2_helper_get_current_cred(void)
+{
+	return get_current_cred();
+}
+
+const struct cred *aufs2_helper_current_cred(void)
+{
+	return current_cred();
+}
+
+void aufs2_helper_posix_acl_release(struct posix_acl *acl)
+{
+	posix_acl_release(acl);
+}
+
+bool aufs2_helper_is_uncached_acl(struct posix_acl *acl)
+{
+	return is_uncached_acl(acl);
+}
+
+__kernel_fsid_t aufs2_helper_u64_to_fsid(u64 v)
+{
+	return u64_to_fsid(v);
+}
+
+/* Files. */
+
+size_t aufs2_helper_iov_iter_count(const struct iov_iter *i)
+{
+	return iov_iter_count(i);
+}
+
+void aufs2_helper_init_sync_kiocb(struct kiocb *kiocb, struct file *filp)
+{
+	init_sync_kiocb(kiocb, filp);
+}
+
+int aufs2_helper_iocb_flags(struct file *file)
+{
+	return iocb_flags(file);
+}
+
+bool aufs2_helper_dir_emit(struct dir_context *ctx, const char *name, int namelen, u64 ino,
+			   unsigned int type)
+{
+	return dir_emit(ctx, name, namelen, ino, type);
+}
+
+int aufs2_helper_fatal_signal_pending(struct task_struct *p)
+{
+	return fatal_signal_pending(p);
+}
+
+/* Deferred work. */
+
+void aufs2_helper_INIT_WORK(struct work_struct *work, work_func_t func)
+{
+	INIT_WORK(work, func);
+}
+
+bool aufs2_helper_schedule_work(struct work_struct *work)
+{
+	return schedule_work(work);
+}

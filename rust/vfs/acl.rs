@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! POSIX access control lists.
+//!
+//! C header: [`include/linux/posix_acl.h`](srctree/include/linux/posix_acl.h)
+
+use super::{inode::Inode, mount::WriteAccess, path::Path, dentry::Dentry};
+use crate::{bindings, vfs::errno::{ENODATA, EOPNOTSUPP}};
+use core::ptr::NonNull;
+use kernel::{
+    error::{from_err_ptr, to_result},
+    prelude::*,
+};
+
+/// Which ACL of an inode.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum AclType {
+    /// The one that access is checked against.
+    Access,
+    /// The one that new objects in a directory inherit.
+    Default,
+}
+
+impl AclType {
+    pub(super) fn new(raw: c_int) -> Self {
+        if raw == bindings::ACL_TYPE_DEFAULT as c_int {
+            Self::Default
+        } else {
+            Self::Access
+        }
+    }
+
+    /// The extended attribute that the ACL is kept in.
+    pub(crate) fn xattr_name(self) -> &'static CStr {
+        match self {
+            Self::Access => c"system.posix_acl_access",
+            Self::Default => c"system.posix_acl_default",
+        }
+    }
+
+    fn to_raw(self) -> c_int {
+        match self {
+            Self::Access => bindings::ACL_TYPE_ACCESS as c_int,
+            Self::Default => bindings::ACL_TYPE_DEFAULT as c_int,
+        }
+    }
+}
+
+/// A counted, immutable ACL.
+#[repr(transparent)]
+pub(crate) struct Acl(NonNull<bindings::posix_acl>);
+
+impl Drop for Acl {
+    fn drop(&mut self) {
+        // SAFETY: The count is ours.
+        unsafe { bindings::posix_acl_release(self.0.as_ptr()) };
+    }
+}
+
+impl Acl {
+    /// # Safety
+    ///
+    /// `ptr` is null, or a valid ACL with a count that this takes over.
+    unsafe fn from_owned(ptr: *mut bindings::posix_acl) -> Option<Self> {
+        NonNull::new(ptr).map(Self)
+    }
+
+    /// # Safety
+    ///
+    /// `ptr` holds null, or a valid ACL that lives as long as the reference.
+    pub(super) unsafe fn borrow(ptr: &*mut bindings::posix_acl) -> Option<&Self> {
+        if ptr.is_null() {
+            return None;
+        }
+        // SAFETY: `Acl` is transparent over a non-null pointer, which this is.
+        Some(unsafe { &*core::ptr::from_ref(ptr).cast::<Self>() })
+    }
+
+    /// The pointer, null or error pointer that C expects.
+    pub(super) fn into_c(result: Result<Option<Self>>) -> *mut bindings::posix_acl {
+        match result {
+            Ok(Some(acl)) => core::mem::ManuallyDrop::new(acl).0.as_ptr(),
+            Ok(None) => core::ptr::null_mut(),
+            Err(e) => e.to_ptr(),
+        }
+    }
+
+    /// The ACL of the inode at `path`, as user space would get it there.
+    pub(crate) fn get(path: Path<'_>, acl_type: AclType) -> Result<Option<Self>> {
+        // SAFETY: `path` is valid during the call, the name static.
+        let acl = from_err_ptr(unsafe {
+            bindings::vfs_get_acl(
+                path.idmap().as_ptr(),
+                path.dentry.as_ptr(),
+                acl_type.xattr_name().as_char_ptr(),
+            )
+        });
+        match acl {
+            // SAFETY: The call returned a count, or null.
+            Ok(acl) => Ok(unsafe { Self::from_owned(acl) }),
+            Err(e) if e == ENODATA || e == EOPNOTSUPP => Ok(None),
+            Err(e) => Err(e),
+        }
+    }
+
+    /// The ACL of `inode` for a permission check, without the path that leads there.
+    pub(crate) fn of_inode(inode: &Inode, acl_type: AclType) -> Result<Option<Self>> {
+        // SAFETY: The inode is alive.
+        let acl = from_err_ptr(unsafe { bindings::get_inode_acl(inode.as_ptr(), acl_type.to_raw()) })?;
+        // SAFETY: The call returned a count, or null.
+        Ok(unsafe { Self::from_owned(acl) })
+    }
+
+    /// The ACL of `inode` if it is cached, within an RCU walk. `ECHILD` if it is not.
+    pub(crate) fn of_inode_rcu(inode: &Inode, acl_type: AclType) -> Result<Option<Self>> {
+        // SAFETY: The inode is alive, by RCU.
+        let acl = unsafe { bindings::get_cached_acl_rcu(inode.as_ptr(), acl_type.to_raw()) };
+        // An ACL found without a count may only be used within the walk, where the VFS counts none.
+        // `ACL_DONT_CACHE` and the sentinels of a read in progress are no ACLs.
+        // SAFETY: The call only looks at the pointer's value.
+        if unsafe { bindings::is_uncached_acl(acl) } {
+            return Err(ECHILD);
+        }
+        if !acl.is_null() {
+            return Err(ECHILD);
+        }
+        Ok(None)
+    }
+
+    /// Sets or removes an ACL of `dentry` on `access`'s mount.
+    pub(crate) fn set(
+        access: &WriteAccess<'_>,
+        dentry: &Dentry,
+        acl: Option<&Self>,
+        acl_type: AclType,
+    ) -> Result {
+        let idmap = access.mount().idmap().as_ptr();
+        let name = acl_type.xattr_name().as_char_ptr();
+        // SAFETY: All are valid during the call.
+        to_result(unsafe {
+            match acl {
+                Some(acl) => bindings::vfs_set_acl(idmap, dentry.as_ptr(), name, acl.0.as_ptr()),
+                None => bindings::vfs_remove_acl(idmap, dentry.as_ptr(), name),
+            }
+        })
+    }
+
+    /// The uid and gid mapping of an idmapped mount is applied by the VFS; whether the current task
+    /// may set ACLs on `inode` with its set-group-id bit kept.
+    pub(crate) fn keeps_sgid(inode: &Inode) -> bool {
+        // SAFETY: The inode is alive.
+        unsafe {
+            bindings::in_group_p((*inode.as_ptr()).i_gid) != 0
+                || bindings::capable_wrt_inode_uidgid(
+                    &raw mut bindings::nop_mnt_idmap,
+                    inode.as_ptr(),
+                    bindings::CAP_FSETID as c_int,
+                )
+        }
+    }
+}

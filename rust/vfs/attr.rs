@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Changing the attributes of an inode.
+//!
+//! C header: `struct iattr` in [`include/linux/fs.h`](srctree/include/linux/fs.h)
+
+use super::{
+    dentry::{DEntry, Dentry},
+    idmap::Idmap,
+    mode::Mode,
+    mount::WriteAccess,
+    path::Path,
+    stat::Stat,
+    super_block::FileSystem,
+};
+use crate::bindings;
+use kernel::{error::to_result, prelude::*};
+
+/// A request to change attributes.
+#[derive(Clone, Copy)]
+pub(crate) struct Attr(pub(super) bindings::iattr);
+
+impl Attr {
+    fn empty() -> Self {
+        Self(pin_init::zeroed())
+    }
+
+    /// Asks for a size.
+    pub(crate) fn size(size: i64) -> Self {
+        let mut attr = Self::empty();
+        attr.0.ia_valid = bindings::ATTR_SIZE;
+        attr.0.ia_size = size;
+        attr
+    }
+
+    /// Asks for permission bits.
+    pub(crate) fn mode(mode: Mode) -> Self {
+        let mut attr = Self::empty();
+        attr.0.ia_valid = bindings::ATTR_MODE;
+        attr.0.ia_mode = mode.0;
+        attr
+    }
+
+    /// Asks for the owner and group in `stat`.
+    pub(crate) fn owner(stat: &Stat) -> Self {
+        let mut attr = Self::empty();
+        attr.0.ia_valid = bindings::ATTR_UID | bindings::ATTR_GID;
+        attr.0.__bindgen_anon_1.ia_uid = stat.0.uid;
+        attr.0.__bindgen_anon_2.ia_gid = stat.0.gid;
+        attr
+    }
+
+    /// Asks for the access and modification times in `stat`.
+    pub(crate) fn times(stat: &Stat) -> Self {
+        let mut attr = Self::empty();
+        attr.0.ia_valid = bindings::ATTR_ATIME
+            | bindings::ATTR_MTIME
+            | bindings::ATTR_ATIME_SET
+            | bindings::ATTR_MTIME_SET
+            | bindings::ATTR_CTIME;
+        attr.0.ia_atime = stat.0.atime;
+        attr.0.ia_mtime = stat.0.mtime;
+        attr
+    }
+
+    /// Asks for the set-group-id bit to go.
+    pub(crate) fn kill_sgid() -> Self {
+        let mut attr = Self::empty();
+        attr.0.ia_valid = bindings::ATTR_KILL_SGID;
+        attr
+    }
+
+    /// The size asked for, if one is.
+    pub(crate) fn new_size(&self) -> Option<i64> {
+        (self.0.ia_valid & bindings::ATTR_SIZE != 0).then_some(self.0.ia_size)
+    }
+
+    /// Checks that the current task may change `dentry`, of the filesystem `T`, like this, and
+    /// settles what the request implies (`setattr_prepare`).
+    pub(crate) fn prepare<T: FileSystem>(&mut self, idmap: &Idmap, dentry: &DEntry<T>) -> Result {
+        // SAFETY: All are valid during the call.
+        to_result(unsafe {
+            bindings::setattr_prepare(idmap.as_ptr(), dentry.as_ptr(), &mut self.0)
+        })
+    }
+
+    /// The request as it goes to the filesystem below: killing set-id bits is settled by the mode,
+    /// and neither the open file nor the fact of an `O_TRUNC` is the lower one's business.
+    pub(crate) fn for_lower(mut self) -> Self {
+        if self.0.ia_valid & (bindings::ATTR_KILL_SUID | bindings::ATTR_KILL_SGID) != 0 {
+            self.0.ia_valid &= !bindings::ATTR_MODE;
+        }
+        self.0.ia_valid &= !(bindings::ATTR_FILE | bindings::ATTR_OPEN);
+        self.0.ia_file = core::ptr::null_mut();
+        self
+    }
+
+    /// Changes the attributes of `dentry` below `access`'s mount; takes its inode's lock.
+    pub(crate) fn apply(mut self, access: &WriteAccess<'_>, dentry: &Dentry) -> Result {
+        let inode = dentry.inode().ok_or(ENOENT)?;
+        let lock = inode.lock();
+        // SAFETY: All are valid, and the inode is locked, as `notify_change` wants.
+        let ret = to_result(unsafe {
+            bindings::notify_change(
+                access.mount().idmap().as_ptr(),
+                dentry.as_ptr(),
+                &mut self.0,
+                core::ptr::null_mut(),
+            )
+        });
+        drop(lock);
+        ret
+    }
+}
+
+/// Reads the `FS_IOC_GETFLAGS` attributes at `path`.
+///
+/// # Safety
+///
+/// `fa` is valid.
+pub(super) unsafe fn fileattr_get(path: Path<'_>, fa: *mut bindings::file_kattr) -> Result {
+    // SAFETY: `path` is valid during the call.
+    let ret = to_result(unsafe { bindings::vfs_fileattr_get(path.dentry.as_ptr(), fa) });
+    // A filesystem without the operation says so to the VFS in a code of the kernel's own.
+    match ret {
+        Err(e) if e.to_errno() == -(bindings::ENOIOCTLCMD as c_int) => Err(ENOTTY),
+        other => other,
+    }
+}
+
+/// Sets the `FS_IOC_SETFLAGS` attributes at `path`, of a writable mount.
+///
+/// # Safety
+///
+/// `fa` is valid.
+pub(super) unsafe fn fileattr_set(path: Path<'_>, fa: *mut bindings::file_kattr) -> Result {
+    let _access = path.mnt.want_write()?;
+    // SAFETY: `path` is valid during the call.
+    to_result(unsafe {
+        bindings::vfs_fileattr_set(path.idmap().as_ptr(), path.dentry.as_ptr(), fa)
+    })
+}

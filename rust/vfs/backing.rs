@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! I/O on an open file that is served by a file of another filesystem.
+//!
+//! C header: [`include/linux/backing-file.h`](srctree/include/linux/backing-file.h)
+
+use super::{
+    cred::Cred,
+    file::{FsFile, KernelFile},
+    super_block::FileSystem,
+};
+use crate::bindings;
+use core::{marker::PhantomData, mem::MaybeUninit};
+use kernel::{error::to_result, prelude::*};
+
+/// What a stacked filesystem does after I/O below it.
+pub(crate) trait Hooks: Sized + 'static {
+    type Fs: FileSystem;
+
+    /// Data was read.
+    fn accessed(file: &FsFile<Self::Fs>);
+    /// A write has ended, well or not.
+    fn written(file: &FsFile<Self::Fs>);
+}
+
+/// A read or write of an open file of `T` in progress.
+pub(crate) struct Iocb<'a, T: FileSystem>(pub(super) *mut bindings::kiocb, PhantomData<&'a T>);
+
+/// The user's side of a read or write: where data goes to or comes from.
+pub(crate) struct Iter<'a>(pub(super) *mut bindings::iov_iter, PhantomData<&'a ()>);
+
+impl Iter<'_> {
+    /// # Safety
+    ///
+    /// `ptr` is valid, and the caller's alone, during `'a`.
+    pub(super) unsafe fn from_raw(ptr: *mut bindings::iov_iter) -> Self {
+        Self(ptr, PhantomData)
+    }
+
+    /// Bytes that are left.
+    pub(crate) fn len(&self) -> usize {
+        // SAFETY: The iterator is valid.
+        unsafe { bindings::iov_iter_count(self.0) }
+    }
+}
+
+impl<'a, T: FileSystem> Iocb<'a, T> {
+    /// # Safety
+    ///
+    /// `ptr` is a valid control block of a file of `T` during `'a`.
+    pub(super) unsafe fn from_raw(ptr: *mut bindings::kiocb) -> Self {
+        Self(ptr, PhantomData)
+    }
+
+    /// The file.
+    pub(crate) fn file(&self) -> &'a FsFile<T> {
+        // SAFETY: The control block holds a reference to its file.
+        unsafe { FsFile::from_raw((*self.0).ki_filp) }
+    }
+
+    /// The `IOCB_*` flags.
+    pub(crate) fn flags(&self) -> u32 {
+        // SAFETY: The control block is valid.
+        unsafe { (*self.0).ki_flags as u32 }
+    }
+}
+
+fn count(ret: isize) -> Result<isize> {
+    // `EIOCBQUEUED` is an error that means success to come; it goes through as it is.
+    to_result(ret.min(0) as c_int)?;
+    Ok(ret)
+}
+
+struct Table<H: Hooks>(PhantomData<H>);
+
+impl<H: Hooks> Table<H> {
+    unsafe extern "C" fn accessed(file: *mut bindings::file) {
+        // SAFETY: Called back with the file of ours that the I/O was for.
+        H::accessed(unsafe { FsFile::from_raw(file) });
+    }
+
+    unsafe extern "C" fn end_write(iocb: *mut bindings::kiocb, _ret: isize) {
+        // SAFETY: Called back with the control block of ours that the I/O was for.
+        H::written(unsafe { FsFile::from_raw((*iocb).ki_filp) });
+    }
+
+    fn context(cred: &Cred) -> bindings::backing_file_ctx {
+        bindings::backing_file_ctx {
+            cred: cred.as_ptr(),
+            accessed: Some(Self::accessed),
+            end_write: Some(Self::end_write),
+        }
+    }
+}
+
+/// Reads from `lower` for `iocb`.
+pub(crate) fn read<H: Hooks>(
+    lower: &KernelFile,
+    iocb: &Iocb<'_, H::Fs>,
+    iter: &mut Iter<'_>,
+    cred: &Cred,
+) -> Result<isize> {
+    let mut ctx = Table::<H>::context(cred);
+    // SAFETY: All are valid during the call; a read that goes on after it has what it needs copied.
+    count(unsafe {
+        bindings::backing_file_read_iter(
+            lower.as_ptr(),
+            iter.0,
+            iocb.0,
+            (*iocb.0).ki_flags,
+            &mut ctx,
+        )
+    })
+}
+
+/// Writes to `lower` for `iocb`. The caller holds the inode lock of the file that is written. `mask`
+/// takes `IOCB_*` flags away.
+pub(crate) fn write<H: Hooks>(
+    lower: &KernelFile,
+    iocb: &Iocb<'_, H::Fs>,
+    iter: &mut Iter<'_>,
+    cred: &Cred,
+    mask: u32,
+) -> Result<isize> {
+    let mut ctx = Table::<H>::context(cred);
+    // SAFETY: As in `read`.
+    count(unsafe {
+        bindings::backing_file_write_iter(
+            lower.as_ptr(),
+            iter.0,
+            iocb.0,
+            (*iocb.0).ki_flags & !(mask as c_int),
+            &mut ctx,
+        )
+    })
+}
+
+/// The pipe of a splice.
+pub(crate) struct Pipe(pub(super) *mut bindings::pipe_inode_info);
+
+/// Splices from `lower` at `*pos` into `pipe`.
+pub(crate) fn splice_read<H: Hooks>(
+    lower: &KernelFile,
+    user: &FsFile<H::Fs>,
+    pos: &mut i64,
+    pipe: &Pipe,
+    len: usize,
+    flags: u32,
+    cred: &Cred,
+) -> Result<isize> {
+    let mut ctx = Table::<H>::context(cred);
+    with_iocb(user, pos, |iocb| {
+        // SAFETY: All are valid during the call.
+        unsafe {
+            bindings::backing_file_splice_read(lower.as_ptr(), iocb, pipe.0, len, flags, &mut ctx)
+        }
+    })
+}
+
+/// Splices from `pipe` to `lower` at `*pos`. The caller holds the inode lock of `user`.
+pub(crate) fn splice_write<H: Hooks>(
+    lower: &KernelFile,
+    user: &FsFile<H::Fs>,
+    pos: &mut i64,
+    pipe: &Pipe,
+    len: usize,
+    flags: u32,
+    cred: &Cred,
+) -> Result<isize> {
+    let mut ctx = Table::<H>::context(cred);
+    with_iocb(user, pos, |iocb| {
+        // SAFETY: All are valid during the call.
+        unsafe {
+            bindings::backing_file_splice_write(pipe.0, lower.as_ptr(), iocb, len, flags, &mut ctx)
+        }
+    })
+}
+
+fn with_iocb<T: FileSystem>(
+    user: &FsFile<T>,
+    pos: &mut i64,
+    f: impl FnOnce(*mut bindings::kiocb) -> isize,
+) -> Result<isize> {
+    let mut iocb = MaybeUninit::<bindings::kiocb>::zeroed();
+    // SAFETY: The call fills the control block in; the file is alive.
+    unsafe { bindings::init_sync_kiocb(iocb.as_mut_ptr(), user.as_ptr()) };
+    // SAFETY: Just filled in.
+    let mut iocb = unsafe { iocb.assume_init() };
+    iocb.ki_pos = *pos;
+    let ret = f(&mut iocb);
+    *pos = iocb.ki_pos;
+    count(ret)
+}

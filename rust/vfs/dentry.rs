@@ -1,0 +1,301 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Dentries: any dentry, and the dentries of a filesystem.
+//!
+//! C header: [`include/linux/dcache.h`](srctree/include/linux/dcache.h)
+
+use super::{
+    inode::{INode, Inode, Locked},
+    name::{Name, NAME_MAX},
+    super_block::{FileSystem, SuperBlock},
+};
+use crate::{bindings, vfs::errno::ESTALE};
+use core::{marker::PhantomData, ops::Deref, ptr::NonNull};
+use kernel::{
+    error::from_err_ptr,
+    prelude::*,
+    sync::aref::{ARef, AlwaysRefCounted},
+    sync::rcu,
+    types::Opaque,
+};
+
+/// Any `struct dentry`.
+#[repr(transparent)]
+pub(crate) struct Dentry(Opaque<bindings::dentry>);
+
+// SAFETY: Dentries are shared between threads.
+unsafe impl Send for Dentry {}
+// SAFETY: As above; what we read of one is read once, or is constant.
+unsafe impl Sync for Dentry {}
+
+// SAFETY: `dget` and `dput` count references, and a counted dentry stays alive.
+unsafe impl AlwaysRefCounted for Dentry {
+    fn inc_ref(&self) {
+        // SAFETY: `self` is a valid dentry with a count.
+        unsafe { bindings::dget(self.as_ptr()) };
+    }
+
+    unsafe fn dec_ref(obj: NonNull<Self>) {
+        // SAFETY: The caller gives up a count that it owns.
+        unsafe { bindings::dput(obj.as_ptr().cast()) };
+    }
+}
+
+impl Dentry {
+    /// # Safety
+    ///
+    /// `ptr` is a valid dentry during `'a`.
+    pub(super) unsafe fn from_raw<'a>(ptr: *mut bindings::dentry) -> &'a Self {
+        // SAFETY: By the contract of this function, and as `Dentry` is transparent.
+        unsafe { &*ptr.cast() }
+    }
+
+    /// # Safety
+    ///
+    /// `ptr` is a valid dentry and the caller owns a count, which this takes over.
+    pub(super) unsafe fn from_raw_owned(ptr: *mut bindings::dentry) -> ARef<Self> {
+        // SAFETY: By the contract of this function.
+        unsafe { ARef::from_raw(NonNull::new_unchecked(ptr.cast())) }
+    }
+
+    pub(crate) fn as_ptr(&self) -> *mut bindings::dentry {
+        self.0.get()
+    }
+
+    /// The inode, unless the dentry is negative.
+    ///
+    /// A counted dentry keeps its inode: it does not become negative while the count is held, as
+    /// the VFS only does that to a dentry whose sole user asks for it.
+    pub(crate) fn inode(&self) -> Option<&Inode> {
+        // SAFETY: The dentry is alive.
+        let inode = unsafe { (&raw const (*self.as_ptr()).d_inode).read_volatile() };
+        // SAFETY: The reference that keeps the dentry alive keeps its inode, too; see above.
+        (!inode.is_null()).then(|| unsafe { Inode::from_raw(inode) })
+    }
+
+    /// The inode as an RCU walk sees it.
+    pub(crate) fn inode_rcu<'a>(&'a self, _guard: &'a rcu::Guard) -> Option<&'a Inode> {
+        self.inode()
+    }
+
+    /// Whether the dentry has an inode.
+    pub(crate) fn is_positive(&self) -> bool {
+        self.inode().is_some()
+    }
+
+    /// Whether the dentry was removed from its directory, or never was in one.
+    pub(crate) fn is_unhashed(&self) -> bool {
+        // SAFETY: The dentry is alive.
+        unsafe { bindings::d_unhashed(self.as_ptr()) }
+    }
+
+    /// The parent, with a reference.
+    pub(crate) fn parent(&self) -> ARef<Dentry> {
+        // SAFETY: The dentry is alive; `dget_parent` returns a counted dentry.
+        unsafe { Dentry::from_raw_owned(bindings::dget_parent(self.as_ptr())) }
+    }
+
+    /// Whether `ancestor` is this dentry or above it.
+    pub(crate) fn is_within(&self, ancestor: &Dentry) -> bool {
+        // SAFETY: Both dentries are alive.
+        unsafe { bindings::is_subdir(self.as_ptr(), ancestor.as_ptr()) }
+    }
+
+    /// A copy of the name as it is now; a rename may change the dentry's own at any time.
+    pub(crate) fn name(&self) -> NameSnapshot {
+        let mut snapshot = NameSnapshot {
+            len: 0,
+            bytes: [0; NAME_MAX],
+        };
+        // SAFETY: The dentry is alive; `d_lock` keeps its name from changing.
+        unsafe {
+            let lock = (&raw mut (*self.as_ptr()).d_lockref.__bindgen_anon_1.__bindgen_anon_1.lock).cast();
+            bindings::spin_lock(lock);
+            let name = &raw const (*self.as_ptr()).__bindgen_anon_1.d_name;
+            let len = ((*name).__bindgen_anon_1.__bindgen_anon_1.len as usize).min(NAME_MAX);
+            core::ptr::copy_nonoverlapping((*name).name, snapshot.bytes.as_mut_ptr(), len);
+            snapshot.len = len;
+            bindings::spin_unlock(lock);
+        }
+        snapshot
+    }
+}
+
+/// A copy of a dentry's name.
+pub(crate) struct NameSnapshot {
+    len: usize,
+    bytes: [u8; NAME_MAX],
+}
+
+impl NameSnapshot {
+    /// The name. `EINVAL` for that of a root, which is not one component.
+    pub(crate) fn get(&self) -> Result<&Name> {
+        Name::new(&self.bytes[..self.len])
+    }
+}
+
+/// A dentry of the filesystem `T`.
+#[repr(transparent)]
+pub(crate) struct DEntry<T: FileSystem>(Dentry, PhantomData<T>);
+
+// SAFETY: As for `Dentry`.
+unsafe impl<T: FileSystem> AlwaysRefCounted for DEntry<T> {
+    fn inc_ref(&self) {
+        self.0.inc_ref();
+    }
+
+    unsafe fn dec_ref(obj: NonNull<Self>) {
+        // SAFETY: As for `Dentry`, over which `DEntry` is transparent.
+        unsafe { Dentry::dec_ref(obj.cast()) };
+    }
+}
+
+impl<T: FileSystem> Deref for DEntry<T> {
+    type Target = Dentry;
+
+    fn deref(&self) -> &Dentry {
+        &self.0
+    }
+}
+
+impl<T: FileSystem> DEntry<T> {
+    /// # Safety
+    ///
+    /// `ptr` is a valid dentry of a super block of `T` during `'a`.
+    pub(super) unsafe fn from_raw<'a>(ptr: *mut bindings::dentry) -> &'a Self {
+        // SAFETY: By the contract of this function, and as `DEntry` is transparent.
+        unsafe { &*ptr.cast() }
+    }
+
+    /// The super block that the dentry is on.
+    pub(crate) fn sb(&self) -> &SuperBlock<T> {
+        // SAFETY: A dentry of `T` is on a super block of `T`, which outlives it.
+        unsafe { SuperBlock::from_raw((*self.as_ptr()).d_sb) }
+    }
+
+    /// The inode, unless the dentry is negative.
+    pub(crate) fn node(&self) -> Option<&INode<T>> {
+        // SAFETY: The inode of a dentry of `T` is one of `T`, and is not new once instantiated.
+        self.inode().map(|inode| unsafe { INode::from_raw(inode.as_ptr()) })
+    }
+
+    /// The inode of a dentry that an operation was called with for what it names. `ESTALE` if it
+    /// has none after all.
+    pub(crate) fn positive(&self) -> Result<&INode<T>> {
+        self.node().ok_or(ESTALE)
+    }
+
+    /// The parent, with a reference.
+    pub(crate) fn parent_entry(&self) -> ARef<DEntry<T>> {
+        // SAFETY: The parent of a dentry of `T` is one of `T`, over which `DEntry` is transparent.
+        unsafe { ARef::from_raw(ARef::into_raw(self.parent()).cast()) }
+    }
+
+    /// Whether this is the root of the filesystem.
+    pub(crate) fn is_root(&self) -> bool {
+        // SAFETY: The dentry is alive.
+        unsafe { (&raw const (*self.as_ptr()).d_parent).read_volatile() == self.as_ptr() }
+    }
+
+    /// The number that [`DEntry::set_stamp`] left, from `d_time`.
+    pub(crate) fn stamp(&self) -> usize {
+        // SAFETY: The dentry is alive; `d_time` is the filesystem's to use.
+        unsafe { (&raw const (*self.as_ptr()).d_time).read_volatile() }
+    }
+
+    /// Leaves a number with the dentry.
+    pub(crate) fn set_stamp(&self, stamp: usize) {
+        // SAFETY: The dentry is alive; `d_time` is the filesystem's to use.
+        unsafe { (&raw mut (*self.as_ptr()).d_time).write_volatile(stamp) };
+    }
+
+    /// Removes the dentry from the hash, so that the next lookup asks the filesystem.
+    pub(crate) fn drop_from_cache(&self) {
+        // SAFETY: The dentry is alive.
+        unsafe { bindings::d_drop(self.as_ptr()) };
+    }
+
+    /// Any dentry that names `inode` now, with a reference.
+    pub(crate) fn alias_of(inode: &INode<T>) -> Option<ARef<Self>> {
+        // SAFETY: The inode is alive; `d_find_any_alias` returns a counted dentry or null.
+        let dentry = unsafe { bindings::d_find_any_alias(inode.as_ptr()) };
+        // SAFETY: An alias of an inode of `T` is a dentry of `T`, and the count is ours.
+        NonNull::new(dentry).map(|dentry| unsafe { ARef::from_raw(dentry.cast()) })
+    }
+}
+
+/// A dentry that the VFS is looking up: nobody else may instantiate it.
+pub(crate) struct InLookup<'a, T: FileSystem>(&'a DEntry<T>);
+
+/// What a lookup ended with; only [`InLookup::splice`] makes one.
+pub(crate) struct Spliced<T: FileSystem>(pub(super) *mut bindings::dentry, PhantomData<T>);
+
+impl<'a, T: FileSystem> InLookup<'a, T> {
+    /// # Safety
+    ///
+    /// The dentry is in lookup, by the caller of the operation.
+    pub(super) unsafe fn assume(dentry: &'a DEntry<T>) -> Self {
+        Self(dentry)
+    }
+
+    /// Ends the lookup: the name means `inode`, or nothing. A directory that has a dentry already
+    /// is moved here (`d_splice_alias`).
+    pub(crate) fn splice(self, inode: Option<ARef<INode<T>>>, stamp: usize) -> Result<Spliced<T>> {
+        self.0.set_stamp(stamp);
+        let raw = inode.map_or(core::ptr::null_mut(), |inode| {
+            ARef::into_raw(inode).as_ptr().cast()
+        });
+        // SAFETY: The dentry is in lookup; the call takes over the inode's count, even on error.
+        let found = from_err_ptr(unsafe { bindings::d_splice_alias(raw, self.0.as_ptr()) })?;
+        if !found.is_null() {
+            // SAFETY: The call returned a counted dentry of this filesystem.
+            unsafe { DEntry::<T>::from_raw(found) }.set_stamp(stamp);
+        }
+        Ok(Spliced(found, PhantomData))
+    }
+}
+
+impl<T: FileSystem> Deref for InLookup<'_, T> {
+    type Target = DEntry<T>;
+
+    fn deref(&self) -> &DEntry<T> {
+        self.0
+    }
+}
+
+/// A negative dentry in a locked directory: the place for a new object.
+pub(crate) struct Negative<'a, T: FileSystem> {
+    dentry: &'a DEntry<T>,
+    dir: Locked<'a, T>,
+}
+
+impl<'a, T: FileSystem> Negative<'a, T> {
+    /// # Safety
+    ///
+    /// `dentry` is negative and a child of `dir`, which is locked during `'a`.
+    pub(super) unsafe fn assume(dir: Locked<'a, T>, dentry: &'a DEntry<T>) -> Self {
+        Self { dentry, dir }
+    }
+
+    /// The directory that the name is in.
+    pub(crate) fn dir(&self) -> &Locked<'a, T> {
+        &self.dir
+    }
+
+    /// Gives the name its meaning.
+    pub(crate) fn instantiate(self, inode: ARef<INode<T>>) {
+        // SAFETY: The dentry is negative and its directory locked, by the type; the call takes over
+        // the inode's count.
+        unsafe {
+            bindings::d_instantiate(self.dentry.as_ptr(), ARef::into_raw(inode).as_ptr().cast());
+        }
+    }
+}
+
+impl<T: FileSystem> Deref for Negative<'_, T> {
+    type Target = DEntry<T>;
+
+    fn deref(&self) -> &DEntry<T> {
+        self.dentry
+    }
+}

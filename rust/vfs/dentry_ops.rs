@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `struct dentry_operations`.
+//!
+//! C header: [`include/linux/dcache.h`](srctree/include/linux/dcache.h)
+
+use super::{
+    dentry::{DEntry, Dentry},
+    super_block::FileSystem,
+};
+use crate::bindings;
+use core::marker::PhantomData;
+use kernel::{prelude::*, sync::rcu};
+
+/// How a lookup revalidates a cached dentry.
+pub(crate) struct Revalidate<'a, T: FileSystem> {
+    pub(crate) dentry: &'a DEntry<T>,
+    /// Whether this is an RCU walk, in which nothing may sleep: answer `ECHILD` to be asked again.
+    pub(crate) rcu: bool,
+    pub(crate) _private: PhantomData<&'a rcu::Guard>,
+}
+
+/// What inode is asked for by `d_real`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Real {
+    /// The one that has the data.
+    Data,
+    /// The one that has the metadata.
+    Metadata,
+}
+
+/// The dentry operations of a filesystem.
+pub(crate) trait Operations: Sized + 'static {
+    type Fs: FileSystem;
+
+    /// Whether a cached dentry still holds. `false` drops it, **and detaches what is mounted below
+    /// it**: answer `false` only if the object is gone or has become another.
+    fn revalidate(call: Revalidate<'_, Self::Fs>) -> Result<bool>;
+
+    /// The dentry below this one that really has the data or metadata of a regular file.
+    fn real<'a>(dentry: &'a DEntry<Self::Fs>, what: Real) -> &'a Dentry;
+}
+
+/// The C table of `O`.
+pub(super) struct Table<O: Operations>(PhantomData<O>);
+
+impl<O: Operations> Table<O> {
+    pub(super) const TABLE: bindings::dentry_operations = bindings::dentry_operations {
+        d_revalidate: Some(Self::revalidate),
+        d_real: Some(Self::real),
+        ..pin_init::zeroed()
+    };
+
+    unsafe extern "C" fn revalidate(
+        _dir: *mut bindings::inode,
+        _name: *const bindings::qstr,
+        dentry: *mut bindings::dentry,
+        flags: c_uint,
+    ) -> c_int {
+        // SAFETY: The VFS calls with a dentry of ours, counted or protected by RCU.
+        let dentry = unsafe { DEntry::from_raw(dentry) };
+        match O::revalidate(Revalidate {
+            dentry,
+            rcu: flags & bindings::LOOKUP_RCU != 0,
+            _private: PhantomData,
+        }) {
+            Ok(valid) => valid.into(),
+            Err(e) => e.to_errno(),
+        }
+    }
+
+    unsafe extern "C" fn real(
+        dentry: *mut bindings::dentry,
+        what: bindings::d_real_type,
+    ) -> *mut bindings::dentry {
+        // SAFETY: The VFS calls with a counted dentry of ours.
+        let dentry = unsafe { DEntry::from_raw(dentry) };
+        let what = if what == bindings::d_real_type_D_REAL_METADATA {
+            Real::Metadata
+        } else {
+            Real::Data
+        };
+        O::real(dentry, what).as_ptr()
+    }
+}

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The attributes that a stacked inode repeats from the inode below it.
+
+use super::{
+    idmap::Idmap,
+    inode::{INode, Inode},
+    super_block::FileSystem,
+};
+use crate::bindings;
+
+/// `i_flags` that a stacked inode takes over: what the VFS itself enforces.
+const COPIED_FLAGS: u32 = bindings::S_SYNC
+    | bindings::S_NOATIME
+    | bindings::S_APPEND
+    | bindings::S_IMMUTABLE
+    | bindings::S_DIRSYNC;
+
+impl<T: FileSystem> INode<T> {
+    /// Repeats owner, mode, flags, times and size of `real`, seen through `idmap`.
+    ///
+    /// `i_lock` keeps two of these from mixing; readers of single fields take no lock, as anywhere
+    /// in the VFS.
+    pub(crate) fn copy_attr(&self, real: &Inode, idmap: &Idmap) {
+        let (to, from) = (self.as_ptr(), real.as_ptr());
+        // SAFETY: Both inodes are alive; `i_lock` serialises writers of the fields.
+        unsafe {
+            let uid = bindings::i_uid_into_vfsuid(idmap.as_ptr(), from);
+            let gid = bindings::i_gid_into_vfsgid(idmap.as_ptr(), from);
+            bindings::spin_lock(&raw mut (*to).i_lock);
+            (*to).i_uid.val = uid.val;
+            (*to).i_gid.val = gid.val;
+            (*to).i_mode = (*from).i_mode;
+            bindings::inode_set_flags(to, (*from).i_flags & COPIED_FLAGS, COPIED_FLAGS);
+            (*to).i_atime_sec = (*from).i_atime_sec;
+            (*to).i_atime_nsec = (*from).i_atime_nsec;
+            (*to).i_mtime_sec = (*from).i_mtime_sec;
+            (*to).i_mtime_nsec = (*from).i_mtime_nsec;
+            bindings::inode_set_ctime_to_ts(to, bindings::inode_get_ctime(from));
+            bindings::i_size_write(to, bindings::i_size_read(from));
+            bindings::spin_unlock(&raw mut (*to).i_lock);
+        }
+    }
+
+    /// Whether the times that `stat` shows differ from those of `real`.
+    pub(crate) fn times_differ(&self, real: &Inode) -> bool {
+        let (to, from) = (self.as_ptr(), real.as_ptr());
+        // SAFETY: Both inodes are alive; a torn read at worst causes one needless copy.
+        unsafe {
+            (*to).i_mtime_sec != (*from).i_mtime_sec
+                || (*to).i_mtime_nsec != (*from).i_mtime_nsec
+                || (*to).i_ctime_sec != (*from).i_ctime_sec
+                || (*to).i_ctime_nsec != (*from).i_ctime_nsec
+        }
+    }
+
+    /// Sets the link count that `stat` shows.
+    pub(crate) fn set_nlink(&self, nlink: u32) {
+        // SAFETY: The inode is alive.
+        unsafe { bindings::set_nlink(self.as_ptr(), nlink) };
+    }
+
+    /// One link fewer; an inode that has none left is not cached once unused.
+    pub(crate) fn drop_nlink(&self) {
+        if self.nlink() != 0 {
+            // SAFETY: The inode is alive, and its directory locked by our caller.
+            unsafe { bindings::drop_nlink(self.as_ptr()) };
+        }
+    }
+
+    /// One link more.
+    pub(crate) fn inc_nlink(&self) {
+        if self.nlink() == 0 {
+            self.set_nlink(1);
+        } else {
+            // SAFETY: The inode is alive.
+            unsafe { bindings::inc_nlink(self.as_ptr()) };
+        }
+    }
+}

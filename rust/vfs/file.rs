@@ -1,0 +1,431 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Open files: those of a filesystem, and those that the kernel itself opens.
+//!
+//! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h)
+
+use super::{
+    cred::Cred,
+    dentry::{DEntry, Dentry},
+    idmap::Idmap,
+    inode::{INode, Inode},
+    mount::WriteAccess,
+    path::Path,
+    super_block::FileSystem,
+};
+use crate::bindings;
+use core::{marker::PhantomData, ptr::NonNull};
+use kernel::{
+    error::{from_err_ptr, to_result},
+    prelude::*,
+    sync::aref::ARef,
+    types::Opaque,
+};
+
+/// An open file of the filesystem `T`, as user space holds it.
+#[repr(transparent)]
+pub(crate) struct FsFile<T: FileSystem>(Opaque<bindings::file>, PhantomData<T>);
+
+impl<T: FileSystem> FsFile<T> {
+    /// # Safety
+    ///
+    /// `ptr` is a valid file of a super block of `T` during `'a`.
+    pub(super) unsafe fn from_raw<'a>(ptr: *mut bindings::file) -> &'a Self {
+        // SAFETY: By the contract of this function, and as the type is transparent.
+        unsafe { &*ptr.cast() }
+    }
+
+    pub(crate) fn as_ptr(&self) -> *mut bindings::file {
+        self.0.get()
+    }
+
+    /// The `O_*` flags; `fcntl(2)` may change some at any time.
+    pub(crate) fn flags(&self) -> u32 {
+        // SAFETY: The file is alive.
+        unsafe { (&raw const (*self.as_ptr()).f_flags).read_volatile() }
+    }
+
+    /// Takes flags away that were for the open only. To be called from an open operation.
+    pub(crate) fn clear_flags(&self, flags: u32) {
+        // SAFETY: The file is alive; while it is being opened nobody else changes its flags.
+        unsafe { (*self.as_ptr()).f_flags &= !flags };
+    }
+
+    /// Whether the file may be written.
+    pub(crate) fn is_writable(&self) -> bool {
+        self.mode() & bindings::FMODE_WRITE != 0
+    }
+
+    fn mode(&self) -> u32 {
+        // SAFETY: The file is alive; the bits asked for are constant once it is open.
+        unsafe { (*self.as_ptr()).f_mode }
+    }
+
+    /// The position of `read(2)` and `getdents(2)`, whose lock the caller of the operation holds.
+    pub(crate) fn position(&self) -> i64 {
+        // SAFETY: The file is alive.
+        unsafe { (*self.as_ptr()).f_pos }
+    }
+
+    /// Sets the position, within the limits of the super block. `EINVAL`.
+    pub(crate) fn set_position(&self, pos: i64) -> Result<i64> {
+        let max = self.node().sb().max_bytes();
+        // SAFETY: The file is alive, and its position locked by the VFS.
+        let ret = unsafe { bindings::vfs_setpos(self.as_ptr(), pos, max) };
+        to_result(ret.min(0) as c_int)?;
+        Ok(ret)
+    }
+
+    /// The inode.
+    pub(crate) fn node(&self) -> &INode<T> {
+        // SAFETY: A file of `T` has an inode of `T`.
+        unsafe { INode::from_raw((*self.as_ptr()).f_inode) }
+    }
+
+    /// The dentry that the file was opened by.
+    pub(crate) fn dentry(&self) -> &DEntry<T> {
+        // SAFETY: The file holds a reference to its path.
+        unsafe { DEntry::from_raw((*self.as_ptr()).__bindgen_anon_1.f_path.dentry) }
+    }
+
+    /// The page cache that the file reports about: that of another file. For as long as this file
+    /// is open, that other one is.
+    pub(crate) fn share_mapping_of(&self, other: &KernelFile) {
+        // SAFETY: Both files are alive. The field is only read, once per use.
+        unsafe {
+            (&raw mut (*self.as_ptr()).f_mapping).write_volatile((*other.as_ptr()).f_mapping);
+        }
+    }
+
+    /// `O_DIRECT` is possible if it is on `other`.
+    pub(crate) fn copy_direct_io(&self, other: &KernelFile) {
+        let bits = bindings::FMODE_CAN_ODIRECT;
+        // SAFETY: This file is being opened, so its mode is ours; the other's is constant.
+        unsafe {
+            (*self.as_ptr()).f_mode |= (*other.as_ptr()).f_mode & bits;
+        }
+    }
+}
+
+/// A file that the kernel opened for itself. No descriptor refers to it.
+pub(crate) struct KernelFile(NonNull<bindings::file>);
+
+// SAFETY: Files are shared between threads; positions are not used (`pread`-like calls only), but
+// for `llseek` under a lock.
+unsafe impl Send for KernelFile {}
+// SAFETY: As above.
+unsafe impl Sync for KernelFile {}
+
+impl Drop for KernelFile {
+    fn drop(&mut self) {
+        // SAFETY: The count is ours.
+        unsafe { bindings::fput(self.0.as_ptr()) };
+    }
+}
+
+impl KernelFile {
+    /// # Safety
+    ///
+    /// `ptr` is a valid file whose count this takes over.
+    pub(super) unsafe fn from_raw(ptr: *mut bindings::file) -> Self {
+        // SAFETY: By the contract of this function.
+        Self(unsafe { NonNull::new_unchecked(ptr) })
+    }
+
+    /// Opens the object at `path` with the current credentials.
+    pub(crate) fn open(path: Path<'_>, flags: u32) -> Result<Self> {
+        // SAFETY: `path` is valid during the call; the current credentials are alive.
+        let file = from_err_ptr(unsafe {
+            bindings::dentry_open(&path.to_raw(), flags as c_int, bindings::current_cred())
+        })?;
+        // SAFETY: The call returned a counted file.
+        Ok(unsafe { Self::from_raw(file) })
+    }
+
+    /// Makes a file without a name in the directory `dir`, open for reading and writing.
+    /// `EOPNOTSUPP` if the filesystem has no such files.
+    pub(crate) fn tmpfile(access: &WriteAccess<'_>, dir: &Dentry, mode: u16) -> Result<Self> {
+        let path = Path {
+            mnt: access.mount(),
+            dentry: dir,
+        };
+        let flags = bindings::O_RDWR | bindings::O_LARGEFILE | bindings::O_NOATIME;
+        // SAFETY: `path` is valid during the call; the current credentials are alive.
+        let file = from_err_ptr(unsafe {
+            bindings::kernel_tmpfile_open(
+                path.idmap().as_ptr(),
+                &path.to_raw(),
+                mode,
+                flags as c_int,
+                bindings::current_cred(),
+            )
+        })?;
+        // SAFETY: The call returned a counted file.
+        Ok(unsafe { Self::from_raw(file) })
+    }
+
+    pub(crate) fn as_ptr(&self) -> *mut bindings::file {
+        self.0.as_ptr()
+    }
+
+    /// The inode.
+    pub(crate) fn inode(&self) -> &Inode {
+        // SAFETY: An open file has an inode.
+        unsafe { Inode::from_raw((*self.as_ptr()).f_inode) }
+    }
+
+    /// Where the file is.
+    pub(crate) fn path(&self) -> Path<'_> {
+        // SAFETY: An open file holds its path.
+        unsafe { Path::from_raw(&raw const (*self.as_ptr()).__bindgen_anon_1.f_path) }
+    }
+
+    /// The flags of the file.
+    pub(crate) fn flags(&self) -> u32 {
+        // SAFETY: The file is alive.
+        unsafe { (&raw const (*self.as_ptr()).f_flags).read_volatile() }
+    }
+
+    /// Gives the file those of `flags` that are in `mask`, as `fcntl(F_SETFL)` does for the file
+    /// that user space holds. `EINVAL` for `O_DIRECT` where it is not possible.
+    pub(crate) fn set_flags(&self, flags: u32, mask: u32) -> Result {
+        let file = self.as_ptr();
+        // SAFETY: The file is alive; `f_lock` serialises writers of its flags.
+        unsafe {
+            if flags & mask & bindings::O_DIRECT != 0
+                && (*file).f_mode & bindings::FMODE_CAN_ODIRECT == 0
+            {
+                return Err(EINVAL);
+            }
+            bindings::spin_lock(&raw mut (*file).f_lock);
+            (*file).f_flags = ((*file).f_flags & !mask) | (flags & mask);
+            (*file).f_iocb_flags = bindings::iocb_flags(file) as u32;
+            bindings::spin_unlock(&raw mut (*file).f_lock);
+        }
+        Ok(())
+    }
+
+    /// Whether the file can seek for data and holes.
+    pub(crate) fn can_seek(&self) -> bool {
+        // SAFETY: The file is alive.
+        unsafe { (*self.as_ptr()).f_mode & bindings::FMODE_LSEEK != 0 }
+    }
+
+    /// Seeks from `pos`; for `SEEK_DATA` and `SEEK_HOLE`. Callers exclude each other.
+    pub(crate) fn seek(&self, pos: i64, offset: i64, whence: u32) -> Result<i64> {
+        // SAFETY: The file is alive; the position is only used here, by one caller at a time.
+        let ret = unsafe {
+            (*self.as_ptr()).f_pos = pos;
+            bindings::vfs_llseek(self.as_ptr(), offset, whence as c_int)
+        };
+        to_result(ret.min(0) as c_int)?;
+        Ok(ret)
+    }
+
+    /// Writes the file out to the device.
+    pub(crate) fn sync(&self) -> Result {
+        self.sync_range(0, i64::MAX, false)
+    }
+
+    /// Writes a range out; only what is needed to read it back if `data_only`.
+    pub(crate) fn sync_range(&self, start: i64, end: i64, data_only: bool) -> Result {
+        // SAFETY: The file is alive.
+        to_result(unsafe {
+            bindings::vfs_fsync_range(self.as_ptr(), start, end, data_only.into())
+        })
+    }
+
+    /// `fallocate(2)`.
+    pub(crate) fn allocate(&self, mode: u32, offset: i64, len: i64) -> Result {
+        // SAFETY: The file is alive.
+        to_result(unsafe { bindings::vfs_fallocate(self.as_ptr(), mode as c_int, offset, len) })
+    }
+
+    /// `posix_fadvise(2)`.
+    pub(crate) fn advise(&self, offset: i64, len: i64, advice: u32) -> Result {
+        // SAFETY: The file is alive.
+        to_result(unsafe { bindings::vfs_fadvise(self.as_ptr(), offset, len, advice as c_int) })
+    }
+
+    /// The file's own `->flush`, at the close of a descriptor.
+    pub(crate) fn flush(&self, owner: *mut c_void) -> Result {
+        // SAFETY: The file is alive, and its operations are.
+        unsafe {
+            match (*(*self.as_ptr()).f_op).flush {
+                Some(flush) => to_result(flush(self.as_ptr(), owner)),
+                None => Ok(()),
+            }
+        }
+    }
+
+    /// Reads up to `buf.len()` bytes at `pos`; fewer at the end of the file.
+    pub(crate) fn read_at(&self, buf: &mut [u8], pos: i64) -> Result<usize> {
+        let mut pos = pos;
+        let mut done = 0;
+        while done < buf.len() {
+            let rest = &mut buf[done..];
+            // SAFETY: The file is alive, the buffer as long as it says.
+            let ret = unsafe {
+                bindings::kernel_read(self.as_ptr(), rest.as_mut_ptr().cast(), rest.len(), &mut pos)
+            };
+            to_result(ret.min(0) as c_int)?;
+            if ret == 0 {
+                break;
+            }
+            done += ret as usize;
+        }
+        Ok(done)
+    }
+
+    /// Writes all of `buf` at `pos`. `EIO` if the filesystem writes less without saying why.
+    pub(crate) fn write_all_at(&self, buf: &[u8], pos: i64) -> Result {
+        let mut pos = pos;
+        let mut done = 0;
+        while done < buf.len() {
+            let rest = &buf[done..];
+            // SAFETY: The file is alive, the buffer as long as it says.
+            let ret = unsafe {
+                bindings::kernel_write(self.as_ptr(), rest.as_ptr().cast(), rest.len(), &mut pos)
+            };
+            to_result(ret.min(0) as c_int)?;
+            if ret == 0 {
+                return Err(EIO);
+            }
+            done += ret as usize;
+        }
+        Ok(())
+    }
+}
+
+/// Opens the place `path` as the file below `user`, a file of `T`: procfs shows the name of `user`
+/// for it. The current task's permission is checked against `cred`.
+pub(crate) fn open_backing<T: FileSystem>(
+    user: &FsFile<T>,
+    flags: u32,
+    path: Path<'_>,
+    cred: &Cred,
+) -> Result<KernelFile> {
+    // SAFETY: All are valid during the call.
+    let file = from_err_ptr(unsafe {
+        bindings::backing_file_open(user.as_ptr(), flags as c_int, &path.to_raw(), cred.as_ptr())
+    })?;
+    // SAFETY: The call returned a counted file.
+    Ok(unsafe { KernelFile::from_raw(file) })
+}
+
+/// Makes a nameless file in the directory `dir`, as the file below `user`.
+pub(crate) fn open_backing_tmpfile<T: FileSystem>(
+    user: &FsFile<T>,
+    flags: u32,
+    access: &WriteAccess<'_>,
+    dir: &Dentry,
+    mode: u16,
+) -> Result<KernelFile> {
+    let path = Path {
+        mnt: access.mount(),
+        dentry: dir,
+    };
+    // SAFETY: All are valid during the call.
+    let file = from_err_ptr(unsafe {
+        bindings::backing_tmpfile_open(
+            user.as_ptr(),
+            flags as c_int,
+            &path.to_raw(),
+            mode,
+            bindings::current_cred(),
+        )
+    })?;
+    // SAFETY: The call returned a counted file.
+    Ok(unsafe { KernelFile::from_raw(file) })
+}
+
+/// What opening a file with `flags` asks of the inode: the `MAY_*` mask.
+pub(crate) fn access_mask(flags: u32) -> u32 {
+    let mut mask = match flags & bindings::O_ACCMODE {
+        bindings::O_RDONLY => bindings::MAY_READ,
+        bindings::O_WRONLY => bindings::MAY_WRITE,
+        _ => bindings::MAY_READ | bindings::MAY_WRITE,
+    };
+    if flags & bindings::O_TRUNC != 0 {
+        mask |= bindings::MAY_WRITE;
+    }
+    if flags & bindings::O_APPEND != 0 {
+        mask |= bindings::MAY_APPEND;
+    }
+    mask
+}
+
+/// Checks that the object at `path` may be opened with `flags` by the current credentials, and
+/// takes `O_NOATIME` away where they may not ask for it.
+pub(crate) fn may_open(path: Path<'_>, flags: u32, idmap: &Idmap) -> Result<u32> {
+    let inode = path.inode().ok_or(ENOENT)?;
+    inode.permission(idmap, bindings::MAY_OPEN | access_mask(flags))?;
+    if inode.owner_or_capable(idmap) {
+        Ok(flags)
+    } else {
+        Ok(flags & !bindings::O_NOATIME)
+    }
+}
+
+/// Owns the [`KernelFile`]s of one open file: the newest is the current one, and all live until the
+/// open file is released, so that whoever looked one up may go on using it.
+pub(crate) struct FileChain {
+    newest: kernel::sync::atomic::Atomic<*mut Link>,
+}
+
+struct Link {
+    file: KernelFile,
+    older: *mut Link,
+}
+
+// SAFETY: Links are immutable once published, and files may be shared.
+unsafe impl Send for FileChain {}
+// SAFETY: As above.
+unsafe impl Sync for FileChain {}
+
+impl FileChain {
+    /// A chain of one.
+    pub(crate) fn new(file: KernelFile) -> Result<Self> {
+        let link = KBox::new(
+            Link {
+                file,
+                older: core::ptr::null_mut(),
+            },
+            GFP_KERNEL,
+        )?;
+        Ok(Self {
+            newest: kernel::sync::atomic::Atomic::new(KBox::into_raw(link)),
+        })
+    }
+
+    /// The current file.
+    pub(crate) fn current(&self) -> &KernelFile {
+        // SAFETY: The pointer is never null, and what it points at lives as long as `self`.
+        unsafe { &(*self.newest.load(kernel::sync::atomic::Acquire)).file }
+    }
+
+    /// Makes `file` the current one. Callers exclude each other by a lock of their own.
+    pub(crate) fn push(&self, file: KernelFile) -> Result {
+        let older = self.newest.load(kernel::sync::atomic::Relaxed);
+        let link = KBox::new(Link { file, older }, GFP_KERNEL)?;
+        self.newest
+            .store(KBox::into_raw(link), kernel::sync::atomic::Release);
+        Ok(())
+    }
+}
+
+impl Drop for FileChain {
+    fn drop(&mut self) {
+        let mut next = self.newest.load(kernel::sync::atomic::Relaxed);
+        while !next.is_null() {
+            // SAFETY: The links are boxes that `new` and `push` made, and nobody uses them now.
+            let link = unsafe { KBox::from_raw(next) };
+            next = link.older;
+        }
+    }
+}
+
+/// A reference to a file is not needed where the dentry will do.
+pub(crate) fn dentry_of(file: &KernelFile) -> ARef<Dentry> {
+    file.path().dentry.into()
+}

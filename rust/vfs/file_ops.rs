@@ -1,0 +1,467 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `struct file_operations`.
+//!
+//! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h)
+
+use super::{
+    backing::{Iocb, Iter, Pipe},
+    copy::{Range, RangeOp},
+    file::{FsFile, KernelFile},
+    inode::INode,
+    readdir::Emitter,
+    super_block::FileSystem,
+    vma::NewMapping,
+};
+use crate::bindings;
+use core::marker::PhantomData;
+use kernel::{
+    error::{from_result, to_result, VTABLE_DEFAULT_ERROR},
+    prelude::*,
+};
+
+/// A file being closed: the owner of the locks that go with the descriptor.
+pub(crate) struct Owner(*mut c_void);
+
+impl Owner {
+    /// Passes the flush on to the file below.
+    pub(crate) fn flush(&self, lower: &KernelFile) -> Result {
+        lower.flush(self.0)
+    }
+}
+
+/// The operations on open files of one kind.
+#[vtable]
+pub(crate) trait Operations: Sized + 'static {
+    type Fs: FileSystem;
+    /// What each open file holds.
+    type Data: Send + Sync;
+
+    /// Opens.
+    fn open(inode: &INode<Self::Fs>, file: &FsFile<Self::Fs>) -> Result<KBox<Self::Data>>;
+    /// Reads.
+    fn read(_data: &Self::Data, _iocb: &Iocb<'_, Self::Fs>, _iter: &mut Iter<'_>) -> Result<isize> {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+    /// Writes.
+    fn write(_data: &Self::Data, _iocb: &Iocb<'_, Self::Fs>, _iter: &mut Iter<'_>) -> Result<isize> {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+    /// `lseek(2)`.
+    fn seek(_data: &Self::Data, _file: &FsFile<Self::Fs>, _offset: i64, _whence: u32) -> Result<i64> {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+    /// `getdents(2)`.
+    fn iterate(_data: &Self::Data, _file: &FsFile<Self::Fs>, _out: &mut Emitter<'_>) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+    /// `mmap(2)`.
+    fn mmap(_data: &Self::Data, _file: &FsFile<Self::Fs>, _vma: NewMapping<'_>) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+    /// The file whose `->get_unmapped_area` places mappings of this one.
+    fn placement(_data: &Self::Data) -> Result<&KernelFile> {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+    /// A descriptor is being closed.
+    fn flush(_data: &Self::Data, _owner: Owner) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+    /// `fsync(2)`.
+    fn sync(
+        _data: &Self::Data,
+        _file: &FsFile<Self::Fs>,
+        _start: i64,
+        _end: i64,
+        _data_only: bool,
+    ) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+    /// `splice(2)` from the file.
+    fn splice_read(
+        _data: &Self::Data,
+        _file: &FsFile<Self::Fs>,
+        _pos: &mut i64,
+        _pipe: Pipe,
+        _len: usize,
+        _flags: u32,
+    ) -> Result<isize> {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+    /// `splice(2)` to the file.
+    fn splice_write(
+        _data: &Self::Data,
+        _file: &FsFile<Self::Fs>,
+        _pos: &mut i64,
+        _pipe: Pipe,
+        _len: usize,
+        _flags: u32,
+    ) -> Result<isize> {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+    /// `fallocate(2)`.
+    fn allocate(
+        _data: &Self::Data,
+        _file: &FsFile<Self::Fs>,
+        _mode: u32,
+        _offset: i64,
+        _len: i64,
+    ) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+    /// `posix_fadvise(2)`.
+    fn advise(_data: &Self::Data, _offset: i64, _len: i64, _advice: u32) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+    /// Copies, clones or deduplicates between two files of the filesystem with these operations.
+    fn copy_range(
+        _source: (&Self::Data, &FsFile<Self::Fs>),
+        _target: (&Self::Data, &FsFile<Self::Fs>),
+        _range: Range,
+        _op: RangeOp,
+    ) -> Result<i64> {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+}
+
+/// An operations table for files of `T`.
+pub(crate) struct Ops<T: FileSystem>(&'static bindings::file_operations, PhantomData<T>);
+
+impl<T: FileSystem> Ops<T> {
+    /// The table of `O`. The VFS keeps the module from being unloaded while a file is open.
+    pub(crate) const fn new<O: Operations<Fs = T>>() -> Self {
+        Self(const { &Table::<O>::TABLE }, PhantomData)
+    }
+
+    pub(super) fn as_ptr(&self) -> *const bindings::file_operations {
+        self.0
+    }
+}
+
+/// The data of an open file of `O`'s, if it is one.
+pub(crate) fn data_of<O: Operations>(file: &FsFile<O::Fs>) -> &O::Data {
+    // SAFETY: A file that was opened through the table of `O` has a box of `O::Data`; callers get
+    // an `FsFile` only from the operations of its table.
+    unsafe { &*(*file.as_ptr()).private_data.cast() }
+}
+
+/// Whether `inode`'s files are served by the table of `O`.
+fn is_served_by<O: Operations>(file: *mut bindings::file) -> bool {
+    // SAFETY: The file is alive.
+    let ops = unsafe { (*file).f_op };
+    core::ptr::eq(ops, const { &Table::<O>::TABLE })
+}
+
+/// Address space operations of files whose pages are elsewhere: the VFS only looks whether direct
+/// I/O is possible at all.
+pub(super) static DIRECT_AOPS: Aops = Aops(bindings::address_space_operations {
+    direct_IO: Some(bindings::noop_direct_IO),
+    ..pin_init::zeroed()
+});
+
+pub(super) struct Aops(bindings::address_space_operations);
+
+impl Aops {
+    pub(super) fn get(&'static self) -> *const bindings::address_space_operations {
+        &self.0
+    }
+}
+
+// SAFETY: The table is never written.
+unsafe impl Sync for Aops {}
+
+struct Table<O: Operations>(PhantomData<O>);
+
+macro_rules! if_has {
+    ($has:ident, $f:expr) => {
+        if O::$has {
+            Some($f)
+        } else {
+            None
+        }
+    };
+}
+
+// SAFETY comments below: the VFS calls file operations with a valid, counted file, that was opened
+// through this table but for `open` itself.
+impl<O: Operations> Table<O> {
+    const TABLE: bindings::file_operations = bindings::file_operations {
+        owner: crate::THIS_MODULE.as_ptr(),
+        open: Some(Self::open),
+        release: Some(Self::release),
+        read_iter: if_has!(HAS_READ, Self::read_iter),
+        write_iter: if_has!(HAS_WRITE, Self::write_iter),
+        llseek: if_has!(HAS_SEEK, Self::llseek),
+        iterate_shared: if_has!(HAS_ITERATE, Self::iterate_shared),
+        mmap: if_has!(HAS_MMAP, Self::mmap),
+        get_unmapped_area: if_has!(HAS_PLACEMENT, Self::get_unmapped_area),
+        flush: if_has!(HAS_FLUSH, Self::flush),
+        fsync: if_has!(HAS_SYNC, Self::fsync),
+        splice_read: if_has!(HAS_SPLICE_READ, Self::splice_read),
+        splice_write: if_has!(HAS_SPLICE_WRITE, Self::splice_write),
+        fallocate: if_has!(HAS_ALLOCATE, Self::fallocate),
+        fadvise: if_has!(HAS_ADVISE, Self::fadvise),
+        copy_file_range: if_has!(HAS_COPY_RANGE, Self::copy_file_range),
+        remap_file_range: if_has!(HAS_COPY_RANGE, Self::remap_file_range),
+        setlease: Some(bindings::generic_setlease),
+        ..pin_init::zeroed()
+    };
+
+    /// # Safety
+    ///
+    /// `file` was opened through this table and is not released during `'a`.
+    unsafe fn data<'a>(file: *mut bindings::file) -> &'a O::Data {
+        // SAFETY: By the contract of this function.
+        unsafe { &*(*file).private_data.cast() }
+    }
+
+    unsafe extern "C" fn open(inode: *mut bindings::inode, file: *mut bindings::file) -> c_int {
+        // SAFETY: The file is being opened.
+        from_result(|| unsafe {
+            let data = O::open(INode::from_raw(inode), FsFile::from_raw(file))?;
+            (*file).private_data = KBox::into_raw(data).cast();
+            Ok(0)
+        })
+    }
+
+    unsafe extern "C" fn release(_inode: *mut bindings::inode, file: *mut bindings::file) -> c_int {
+        // SAFETY: The last use of the file; the box is the one that `open` left, if it did.
+        unsafe {
+            let data = (*file).private_data.cast::<O::Data>();
+            if !data.is_null() {
+                drop(KBox::from_raw(data));
+            }
+        }
+        0
+    }
+
+    unsafe extern "C" fn read_iter(
+        iocb: *mut bindings::kiocb,
+        iter: *mut bindings::iov_iter,
+    ) -> isize {
+        // SAFETY: See above.
+        let ret = unsafe {
+            O::read(
+                Self::data((*iocb).ki_filp),
+                &Iocb::from_raw(iocb),
+                &mut Iter::from_raw(iter),
+            )
+        };
+        ret.unwrap_or_else(|e| e.to_errno() as isize)
+    }
+
+    unsafe extern "C" fn write_iter(
+        iocb: *mut bindings::kiocb,
+        iter: *mut bindings::iov_iter,
+    ) -> isize {
+        // SAFETY: See above.
+        let ret = unsafe {
+            O::write(
+                Self::data((*iocb).ki_filp),
+                &Iocb::from_raw(iocb),
+                &mut Iter::from_raw(iter),
+            )
+        };
+        ret.unwrap_or_else(|e| e.to_errno() as isize)
+    }
+
+    unsafe extern "C" fn llseek(file: *mut bindings::file, offset: i64, whence: c_int) -> i64 {
+        // SAFETY: See above.
+        let ret = unsafe { O::seek(Self::data(file), FsFile::from_raw(file), offset, whence as u32) };
+        ret.unwrap_or_else(|e| e.to_errno().into())
+    }
+
+    unsafe extern "C" fn iterate_shared(
+        file: *mut bindings::file,
+        ctx: *mut bindings::dir_context,
+    ) -> c_int {
+        // SAFETY: See above; the context is the caller's, for this call.
+        from_result(|| unsafe {
+            O::iterate(Self::data(file), FsFile::from_raw(file), &mut Emitter::from_raw(ctx))?;
+            Ok(0)
+        })
+    }
+
+    unsafe extern "C" fn mmap(
+        file: *mut bindings::file,
+        vma: *mut bindings::vm_area_struct,
+    ) -> c_int {
+        // SAFETY: See above; the mapping is being set up under the mmap write lock.
+        from_result(|| unsafe {
+            O::mmap(Self::data(file), FsFile::from_raw(file), NewMapping::from_raw(vma))?;
+            Ok(0)
+        })
+    }
+
+    unsafe extern "C" fn get_unmapped_area(
+        file: *mut bindings::file,
+        addr: c_ulong,
+        len: c_ulong,
+        pgoff: c_ulong,
+        flags: c_ulong,
+    ) -> c_ulong {
+        // SAFETY: See above.
+        match O::placement(unsafe { Self::data(file) }) {
+            Ok(lower) => super::vma::unmapped_area(lower, addr, len, pgoff, flags),
+            Err(e) => e.to_errno() as c_ulong,
+        }
+    }
+
+    unsafe extern "C" fn flush(file: *mut bindings::file, owner: bindings::fl_owner_t) -> c_int {
+        // SAFETY: See above.
+        from_result(|| unsafe {
+            O::flush(Self::data(file), Owner(owner))?;
+            Ok(0)
+        })
+    }
+
+    unsafe extern "C" fn fsync(
+        file: *mut bindings::file,
+        start: i64,
+        end: i64,
+        data_only: c_int,
+    ) -> c_int {
+        // SAFETY: See above.
+        from_result(|| unsafe {
+            O::sync(Self::data(file), FsFile::from_raw(file), start, end, data_only != 0)?;
+            Ok(0)
+        })
+    }
+
+    unsafe extern "C" fn splice_read(
+        file: *mut bindings::file,
+        pos: *mut i64,
+        pipe: *mut bindings::pipe_inode_info,
+        len: usize,
+        flags: c_uint,
+    ) -> isize {
+        // SAFETY: See above; `pos` is the caller's.
+        let ret = unsafe {
+            O::splice_read(
+                Self::data(file),
+                FsFile::from_raw(file),
+                &mut *pos,
+                Pipe(pipe),
+                len,
+                flags,
+            )
+        };
+        ret.unwrap_or_else(|e| e.to_errno() as isize)
+    }
+
+    unsafe extern "C" fn splice_write(
+        pipe: *mut bindings::pipe_inode_info,
+        file: *mut bindings::file,
+        pos: *mut i64,
+        len: usize,
+        flags: c_uint,
+    ) -> isize {
+        // SAFETY: See above; `pos` is the caller's.
+        let ret = unsafe {
+            O::splice_write(
+                Self::data(file),
+                FsFile::from_raw(file),
+                &mut *pos,
+                Pipe(pipe),
+                len,
+                flags,
+            )
+        };
+        ret.unwrap_or_else(|e| e.to_errno() as isize)
+    }
+
+    unsafe extern "C" fn fallocate(
+        file: *mut bindings::file,
+        mode: c_int,
+        offset: i64,
+        len: i64,
+    ) -> c_long {
+        // SAFETY: See above.
+        let ret = unsafe {
+            O::allocate(Self::data(file), FsFile::from_raw(file), mode as u32, offset, len)
+        };
+        ret.map_or_else(|e| e.to_errno() as c_long, |()| 0)
+    }
+
+    unsafe extern "C" fn fadvise(
+        file: *mut bindings::file,
+        offset: i64,
+        len: i64,
+        advice: c_int,
+    ) -> c_int {
+        // SAFETY: See above.
+        from_result(|| unsafe {
+            O::advise(Self::data(file), offset, len, advice as u32)?;
+            Ok(0)
+        })
+    }
+
+    /// # Safety
+    ///
+    /// `source` is valid, and `target` was opened through this table.
+    unsafe fn range(
+        source: *mut bindings::file,
+        target: *mut bindings::file,
+        range: Range,
+        op: RangeOp,
+    ) -> Result<i64> {
+        // A source on another filesystem, or of another kind, is not ours to look into.
+        if !is_served_by::<O>(source) {
+            return Err(EXDEV);
+        }
+        // SAFETY: Both files are served by this table.
+        unsafe {
+            O::copy_range(
+                (Self::data(source), FsFile::from_raw(source)),
+                (Self::data(target), FsFile::from_raw(target)),
+                range,
+                op,
+            )
+        }
+    }
+
+    unsafe extern "C" fn copy_file_range(
+        source: *mut bindings::file,
+        from: i64,
+        target: *mut bindings::file,
+        to: i64,
+        len: usize,
+        flags: c_uint,
+    ) -> isize {
+        let range = Range {
+            from,
+            to,
+            // CAST: The VFS limits a copy to `MAX_RW_COUNT`.
+            len: len as i64,
+        };
+        // SAFETY: See above.
+        let ret = unsafe { Self::range(source, target, range, RangeOp::Copy(flags)) };
+        ret.map_or_else(|e| e.to_errno() as isize, |n| n as isize)
+    }
+
+    unsafe extern "C" fn remap_file_range(
+        source: *mut bindings::file,
+        from: i64,
+        target: *mut bindings::file,
+        to: i64,
+        len: i64,
+        flags: c_uint,
+    ) -> i64 {
+        let op = if flags & !(bindings::REMAP_FILE_DEDUP | bindings::REMAP_FILE_ADVISORY) != 0 {
+            return EINVAL.to_errno().into();
+        } else if flags & bindings::REMAP_FILE_DEDUP != 0 {
+            RangeOp::Dedupe(flags)
+        } else {
+            RangeOp::Clone(flags)
+        };
+        // SAFETY: See above.
+        let ret = unsafe { Self::range(source, target, Range { from, to, len }, op) };
+        ret.unwrap_or_else(|e| e.to_errno().into())
+    }
+}
+
+/// Whether `ret`, an errno or a count from C, is an error.
+pub(super) fn checked(ret: i64) -> Result<i64> {
+    to_result(ret.min(0) as c_int)?;
+    Ok(ret)
+}

@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! How a filesystem is mounted and reconfigured.
+//!
+//! C header: [`include/linux/fs_context.h`](srctree/include/linux/fs_context.h),
+//! `Documentation/filesystems/mount_api.rst`
+
+use super::{
+    inode::INode,
+    path::{Path, PathBuf},
+    super_block::{self, FileSystem, Params, SuperBlock},
+};
+use crate::bindings;
+use core::{marker::PhantomData, mem::MaybeUninit};
+use kernel::{
+    error::{from_result, to_result},
+    fmt,
+    prelude::*,
+    sync::aref::ARef,
+};
+
+/// What a mount, or a reconfiguration, is asked for: collected by parameters, then used once.
+pub(crate) trait Context: Sized + Send + 'static {
+    type Fs: FileSystem<Context = Self>;
+
+    /// An empty context. `sb` is the super block to reconfigure, if that is the purpose.
+    fn new(log: &Log, sb: Option<&SuperBlock<Self::Fs>>) -> Result<Self>;
+
+    /// One parameter. `Ok(false)` if it is unknown here: the VFS then knows it or refuses it.
+    fn parse(&mut self, log: &Log, key: &CStr, value: Value<'_>) -> Result<bool>;
+
+    /// The option string of `mount(2)`, whose pieces go to `param` one by one as key and value.
+    fn split_monolithic(
+        data: &[u8],
+        param: &mut dyn FnMut(&[u8], Option<&[u8]>) -> Result,
+    ) -> Result;
+
+    /// All parameters are known: prepares a super block.
+    fn prepare(
+        &mut self,
+        log: &Log,
+        readonly: bool,
+    ) -> Result<(Params, <Self::Fs as FileSystem>::SuperData)>;
+
+    /// Makes the root inode of the new super block.
+    fn make_root(sb: &SuperBlock<Self::Fs>) -> Result<ARef<INode<Self::Fs>>>;
+
+    /// Applies the parameters to a mounted super block, all or nothing. `readonly` is what the
+    /// super block is to become.
+    fn reconfigure(&mut self, log: &Log, sb: &SuperBlock<Self::Fs>, readonly: bool) -> Result;
+}
+
+/// The value of a parameter.
+pub(crate) enum Value<'a> {
+    /// The key stands alone.
+    Flag,
+    /// `FSCONFIG_SET_STRING`, or from an option string.
+    String(&'a CStr),
+    /// `FSCONFIG_SET_PATH` and `FSCONFIG_SET_FD`: a place.
+    Place(PathBuf),
+}
+
+/// Where messages for the one who mounts go: the context's log, which the mounter can read, or the
+/// kernel's log when there is none.
+pub(crate) struct Log(*mut bindings::fs_context);
+
+impl Log {
+    /// Says why the request fails.
+    pub(crate) fn error(&self, args: fmt::Arguments<'_>) {
+        self.put(b'e', args);
+    }
+
+    /// Says what is odd about the request.
+    pub(crate) fn warn(&self, args: fmt::Arguments<'_>) {
+        self.put(b'w', args);
+    }
+
+    fn put(&self, level: u8, args: fmt::Arguments<'_>) {
+        // SAFETY: The context outlives the log, which is only lent to its callbacks; `%pA` takes a
+        // pointer to `fmt::Arguments`.
+        unsafe {
+            bindings::logfc(
+                (*fields(self.0)).log.log,
+                (*fields(self.0)).log.prefix,
+                level as c_char,
+                c"%pA".as_ptr().cast(),
+                core::ptr::from_ref(&args).cast::<c_void>(),
+            );
+        }
+    }
+}
+
+/// The context's fields; the `kernel` crate has the type without them.
+fn fields(fc: *mut bindings::fs_context) -> *mut bindings::fs_context_full {
+    fc.cast()
+}
+
+/// `->init_fs_context`.
+pub(super) unsafe extern "C" fn init<T: FileSystem>(fc: *mut bindings::fs_context) -> c_int {
+    from_result(|| {
+        // SAFETY: The VFS calls with a new context; when it reconfigures, `root` is one of ours.
+        let sb = unsafe {
+            ((*fields(fc)).purpose() == bindings::fs_context_purpose_FS_CONTEXT_FOR_RECONFIGURE)
+                .then(|| SuperBlock::from_raw((*(*fields(fc)).root).d_sb))
+        };
+        let context = KBox::new(T::Context::new(&Log(fc), sb)?, GFP_KERNEL)?;
+        // SAFETY: The context is new and ours to set up.
+        unsafe {
+            (*fields(fc)).fs_private = KBox::into_raw(context).cast();
+            (*fields(fc)).ops = const { &Table::<T::Context>::TABLE };
+        }
+        Ok(0)
+    })
+}
+
+struct Table<C: Context>(PhantomData<C>);
+
+impl<C: Context> Table<C> {
+    const TABLE: bindings::fs_context_operations = bindings::fs_context_operations {
+        free: Some(Self::free),
+        parse_param: Some(Self::parse_param),
+        parse_monolithic: Some(Self::parse_monolithic),
+        get_tree: Some(Self::get_tree),
+        reconfigure: Some(Self::reconfigure),
+        ..pin_init::zeroed()
+    };
+
+    /// # Safety
+    ///
+    /// `fc` is a context that `init` has set up, not used by anybody else during `'a`.
+    unsafe fn context<'a>(fc: *mut bindings::fs_context) -> &'a mut C {
+        // SAFETY: By the contract of this function; `uapi_mutex` serialises users of a context.
+        unsafe { &mut *(*fields(fc)).fs_private.cast() }
+    }
+
+    unsafe extern "C" fn free(fc: *mut bindings::fs_context) {
+        // SAFETY: The context is ours, and this is its end. It is null if `init` failed.
+        unsafe {
+            if !(*fields(fc)).fs_private.is_null() {
+                drop(KBox::from_raw((*fields(fc)).fs_private.cast::<C>()));
+            }
+        }
+    }
+
+    unsafe extern "C" fn parse_param(
+        fc: *mut bindings::fs_context,
+        param: *mut bindings::fs_parameter,
+    ) -> c_int {
+        from_result(|| {
+            // SAFETY: The VFS calls with a valid parameter, whose key is a C string.
+            let (key, value) = unsafe { (CStr::from_char_ptr((*param.cast::<bindings::fs_parameter_full>()).key), value(fc, param)?) };
+            // SAFETY: The context is ours.
+            if unsafe { Self::context(fc) }.parse(&Log(fc), key, value)? {
+                Ok(0)
+            } else {
+                Err(Error::from_errno(-(bindings::ENOPARAM as c_int)))
+            }
+        })
+    }
+
+    unsafe extern "C" fn parse_monolithic(
+        fc: *mut bindings::fs_context,
+        data: *mut c_void,
+    ) -> c_int {
+        from_result(|| {
+            if data.is_null() {
+                return Ok(0);
+            }
+            // SAFETY: The VFS calls with a C string.
+            let data = unsafe { CStr::from_char_ptr(data.cast::<c_char>()) };
+            C::split_monolithic(data.to_bytes(), &mut |key, value| {
+                let key = CStringBuf::new(key)?;
+                let Some(value) = value else {
+                    // SAFETY: The context is valid, the key is a C string.
+                    return to_result(unsafe {
+                        bindings::vfs_parse_fs_qstr(fc, key.as_ptr(), core::ptr::null())
+                    });
+                };
+                let mut qstr = bindings::qstr {
+                    name: value.as_ptr(),
+                    ..Default::default()
+                };
+                qstr.__bindgen_anon_1.__bindgen_anon_1.len = value.len() as u32;
+                // SAFETY: The context is valid, the key a C string, the value as long as it says.
+                to_result(unsafe { bindings::vfs_parse_fs_qstr(fc, key.as_ptr(), &qstr) })
+            })?;
+            Ok(0)
+        })
+    }
+
+    unsafe extern "C" fn get_tree(fc: *mut bindings::fs_context) -> c_int {
+        // SAFETY: The context is valid.
+        unsafe { bindings::get_tree_nodev(fc, Some(Self::fill_super)) }
+    }
+
+    unsafe extern "C" fn fill_super(
+        sb: *mut bindings::super_block,
+        fc: *mut bindings::fs_context,
+    ) -> c_int {
+        from_result(|| {
+            // SAFETY: The context is ours, and the super block new.
+            unsafe {
+                let readonly = (*fields(fc)).sb_flags & bindings::SB_RDONLY != 0;
+                let (params, data) = Self::context(fc).prepare(&Log(fc), readonly)?;
+                super_block::fill::<C::Fs>(sb, &params, data, C::make_root)?;
+            }
+            Ok(0)
+        })
+    }
+
+    unsafe extern "C" fn reconfigure(fc: *mut bindings::fs_context) -> c_int {
+        from_result(|| {
+            // SAFETY: The context is ours, and its root one of our super blocks.
+            unsafe {
+                let sb = SuperBlock::from_raw((*(*fields(fc)).root).d_sb);
+                let readonly = if (*fields(fc)).sb_flags_mask & bindings::SB_RDONLY != 0 {
+                    (*fields(fc)).sb_flags & bindings::SB_RDONLY != 0
+                } else {
+                    sb.is_readonly()
+                };
+                Self::context(fc).reconfigure(&Log(fc), sb, readonly)?;
+            }
+            Ok(0)
+        })
+    }
+}
+
+/// # Safety
+///
+/// Both pointers are valid, and `param` is what `fc` is being given.
+unsafe fn value<'a>(
+    fc: *mut bindings::fs_context,
+    param: *mut bindings::fs_parameter,
+) -> Result<Value<'a>> {
+    let raw = param.cast::<bindings::fs_parameter_full>();
+    // SAFETY: By the contract of this function; the type says which member of the union is there.
+    unsafe {
+        match (*raw).type_() {
+            bindings::fs_value_type_fs_value_is_flag => Ok(Value::Flag),
+            bindings::fs_value_type_fs_value_is_string => Ok(Value::String(CStr::from_char_ptr(
+                (*raw).__bindgen_anon_1.string,
+            ))),
+            bindings::fs_value_type_fs_value_is_file => {
+                let file = (*raw).__bindgen_anon_1.file;
+                let path = Path::from_raw(&raw const (*file).__bindgen_anon_1.f_path);
+                Ok(Value::Place(path.to_owned()))
+            }
+            bindings::fs_value_type_fs_value_is_filename => {
+                let mut path = MaybeUninit::<bindings::path>::uninit();
+                to_result(bindings::fs_lookup_param(
+                    fc,
+                    param,
+                    false,
+                    bindings::LOOKUP_FOLLOW,
+                    path.as_mut_ptr(),
+                ))?;
+                Ok(Value::Place(PathBuf::from_raw_owned(path.assume_init())))
+            }
+            _ => Err(EINVAL),
+        }
+    }
+}
+
+/// A copy of a key, ended by a NUL.
+struct CStringBuf(KVec<u8>);
+
+impl CStringBuf {
+    fn new(bytes: &[u8]) -> Result<Self> {
+        let mut buf = KVec::with_capacity(bytes.len() + 1, GFP_KERNEL)?;
+        buf.extend_from_slice(bytes, GFP_KERNEL)?;
+        buf.push(0, GFP_KERNEL)?;
+        Ok(Self(buf))
+    }
+
+    fn as_ptr(&self) -> *const c_char {
+        self.0.as_ptr().cast()
+    }
+}

@@ -1,0 +1,445 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Inodes: any inode, and the inodes of a filesystem with the data that it keeps in them.
+//!
+//! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h)
+
+use super::{
+    file_ops, inode_ops, lockdep,
+    mode::Mode,
+    super_block::{AnySuperBlock, FileSystem, SuperBlock},
+};
+use crate::{bindings, vfs::idmap::Idmap};
+use core::{
+    marker::PhantomData,
+    mem::{offset_of, MaybeUninit},
+    ops::Deref,
+    ptr::NonNull,
+};
+use kernel::{
+    error::to_result,
+    prelude::*,
+    sync::aref::{ARef, AlwaysRefCounted},
+    types::{NotThreadSafe, Opaque},
+};
+
+/// Any `struct inode`.
+#[repr(transparent)]
+pub(crate) struct Inode(Opaque<bindings::inode>);
+
+// SAFETY: Inodes are shared between threads; what we read of one is either constant or read once.
+unsafe impl Send for Inode {}
+// SAFETY: As above.
+unsafe impl Sync for Inode {}
+
+// SAFETY: `ihold` and `iput` count references, and a counted inode stays alive.
+unsafe impl AlwaysRefCounted for Inode {
+    fn inc_ref(&self) {
+        // SAFETY: `self` is a valid inode with a count.
+        unsafe { bindings::ihold(self.as_ptr()) };
+    }
+
+    unsafe fn dec_ref(obj: NonNull<Self>) {
+        // SAFETY: The caller gives up a count that it owns.
+        unsafe { bindings::iput(obj.as_ptr().cast()) };
+    }
+}
+
+impl Inode {
+    /// # Safety
+    ///
+    /// `ptr` is a valid inode during `'a`.
+    pub(super) unsafe fn from_raw<'a>(ptr: *mut bindings::inode) -> &'a Self {
+        // SAFETY: By the contract of this function, and as `Inode` is transparent.
+        unsafe { &*ptr.cast() }
+    }
+
+    pub(crate) fn as_ptr(&self) -> *mut bindings::inode {
+        self.0.get()
+    }
+
+    /// The inode number.
+    pub(crate) fn ino(&self) -> u64 {
+        // SAFETY: The inode is alive; its number is constant.
+        unsafe { (*self.as_ptr()).i_ino }
+    }
+
+    /// `i_generation`: tells two lives of one inode number apart, where the filesystem keeps it.
+    pub(crate) fn generation(&self) -> u32 {
+        // SAFETY: The inode is alive; its generation is constant.
+        unsafe { (*self.as_ptr()).i_generation }
+    }
+
+    /// The file type, which is constant, and the permission bits as they are now.
+    pub(crate) fn mode(&self) -> Mode {
+        // SAFETY: The inode is alive; `chmod` may race, and either value is a mode.
+        Mode(unsafe { (&raw const (*self.as_ptr()).i_mode).read_volatile() })
+    }
+
+    /// Whether this is a directory.
+    pub(crate) fn is_dir(&self) -> bool {
+        self.mode().is_dir()
+    }
+
+    /// The device number of a device inode.
+    pub(crate) fn rdev(&self) -> u32 {
+        // SAFETY: The inode is alive; its device number is constant.
+        unsafe { (*self.as_ptr()).i_rdev }
+    }
+
+    /// The number of links, as it is now.
+    pub(crate) fn nlink(&self) -> u32 {
+        // SAFETY: The inode is alive; the count may change, and either value is one.
+        unsafe { (&raw const (*self.as_ptr()).__bindgen_anon_1.i_nlink).read_volatile() }
+    }
+
+    /// The size in bytes, as it is now.
+    pub(crate) fn size(&self) -> i64 {
+        // SAFETY: The inode is alive.
+        unsafe { bindings::i_size_read(self.as_ptr()) }
+    }
+
+    /// `i_version`, which changes with each change of a directory where the filesystem counts them.
+    pub(crate) fn version(&self) -> u64 {
+        // SAFETY: The inode is alive.
+        unsafe { bindings::inode_peek_iversion_raw(self.as_ptr()) }
+    }
+
+    /// The super block that the inode is on.
+    pub(crate) fn super_block(&self) -> &AnySuperBlock {
+        // SAFETY: An inode does not outlive its super block.
+        unsafe { AnySuperBlock::from_raw((*self.as_ptr()).i_sb) }
+    }
+
+    /// Whether the filesystem stores POSIX ACLs on this inode.
+    pub(crate) fn has_posix_acl(&self) -> bool {
+        // SAFETY: The inode and its super block are alive.
+        unsafe { bindings::IS_POSIXACL(self.as_ptr()) }
+    }
+
+    /// Checks that the current credentials allow `mask` (`MAY_*`). `EACCES`, or what the filesystem
+    /// says; `ECHILD` if `MAY_NOT_BLOCK` is asked and the answer needs sleeping.
+    pub(crate) fn permission(&self, idmap: &Idmap, mask: u32) -> Result {
+        // SAFETY: Both are valid during the call.
+        to_result(unsafe { bindings::inode_permission(idmap.as_ptr(), self.as_ptr(), mask as c_int) })
+    }
+
+    /// Checks `mask` against the mode and the ACL that this inode itself has cached or can get.
+    pub(crate) fn generic_permission(&self, idmap: &Idmap, mask: u32) -> Result {
+        // SAFETY: Both are valid during the call.
+        to_result(unsafe {
+            bindings::generic_permission(idmap.as_ptr(), self.as_ptr(), mask as c_int)
+        })
+    }
+
+    /// Whether the current task owns this inode, or may act as if.
+    pub(crate) fn owner_or_capable(&self, idmap: &Idmap) -> bool {
+        // SAFETY: Both are valid during the call.
+        unsafe { bindings::inode_owner_or_capable(idmap.as_ptr(), self.as_ptr()) }
+    }
+
+    /// Takes `i_rwsem` for writing. May sleep.
+    pub(crate) fn lock(&self) -> InodeLock<'_> {
+        // SAFETY: The inode is alive.
+        unsafe { bindings::inode_lock(self.as_ptr()) };
+        InodeLock(self, NotThreadSafe)
+    }
+
+    /// Takes a write reference, as an open for writing does. `ETXTBSY` while it is being executed.
+    pub(crate) fn get_write_access(&self) -> Result<WriterCount<'_>> {
+        // SAFETY: The inode is alive.
+        to_result(unsafe { bindings::get_write_access(self.as_ptr()) })?;
+        Ok(WriterCount(self))
+    }
+}
+
+/// `i_rwsem`, held for writing.
+pub(crate) struct InodeLock<'a>(&'a Inode, NotThreadSafe);
+
+impl Deref for InodeLock<'_> {
+    type Target = Inode;
+
+    fn deref(&self) -> &Inode {
+        self.0
+    }
+}
+
+impl Drop for InodeLock<'_> {
+    fn drop(&mut self) {
+        // SAFETY: The lock is ours.
+        unsafe { bindings::inode_unlock(self.0.as_ptr()) };
+    }
+}
+
+/// A count in `i_writecount`, which keeps the file from being executed.
+pub(crate) struct WriterCount<'a>(&'a Inode);
+
+impl Drop for WriterCount<'_> {
+    fn drop(&mut self) {
+        // SAFETY: The count is ours.
+        unsafe { bindings::put_write_access(self.0.as_ptr()) };
+    }
+}
+
+/// An inode of the filesystem `T`, with its data.
+#[repr(transparent)]
+pub(crate) struct INode<T: FileSystem>(Inode, PhantomData<T>);
+
+/// An inode with the data that its filesystem keeps beside it.
+///
+/// # Invariants
+///
+/// `data` is initialised if `ready`; an inode that anybody but its maker sees (`I_NEW` cleared) is
+/// ready.
+#[repr(C)]
+struct Container<T: FileSystem> {
+    inode: Opaque<bindings::inode>,
+    ready: bool,
+    data: MaybeUninit<T::INodeData>,
+}
+
+// SAFETY: As for `Inode`.
+unsafe impl<T: FileSystem> AlwaysRefCounted for INode<T> {
+    fn inc_ref(&self) {
+        self.0.inc_ref();
+    }
+
+    unsafe fn dec_ref(obj: NonNull<Self>) {
+        // SAFETY: As for `Inode`, over which `INode` is transparent.
+        unsafe { Inode::dec_ref(obj.cast()) };
+    }
+}
+
+impl<T: FileSystem> Deref for INode<T> {
+    type Target = Inode;
+
+    fn deref(&self) -> &Inode {
+        &self.0
+    }
+}
+
+impl<T: FileSystem> INode<T> {
+    /// # Safety
+    ///
+    /// `ptr` is a valid inode of a super block of `T` during `'a`, and not `I_NEW`.
+    pub(super) unsafe fn from_raw<'a>(ptr: *mut bindings::inode) -> &'a Self {
+        // SAFETY: By the contract of this function, and as `INode` is transparent.
+        unsafe { &*ptr.cast() }
+    }
+
+    /// The filesystem's data of this inode.
+    pub(crate) fn data(&self) -> &T::INodeData {
+        // SAFETY: The inode is in a `Container<T>`, as `alloc_inode` makes them, and ready, as it
+        // is not new.
+        unsafe { (*self.as_ptr().cast::<Container<T>>()).data.assume_init_ref() }
+    }
+
+    /// The super block that the inode is on.
+    pub(crate) fn sb(&self) -> &SuperBlock<T> {
+        // SAFETY: An inode of `T` is on a super block of `T`, which outlives it.
+        unsafe { SuperBlock::from_raw((*self.as_ptr()).i_sb) }
+    }
+}
+
+/// A directory of `T` whose `i_rwsem` the caller of the operation holds for writing.
+pub(crate) struct Locked<'a, T: FileSystem>(&'a INode<T>);
+
+impl<'a, T: FileSystem> Locked<'a, T> {
+    /// # Safety
+    ///
+    /// The inode's `i_rwsem` is held for writing during `'a`.
+    pub(super) unsafe fn assume(inode: &'a INode<T>) -> Self {
+        Self(inode)
+    }
+
+    /// The inode.
+    pub(crate) fn get(&self) -> &'a INode<T> {
+        self.0
+    }
+}
+
+impl<T: FileSystem> Deref for Locked<'_, T> {
+    type Target = INode<T>;
+
+    fn deref(&self) -> &INode<T> {
+        self.0
+    }
+}
+
+/// What [`SuperBlock::iget`] found.
+pub(crate) enum Iget<'a, T: FileSystem> {
+    /// The inode is in use or cached.
+    Cached(ARef<INode<T>>),
+    /// The inode was not known: it must be filled in.
+    New(NewInode<'a, T>),
+}
+
+/// An inode that is being made. Others who look for it wait until it is filled in; dropping it
+/// unfilled sends them to try again.
+pub(crate) struct NewInode<'a, T: FileSystem>(NonNull<bindings::inode>, PhantomData<&'a T>);
+
+/// What an inode is filled in with.
+pub(crate) struct InodeTables<T: FileSystem> {
+    pub(crate) inode: inode_ops::Ops<T>,
+    pub(crate) file: Option<file_ops::Ops<T>>,
+}
+
+impl<T: FileSystem> SuperBlock<T> {
+    /// Finds or makes the inode with number `ino`. `ENOMEM`.
+    pub(crate) fn iget(&self, ino: u64) -> Result<Iget<'_, T>> {
+        // SAFETY: The super block is alive.
+        let inode = unsafe { bindings::iget_locked(self.as_ptr(), ino) };
+        let inode = NonNull::new(inode).ok_or(ENOMEM)?;
+        // SAFETY: The call gave us a counted inode.
+        let state = unsafe { bindings::inode_state_read_once(inode.as_ptr()) };
+        if state & bindings::inode_state_flags_enum_I_NEW != 0 {
+            Ok(Iget::New(NewInode(inode, PhantomData)))
+        } else {
+            // SAFETY: The inode is of a super block of `T`, not new, and the count is ours.
+            Ok(Iget::Cached(unsafe { ARef::from_raw(inode.cast()) }))
+        }
+    }
+
+    /// Finds the inode with number `ino` if it is cached, without waiting for one being made.
+    pub(crate) fn ilookup(&self, ino: u64) -> Option<ARef<INode<T>>> {
+        // SAFETY: The super block is alive.
+        let inode = unsafe { bindings::ilookup(self.as_ptr(), ino) };
+        // SAFETY: `ilookup` waits for new inodes; the count is ours.
+        NonNull::new(inode).map(|inode| unsafe { ARef::from_raw(inode.cast()) })
+    }
+}
+
+impl<T: FileSystem> NewInode<'_, T> {
+    /// Fills the inode in and shows it to those who wait.
+    ///
+    /// `like` gives the type, the device number and the attributes.
+    pub(crate) fn fill<E>(
+        self,
+        like: &Inode,
+        idmap: &Idmap,
+        tables: InodeTables<T>,
+        data: impl PinInit<T::INodeData, E>,
+    ) -> Result<ARef<INode<T>>>
+    where
+        Error: From<E>,
+    {
+        let inode = self.0.as_ptr();
+        let container = inode.cast::<Container<T>>();
+        // SAFETY: Nobody but us touches the data of a new inode; the slot is uninitialised memory
+        // that will not move, as inodes do not.
+        unsafe {
+            data.__pinned_init((*container).data.as_mut_ptr())?;
+            (*container).ready = true;
+        }
+        // SAFETY: Nobody else uses a new inode; `like` is alive.
+        unsafe {
+            let mode = like.mode();
+            (*inode).i_mode = mode.0;
+            (*inode).i_op = tables.inode.as_ptr();
+            (*inode).i_flags |= bindings::S_NOCMTIME;
+            bindings::cache_no_acl_dont(inode);
+            match tables.file {
+                Some(ops) => (*inode).__bindgen_anon_3.i_fop = ops.as_ptr(),
+                None => bindings::init_special_inode(inode, mode.0, like.rdev()),
+            }
+            if mode.is_regular() {
+                (*(*inode).i_mapping).a_ops = file_ops::DIRECT_AOPS.get();
+            }
+            lockdep::classify_inode(inode);
+        }
+        let this = core::mem::ManuallyDrop::new(self);
+        // SAFETY: The inode is filled in, so it may be seen as one of `T`.
+        let filled = unsafe { INode::<T>::from_raw(this.0.as_ptr()) };
+        filled.copy_attr(like, idmap);
+        filled.set_nlink(like.nlink());
+        // SAFETY: The inode is new and complete.
+        unsafe { bindings::unlock_new_inode(inode) };
+        // SAFETY: The count is ours.
+        Ok(unsafe { ARef::from_raw(this.0.cast()) })
+    }
+}
+
+impl<T: FileSystem> Drop for NewInode<'_, T> {
+    fn drop(&mut self) {
+        // SAFETY: The inode is new and ours; this gives it up, with our count.
+        unsafe { bindings::iget_failed(self.0.as_ptr()) };
+    }
+}
+
+/// The slab cache that the inodes of a filesystem type come from.
+pub(super) struct Cache(NonNull<bindings::kmem_cache>);
+
+// SAFETY: Slab caches synchronise themselves.
+unsafe impl Send for Cache {}
+// SAFETY: As above.
+unsafe impl Sync for Cache {}
+
+impl Cache {
+    /// Makes the cache for the inodes of `T`.
+    pub(super) fn new<T: FileSystem>() -> Result<Self> {
+        const { assert!(offset_of!(Container<T>, inode) == 0) };
+        // SAFETY: The name is static; the constructor only initialises the inode at the start.
+        let cache = unsafe {
+            bindings::kmem_cache_create(
+                T::NAME.as_char_ptr(),
+                size_of::<Container<T>>() as c_uint,
+                align_of::<Container<T>>() as c_uint,
+                bindings::SLAB_RECLAIM_ACCOUNT | bindings::SLAB_ACCOUNT,
+                Some(init_once),
+            )
+        };
+        Ok(Self(NonNull::new(cache).ok_or(ENOMEM)?))
+    }
+
+    /// `->alloc_inode` of a super block of `T`.
+    pub(super) fn alloc<T: FileSystem>(&self, sb: *mut bindings::super_block) -> *mut bindings::inode {
+        // SAFETY: The cache and the super block are valid.
+        let container: *mut Container<T> = unsafe {
+            bindings::alloc_inode_sb(sb, self.0.as_ptr(), bindings::GFP_KERNEL).cast()
+        };
+        if container.is_null() {
+            return core::ptr::null_mut();
+        }
+        // SAFETY: The memory is ours. INVARIANT: The data is not initialised yet.
+        unsafe { (&raw mut (*container).ready).write(false) };
+        container.cast()
+    }
+}
+
+impl Drop for Cache {
+    fn drop(&mut self) {
+        // SAFETY: The owner waited for all inodes and for the RCU callbacks that free them.
+        unsafe { bindings::kmem_cache_destroy(self.0.as_ptr()) };
+    }
+}
+
+unsafe extern "C" fn init_once(object: *mut c_void) {
+    // SAFETY: The slab gives us an object of the cache's size, which starts with an inode.
+    unsafe { bindings::inode_init_once(object.cast()) };
+}
+
+/// `->evict_inode`.
+pub(super) unsafe extern "C" fn evict<T: FileSystem>(inode: *mut bindings::inode) {
+    // SAFETY: The caller evicts a valid inode that nobody else uses.
+    unsafe {
+        bindings::truncate_inode_pages_final(&raw mut (*inode).i_data);
+        bindings::clear_inode(inode);
+        if (*inode.cast::<Container<T>>()).ready {
+            T::evict(INode::from_raw(inode));
+        }
+    }
+}
+
+/// `->free_inode`: runs as an RCU callback, so dropping the data must not sleep.
+pub(super) unsafe extern "C" fn free<T: FileSystem>(inode: *mut bindings::inode) {
+    let container = inode.cast::<Container<T>>();
+    // SAFETY: The grace period after the last use has ended: the inode and its data are ours.
+    // Objects of a slab cache may be freed with `kfree`, which finds the cache; the super block,
+    // which knows it too, may be gone by now.
+    unsafe {
+        if (*container).ready {
+            (*container).data.assume_init_drop();
+        }
+        bindings::kfree(container.cast());
+    }
+}

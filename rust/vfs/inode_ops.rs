@@ -1,0 +1,566 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `struct inode_operations`.
+//!
+//! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h)
+
+use super::{
+    acl::{Acl, AclType},
+    attr::Attr,
+    dentry::{DEntry, InLookup, Negative, Spliced},
+    file::FsFile,
+    idmap::Idmap,
+    inode::{INode, Locked},
+    mode::Mode,
+    rename::Rename,
+    stat::Stat,
+    super_block::FileSystem,
+    xattr::NameList,
+};
+use crate::{bindings, vfs::errno::EOPNOTSUPP};
+use core::marker::PhantomData;
+use kernel::{
+    error::{from_result, VTABLE_DEFAULT_ERROR},
+    prelude::*,
+    sync::aref::ARef,
+};
+
+/// Whether an operation is part of an RCU walk.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Walk {
+    /// Nothing may sleep; answer `ECHILD` to be asked again.
+    Rcu,
+    /// The usual.
+    Ref,
+}
+
+/// The target of a symbolic link: a C string that lives until the link has been followed.
+pub(crate) struct Target(KVec<u8>);
+
+impl Target {
+    /// Takes the target's bytes, without the NUL. `ENOMEM`.
+    pub(crate) fn new(mut bytes: KVec<u8>) -> Result<Self> {
+        bytes.push(0, GFP_KERNEL)?;
+        Ok(Self(bytes))
+    }
+}
+
+/// The operations on inodes of one kind. What is not implemented is not supported, with the errno
+/// that the VFS has for it.
+#[vtable]
+pub(crate) trait Operations: Sized + 'static {
+    type Fs: FileSystem;
+
+    /// Finds `dentry`'s name in `dir`.
+    fn lookup(_dir: &INode<Self::Fs>, _dentry: InLookup<'_, Self::Fs>) -> Result<Spliced<Self::Fs>> {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+    /// The target of the symbolic link `inode`.
+    fn get_link(_inode: &INode<Self::Fs>) -> Result<Target> {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+    /// Whether the current task may do `mask` (`MAY_*`).
+    fn permission(_idmap: &Idmap, _inode: &INode<Self::Fs>, _mask: u32, _walk: Walk) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+    /// The ACL that permission checks use.
+    fn get_inode_acl(_inode: &INode<Self::Fs>, _type: AclType, _walk: Walk) -> Result<Option<Acl>> {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+    /// The ACL that user space asks for.
+    fn get_acl(_idmap: &Idmap, _dentry: &DEntry<Self::Fs>, _type: AclType) -> Result<Option<Acl>> {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+    /// Sets or removes an ACL.
+    fn set_acl(
+        _idmap: &Idmap,
+        _dentry: &DEntry<Self::Fs>,
+        _acl: Option<&Acl>,
+        _type: AclType,
+    ) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+    /// Makes a regular file.
+    fn create(_idmap: &Idmap, _entry: Negative<'_, Self::Fs>, _mode: Mode) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+    /// Gives `inode` another name.
+    fn link(_old: &DEntry<Self::Fs>, _entry: Negative<'_, Self::Fs>) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+    /// Takes a name from an object that is not a directory.
+    fn unlink(_dir: &Locked<'_, Self::Fs>, _dentry: &DEntry<Self::Fs>) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+    /// Makes a symbolic link.
+    fn symlink(_idmap: &Idmap, _entry: Negative<'_, Self::Fs>, _target: &CStr) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+    /// Makes a directory.
+    fn mkdir(_idmap: &Idmap, _entry: Negative<'_, Self::Fs>, _mode: Mode) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+    /// Removes an empty directory.
+    fn rmdir(_dir: &Locked<'_, Self::Fs>, _dentry: &DEntry<Self::Fs>) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+    /// Makes a device, FIFO or socket node.
+    fn mknod(_idmap: &Idmap, _entry: Negative<'_, Self::Fs>, _mode: Mode, _dev: u32) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+    /// Renames.
+    fn rename(_idmap: &Idmap, _rename: Rename<'_, Self::Fs>) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+    /// Changes attributes.
+    fn setattr(_idmap: &Idmap, _dentry: &DEntry<Self::Fs>, _attr: Attr) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+    /// Reads attributes in `mask` (`STATX_*`), under `AT_*` flags.
+    fn getattr(_idmap: &Idmap, _dentry: &DEntry<Self::Fs>, _mask: u32, _flags: u32) -> Result<Stat> {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+    /// Lists the names of extended attributes.
+    fn listxattr(_dentry: &DEntry<Self::Fs>) -> Result<NameList> {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+    /// The access time is due for an update.
+    fn update_atime(_inode: &INode<Self::Fs>) {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+    /// Opens a new file that has no name.
+    fn tmpfile(
+        _idmap: &Idmap,
+        _dir: &INode<Self::Fs>,
+        _file: &FsFile<Self::Fs>,
+        _mode: Mode,
+    ) -> Result<ARef<INode<Self::Fs>>> {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+    /// The place below whose `FS_IOC_GETFLAGS` attributes, extents (`FIEMAP`) are this inode's;
+    /// made writable first if `write`.
+    fn lower(_dentry: &DEntry<Self::Fs>, _write: bool) -> Result<super::path::PathBuf> {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+}
+
+/// An operations table for inodes of `T`.
+pub(crate) struct Ops<T: FileSystem>(&'static bindings::inode_operations, PhantomData<T>);
+
+impl<T: FileSystem> Ops<T> {
+    /// The table of `O`.
+    pub(crate) const fn new<O: Operations<Fs = T>>() -> Self {
+        Self(const { &Table::<O>::TABLE }, PhantomData)
+    }
+
+    pub(super) fn as_ptr(&self) -> *const bindings::inode_operations {
+        self.0
+    }
+}
+
+struct Table<O: Operations>(PhantomData<O>);
+
+/// `Some(f)` if the implementation has the operation.
+macro_rules! if_has {
+    ($has:ident, $f:expr) => {
+        if O::$has {
+            Some($f)
+        } else {
+            None
+        }
+    };
+}
+
+// SAFETY comments below: the VFS calls inode operations with valid, counted objects of the
+// filesystem that the table is installed for, and with the locks that
+// `Documentation/filesystems/locking.rst` lists.
+impl<O: Operations> Table<O> {
+    const TABLE: bindings::inode_operations = bindings::inode_operations {
+        lookup: if_has!(HAS_LOOKUP, Self::lookup),
+        get_link: if_has!(HAS_GET_LINK, Self::get_link),
+        permission: if_has!(HAS_PERMISSION, Self::permission),
+        get_inode_acl: if_has!(HAS_GET_INODE_ACL, Self::get_inode_acl),
+        get_acl: if_has!(HAS_GET_ACL, Self::get_acl),
+        set_acl: if_has!(HAS_SET_ACL, Self::set_acl),
+        create: if_has!(HAS_CREATE, Self::create),
+        link: if_has!(HAS_LINK, Self::link),
+        unlink: if_has!(HAS_UNLINK, Self::unlink),
+        symlink: if_has!(HAS_SYMLINK, Self::symlink),
+        mkdir: if_has!(HAS_MKDIR, Self::mkdir),
+        rmdir: if_has!(HAS_RMDIR, Self::rmdir),
+        mknod: if_has!(HAS_MKNOD, Self::mknod),
+        rename: if_has!(HAS_RENAME, Self::rename),
+        setattr: if_has!(HAS_SETATTR, Self::setattr),
+        getattr: if_has!(HAS_GETATTR, Self::getattr),
+        listxattr: if_has!(HAS_LISTXATTR, Self::listxattr),
+        update_time: if_has!(HAS_UPDATE_ATIME, Self::update_time),
+        tmpfile: if_has!(HAS_TMPFILE, Self::tmpfile),
+        fileattr_get: if_has!(HAS_LOWER, Self::fileattr_get),
+        fileattr_set: if_has!(HAS_LOWER, Self::fileattr_set),
+        fiemap: if_has!(HAS_LOWER, Self::fiemap),
+        ..pin_init::zeroed()
+    };
+
+    unsafe extern "C" fn lookup(
+        dir: *mut bindings::inode,
+        dentry: *mut bindings::dentry,
+        _flags: c_uint,
+    ) -> *mut bindings::dentry {
+        // SAFETY: `dir` is locked at least shared, and `dentry` is in lookup.
+        let found = unsafe {
+            O::lookup(
+                INode::from_raw(dir),
+                InLookup::assume(DEntry::from_raw(dentry)),
+            )
+        };
+        match found {
+            Ok(spliced) => spliced.0,
+            Err(e) => e.to_ptr(),
+        }
+    }
+
+    unsafe extern "C" fn get_link(
+        dentry: *mut bindings::dentry,
+        inode: *mut bindings::inode,
+        done: *mut bindings::delayed_call,
+    ) -> *const c_char {
+        if dentry.is_null() {
+            return ECHILD.to_ptr::<c_char>();
+        }
+        // SAFETY: The inode is a live symbolic link of ours.
+        match O::get_link(unsafe { INode::from_raw(inode) }) {
+            Ok(target) => {
+                let (ptr, _, _) = target.0.into_raw_parts();
+                // SAFETY: `done` is the caller's to set; a `KVec` is freed with `kfree`, which is
+                // what `kfree_link` does.
+                unsafe { bindings::set_delayed_call(done, Some(bindings::kfree_link), ptr.cast()) };
+                ptr.cast()
+            }
+            Err(e) => e.to_ptr::<c_char>(),
+        }
+    }
+
+    unsafe extern "C" fn permission(
+        idmap: *mut bindings::mnt_idmap,
+        inode: *mut bindings::inode,
+        mask: c_int,
+    ) -> c_int {
+        // SAFETY: Live objects; under `MAY_NOT_BLOCK` they are protected by RCU instead of counts.
+        from_result(|| unsafe {
+            let mask = mask as u32;
+            let walk = if mask & bindings::MAY_NOT_BLOCK != 0 {
+                Walk::Rcu
+            } else {
+                Walk::Ref
+            };
+            O::permission(Idmap::from_raw(idmap), INode::from_raw(inode), mask, walk)?;
+            Ok(0)
+        })
+    }
+
+    unsafe extern "C" fn get_inode_acl(
+        inode: *mut bindings::inode,
+        acl_type: c_int,
+        rcu: bool,
+    ) -> *mut bindings::posix_acl {
+        let walk = if rcu { Walk::Rcu } else { Walk::Ref };
+        // SAFETY: A live inode, protected by RCU if `rcu`.
+        Acl::into_c(unsafe { O::get_inode_acl(INode::from_raw(inode), AclType::new(acl_type), walk) })
+    }
+
+    unsafe extern "C" fn get_acl(
+        idmap: *mut bindings::mnt_idmap,
+        dentry: *mut bindings::dentry,
+        acl_type: c_int,
+    ) -> *mut bindings::posix_acl {
+        // SAFETY: Live objects.
+        Acl::into_c(unsafe {
+            O::get_acl(Idmap::from_raw(idmap), DEntry::from_raw(dentry), AclType::new(acl_type))
+        })
+    }
+
+    unsafe extern "C" fn set_acl(
+        idmap: *mut bindings::mnt_idmap,
+        dentry: *mut bindings::dentry,
+        acl: *mut bindings::posix_acl,
+        acl_type: c_int,
+    ) -> c_int {
+        // SAFETY: Live objects; the ACL may be null, and is the caller's.
+        from_result(|| unsafe {
+            O::set_acl(
+                Idmap::from_raw(idmap),
+                DEntry::from_raw(dentry),
+                Acl::borrow(&acl),
+                AclType::new(acl_type),
+            )?;
+            Ok(0)
+        })
+    }
+
+    /// # Safety
+    ///
+    /// `dir` is locked for writing and `dentry` is a negative child of it, during `'a`.
+    unsafe fn negative<'a>(
+        dir: *mut bindings::inode,
+        dentry: *mut bindings::dentry,
+    ) -> Negative<'a, O::Fs> {
+        // SAFETY: By the contract of this function.
+        unsafe { Negative::assume(Locked::assume(INode::from_raw(dir)), DEntry::from_raw(dentry)) }
+    }
+
+    unsafe extern "C" fn create(
+        idmap: *mut bindings::mnt_idmap,
+        dir: *mut bindings::inode,
+        dentry: *mut bindings::dentry,
+        mode: bindings::umode_t,
+        _excl: bool,
+    ) -> c_int {
+        // SAFETY: `dir` is locked, `dentry` a negative child.
+        from_result(|| unsafe {
+            O::create(Idmap::from_raw(idmap), Self::negative(dir, dentry), Mode(mode))?;
+            Ok(0)
+        })
+    }
+
+    unsafe extern "C" fn link(
+        old: *mut bindings::dentry,
+        dir: *mut bindings::inode,
+        dentry: *mut bindings::dentry,
+    ) -> c_int {
+        // SAFETY: `dir` is locked, `dentry` a negative child.
+        from_result(|| unsafe {
+            O::link(DEntry::from_raw(old), Self::negative(dir, dentry))?;
+            Ok(0)
+        })
+    }
+
+    unsafe extern "C" fn unlink(
+        dir: *mut bindings::inode,
+        dentry: *mut bindings::dentry,
+    ) -> c_int {
+        // SAFETY: `dir` is locked.
+        from_result(|| unsafe {
+            O::unlink(&Locked::assume(INode::from_raw(dir)), DEntry::from_raw(dentry))?;
+            Ok(0)
+        })
+    }
+
+    unsafe extern "C" fn symlink(
+        idmap: *mut bindings::mnt_idmap,
+        dir: *mut bindings::inode,
+        dentry: *mut bindings::dentry,
+        target: *const c_char,
+    ) -> c_int {
+        // SAFETY: `dir` is locked, `dentry` a negative child, `target` a C string.
+        from_result(|| unsafe {
+            O::symlink(
+                Idmap::from_raw(idmap),
+                Self::negative(dir, dentry),
+                CStr::from_char_ptr(target),
+            )?;
+            Ok(0)
+        })
+    }
+
+    unsafe extern "C" fn mkdir(
+        idmap: *mut bindings::mnt_idmap,
+        dir: *mut bindings::inode,
+        dentry: *mut bindings::dentry,
+        mode: bindings::umode_t,
+    ) -> *mut bindings::dentry {
+        // SAFETY: `dir` is locked, `dentry` a negative child.
+        match O::mkdir(
+            unsafe { Idmap::from_raw(idmap) },
+            unsafe { Self::negative(dir, dentry) },
+            Mode(mode | 0o040000),
+        ) {
+            Ok(()) => core::ptr::null_mut(),
+            Err(e) => e.to_ptr(),
+        }
+    }
+
+    unsafe extern "C" fn rmdir(dir: *mut bindings::inode, dentry: *mut bindings::dentry) -> c_int {
+        // SAFETY: `dir` is locked.
+        from_result(|| unsafe {
+            O::rmdir(&Locked::assume(INode::from_raw(dir)), DEntry::from_raw(dentry))?;
+            Ok(0)
+        })
+    }
+
+    unsafe extern "C" fn mknod(
+        idmap: *mut bindings::mnt_idmap,
+        dir: *mut bindings::inode,
+        dentry: *mut bindings::dentry,
+        mode: bindings::umode_t,
+        dev: bindings::dev_t,
+    ) -> c_int {
+        // SAFETY: `dir` is locked, `dentry` a negative child.
+        from_result(|| unsafe {
+            O::mknod(Idmap::from_raw(idmap), Self::negative(dir, dentry), Mode(mode), dev)?;
+            Ok(0)
+        })
+    }
+
+    unsafe extern "C" fn rename(
+        idmap: *mut bindings::mnt_idmap,
+        old_dir: *mut bindings::inode,
+        old: *mut bindings::dentry,
+        new_dir: *mut bindings::inode,
+        new: *mut bindings::dentry,
+        flags: c_uint,
+    ) -> c_int {
+        // SAFETY: Both directories are locked.
+        from_result(|| unsafe {
+            let rename = Rename {
+                old_dir: Locked::assume(INode::from_raw(old_dir)),
+                old: DEntry::from_raw(old),
+                new_dir: Locked::assume(INode::from_raw(new_dir)),
+                new: DEntry::from_raw(new),
+                flags,
+            };
+            O::rename(Idmap::from_raw(idmap), rename)?;
+            Ok(0)
+        })
+    }
+
+    unsafe extern "C" fn setattr(
+        idmap: *mut bindings::mnt_idmap,
+        dentry: *mut bindings::dentry,
+        attr: *mut bindings::iattr,
+    ) -> c_int {
+        // SAFETY: Live objects.
+        from_result(|| unsafe {
+            O::setattr(Idmap::from_raw(idmap), DEntry::from_raw(dentry), Attr(*attr))?;
+            Ok(0)
+        })
+    }
+
+    unsafe extern "C" fn getattr(
+        idmap: *mut bindings::mnt_idmap,
+        path: *const bindings::path,
+        stat: *mut bindings::kstat,
+        mask: u32,
+        flags: c_uint,
+    ) -> c_int {
+        // SAFETY: Live objects.
+        from_result(|| unsafe {
+            let dentry = DEntry::from_raw((*path).dentry);
+            *stat = O::getattr(Idmap::from_raw(idmap), dentry, mask, flags)?.0;
+            Ok(0)
+        })
+    }
+
+    unsafe extern "C" fn listxattr(
+        dentry: *mut bindings::dentry,
+        buf: *mut c_char,
+        size: usize,
+    ) -> isize {
+        let names = match O::listxattr(
+            // SAFETY: A live dentry.
+            unsafe { DEntry::from_raw(dentry) },
+        ) {
+            Ok(names) => names,
+            Err(e) => return e.to_errno() as isize,
+        };
+        let bytes = names.as_bytes();
+        if size != 0 {
+            if bytes.len() > size {
+                return ERANGE.to_errno() as isize;
+            }
+            // SAFETY: The caller's buffer has `size` bytes.
+            unsafe { core::ptr::copy_nonoverlapping(bytes.as_ptr(), buf.cast(), bytes.len()) };
+        }
+        bytes.len() as isize
+    }
+
+    unsafe extern "C" fn update_time(
+        inode: *mut bindings::inode,
+        which: bindings::fs_update_time,
+        flags: c_uint,
+    ) -> c_int {
+        if which == bindings::fs_update_time_FS_UPD_ATIME {
+            if flags & bindings::IOCB_NOWAIT != 0 {
+                return EAGAIN.to_errno();
+            }
+            // SAFETY: A live inode.
+            O::update_atime(unsafe { INode::from_raw(inode) });
+        }
+        0
+    }
+
+    unsafe extern "C" fn tmpfile(
+        idmap: *mut bindings::mnt_idmap,
+        dir: *mut bindings::inode,
+        file: *mut bindings::file,
+        mode: bindings::umode_t,
+    ) -> c_int {
+        from_result(|| {
+            // SAFETY: Live objects; the file is being opened.
+            unsafe {
+                let inode = O::tmpfile(
+                    Idmap::from_raw(idmap),
+                    INode::from_raw(dir),
+                    FsFile::from_raw(file),
+                    Mode(mode),
+                )?;
+                let dentry = (*file).__bindgen_anon_1.f_path.dentry;
+                bindings::d_mark_tmpfile(file, inode.as_ptr());
+                bindings::d_instantiate(dentry, ARef::into_raw(inode).as_ptr().cast());
+                (*file).f_mode |= bindings::FMODE_OPENED;
+            }
+            Ok(0)
+        })
+    }
+
+    unsafe extern "C" fn fileattr_get(
+        dentry: *mut bindings::dentry,
+        fa: *mut bindings::file_kattr,
+    ) -> c_int {
+        from_result(|| {
+            // SAFETY: Live objects.
+            unsafe {
+                let lower = O::lower(DEntry::from_raw(dentry), false)?;
+                super::attr::fileattr_get(lower.as_ref(), fa)?;
+            }
+            Ok(0)
+        })
+    }
+
+    unsafe extern "C" fn fileattr_set(
+        _idmap: *mut bindings::mnt_idmap,
+        dentry: *mut bindings::dentry,
+        fa: *mut bindings::file_kattr,
+    ) -> c_int {
+        from_result(|| {
+            // SAFETY: Live objects.
+            unsafe {
+                let entry = DEntry::<O::Fs>::from_raw(dentry);
+                let lower = O::lower(entry, true)?;
+                super::attr::fileattr_set(lower.as_ref(), fa)?;
+                if let (Some(inode), Some(real)) = (entry.node(), lower.as_ref().inode()) {
+                    inode.copy_attr(real, lower.as_ref().idmap());
+                }
+            }
+            Ok(0)
+        })
+    }
+
+    unsafe extern "C" fn fiemap(
+        inode: *mut bindings::inode,
+        info: *mut bindings::fiemap_extent_info,
+        start: u64,
+        len: u64,
+    ) -> c_int {
+        from_result(|| {
+            // SAFETY: Live objects.
+            unsafe {
+                let entry = DEntry::<O::Fs>::alias_of(INode::from_raw(inode)).ok_or(ENOENT)?;
+                let lower = O::lower(&entry, false)?;
+                let real = lower.as_ref().inode().ok_or(ENOENT)?.as_ptr();
+                let fiemap = (*(*real).i_op).fiemap.ok_or(EOPNOTSUPP)?;
+                kernel::error::to_result(fiemap(real, info, start, len))?;
+            }
+            Ok(0)
+        })
+    }
+}

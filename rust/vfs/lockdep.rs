@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Lock classes of inodes that are stacked on inodes.
+//!
+//! A filesystem that is stacked on others takes its own inode lock, then that of an inode below,
+//! which may be on a filesystem of the same type, one level down. lockdep knows classes, not
+//! levels: hence one class per level. C counterpart: `fs/overlayfs/inode.c`.
+
+use crate::bindings;
+use kernel::{sync::LockClassKey, types::Opaque};
+
+/// `FILESYSTEM_MAX_STACK_DEPTH` of `include/linux/fs.h`.
+pub(crate) const MAX_STACK_DEPTH: usize = 2;
+
+static DIR: [LockClassKey; MAX_STACK_DEPTH] = [const { new_key() }; MAX_STACK_DEPTH];
+static FILE: [LockClassKey; MAX_STACK_DEPTH] = [const { new_key() }; MAX_STACK_DEPTH];
+
+const fn new_key() -> LockClassKey {
+    // SAFETY: The key is only used in statics, which lockdep accepts without registration.
+    unsafe { LockClassKey::new_static() }
+}
+
+/// Puts the `i_rwsem` of a new inode in the class of its stacking level.
+///
+/// # Safety
+///
+/// The inode is new, so that nobody holds its lock, and its mode is set.
+pub(super) unsafe fn classify_inode(inode: *mut bindings::inode) {
+    // SAFETY: By the contract of this function.
+    unsafe {
+        let depth = ((*(*inode).i_sb).s_stack_depth.max(1) as usize - 1).min(MAX_STACK_DEPTH - 1);
+        let dir = super::mode::Mode((*inode).i_mode).is_dir();
+        let (key, name) = if dir {
+            (&DIR[depth], c"aufs2_i_mutex_dir_key")
+        } else {
+            (&FILE[depth], c"aufs2_i_mutex_key")
+        };
+        let key: *mut bindings::lock_class_key = core::ptr::from_ref(key).cast_mut().cast();
+        bindings::lockdep_set_class_and_name(&raw mut (*inode).i_rwsem, key, name.as_ptr().cast());
+    }
+}

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A safe VFS and memory-management layer for filesystems written in Rust.
+//!
+//! The `kernel` crate has no super block, inode, dentry, mount or address space abstractions yet;
+//! this module brings the ones that a filesystem needs, and nothing about any particular
+//! filesystem. The rules of the house:
+//!
+//! - all `unsafe` code of the module, and every call of a C binding, is in here or in the bindings;
+//! - an operation table is a trait, implemented by the filesystem and turned into the C table by a
+//!   constant: [`inode_ops`], [`file_ops`], [`dentry_ops`], [`super_block`], [`fs_context`];
+//! - a thing that must be undone is a guard: [`mount::WriteAccess`], [`namei::Creating`],
+//!   [`namei::Removing`], [`namei::Renaming`];
+//! - a lock that the caller holds is a type: [`inode::Locked`];
+//! - differences between kernel versions stay behind this module's functions.
+
+pub(crate) mod acl;
+pub(crate) mod attr;
+pub(crate) mod backing;
+pub(crate) mod copy;
+pub(crate) mod cred;
+pub(crate) mod dentry;
+pub(crate) mod dentry_ops;
+pub(crate) mod errno;
+pub(crate) mod fields;
+pub(crate) mod file;
+pub(crate) mod file_ops;
+pub(crate) mod fs_context;
+pub(crate) mod idmap;
+pub(crate) mod inode;
+pub(crate) mod inode_ops;
+pub(crate) mod lockdep;
+pub(crate) mod mode;
+pub(crate) mod mount;
+pub(crate) mod name;
+pub(crate) mod namei;
+pub(crate) mod path;
+pub(crate) mod rcu;
+pub(crate) mod readdir;
+pub(crate) mod rename;
+pub(crate) mod stat;
+pub(crate) mod super_block;
+pub(crate) mod vma;
+pub(crate) mod xattr;

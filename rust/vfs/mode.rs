@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! File types and permission bits.
+//!
+//! C header: [`include/uapi/linux/stat.h`](srctree/include/uapi/linux/stat.h)
+
+use crate::bindings;
+
+/// A `umode_t`: the type of an inode and its permission bits.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Mode(pub(crate) u16);
+
+/// What kind of object an inode is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum FileType {
+    Regular,
+    Directory,
+    Symlink,
+    CharDevice,
+    BlockDevice,
+    Fifo,
+    Socket,
+}
+
+const S_IFMT: u16 = 0o170000;
+
+impl Mode {
+    /// `S_IALLUGO`: the permission bits with set-id and sticky.
+    pub(crate) const PERMISSIONS: u16 = 0o7777;
+
+    /// The permission bits, with set-id and sticky.
+    pub(crate) fn permissions(self) -> u16 {
+        self.0 & Self::PERMISSIONS
+    }
+
+    /// The file type; an unknown one, which no kernel makes, counts as a socket: it has no data.
+    pub(crate) fn file_type(self) -> FileType {
+        match self.0 & S_IFMT {
+            0o100000 => FileType::Regular,
+            0o040000 => FileType::Directory,
+            0o120000 => FileType::Symlink,
+            0o020000 => FileType::CharDevice,
+            0o060000 => FileType::BlockDevice,
+            0o010000 => FileType::Fifo,
+            _ => FileType::Socket,
+        }
+    }
+
+    /// Whether this is a directory.
+    pub(crate) fn is_dir(self) -> bool {
+        self.0 & S_IFMT == 0o040000
+    }
+
+    /// Whether this is a regular file.
+    pub(crate) fn is_regular(self) -> bool {
+        self.0 & S_IFMT == 0o100000
+    }
+
+    /// Whether both are of the same file type.
+    pub(crate) fn same_type(self, other: Self) -> bool {
+        self.0 & S_IFMT == other.0 & S_IFMT
+    }
+}
+
+impl FileType {
+    /// The `DT_*` value of a directory entry of this type.
+    pub(crate) fn dirent_type(self) -> u32 {
+        match self {
+            FileType::Regular => bindings::DT_REG,
+            FileType::Directory => bindings::DT_DIR,
+            FileType::Symlink => bindings::DT_LNK,
+            FileType::CharDevice => bindings::DT_CHR,
+            FileType::BlockDevice => bindings::DT_BLK,
+            FileType::Fifo => bindings::DT_FIFO,
+            FileType::Socket => bindings::DT_SOCK,
+        }
+    }
+}

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Mounts, and the right to write through one.
+//!
+//! C header: [`include/linux/mount.h`](srctree/include/linux/mount.h)
+
+use super::{dentry::Dentry, idmap::Idmap, path::Path, super_block::AnySuperBlock};
+use crate::bindings;
+use core::{marker::PhantomData, ops::Deref, ptr::NonNull};
+use kernel::{
+    error::{from_err_ptr, to_result},
+    prelude::*,
+    sync::aref::{ARef, AlwaysRefCounted},
+    types::{NotThreadSafe, Opaque},
+};
+
+/// A `struct vfsmount`.
+#[repr(transparent)]
+pub(crate) struct Mount(Opaque<bindings::vfsmount>);
+
+// SAFETY: The mount's count is atomic, and what we read of it does not change.
+unsafe impl Send for Mount {}
+// SAFETY: As above.
+unsafe impl Sync for Mount {}
+
+// SAFETY: `mntget` and `mntput` count references, and a counted mount stays alive.
+unsafe impl AlwaysRefCounted for Mount {
+    fn inc_ref(&self) {
+        // SAFETY: `self` is a valid mount.
+        unsafe { bindings::mntget(self.as_ptr()) };
+    }
+
+    unsafe fn dec_ref(obj: NonNull<Self>) {
+        // SAFETY: The caller gives up a count that it owns.
+        unsafe { bindings::mntput(obj.as_ptr().cast()) };
+    }
+}
+
+impl Mount {
+    /// # Safety
+    ///
+    /// `ptr` is a valid mount during `'a`.
+    pub(super) unsafe fn from_raw<'a>(ptr: *mut bindings::vfsmount) -> &'a Self {
+        // SAFETY: By the contract of this function, and as `Mount` is transparent.
+        unsafe { &*ptr.cast() }
+    }
+
+    /// # Safety
+    ///
+    /// `ptr` is a valid mount and the caller owns a count, which this takes over.
+    pub(super) unsafe fn from_raw_owned(ptr: *mut bindings::vfsmount) -> ARef<Self> {
+        // SAFETY: By the contract of this function.
+        unsafe { ARef::from_raw(NonNull::new_unchecked(ptr.cast())) }
+    }
+
+    pub(super) fn as_ptr(&self) -> *mut bindings::vfsmount {
+        self.0.get()
+    }
+
+    /// The id mapping of this mount, which cannot change once the mount is in use.
+    pub(crate) fn idmap(&self) -> &Idmap {
+        // SAFETY: The mount is alive, and keeps its mapping alive.
+        unsafe { Idmap::from_raw(bindings::mnt_idmap(self.as_ptr())) }
+    }
+
+    /// The root of what is mounted.
+    pub(crate) fn root(&self) -> &Dentry {
+        // SAFETY: A mount holds a reference to its root.
+        unsafe { Dentry::from_raw((*self.as_ptr()).mnt_root) }
+    }
+
+    /// The super block that is mounted.
+    pub(crate) fn super_block(&self) -> &AnySuperBlock {
+        // SAFETY: A mount holds an active reference to its super block.
+        unsafe { AnySuperBlock::from_raw((*self.as_ptr()).mnt_sb) }
+    }
+
+    /// Whether writing through this mount is refused, by the mount or by its super block.
+    pub(crate) fn is_readonly(&self) -> bool {
+        // SAFETY: `self` is a valid mount.
+        unsafe { bindings::__mnt_is_readonly(self.as_ptr()) }
+    }
+
+    /// Asks for the right to write through this mount, and keeps it until the guard is dropped.
+    ///
+    /// Waits while the filesystem is frozen. `EROFS` if it is read-only.
+    pub(crate) fn want_write(&self) -> Result<WriteAccess<'_>> {
+        // SAFETY: `self` is a valid mount.
+        to_result(unsafe { bindings::mnt_want_write(self.as_ptr()) })?;
+        Ok(WriteAccess(self, NotThreadSafe))
+    }
+}
+
+/// The right to write through a mount; freezing waits for it. Not to be held while the lock of an
+/// inode that is stacked on this mount is taken: see `Documentation/locking.md`.
+pub(crate) struct WriteAccess<'a>(&'a Mount, NotThreadSafe);
+
+impl<'a> WriteAccess<'a> {
+    /// The mount that may be written.
+    pub(crate) fn mount(&self) -> &'a Mount {
+        self.0
+    }
+}
+
+impl Drop for WriteAccess<'_> {
+    fn drop(&mut self) {
+        // SAFETY: `want_write` got the right.
+        unsafe { bindings::mnt_drop_write(self.0.as_ptr()) };
+    }
+}
+
+/// A mount of our own that no namespace shows. Dropping it unmounts it, and waits for a grace
+/// period.
+///
+/// # Invariants
+///
+/// The mount is a long-term internal one, and its last long-term reference is ours.
+pub(crate) struct PrivateMount(NonNull<bindings::vfsmount>, PhantomData<Mount>);
+
+// SAFETY: As for `Mount`.
+unsafe impl Send for PrivateMount {}
+// SAFETY: As for `Mount`.
+unsafe impl Sync for PrivateMount {}
+
+impl PrivateMount {
+    /// A private copy of the mount at `path`, with `path` as its root and without submounts.
+    ///
+    /// `EINVAL` if the mount may not be copied (unbindable, of another namespace, or with locked
+    /// children), `EPERM` without `CAP_SYS_ADMIN` over its namespace.
+    pub(crate) fn clone_of(path: Path<'_>) -> Result<Self> {
+        // SAFETY: `path` is valid during the call.
+        let mnt = from_err_ptr(unsafe { bindings::clone_private_mount(&path.to_raw()) })?;
+        // Reading a branch through the union is no reason to write to the branch.
+        // SAFETY: The mount is new, and nobody else looks at its flags yet.
+        unsafe { (*mnt).mnt_flags |= bindings::MNT_NOATIME as c_int };
+        // INVARIANT: `clone_private_mount` makes a long-term mount.
+        // SAFETY: The call succeeded, so the pointer is not null.
+        Ok(Self(unsafe { NonNull::new_unchecked(mnt) }, PhantomData))
+    }
+
+    /// Mounts a new instance of the filesystem type `fs_type` with the given `key=value`
+    /// parameters, as a mount that only the kernel sees.
+    pub(crate) fn new_instance(fs_type: &CStr, params: &[(&CStr, &[u8])]) -> Result<Self> {
+        // SAFETY: `fs_type` is a C string.
+        let ty = unsafe { bindings::get_fs_type(fs_type.as_char_ptr()) };
+        if ty.is_null() {
+            return Err(ENODEV);
+        }
+        // SAFETY: `ty` is valid, with a module count that is put below.
+        let fc = from_err_ptr(unsafe { bindings::fs_context_for_mount(ty, 0) });
+        // SAFETY: `get_fs_type` took a count of the owner; the context has its own.
+        unsafe { bindings::module_put((*ty).owner) };
+        let fc = FsContextForMount(fc?);
+        for (key, value) in params {
+            // SAFETY: The context is valid; the key is a C string; the value has the given length.
+            to_result(unsafe {
+                bindings::vfs_parse_fs_qstr(
+                    fc.0,
+                    key.as_char_ptr(),
+                    &bindings::qstr {
+                        name: value.as_ptr(),
+                        __bindgen_anon_1: bindings::qstr__bindgen_ty_1 {
+                            hash_len: (value.len() as u64) << 32,
+                        },
+                    },
+                )
+            })?;
+        }
+        // SAFETY: The context is valid.
+        let mnt = from_err_ptr(unsafe { bindings::fc_mount_longterm(fc.0) })?;
+        // INVARIANT: `fc_mount_longterm` makes a long-term mount.
+        // SAFETY: The call succeeded, so the pointer is not null.
+        Ok(Self(unsafe { NonNull::new_unchecked(mnt) }, PhantomData))
+    }
+}
+
+struct FsContextForMount(*mut bindings::fs_context);
+
+impl Drop for FsContextForMount {
+    fn drop(&mut self) {
+        // SAFETY: The context is ours.
+        unsafe { bindings::put_fs_context(self.0) };
+    }
+}
+
+impl Deref for PrivateMount {
+    type Target = Mount;
+
+    fn deref(&self) -> &Mount {
+        // SAFETY: The mount is alive while we hold our reference.
+        unsafe { Mount::from_raw(self.0.as_ptr()) }
+    }
+}
+
+impl Drop for PrivateMount {
+    fn drop(&mut self) {
+        // SAFETY: The long-term reference is ours, by the type invariant.
+        unsafe { bindings::kern_unmount(self.0.as_ptr()) };
+    }
+}

@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Finding, making and removing names on a mount.
+//!
+//! C header: [`include/linux/namei.h`](srctree/include/linux/namei.h)
+
+use super::{dentry::Dentry, mode::Mode, mount::Mount, mount::WriteAccess, name::Name};
+use crate::{bindings, vfs::errno::ENAMETOOLONG};
+use core::{marker::PhantomData, ptr::NonNull};
+use kernel::{
+    error::{from_err_ptr, to_result},
+    prelude::*,
+    sync::aref::ARef,
+    types::NotThreadSafe,
+};
+
+/// Looks `name` up in the directory `dir` with the current credentials; `None` if it means nothing.
+/// Takes the directory's lock only if the name is not cached.
+pub(crate) fn lookup(mnt: &Mount, dir: &Dentry, name: &Name) -> Result<Option<ARef<Dentry>>> {
+    let mut qstr = name.qstr();
+    // SAFETY: All are valid during the call.
+    let found = from_err_ptr(unsafe {
+        bindings::lookup_one_positive_unlocked(mnt.idmap().as_ptr(), &mut qstr, dir.as_ptr())
+    });
+    match found {
+        // SAFETY: The call returned a counted dentry.
+        Ok(dentry) => Ok(Some(unsafe { Dentry::from_raw_owned(dentry) })),
+        // A name that is too long for the filesystem is on it nowhere.
+        Err(e) if e == ENOENT || e == ENAMETOOLONG => Ok(None),
+        Err(e) => Err(e),
+    }
+}
+
+/// Whether `dentry` is still what its parent calls by its name.
+pub(crate) fn is_current(dentry: &Dentry) -> bool {
+    !dentry.is_unhashed() && dentry.is_positive()
+}
+
+/// A name in a locked directory, to make an object at.
+///
+/// # Invariants
+///
+/// The dentry is referenced, and its parent's `i_rwsem` is held for writing; both are ours to give
+/// back by `end_creating`. The dentry is negative.
+pub(crate) struct Creating<'a> {
+    dentry: NonNull<bindings::dentry>,
+    access: &'a WriteAccess<'a>,
+    _not_send: NotThreadSafe,
+}
+
+impl<'a> Creating<'a> {
+    /// Locks `dir` and looks `name` up in it. `EEXIST` if it means something already.
+    pub(crate) fn start(access: &'a WriteAccess<'_>, dir: &Dentry, name: &Name) -> Result<Self> {
+        let mut qstr = name.qstr();
+        // SAFETY: All are valid during the call.
+        let dentry = from_err_ptr(unsafe {
+            bindings::start_creating(access.mount().idmap().as_ptr(), dir.as_ptr(), &mut qstr)
+        })?;
+        // SAFETY: The call returned a counted dentry.
+        if unsafe { Dentry::from_raw(dentry) }.is_positive() {
+            // SAFETY: It is ours to give back.
+            unsafe { bindings::end_creating(dentry) };
+            return Err(EEXIST);
+        }
+        // INVARIANT: `start_creating` locked the parent, and the dentry is negative.
+        Ok(Self {
+            // SAFETY: The call succeeded.
+            dentry: unsafe { NonNull::new_unchecked(dentry) },
+            access,
+            _not_send: NotThreadSafe,
+        })
+    }
+
+    fn idmap(&self) -> *mut bindings::mnt_idmap {
+        self.access.mount().idmap().as_ptr()
+    }
+
+    fn dir(&self) -> *mut bindings::inode {
+        // SAFETY: The parent is locked, so it stays the parent, and it is a directory.
+        unsafe { (*(*self.dentry.as_ptr()).d_parent).d_inode }
+    }
+
+    /// What was made, with a reference. `EIO` if the filesystem made it but does not show it.
+    fn made(self) -> Result<ARef<Dentry>> {
+        // SAFETY: The dentry is referenced.
+        let dentry = unsafe { Dentry::from_raw(self.dentry.as_ptr()) };
+        if dentry.is_positive() && !dentry.is_unhashed() {
+            return Ok(dentry.into());
+        }
+        // Some filesystems leave the dentry unhashed; what they made is found by its name.
+        let (mnt, parent, name) = (self.access.mount(), dentry.parent(), dentry.name());
+        drop(self);
+        lookup(mnt, &parent, name.get()?)?.ok_or(EIO)
+    }
+
+    /// Makes a regular file.
+    pub(crate) fn create(self, mode: Mode) -> Result<ARef<Dentry>> {
+        // SAFETY: By the type invariant.
+        to_result(unsafe {
+            bindings::vfs_create(
+                self.idmap(),
+                self.dentry.as_ptr(),
+                mode.0,
+                core::ptr::null_mut(),
+            )
+        })?;
+        self.made()
+    }
+
+    /// Makes a directory.
+    pub(crate) fn mkdir(self, mode: Mode) -> Result<ARef<Dentry>> {
+        let (idmap, dir) = (self.idmap(), self.dir());
+        let this = core::mem::ManuallyDrop::new(self);
+        // SAFETY: By the type invariant. The call takes the dentry over, and on error it ends the
+        // operation as `end_creating` does.
+        let made = from_err_ptr(unsafe {
+            bindings::vfs_mkdir(
+                idmap,
+                dir,
+                this.dentry.as_ptr(),
+                mode.permissions(),
+                core::ptr::null_mut(),
+            )
+        })?;
+        Self {
+            // SAFETY: The call succeeded.
+            dentry: unsafe { NonNull::new_unchecked(made) },
+            access: this.access,
+            _not_send: NotThreadSafe,
+        }
+        .made()
+    }
+
+    /// Makes a device, FIFO or socket node.
+    pub(crate) fn mknod(self, mode: Mode, dev: u32) -> Result<ARef<Dentry>> {
+        // SAFETY: By the type invariant.
+        to_result(unsafe {
+            bindings::vfs_mknod(
+                self.idmap(),
+                self.dir(),
+                self.dentry.as_ptr(),
+                mode.0,
+                dev,
+                core::ptr::null_mut(),
+            )
+        })?;
+        self.made()
+    }
+
+    /// Makes a symbolic link.
+    pub(crate) fn symlink(self, target: &CStr) -> Result<ARef<Dentry>> {
+        // SAFETY: By the type invariant; the target is a C string.
+        to_result(unsafe {
+            bindings::vfs_symlink(
+                self.idmap(),
+                self.dir(),
+                self.dentry.as_ptr(),
+                target.as_char_ptr(),
+                core::ptr::null_mut(),
+            )
+        })?;
+        self.made()
+    }
+
+    /// Gives the inode of `old` this name, too.
+    pub(crate) fn link(self, old: &Dentry) -> Result<ARef<Dentry>> {
+        // SAFETY: By the type invariant; `old` is alive, and on the same mount by contract of
+        // `vfs_link`, which answers `EXDEV` if it is on another super block.
+        to_result(unsafe {
+            bindings::vfs_link(
+                old.as_ptr(),
+                self.idmap(),
+                self.dir(),
+                self.dentry.as_ptr(),
+                core::ptr::null_mut(),
+            )
+        })?;
+        self.made()
+    }
+}
+
+impl Drop for Creating<'_> {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariant; this is the end of the guard.
+        unsafe { bindings::end_creating(self.dentry.as_ptr()) };
+    }
+}
+
+/// An object in a locked directory, to remove.
+///
+/// # Invariants
+///
+/// The dentry is referenced, positive, and its parent's `i_rwsem` is held for writing; both are ours
+/// to give back by `end_dirop`.
+pub(crate) struct Removing<'a> {
+    dentry: NonNull<bindings::dentry>,
+    access: &'a WriteAccess<'a>,
+    _not_send: PhantomData<NotThreadSafe>,
+}
+
+impl<'a> Removing<'a> {
+    /// Locks `dir` and looks `name` up in it. `ENOENT` if it means nothing.
+    pub(crate) fn start(access: &'a WriteAccess<'_>, dir: &Dentry, name: &Name) -> Result<Self> {
+        let mut qstr = name.qstr();
+        // SAFETY: All are valid during the call.
+        let dentry = from_err_ptr(unsafe {
+            bindings::start_removing(access.mount().idmap().as_ptr(), dir.as_ptr(), &mut qstr)
+        })?;
+        // INVARIANT: `start_removing` locked the parent, and only returns positive dentries.
+        Ok(Self {
+            // SAFETY: The call succeeded.
+            dentry: unsafe { NonNull::new_unchecked(dentry) },
+            access,
+            _not_send: PhantomData,
+        })
+    }
+
+    /// What is to be removed.
+    pub(crate) fn dentry(&self) -> &Dentry {
+        // SAFETY: By the type invariant.
+        unsafe { Dentry::from_raw(self.dentry.as_ptr()) }
+    }
+
+    /// Removes an object that is not a directory.
+    pub(crate) fn unlink(self) -> Result {
+        // SAFETY: By the type invariant.
+        to_result(unsafe {
+            bindings::vfs_unlink(
+                self.access.mount().idmap().as_ptr(),
+                self.dir(),
+                self.dentry.as_ptr(),
+                core::ptr::null_mut(),
+            )
+        })
+    }
+
+    /// Removes an empty directory.
+    pub(crate) fn rmdir(self) -> Result {
+        // SAFETY: By the type invariant.
+        to_result(unsafe {
+            bindings::vfs_rmdir(
+                self.access.mount().idmap().as_ptr(),
+                self.dir(),
+                self.dentry.as_ptr(),
+                core::ptr::null_mut(),
+            )
+        })
+    }
+
+    fn dir(&self) -> *mut bindings::inode {
+        // SAFETY: The parent is locked, so it stays the parent, and it is a directory.
+        unsafe { (*(*self.dentry.as_ptr()).d_parent).d_inode }
+    }
+}
+
+impl Drop for Removing<'_> {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariant; this is the end of the guard.
+        unsafe { bindings::end_dirop(self.dentry.as_ptr()) };
+    }
+}

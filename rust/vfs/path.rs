@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A place: a dentry on a mount.
+//!
+//! C header: [`include/linux/path.h`](srctree/include/linux/path.h)
+
+use super::{dentry::Dentry, idmap::Idmap, inode::Inode, mount::Mount};
+use crate::bindings;
+use core::mem::MaybeUninit;
+use kernel::{error::to_result, prelude::*, sync::aref::ARef};
+
+/// A borrowed place.
+#[derive(Clone, Copy)]
+pub(crate) struct Path<'a> {
+    pub(crate) mnt: &'a Mount,
+    pub(crate) dentry: &'a Dentry,
+}
+
+impl<'a> Path<'a> {
+    /// # Safety
+    ///
+    /// `path` and what it points at are valid during `'a`.
+    pub(super) unsafe fn from_raw(path: *const bindings::path) -> Self {
+        // SAFETY: By the contract of this function.
+        unsafe {
+            Self {
+                mnt: Mount::from_raw((*path).mnt),
+                dentry: Dentry::from_raw((*path).dentry),
+            }
+        }
+    }
+
+    /// The C structure; it borrows from `self`.
+    pub(super) fn to_raw(self) -> bindings::path {
+        bindings::path {
+            mnt: self.mnt.as_ptr(),
+            dentry: self.dentry.as_ptr(),
+        }
+    }
+
+    /// The inode at this place, if the dentry is positive.
+    pub(crate) fn inode(self) -> Option<&'a Inode> {
+        self.dentry.inode()
+    }
+
+    /// The id mapping of the mount.
+    pub(crate) fn idmap(self) -> &'a Idmap {
+        self.mnt.idmap()
+    }
+
+    /// Takes references.
+    pub(crate) fn to_owned(self) -> PathBuf {
+        PathBuf {
+            mnt: self.mnt.into(),
+            dentry: self.dentry.into(),
+        }
+    }
+}
+
+/// A place with references held.
+#[derive(Clone)]
+pub(crate) struct PathBuf {
+    pub(crate) mnt: ARef<Mount>,
+    pub(crate) dentry: ARef<Dentry>,
+}
+
+impl PathBuf {
+    /// Resolves `name` from the current task's root and working directory, following symbolic
+    /// links, as `mount(2)` does with its source. Errors are those of `path_resolution(7)`.
+    pub(crate) fn resolve(name: &CStr) -> Result<Self> {
+        let mut path = MaybeUninit::<bindings::path>::uninit();
+        // SAFETY: `name` is a C string, and `path` is written when the call succeeds.
+        to_result(unsafe {
+            bindings::kern_path(name.as_char_ptr(), bindings::LOOKUP_FOLLOW, path.as_mut_ptr())
+        })?;
+        // SAFETY: The call succeeded, so `path` is initialised and owns its two references.
+        Ok(unsafe { Self::from_raw_owned(path.assume_init()) })
+    }
+
+    /// # Safety
+    ///
+    /// `path` is valid, and its two references are the caller's to give.
+    pub(super) unsafe fn from_raw_owned(path: bindings::path) -> Self {
+        // SAFETY: By the contract of this function.
+        unsafe {
+            Self {
+                mnt: Mount::from_raw_owned(path.mnt),
+                dentry: Dentry::from_raw_owned(path.dentry),
+            }
+        }
+    }
+
+    /// The place, borrowed.
+    pub(crate) fn as_ref(&self) -> Path<'_> {
+        Path {
+            mnt: &self.mnt,
+            dentry: &self.dentry,
+        }
+    }
+}

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Reading directories, in both directions: emitting entries to a reader, and reading the entries
+//! of a directory of another filesystem.
+//!
+//! C header: `struct dir_context` in [`include/linux/fs.h`](srctree/include/linux/fs.h)
+
+use super::file::KernelFile;
+use crate::bindings;
+use core::marker::PhantomData;
+use kernel::{error::to_result, prelude::*};
+
+/// A reader of a directory.
+pub(crate) struct Emitter<'a>(*mut bindings::dir_context, PhantomData<&'a ()>);
+
+impl Emitter<'_> {
+    /// # Safety
+    ///
+    /// `ctx` is valid, and the caller's alone, during `'a`.
+    pub(super) unsafe fn from_raw(ctx: *mut bindings::dir_context) -> Self {
+        Self(ctx, PhantomData)
+    }
+
+    /// The position of the next entry.
+    pub(crate) fn position(&self) -> i64 {
+        // SAFETY: The context is valid.
+        unsafe { (*self.0).pos }
+    }
+
+    /// Sets the position of the next entry.
+    pub(crate) fn set_position(&mut self, pos: i64) {
+        // SAFETY: The context is valid.
+        unsafe { (*self.0).pos = pos };
+    }
+
+    /// Emits an entry at the current position; `false` if the reader has no room for it.
+    pub(crate) fn emit(&mut self, name: &[u8], ino: u64, dirent_type: u32) -> bool {
+        // SAFETY: The context is valid, the name as long as it says.
+        unsafe {
+            bindings::dir_emit(
+                self.0,
+                name.as_ptr().cast(),
+                name.len() as c_int,
+                ino,
+                dirent_type,
+            )
+        }
+    }
+}
+
+/// An entry of a directory that is being read.
+pub(crate) struct Entry<'a> {
+    pub(crate) name: &'a [u8],
+    pub(crate) ino: u64,
+    /// `DT_*`.
+    pub(crate) dirent_type: u32,
+    /// Where this entry is.
+    pub(crate) position: i64,
+}
+
+#[repr(C)]
+struct Reader<'f> {
+    ctx: bindings::dir_context,
+    each: &'f mut dyn FnMut(Entry<'_>) -> bool,
+    calls: usize,
+}
+
+unsafe extern "C" fn actor(
+    ctx: *mut bindings::dir_context,
+    name: *const c_char,
+    len: c_int,
+    position: i64,
+    ino: u64,
+    dirent_type: c_uint,
+) -> bool {
+    // SAFETY: `ctx` is the first field of the `Reader` that `read_once` made, and borrowed mutably
+    // by nobody else during the callback.
+    let reader = unsafe { &mut *ctx.cast::<Reader<'_>>() };
+    reader.calls += 1;
+    // SAFETY: The filesystem gives a name of `len` bytes.
+    let name = unsafe { core::slice::from_raw_parts(name.cast::<u8>(), len.max(0) as usize) };
+    (reader.each)(Entry {
+        name,
+        ino,
+        dirent_type: dirent_type & bindings::S_DT_MASK,
+        position,
+    })
+}
+
+impl KernelFile {
+    /// Reads entries of this directory from `*position` on, as one `getdents(2)` would, until `each`
+    /// returns `false` or the filesystem ends the batch. Returns how many entries were offered: 0 at
+    /// the end of the directory. Callers exclude each other.
+    pub(crate) fn read_dir_once(
+        &self,
+        position: &mut i64,
+        each: &mut dyn FnMut(Entry<'_>) -> bool,
+    ) -> Result<usize> {
+        let mut reader = Reader {
+            ctx: bindings::dir_context {
+                actor: Some(actor),
+                pos: *position,
+                count: i32::MAX,
+                ..pin_init::zeroed()
+            },
+            each,
+            calls: 0,
+        };
+        // SAFETY: The file is alive; its position is only used by directory reads, one at a time.
+        to_result(unsafe {
+            (*self.as_ptr()).f_pos = *position;
+            bindings::iterate_dir(self.as_ptr(), &mut reader.ctx)
+        })?;
+        *position = reader.ctx.pos;
+        Ok(reader.calls)
+    }
+
+    /// Reads all entries of this directory; `each` may fail, which ends the reading.
+    pub(crate) fn read_dir(&self, mut each: impl FnMut(Entry<'_>) -> Result) -> Result {
+        let mut position = 0;
+        loop {
+            let mut failed = Ok(());
+            let offered = self.read_dir_once(&mut position, &mut |entry| {
+                failed = each(entry);
+                failed.is_ok()
+            })?;
+            failed?;
+            if offered == 0 {
+                return Ok(());
+            }
+        }
+    }
+}

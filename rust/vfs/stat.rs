@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `stat(2)`, `statx(2)` and `statfs(2)`.
+//!
+//! C headers: [`include/linux/stat.h`](srctree/include/linux/stat.h),
+//! [`include/linux/statfs.h`](srctree/include/linux/statfs.h)
+
+use super::{
+    inode::INode,
+    mode::Mode,
+    path::Path,
+    super_block::{AnySuperBlock, FileSystem},
+};
+use crate::bindings;
+use core::mem::MaybeUninit;
+use kernel::{error::to_result, prelude::*};
+
+/// The attributes of an inode.
+#[derive(Clone, Copy)]
+pub(crate) struct Stat(pub(super) bindings::kstat);
+
+impl Stat {
+    /// All basic attributes of the inode at `path`, with no permission check.
+    pub(crate) fn of(path: Path<'_>) -> Result<Self> {
+        Self::query(path, bindings::STATX_BASIC_STATS | bindings::STATX_BTIME, 0)
+    }
+
+    /// The attributes in `mask` (`STATX_*`), under `AT_*` flags.
+    pub(crate) fn query(path: Path<'_>, mask: u32, flags: u32) -> Result<Self> {
+        let mut stat = MaybeUninit::<bindings::kstat>::zeroed();
+        // SAFETY: `path` is valid during the call; the call fills `stat` in.
+        to_result(unsafe {
+            bindings::vfs_getattr_nosec(&path.to_raw(), stat.as_mut_ptr(), mask, flags)
+        })?;
+        // SAFETY: The call succeeded; all-zero is a valid `kstat` for what it left out.
+        Ok(Self(unsafe { stat.assume_init() }))
+    }
+
+    /// File type and permission bits.
+    pub(crate) fn mode(&self) -> Mode {
+        Mode(self.0.mode)
+    }
+
+    /// Size in bytes.
+    pub(crate) fn size(&self) -> i64 {
+        self.0.size
+    }
+
+    /// The inode number.
+    pub(crate) fn ino(&self) -> u64 {
+        self.0.ino
+    }
+
+    /// The device number of a device inode.
+    pub(crate) fn rdev(&self) -> u32 {
+        self.0.rdev
+    }
+
+    /// Number of links.
+    pub(crate) fn nlink(&self) -> u32 {
+        self.0.nlink
+    }
+
+    /// Sets the number of links.
+    pub(crate) fn set_nlink(&mut self, nlink: u32) {
+        self.0.nlink = nlink;
+    }
+
+    /// Shows the object as `inode`: its device, its number, and what the VFS enforces on it.
+    pub(crate) fn identify<T: FileSystem>(&mut self, inode: &INode<T>) {
+        self.0.ino = inode.ino();
+        // SAFETY: The inode and its super block are alive; the call only reads the inode's flags.
+        unsafe {
+            self.0.dev = (*inode.sb().as_ptr()).s_dev;
+            bindings::generic_fill_statx_attr(inode.as_ptr(), &mut self.0);
+        }
+    }
+}
+
+/// What `statfs(2)` answers.
+pub(crate) struct StatFs(pub(super) bindings::kstatfs_full);
+
+impl StatFs {
+    /// Asks the filesystem at `path`.
+    pub(crate) fn of(path: Path<'_>) -> Result<Self> {
+        let mut stat = MaybeUninit::<bindings::kstatfs_full>::zeroed();
+        // SAFETY: `path` is valid during the call; the call fills `stat` in.
+        to_result(unsafe { bindings::vfs_statfs(&path.to_raw(), stat.as_mut_ptr().cast()) })?;
+        // SAFETY: The call succeeded.
+        Ok(Self(unsafe { stat.assume_init() }))
+    }
+
+    /// Shows the answer as that of `sb`, with names of up to `name_max` bytes.
+    pub(crate) fn identify(&mut self, sb: &AnySuperBlock, name_max: usize) {
+        self.0.f_type = sb.magic() as c_long;
+        self.0.f_namelen = name_max as c_long;
+        // SAFETY: The super block is alive; its device number is constant.
+        self.0.f_fsid = unsafe { bindings::u64_to_fsid(u64::from((*sb.as_ptr()).s_dev)) };
+    }
+
+    /// Bytes that an unprivileged user may still write.
+    pub(crate) fn available_bytes(&self) -> u64 {
+        self.0.f_bavail.saturating_mul(self.0.f_bsize.max(0) as u64)
+    }
+
+    /// Adds the blocks and files of another filesystem.
+    pub(crate) fn add(&mut self, other: &StatFs) {
+        let scale = |blocks: u64| {
+            blocks.saturating_mul(other.0.f_bsize.max(1) as u64) / self.0.f_bsize.max(1) as u64
+        };
+        let (blocks, bfree, bavail) = (
+            scale(other.0.f_blocks),
+            scale(other.0.f_bfree),
+            scale(other.0.f_bavail),
+        );
+        self.0.f_blocks = self.0.f_blocks.saturating_add(blocks);
+        self.0.f_bfree = self.0.f_bfree.saturating_add(bfree);
+        self.0.f_bavail = self.0.f_bavail.saturating_add(bavail);
+        self.0.f_files = self.0.f_files.saturating_add(other.0.f_files);
+        self.0.f_ffree = self.0.f_ffree.saturating_add(other.0.f_ffree);
+    }
+}

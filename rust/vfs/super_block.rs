@@ -1,0 +1,376 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Super blocks and filesystem types.
+//!
+//! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h)
+
+use super::{
+    dentry::DEntry,
+    dentry_ops, fs_context,
+    inode::{self, Cache, INode},
+    rcu,
+    stat::StatFs,
+    xattr,
+};
+use crate::bindings;
+use core::{marker::PhantomData, ops::Deref};
+use kernel::{
+    error::{from_result, to_result},
+    prelude::*,
+    seq_file::SeqFile,
+    sync::{aref::ARef, Arc},
+    types::{ForeignOwnable, Opaque},
+};
+
+/// A filesystem.
+pub(crate) trait FileSystem: Sized + Send + Sync + 'static {
+    /// The name of the type, as in `/proc/filesystems`.
+    const NAME: &'static CStr;
+    /// `FS_*` flags of the type.
+    const FLAGS: u32;
+    /// What a mount or a reconfiguration is asked for.
+    type Context: fs_context::Context<Fs = Self>;
+    /// The data of a super block.
+    type SuperData: Send + Sync;
+    /// The data of an inode. It is dropped in an RCU callback, so its drop must not sleep.
+    type INodeData: Send + Sync;
+    /// The dentry operations.
+    type DentryOps: dentry_ops::Operations<Fs = Self>;
+    /// The extended attributes.
+    type Xattrs: xattr::Handler<Fs = Self>;
+
+    /// An unused inode leaves the cache: release, in process context, what needs sleeping.
+    fn evict(inode: &INode<Self>);
+    /// `statfs(2)`.
+    fn statfs(root: &DEntry<Self>) -> Result<StatFs>;
+    /// Prints the options that `/proc/mounts` shows, each with a comma before it.
+    fn show_options(sb: &SuperBlock<Self>, seq: &SeqFile);
+    /// `sync(2)`, `syncfs(2)`, unmount: writes out what is dirty; waits for it if `wait`.
+    fn sync(sb: &SuperBlock<Self>, wait: bool) -> Result;
+}
+
+/// Any `struct super_block`.
+#[repr(transparent)]
+pub(crate) struct AnySuperBlock(Opaque<bindings::super_block>);
+
+// SAFETY: Super blocks are shared between threads.
+unsafe impl Send for AnySuperBlock {}
+// SAFETY: As above.
+unsafe impl Sync for AnySuperBlock {}
+
+impl AnySuperBlock {
+    /// # Safety
+    ///
+    /// `ptr` is a valid super block during `'a`.
+    pub(super) unsafe fn from_raw<'a>(ptr: *mut bindings::super_block) -> &'a Self {
+        // SAFETY: By the contract of this function, and as the type is transparent.
+        unsafe { &*ptr.cast() }
+    }
+
+    pub(crate) fn as_ptr(&self) -> *mut bindings::super_block {
+        self.0.get()
+    }
+
+    /// How many filesystems are stacked below, this one excluded.
+    pub(crate) fn stack_depth(&self) -> usize {
+        // SAFETY: The super block is alive; the depth is constant once mounted. Never negative.
+        unsafe { (*self.as_ptr()).s_stack_depth as usize }
+    }
+
+    /// The magic number of `statfs(2)`.
+    pub(crate) fn magic(&self) -> usize {
+        // SAFETY: The super block is alive; the number is constant.
+        unsafe { (*self.as_ptr()).s_magic }
+    }
+
+    /// The name of the filesystem type.
+    pub(crate) fn type_name(&self) -> &CStr {
+        // SAFETY: The type outlives its super blocks, and its name is a C string.
+        unsafe { CStr::from_char_ptr((*(*self.as_ptr()).s_type).name) }
+    }
+
+    /// Whether the filesystem is mounted read-only, or was made so by an error.
+    pub(crate) fn is_readonly(&self) -> bool {
+        // SAFETY: The super block is alive; the flag may change, and either value is one.
+        let flags = unsafe { (&raw const (*self.as_ptr()).s_flags).read_volatile() };
+        flags & bindings::SB_RDONLY as usize != 0
+    }
+
+    /// Whether POSIX ACLs are on.
+    pub(crate) fn has_posix_acl(&self) -> bool {
+        // SAFETY: The super block is alive.
+        let flags = unsafe { (&raw const (*self.as_ptr()).s_flags).read_volatile() };
+        flags & bindings::SB_POSIXACL as usize != 0
+    }
+
+    /// The largest offset that a file may have.
+    pub(crate) fn max_bytes(&self) -> i64 {
+        // SAFETY: The super block is alive; the limit is constant.
+        unsafe { (*self.as_ptr()).s_maxbytes }
+    }
+
+    /// The granularity of timestamps in nanoseconds.
+    pub(crate) fn time_granularity(&self) -> u32 {
+        // SAFETY: The super block is alive; the granularity is constant.
+        unsafe { (*self.as_ptr()).s_time_gran }
+    }
+
+    /// Writes out the whole filesystem and waits, as `syncfs(2)` does, without the caller needing a
+    /// descriptor on it.
+    pub(crate) fn sync(&self) -> Result {
+        // SAFETY: The super block is alive and active; `s_umount` is what `sync_filesystem` wants.
+        to_result(unsafe {
+            bindings::down_read(&raw mut (*self.as_ptr()).s_umount);
+            let ret = bindings::sync_filesystem(self.as_ptr());
+            bindings::up_read(&raw mut (*self.as_ptr()).s_umount);
+            ret
+        })
+    }
+}
+
+/// A super block of the filesystem `T`.
+#[repr(transparent)]
+pub(crate) struct SuperBlock<T: FileSystem>(AnySuperBlock, PhantomData<T>);
+
+struct Info<T: FileSystem> {
+    cache: Arc<Cache>,
+    data: T::SuperData,
+}
+
+impl<T: FileSystem> Deref for SuperBlock<T> {
+    type Target = AnySuperBlock;
+
+    fn deref(&self) -> &AnySuperBlock {
+        &self.0
+    }
+}
+
+impl<T: FileSystem> SuperBlock<T> {
+    /// # Safety
+    ///
+    /// `ptr` is a valid super block of `T`, with its data set, during `'a`.
+    pub(super) unsafe fn from_raw<'a>(ptr: *mut bindings::super_block) -> &'a Self {
+        // SAFETY: By the contract of this function, and as the type is transparent.
+        unsafe { &*ptr.cast() }
+    }
+
+    fn info(&self) -> &Info<T> {
+        // SAFETY: `s_fs_info` of a super block of `T` is the box made in `fill`, from before anybody
+        // else sees the super block until `kill` has shut it down.
+        unsafe { &*(*self.as_ptr()).s_fs_info.cast::<Info<T>>() }
+    }
+
+    /// The filesystem's data of this super block.
+    pub(crate) fn data(&self) -> &T::SuperData {
+        &self.info().data
+    }
+
+    /// The root, once there is one.
+    pub(crate) fn root(&self) -> &DEntry<T> {
+        // SAFETY: A super block that operations are called on has a root, until it is shut down.
+        unsafe { DEntry::from_raw((*self.as_ptr()).s_root) }
+    }
+}
+
+/// What a new super block is filled in with.
+pub(crate) struct Params {
+    /// `s_magic`.
+    pub(crate) magic: usize,
+    /// `s_maxbytes`.
+    pub(crate) max_bytes: i64,
+    /// `s_time_gran`, in nanoseconds.
+    pub(crate) time_granularity: u32,
+    /// `s_stack_depth`.
+    pub(crate) stack_depth: usize,
+    /// Whether POSIX ACLs are on.
+    pub(crate) posix_acl: bool,
+    /// Whether the super block starts out read-only.
+    pub(crate) readonly: bool,
+}
+
+/// Fills in a new super block: called by `fs_context` with what the context has prepared.
+///
+/// # Safety
+///
+/// `sb` is a new super block of type `T`, without data.
+pub(super) unsafe fn fill<T: FileSystem>(
+    sb: *mut bindings::super_block,
+    params: &Params,
+    data: T::SuperData,
+    make_root: impl FnOnce(&SuperBlock<T>) -> Result<ARef<INode<T>>>,
+) -> Result {
+    // SAFETY: The type was registered by `Registration::new`, inside which it lies.
+    let cache = unsafe { type_info((*sb).s_type) }.clone();
+    let info = KBox::new(Info::<T> { cache, data }, GFP_KERNEL)?;
+    // SAFETY: The super block is new and ours. Nothing is freed on error here: `kill` does it.
+    unsafe {
+        (*sb).s_fs_info = KBox::into_raw(info).cast();
+        (*sb).s_magic = params.magic;
+        (*sb).s_maxbytes = params.max_bytes;
+        (*sb).s_time_gran = params.time_granularity;
+        (*sb).s_time_min = i64::MIN;
+        (*sb).s_time_max = i64::MAX;
+        (*sb).s_stack_depth = params.stack_depth as c_int;
+        (*sb).s_op = const { &SuperTable::<T>::TABLE };
+        (*sb).s_xattr = xattr::table::<T::Xattrs>();
+        (*sb).s_iflags |= bindings::SB_I_NOUMASK as c_ulong;
+        if params.posix_acl {
+            (*sb).s_flags |= bindings::SB_POSIXACL as c_ulong;
+        }
+        if params.readonly {
+            (*sb).s_flags |= bindings::SB_RDONLY as c_ulong;
+        }
+        bindings::set_default_d_op(sb, const { &dentry_ops::Table::<T::DentryOps>::TABLE });
+    }
+    // SAFETY: The super block is one of `T` now.
+    let root = make_root(unsafe { SuperBlock::from_raw(sb) })?;
+    // SAFETY: `d_make_root` takes over the count, even when it fails.
+    let root = unsafe { bindings::d_make_root(ARef::into_raw(root).as_ptr().cast()) };
+    if root.is_null() {
+        return Err(ENOMEM);
+    }
+    // SAFETY: The super block is ours.
+    unsafe { (*sb).s_root = root };
+    Ok(())
+}
+
+/// `->kill_sb`.
+pub(super) unsafe extern "C" fn kill<T: FileSystem>(sb: *mut bindings::super_block) {
+    // SAFETY: The VFS shuts down a super block of ours; after `kill_anon_super` nobody uses it.
+    unsafe {
+        bindings::kill_anon_super(sb);
+        let info = (*sb).s_fs_info.cast::<Info<T>>();
+        // What the evicted inodes gave up may hold references into what `data` is about to unmount.
+        rcu::flush();
+        if !info.is_null() {
+            (*sb).s_fs_info = core::ptr::null_mut();
+            drop(KBox::from_raw(info));
+        }
+    }
+}
+
+struct SuperTable<T: FileSystem>(PhantomData<T>);
+
+impl<T: FileSystem> SuperTable<T> {
+    const TABLE: bindings::super_operations = bindings::super_operations {
+        alloc_inode: Some(Self::alloc_inode),
+        free_inode: Some(inode::free::<T>),
+        evict_inode: Some(inode::evict::<T>),
+        statfs: Some(Self::statfs),
+        show_options: Some(Self::show_options),
+        sync_fs: Some(Self::sync_fs),
+        ..pin_init::zeroed()
+    };
+
+    unsafe extern "C" fn alloc_inode(sb: *mut bindings::super_block) -> *mut bindings::inode {
+        // SAFETY: Inodes are only made on a super block whose data `fill` has set.
+        let info = unsafe { SuperBlock::<T>::from_raw(sb) }.info();
+        info.cache.alloc::<T>(sb)
+    }
+
+    unsafe extern "C" fn statfs(
+        dentry: *mut bindings::dentry,
+        buf: *mut bindings::kstatfs,
+    ) -> c_int {
+        // SAFETY: The VFS calls with a counted dentry of ours and a valid buffer.
+        from_result(|| unsafe {
+            let dentry = DEntry::<T>::from_raw(dentry);
+            *buf.cast() = T::statfs(dentry)?.0;
+            Ok(0)
+        })
+    }
+
+    unsafe extern "C" fn show_options(
+        seq: *mut bindings::seq_file,
+        root: *mut bindings::dentry,
+    ) -> c_int {
+        // SAFETY: The VFS calls with valid pointers.
+        unsafe {
+            T::show_options(
+                DEntry::<T>::from_raw(root).sb(),
+                SeqFile::from_raw(seq),
+            );
+        }
+        0
+    }
+
+    unsafe extern "C" fn sync_fs(sb: *mut bindings::super_block, wait: c_int) -> c_int {
+        // SAFETY: The VFS calls with a super block of ours.
+        from_result(|| {
+            T::sync(unsafe { SuperBlock::from_raw(sb) }, wait != 0)?;
+            Ok(0)
+        })
+    }
+}
+
+/// A registered filesystem type. Dropping it unregisters the type.
+#[pin_data(PinnedDrop)]
+pub(crate) struct Registration<T: FileSystem> {
+    #[pin]
+    inner: Opaque<Type>,
+    _fs: PhantomData<T>,
+}
+
+#[repr(C)]
+struct Type {
+    fs_type: bindings::file_system_type,
+    cache: Arc<Cache>,
+}
+
+// SAFETY: The registration is only touched when it is made and dropped.
+unsafe impl<T: FileSystem> Send for Registration<T> {}
+// SAFETY: As above.
+unsafe impl<T: FileSystem> Sync for Registration<T> {}
+
+/// # Safety
+///
+/// `fs_type` is the first field of the [`Type`] of a registration.
+unsafe fn type_info<'a>(fs_type: *mut bindings::file_system_type) -> &'a Arc<Cache> {
+    // SAFETY: By the contract of this function.
+    unsafe { &(*fs_type.cast::<Type>()).cache }
+}
+
+impl<T: FileSystem> Registration<T> {
+    /// Registers the type. `EBUSY` if the name is taken.
+    pub(crate) fn new(module: &'static ThisModule) -> impl PinInit<Self, Error> {
+        try_pin_init!(Self {
+            inner <- Opaque::try_ffi_init(move |slot: *mut Type| {
+                let cache = Arc::new(Cache::new::<T>()?, GFP_KERNEL)?;
+                // SAFETY: `slot` is valid for writes, pinned, and written before it is used.
+                unsafe {
+                    slot.write(Type {
+                        fs_type: bindings::file_system_type {
+                            name: T::NAME.as_char_ptr(),
+                            fs_flags: T::FLAGS as c_int,
+                            init_fs_context: Some(fs_context::init::<T>),
+                            kill_sb: Some(kill::<T>),
+                            owner: module.as_ptr(),
+                            ..pin_init::zeroed()
+                        },
+                        cache,
+                    });
+                    let ret = to_result(bindings::register_filesystem(&raw mut (*slot).fs_type));
+                    if ret.is_err() {
+                        core::ptr::drop_in_place(slot);
+                    }
+                    ret
+                }
+            }),
+            _fs: PhantomData,
+        }? Error)
+    }
+}
+
+#[pinned_drop]
+impl<T: FileSystem> PinnedDrop for Registration<T> {
+    fn drop(self: Pin<&mut Self>) {
+        let slot = self.inner.get();
+        // SAFETY: The type was registered. With the module about to go, no super block is left;
+        // after `rcu::exit` no inode is either, so the cache may go.
+        unsafe {
+            bindings::unregister_filesystem(&raw mut (*slot).fs_type);
+            rcu::exit();
+            core::ptr::drop_in_place(slot);
+        }
+    }
+}

@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Extended attributes.
+//!
+//! C header: [`include/linux/xattr.h`](srctree/include/linux/xattr.h)
+
+use super::{
+    dentry::{DEntry, Dentry},
+    mount::WriteAccess,
+    path::Path,
+    super_block::FileSystem,
+};
+use crate::bindings;
+use core::marker::PhantomData;
+use kernel::{
+    error::{from_result, to_result},
+    prelude::*,
+};
+
+/// The extended attributes of a filesystem, whatever their names.
+pub(crate) trait Handler: Sized + 'static {
+    type Fs: FileSystem;
+
+    /// Reads `name` into `buf`; returns the length of the value. With an empty `buf` only the
+    /// length is wanted. `ENODATA`, `ERANGE`, `EOPNOTSUPP`.
+    fn get(dentry: &DEntry<Self::Fs>, name: &CStr, buf: &mut [u8]) -> Result<usize>;
+
+    /// Sets `name`, or removes it if there is no value. `flags` are `XATTR_CREATE` and
+    /// `XATTR_REPLACE`.
+    fn set(dentry: &DEntry<Self::Fs>, name: &CStr, value: Option<&[u8]>, flags: u32) -> Result;
+}
+
+/// The handlers of a super block: one that takes all names.
+pub(super) fn table<H: Handler>() -> *const *const bindings::xattr_handler {
+    const { &Table::<H>::LIST.0 as *const _ as *const *const bindings::xattr_handler }
+}
+
+#[repr(transparent)]
+struct List([*const bindings::xattr_handler; 2]);
+// SAFETY: The pointers are to constants.
+unsafe impl Sync for List {}
+
+struct Table<H: Handler>(PhantomData<H>);
+
+impl<H: Handler> Table<H> {
+    const LIST: &'static List = &List([&Self::HANDLER, core::ptr::null()]);
+    const HANDLER: bindings::xattr_handler = bindings::xattr_handler {
+        prefix: c"".as_ptr().cast(),
+        get: Some(Self::get),
+        set: Some(Self::set),
+        ..pin_init::zeroed()
+    };
+
+    unsafe extern "C" fn get(
+        _handler: *const bindings::xattr_handler,
+        dentry: *mut bindings::dentry,
+        _inode: *mut bindings::inode,
+        name: *const c_char,
+        buf: *mut c_void,
+        size: usize,
+    ) -> c_int {
+        // SAFETY: The VFS calls with a live dentry of ours, a C string, and a buffer of `size`
+        // bytes, which is null if `size` is 0.
+        from_result(|| unsafe {
+            let buf = if buf.is_null() {
+                &mut []
+            } else {
+                core::ptr::write_bytes(buf.cast::<u8>(), 0, size);
+                core::slice::from_raw_parts_mut(buf.cast::<u8>(), size)
+            };
+            let len = H::get(DEntry::from_raw(dentry), CStr::from_char_ptr(name), buf)?;
+            Ok(len as c_int)
+        })
+    }
+
+    unsafe extern "C" fn set(
+        _handler: *const bindings::xattr_handler,
+        _idmap: *mut bindings::mnt_idmap,
+        dentry: *mut bindings::dentry,
+        _inode: *mut bindings::inode,
+        name: *const c_char,
+        value: *const c_void,
+        size: usize,
+        flags: c_int,
+    ) -> c_int {
+        // SAFETY: As above; a null `value` asks for removal.
+        from_result(|| unsafe {
+            let value = (!value.is_null())
+                .then(|| core::slice::from_raw_parts(value.cast::<u8>(), size));
+            H::set(
+                DEntry::from_raw(dentry),
+                CStr::from_char_ptr(name),
+                value,
+                flags as u32,
+            )?;
+            Ok(0)
+        })
+    }
+}
+
+/// A list of names, each ended by a NUL, as `listxattr(2)` returns it.
+pub(crate) struct NameList(KVVec<u8>);
+
+impl NameList {
+    /// The names of the inode at `path`.
+    pub(crate) fn of(path: Path<'_>) -> Result<Self> {
+        loop {
+            let want = list(path, &mut [])?;
+            if want == 0 {
+                return Ok(Self(KVVec::new()));
+            }
+            let mut buf = KVVec::from_elem(0u8, want, GFP_KERNEL)?;
+            match list(path, &mut buf) {
+                Ok(len) => {
+                    buf.truncate(len);
+                    return Ok(Self(buf));
+                }
+                // It grew in between.
+                Err(e) if e == ERANGE => continue,
+                Err(e) => return Err(e),
+            }
+        }
+    }
+
+    /// The bytes.
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The names, one by one.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &CStr> {
+        self.0
+            .split_inclusive(|&b| b == 0)
+            .filter_map(|name| CStr::from_bytes_with_nul(name).ok())
+    }
+
+    /// Keeps the names that `f` wants.
+    pub(crate) fn retain(self, f: impl Fn(&CStr) -> bool) -> Result<Self> {
+        let mut kept = KVVec::with_capacity(self.0.len(), GFP_KERNEL)?;
+        for name in self.iter().filter(|name| f(name)) {
+            kept.extend_from_slice(name.to_bytes_with_nul(), GFP_KERNEL)?;
+        }
+        Ok(Self(kept))
+    }
+}
+
+fn length(ret: isize) -> Result<usize> {
+    // CAST: Errors are small negative numbers.
+    to_result(ret.min(0) as c_int)?;
+    Ok(ret as usize)
+}
+
+fn list(path: Path<'_>, buf: &mut [u8]) -> Result<usize> {
+    // SAFETY: `path` is valid during the call, the buffer as long as it says.
+    length(unsafe {
+        bindings::vfs_listxattr(path.dentry.as_ptr(), buf.as_mut_ptr().cast(), buf.len())
+    })
+}
+
+/// Reads the attribute `name` at `path` into `buf`; returns the length of the value. With an empty
+/// `buf` only asks for the length.
+pub(crate) fn get(path: Path<'_>, name: &CStr, buf: &mut [u8]) -> Result<usize> {
+    let ptr = if buf.is_empty() {
+        core::ptr::null_mut()
+    } else {
+        buf.as_mut_ptr()
+    };
+    // SAFETY: `path` is valid during the call, the buffer as long as it says.
+    length(unsafe {
+        bindings::vfs_getxattr(
+            path.idmap().as_ptr(),
+            path.dentry.as_ptr(),
+            name.as_char_ptr(),
+            ptr.cast(),
+            buf.len(),
+        )
+    })
+}
+
+/// Reads the whole attribute `name` at `path`.
+pub(crate) fn get_all(path: Path<'_>, name: &CStr) -> Result<KVVec<u8>> {
+    loop {
+        let want = get(path, name, &mut [])?;
+        let mut buf = KVVec::from_elem(0u8, want, GFP_KERNEL)?;
+        match get(path, name, &mut buf) {
+            Ok(len) => {
+                buf.truncate(len);
+                return Ok(buf);
+            }
+            Err(e) if e == ERANGE => continue,
+            Err(e) => return Err(e),
+        }
+    }
+}
+
+/// Sets an attribute of `dentry` on `access`'s mount.
+pub(crate) fn set(
+    access: &WriteAccess<'_>,
+    dentry: &Dentry,
+    name: &CStr,
+    value: &[u8],
+    flags: u32,
+) -> Result {
+    // SAFETY: All are valid during the call; the value as long as it says.
+    to_result(unsafe {
+        bindings::vfs_setxattr(
+            access.mount().idmap().as_ptr(),
+            dentry.as_ptr(),
+            name.as_char_ptr(),
+            value.as_ptr().cast(),
+            value.len(),
+            flags as c_int,
+        )
+    })
+}
+
+/// Removes an attribute of `dentry` on `access`'s mount.
+pub(crate) fn remove(access: &WriteAccess<'_>, dentry: &Dentry, name: &CStr) -> Result {
+    // SAFETY: All are valid during the call.
+    to_result(unsafe {
+        bindings::vfs_removexattr(
+            access.mount().idmap().as_ptr(),
+            dentry.as_ptr(),
+            name.as_char_ptr(),
+        )
+    })
+}
