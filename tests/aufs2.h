@@ -1,0 +1,698 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the tests written in C share: a scratch area, branches, unions, and
+ * small helpers whose results are printed whole when an EXPECT_ fails.
+ *
+ * Every program gets a mount namespace of its own with a tmpfs on /mnt, so
+ * that nothing outlives it.  Every test of the fixture `u` starts in an empty
+ * directory with
+ *
+ *	rw	an empty directory, to be the writable branch
+ *	ro ro2	empty directories, to be read-only branches
+ *	u	where the union goes
+ *
+ * and uses these names relative to it.  What is in ro and ro2 when the union
+ * is mounted has to be there unchanged when the test ends.
+ *
+ * Environment:
+ *	AUFS2_TEST_FS		what the branches are on: tmpfs (a super block of
+ *				its own for ro and ro2), or ext4, xfs, btrfs (all
+ *				on one)
+ *	AUFS2_TEST_REFERENCE	overlay: mounts overlayfs where the set-up can
+ *				be said in its terms, to test the tests
+ */
+#ifndef AUFS2_TEST_H
+#define AUFS2_TEST_H
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <sys/uio.h>
+#include <sys/xattr.h>
+
+#include "kselftest_harness.h"
+
+/* No program uses all of this. */
+#pragma GCC diagnostic ignored "-Wunused-function"
+
+/* The result of a system call, or -errno. */
+#define E(call) ({ long e_ = (long)(call); e_ == -1 ? -(long)errno : e_; })
+
+#define NOBODY 65534
+
+static char area_root[64];	/* where the areas are made */
+static char area[128];		/* the current one, an absolute path */
+static unsigned int area_count;
+static const char *area_mounts[64];
+static int area_mounted;
+static uint64_t area_sums[2];
+static bool union_up;
+
+static inline bool reference(void)
+{
+	const char *r = getenv("AUFS2_TEST_REFERENCE");
+
+	return r && *r;
+}
+
+/* Skips what cannot be said in overlayfs's terms. */
+#define AUFS2_ONLY(why) do { \
+	if (reference()) \
+		SKIP(return, "not on overlayfs: " why); \
+} while (0)
+
+static inline const char *test_fs(void)
+{
+	const char *fs = getenv("AUFS2_TEST_FS");
+
+	return fs && *fs ? fs : "tmpfs";
+}
+
+static inline bool on_tmpfs(void)
+{
+	return !strcmp(test_fs(), "tmpfs");
+}
+
+static void __attribute__((noreturn, format(printf, 1, 2)))
+skip_program(const char *fmt, ...)
+{
+	va_list ap;
+
+	printf("TAP version 13\n1..0 # SKIP ");
+	va_start(ap, fmt);
+	vprintf(fmt, ap);
+	va_end(ap);
+	putchar('\n');
+	fflush(stdout);
+	_exit(KSFT_SKIP);
+}
+
+/* Runs a shell command quietly; its exit status. */
+static int __attribute__((format(printf, 1, 2)))
+shell(const char *fmt, ...)
+{
+	char cmd[8192];
+	va_list ap;
+	int status, len = snprintf(cmd, sizeof(cmd), "{ ");
+
+	va_start(ap, fmt);
+	len += vsnprintf(cmd + len, sizeof(cmd) - len, fmt, ap);
+	va_end(ap);
+	snprintf(cmd + len, sizeof(cmd) - len, "\n} >/dev/null 2>&1");
+	status = system(cmd);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+static inline bool have(const char *command)
+{
+	return shell("command -v %s", command) == 0;
+}
+
+/*
+ * A file system of the wanted type in a loop image on the scratch tmpfs.
+ * Returns NULL or why there is none.
+ */
+static const char *
+make_fs(const char *type, const char *at)
+{
+	static char why[128];
+	static const struct { const char *type, *size, *mkfs; } kinds[] = {
+		{ "ext4", "256M", "mkfs.ext4 -q -O quota -E lazy_itable_init=1,lazy_journal_init=1" },
+		{ "xfs", "320M", "mkfs.xfs -q" },
+		{ "btrfs", "256M", "mkfs.btrfs -q" },
+	};
+	unsigned int i;
+
+	mkdir(at, 0755);
+	if (!strcmp(type, "tmpfs")) {
+		if (!mount("scratch", at, "tmpfs", 0, "mode=755"))
+			return NULL;
+		snprintf(why, sizeof(why), "no tmpfs: %m");
+		return why;
+	}
+	for (i = 0; i < ARRAY_SIZE(kinds); i++) {
+		if (strcmp(type, kinds[i].type))
+			continue;
+		snprintf(why, sizeof(why), "mkfs.%s", type);
+		if (!have(why)) {
+			snprintf(why, sizeof(why), "no mkfs.%s", type);
+			return why;
+		}
+		if (shell("truncate -s %s %s.img && %s %s.img", kinds[i].size,
+			  at, kinds[i].mkfs, at)) {
+			snprintf(why, sizeof(why), "mkfs.%s failed", type);
+			return why;
+		}
+		if (shell("mount -t %s -o loop %s.img %s", type, at, at)) {
+			snprintf(why, sizeof(why), "cannot mount %s by loop", type);
+			return why;
+		}
+		return NULL;
+	}
+	snprintf(why, sizeof(why), "AUFS2_TEST_FS=%.20s is not known", type);
+	return why;
+}
+
+static bool fs_registered(const char *name)
+{
+	char line[128];
+	bool found = false;
+	FILE *f = fopen("/proc/filesystems", "r");
+
+	while (f && fgets(line, sizeof(line), f)) {
+		char *tab = strchr(line, '\t');
+
+		line[strcspn(line, "\n")] = 0;
+		found |= tab && !strcmp(tab + 1, name);
+	}
+	if (f)
+		fclose(f);
+	return found;
+}
+
+static const char *fs_name(void)
+{
+	return reference() ? "overlay" : "aufs2";
+}
+
+/* Before any test: namespace, scratch, file system. */
+static void __attribute__((constructor(1000))) area_init(void)
+{
+	const char *why;
+
+	if (geteuid())
+		skip_program("needs root");
+	if (!fs_registered(fs_name()) &&
+	    (shell("modprobe %s", fs_name()), !fs_registered(fs_name())))
+		skip_program("no %s in this kernel", fs_name());
+	if (unshare(CLONE_NEWNS) || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL))
+		skip_program("no mount namespace: %m");
+	umask(022);
+	if (mount("scratch", "/mnt", "tmpfs", 0, "mode=755"))
+		skip_program("no scratch area: %m");
+	strcpy(area_root, "/mnt");
+	if (!on_tmpfs()) {
+		why = make_fs(test_fs(), "/mnt/disk");
+		if (why)
+			skip_program("%s", why);
+		strcpy(area_root, "/mnt/disk");
+	}
+	signal(SIGPIPE, SIG_IGN);
+}
+
+/* A directory in the area, on a super block of its own where that is cheap. */
+static int make_branch(const char *name)
+{
+	char *path;
+
+	if (mkdir(name, 0755))
+		return -errno;
+	if (!on_tmpfs())
+		return 0;
+	if (asprintf(&path, "%s/%s", area, name) < 0)
+		return -ENOMEM;
+	if (mount("branch", path, "tmpfs", 0, "mode=755"))
+		return -errno;
+	if (area_mounted < (int)ARRAY_SIZE(area_mounts))
+		area_mounts[area_mounted++] = path;
+	return 0;
+}
+
+static int area_enter(void)
+{
+	/* The tests run in children, so a counter would start anew in each. */
+	snprintf(area, sizeof(area), "%s/t%d.%u", area_root, getpid(), area_count++);
+	if (mkdir(area, 0755) || chdir(area) || mkdir("rw", 0755) ||
+	    mkdir("u", 0755) || mkdir(".work", 0755))
+		return -errno;
+	return make_branch("ro") ?: make_branch("ro2");
+}
+
+/* --- looking at files ---------------------------------------------------- */
+
+static const char *errno_name(int err)
+{
+	return strerrorname_np(err) ?: "E?";
+}
+
+/* One of a few static buffers, so that a call can hold several results. */
+static char *buffer(void)
+{
+	static char ring[8][8192];
+	static int next;
+
+	next = (next + 1) % 8;
+	ring[next][0] = 0;
+	return ring[next];
+}
+
+static char * __attribute__((format(printf, 1, 2))) path_of(const char *fmt, ...)
+{
+	char *b = buffer();
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(b, 8192, fmt, ap);
+	va_end(ap);
+	return b;
+}
+
+/* What a short file says, or the name of the error. */
+static const char *read_file(const char *path)
+{
+	char *b = buffer();
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n, len = 0;
+
+	if (fd < 0)
+		return errno_name(errno);
+	while ((n = read(fd, b + len, 8191 - len)) > 0)
+		len += n;
+	if (n < 0)
+		strcpy(b, errno_name(errno));
+	else
+		b[len] = 0;
+	close(fd);
+	return b;
+}
+
+/* The same from a descriptor, from the start of the file. */
+static const char *read_fd(int fd)
+{
+	char *b = buffer();
+	ssize_t n = pread(fd, b, 8191, 0);
+
+	if (n < 0)
+		return errno_name(errno);
+	b[n] = 0;
+	return b;
+}
+
+static int put(const char *path, int flags, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC | flags, 0644);
+	int err = 0;
+	size_t len = strlen(text);
+
+	if (fd < 0)
+		return -errno;
+	if (write(fd, text, len) != (ssize_t)len)
+		err = errno ? -errno : -EIO;
+	if (close(fd) && !err)
+		err = -errno;
+	return err;
+}
+
+/* Makes or overwrites a file. */
+static int write_file(const char *path, const char *text)
+{
+	return put(path, O_CREAT | O_TRUNC, text);
+}
+
+/* Appends to a file that is there. */
+static int append_file(const char *path, const char *text)
+{
+	return put(path, O_APPEND, text);
+}
+
+static const char *kind_of(mode_t mode)
+{
+	switch (mode & S_IFMT) {
+	case S_IFREG: return "file";
+	case S_IFDIR: return "dir";
+	case S_IFLNK: return "symlink";
+	case S_IFCHR: return "chr";
+	case S_IFBLK: return "blk";
+	case S_IFIFO: return "fifo";
+	case S_IFSOCK: return "sock";
+	}
+	return "?";
+}
+
+/* "file", "dir", ..., or the name of the error. */
+static const char *kind(const char *path)
+{
+	struct stat st;
+
+	return lstat(path, &st) ? errno_name(errno) : kind_of(st.st_mode);
+}
+
+static struct stat st_of(const char *path)
+{
+	struct stat st;
+
+	if (lstat(path, &st))
+		memset(&st, 0, sizeof(st));
+	return st;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+	return strcmp(*(char * const *)a, *(char * const *)b);
+}
+
+/* The names of a directory but . and .., sorted, between spaces. */
+static const char *list(const char *path)
+{
+	char *names[512], *b = buffer();
+	struct dirent *de;
+	int n = 0, dots = 0, i;
+	size_t len = 0;
+	DIR *d = opendir(path);
+
+	if (!d)
+		return errno_name(errno);
+	errno = 0;
+	while ((de = readdir(d)) && n < 512) {
+		if (!strcmp(de->d_name, ".") || !strcmp(de->d_name, ".."))
+			dots++;
+		else
+			names[n++] = strdup(de->d_name);
+	}
+	if (errno)
+		len += sprintf(b + len, "%s! ", errno_name(errno));
+	closedir(d);
+	qsort(names, n, sizeof(*names), compare_names);
+	if (dots != 2)
+		len += sprintf(b, "(%d of . and ..) ", dots);
+	for (i = 0; i < n; i++) {
+		if (len + strlen(names[i]) < 8190)
+			len += sprintf(b + len, "%s%s", i ? " " : "", names[i]);
+		free(names[i]);
+	}
+	return b;
+}
+
+static uint64_t mix(uint64_t sum, const void *data, size_t len)
+{
+	const unsigned char *p = data;
+
+	while (len--)
+		sum = (sum ^ *p++) * 0x100000001b3ULL;
+	return sum;
+}
+
+#define SUM_START 0xcbf29ce484222325ULL
+
+/* A checksum of a file's contents; 0 if it cannot be read. */
+static uint64_t checksum(const char *path)
+{
+	char b[16384];
+	uint64_t sum = SUM_START;
+	int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOATIME);
+	ssize_t n;
+
+	if (fd < 0)
+		return 0;
+	while ((n = read(fd, b, sizeof(b))) > 0)
+		sum = mix(sum, b, n);
+	close(fd);
+	return n < 0 ? 0 : sum;
+}
+
+/* A checksum of everything in a tree but the times of access. */
+static uint64_t tree_checksum(const char *path)
+{
+	struct dirent *de;
+	uint64_t sum = 0;
+	DIR *d = opendir(path);
+
+	while (d && (de = readdir(d))) {
+		char sub[4096];
+		struct stat st;
+		uint64_t one = mix(SUM_START, de->d_name, strlen(de->d_name));
+
+		if (!strcmp(de->d_name, ".."))
+			continue;
+		snprintf(sub, sizeof(sub), "%s/%s", path, de->d_name);
+		if (lstat(sub, &st))
+			continue;
+		one = mix(one, &st.st_mode, sizeof(st.st_mode));
+		one = mix(one, &st.st_uid, sizeof(st.st_uid));
+		one = mix(one, &st.st_gid, sizeof(st.st_gid));
+		one = mix(one, &st.st_nlink, sizeof(st.st_nlink));
+		one = mix(one, &st.st_mtim, sizeof(st.st_mtim));
+		one = mix(one, &st.st_ctim, sizeof(st.st_ctim));
+		if (S_ISREG(st.st_mode))
+			one ^= checksum(sub) * 3;
+		if (S_ISDIR(st.st_mode) && strcmp(de->d_name, "."))
+			one ^= tree_checksum(sub) * 7;
+		sum += one;
+	}
+	if (d)
+		closedir(d);
+	return sum;
+}
+
+/* --- whiteouts, in the format of what is under test ---------------------- */
+
+static void split_path(const char *path, char *dir, const char **base)
+{
+	const char *slash = strrchr(path, '/');
+
+	snprintf(dir, 4096, "%.*s", slash ? (int)(slash - path) : 1, slash ? path : ".");
+	*base = slash ? slash + 1 : path;
+}
+
+/* Makes the whiteout of a name in a branch. */
+static int whiteout(const char *path)
+{
+	char dir[4096], wh[4400];
+	const char *base;
+
+	if (reference())
+		return E(mknod(path, S_IFCHR | 0600, makedev(0, 0)));
+	split_path(path, dir, &base);
+	snprintf(wh, sizeof(wh), "%s/.wh.%s", dir, base);
+	return E(mknod(wh, S_IFREG | 0444, 0));
+}
+
+/* Whether a name is whited out in a branch. */
+static bool is_whiteout(const char *path)
+{
+	char dir[4096], wh[4400];
+	const char *base;
+	struct stat st;
+
+	if (reference())
+		return !lstat(path, &st) && S_ISCHR(st.st_mode) && st.st_rdev == 0;
+	split_path(path, dir, &base);
+	snprintf(wh, sizeof(wh), "%s/.wh.%s", dir, base);
+	return !lstat(wh, &st) && S_ISREG(st.st_mode) && st.st_size == 0;
+}
+
+/* Makes a directory of a branch opaque. */
+static int make_opaque(const char *dir)
+{
+	if (reference())
+		return E(setxattr(dir, "trusted.overlay.opaque", "y", 1, 0));
+	return E(mknod(path_of("%s/.wh..wh..opq", dir), S_IFREG | 0444, 0));
+}
+
+static bool is_opaque(const char *dir)
+{
+	char value[2];
+
+	if (reference())
+		return getxattr(dir, "trusted.overlay.opaque", value, 2) == 1 &&
+		       *value == 'y';
+	return access(path_of("%s/.wh..wh..opq", dir), F_OK) == 0;
+}
+
+/* --- mounting ------------------------------------------------------------ */
+
+/* The option string of a list of branches, "NAME" or "NAME=PERM". */
+static void union_options(char *out, size_t size, const char * const *branches)
+{
+	const char *upper = NULL;
+	size_t len = 0;
+	int i;
+
+	if (!reference())
+		len += snprintf(out, size, "br");
+	for (i = 0; branches[i]; i++) {
+		const char *perm = strchr(branches[i], '=');
+		int name = perm ? perm - branches[i] : (int)strlen(branches[i]);
+		bool rw = perm ? !strncmp(perm, "=rw", 3) : !strncmp(branches[i], "rw", 2);
+		const char *dir = *branches[i] == '/' ? "" : area;
+		const char *slash = *branches[i] == '/' ? "" : "/";
+
+		if (!reference())
+			len += snprintf(out + len, size - len, ":%s%s%.*s%s", dir, slash,
+					name, branches[i], perm ?: rw ? "=rw" : "=ro");
+		else if (rw && !upper)
+			upper = branches[i];
+		else
+			len += snprintf(out + len, size - len, "%s%s%s%.*s",
+					len ? ":" : "lowerdir=", dir, slash, name, branches[i]);
+	}
+	if (upper)
+		len += snprintf(out + len, size - len,
+				"%supperdir=%s/%.*s,workdir=%s/.work,redirect_dir=on,index=off,xino=auto",
+				len ? "," : "", area, (int)strcspn(upper, "="), upper, area);
+	else if (reference() && !strchr(out, ':'))
+		/* overlayfs wants two lower layers where there is no upper. */
+		len += snprintf(out + len, size - len, ":%s/.work", area);
+}
+
+/* Remembers what has to stay as it is. */
+static void area_seal(void)
+{
+	area_sums[0] = tree_checksum("ro");
+	area_sums[1] = tree_checksum("ro2");
+}
+
+/* mount(2) of branches on u; `more` are further options or "". */
+static int
+union_mount(const char *more, unsigned long flags, const char * const *branches)
+{
+	char opts[4096];
+
+	union_options(opts, sizeof(opts), branches);
+	if (*more)
+		snprintf(opts + strlen(opts), sizeof(opts) - strlen(opts), ",%s", more);
+	area_seal();
+	if (mount("none", "u", fs_name(), flags, opts)) {
+		int err = errno;
+
+		ksft_print_msg("mount -t %s -o %s: %s\n", fs_name(), opts, errno_name(err));
+		return -err;
+	}
+	union_up = true;
+	return 0;
+}
+
+/* up("rw", "ro"): mounts the union of these on u.  0 or -errno. */
+#define up(...) union_mount("", 0, (const char * const []){ __VA_ARGS__, NULL })
+
+static int down(void)
+{
+	union_up = false;
+	return E(umount2("u", 0));
+}
+
+static void drop_caches(void)
+{
+	sync();
+	put("/proc/sys/vm/drop_caches", 0, "2");
+}
+
+static const char *area_leave(void)
+{
+	const char *wrong = NULL;
+
+	/* What is still held is a leak of the file system, not of the test. */
+	close_range(3, ~0U, 0);
+	if (chdir(area))
+		wrong = "cannot go back to the area";
+	if (area_sums[0] && area_sums[0] != tree_checksum("ro"))
+		wrong = "the branch ro was changed";
+	if (area_sums[1] && area_sums[1] != tree_checksum("ro2"))
+		wrong = "the branch ro2 was changed";
+	if (union_up && umount2("u", 0)) {
+		wrong = errno == EBUSY ? "the union is busy though everything is closed"
+				       : "the union cannot be unmounted";
+		umount2("u", MNT_DETACH);
+	}
+	while (area_mounted)
+		umount2(area_mounts[--area_mounted], MNT_DETACH);
+	if (chdir("/"))
+		wrong = "cannot leave the area";
+	return wrong;
+}
+
+/* The fixture of most programs. */
+#define AUFS2_FIXTURE \
+FIXTURE(u) { int unused; }; \
+FIXTURE_SETUP(u) \
+{ \
+	ASSERT_EQ(0, area_enter()); \
+} \
+FIXTURE_TEARDOWN(u) \
+{ \
+	const char *wrong = area_leave(); \
+	EXPECT_STREQ("", wrong ?: ""); \
+}
+
+/* --- fsopen(2) and so on -------------------------------------------------- */
+
+struct param {
+	unsigned int cmd;	/* FSCONFIG_SET_... */
+	const char *key;
+	const char *value;
+	int aux;
+};
+
+#define PARAM(k, v)	{ FSCONFIG_SET_STRING, k, v, 0 }
+#define FLAG(k)		{ FSCONFIG_SET_FLAG, k, NULL, 0 }
+
+static char fs_log[4096];	/* what the last new_mount() had to say */
+
+static void read_log(int fd)
+{
+	ssize_t n;
+	size_t len = 0;
+
+	fs_log[0] = 0;
+	while ((n = read(fd, fs_log + len, sizeof(fs_log) - len - 2)) > 0) {
+		len += n;
+		if (fs_log[len - 1] != '\n')
+			fs_log[len++] = '\n';
+		fs_log[len] = 0;
+	}
+}
+
+/* fsopen, the parameters, create, fsmount, move_mount to u.  0 or -errno. */
+static int new_mount(const struct param *p, int n)
+{
+	int i, err = 0, mnt, fd = fsopen(fs_name(), FSOPEN_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	for (i = 0; i < n && !err; i++)
+		err = E(fsconfig(fd, p[i].cmd, p[i].key, p[i].value, p[i].aux));
+	if (!err)
+		err = E(fsconfig(fd, FSCONFIG_CMD_CREATE, NULL, NULL, 0));
+	if (!err) {
+		mnt = fsmount(fd, FSMOUNT_CLOEXEC, 0);
+		err = mnt < 0 ? -errno : 0;
+		if (!err) {
+			err = E(move_mount(mnt, "", AT_FDCWD, "u", MOVE_MOUNT_F_EMPTY_PATH));
+			close(mnt);
+		}
+	}
+	read_log(fd);
+	close(fd);
+	union_up |= !err;
+	return err;
+}
+
+#define NEW_MOUNT(...) ({ \
+	const struct param params_[] = { __VA_ARGS__ }; \
+	new_mount(params_, ARRAY_SIZE(params_)); \
+})
+
+/* --- other users ---------------------------------------------------------- */
+
+/* The effective user; 0 gives root's powers back. */
+static int become(uid_t uid)
+{
+	if (uid)
+		return E(setegid(uid)) ?: E(seteuid(uid));
+	return E(seteuid(0)) ?: E(setegid(0));
+}
+
+#endif /* AUFS2_TEST_H */
