@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# What the scripts share: messages, the cache, and entering the build root.
+#
+# Nothing here touches the host beyond the cache folder.  Everything that is
+# fetched or generated lives below it in folders named after a hash of what
+# went in, made elsewhere and renamed into place, so that an interrupted step
+# leaves nothing that looks finished.
+
+TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
+CACHE=${AUFS2_CACHE:-$HOME/.cache/aufs2}
+SUITE=${SUITE:-trixie}
+KERNEL=${KERNEL:-}
+FLAVOUR=cloud-amd64
+export TOP CACHE SUITE KERNEL FLAVOUR
+
+# The kernels this tree is written for; any other is refused (see
+# Documentation/building.md before adding one).
+SUPPORTED_KERNELS="7.2 7.3"
+
+# step MESSAGE...: says what is being done.
+step() {
+	printf '==> %s\n' "$*"
+}
+
+# die MESSAGE...: one line on why this cannot go on, then the end.
+die() {
+	printf 'aufs2: %s\n' "$*" >&2
+	exit 1
+}
+
+# hash_of WORD-OR-FILE...: a short hash over words and the contents of files.
+hash_of() {
+	local arg
+	for arg in "$@"; do
+		if [[ -f $arg ]]; then cat -- "$arg"; else printf '%s\n' "$arg"; fi
+	done | sha256sum | cut -c1-12
+}
+
+# cached DEST FUNCTION [ARG...]: makes DEST by calling FUNCTION with a
+# temporary path and the arguments, unless DEST is there already.
+cached() {
+	local dest=$1 make=$2
+	shift 2
+	[[ -e $dest ]] && return
+	mkdir -p "$(dirname "$dest")"
+	local lock
+	exec {lock}> "$dest.lock"
+	flock "$lock"
+	if [[ ! -e $dest ]]; then
+		rm -rf --one-file-system "$dest.tmp"
+		# Not in a condition: `set -e` has to stay in force inside.
+		"$make" "$dest.tmp" "$@"
+		mv -T "$dest.tmp" "$dest"
+	fi
+	exec {lock}>&-
+	rm -f "$dest.lock"
+}
+
+# need_root: building a root, chroot and mounts want uid 0.
+need_root() {
+	[[ $(id -u) -eq 0 ]] ||
+		die "this needs root, for the build root's chroot and mounts (or use make KDIR=...)"
+}
+
+# root_dir: where the build root of this suite is, made or not.
+root_dir() {
+	echo "$CACHE/root/$SUITE-$(hash_of "$SUITE" "$TOP/scripts/build-root")"
+}
+
+# in_root COMMAND...: runs a command in the build root, in the current folder,
+# with the work tree and the cache at their own paths.  The mounts live in a
+# namespace of their own and go with the command, as do its children.
+in_root() {
+	in_some_root "$(root_dir)" "$@"
+}
+
+# in_some_root ROOT COMMAND...: the same in any root.
+in_some_root() {
+	local root=$1
+	shift
+	[[ -d $root ]] || die "no build root at $root: run scripts/build-root"
+	unshare --mount --pid --fork --kill-child \
+		"$TOP/scripts/enter-root" "$root" "$TOP" "$CACHE" "$PWD" "$@"
+}
+
+# kernel_id: kernel-version's answer for this SUITE and KERNEL, kept with the
+# build root whose package index it came from.
+kernel_id() {
+	local id
+	id=$(root_dir).kernel${KERNEL:+-$KERNEL}
+	if [[ ! -s $id ]]; then
+		"$TOP/scripts/kernel-version" > "$id.tmp" || return
+		mv "$id.tmp" "$id"
+	fi
+	cat "$id"
+}
+
+# kernel_dir: where this kernel is unpacked, fetched or not.
+kernel_dir() {
+	local kver debver source id
+	id=$(kernel_id) || exit
+	eval "$id"
+	echo "$CACHE/kernel/$kver-$(hash_of "$SUITE" "$debver" "$source" "$TOP/scripts/kernel-fetch")"
+}
+
+# kernel_tree: the build tree of this kernel, with its Rust metadata; what
+# KDIR= takes.
+kernel_tree() {
+	local kernel
+	kernel=$(kernel_dir) || exit
+	echo "$kernel.tree-$(hash_of "$TOP/scripts/rust-metadata")"
+}
+
+# out_dir: where the module built for this kernel goes.
+out_dir() {
+	local kver debver source id
+	id=$(kernel_id) || exit
+	eval "$id"
+	echo "$CACHE/out/$(hash_of "$TOP")/$kver${CLIPPY:+-clippy}"
+}
+
+# apt_options: this system's apt settings which decide whether the archive can
+# be reached at all, one a line, for mmdebstrap's --aptopt.
+apt_options() {
+	apt-config dump 2>/dev/null |
+		grep -E '^Acquire::((http|https)::Proxy|Check-Valid-Until) ' || true
+}
+
+# test_root: the image of the small system that tests run in, made or not.
+test_root() {
+	echo "$CACHE/test-root/$SUITE-$(hash_of "$SUITE" "$TOP/scripts/test-root").img"
+}
+
+# boot_dir: what a machine boots of this kernel, made or not: vmlinuz,
+# modules.img and initramfs.
+boot_dir() {
+	local kernel
+	kernel=$(kernel_dir) || exit
+	echo "$kernel.boot-$(hash_of "$TOP/scripts/boot-files" "$TOP/qemu/initramfs")"
+}
+
+# demo_dir: where the demo's branch and packages are, made or not.
+demo_dir() {
+	echo "$CACHE/demo/$SUITE-$(hash_of "$SUITE" "$TOP/scripts/demo-root")"
+}
