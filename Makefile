@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# `make help` says what there is; Documentation/building.md how it works.
+
+# With KDIR, or where the running kernel's build tree has Rust metadata, the
+# module is built on this machine as it is, by the kernel's out-of-tree
+# conventions.  Otherwise it is built inside a build root.
+RUNNING_KDIR := /lib/modules/$(shell uname -r)/build
+ifneq ($(wildcard $(RUNNING_KDIR)/rust/libkernel.rmeta),)
+KDIR ?= $(RUNNING_KDIR)
+endif
+
+ifdef KDIR
+KMAKE = $(MAKE) -C $(KDIR) M=$(CURDIR) $(if $(MO),MO=$(MO)) $(1)
+IN_ROOT :=
+else
+KMAKE = scripts/kmake $(1)
+IN_ROOT := scripts/in-root
+endif
+
+ifneq ($(V),1)
+Q := @
+endif
+
+# What the scripts read from the environment.
+export SUITE KERNEL AUFS2_CACHE AUFS2_MIRROR V CLIPPY W
+
+.PHONY: modules
+modules:
+	+$(Q)$(call KMAKE,modules)
+
+.PHONY: modules_install
+modules_install:
+ifndef KDIR
+	$(error modules_install needs KDIR=, the build tree of the kernel to install for)
+endif
+	+$(Q)$(call KMAKE,modules_install)
+
+.PHONY: clean
+clean:
+	+$(Q)$(call KMAKE,clean)
+
+RUST_SOURCES = $(shell find rust tests -name '*.rs')
+
+# `make M=... rustfmt` formats the kernel's own sources only.
+.PHONY: rustfmt rustfmtcheck
+rustfmt rustfmtcheck:
+	$(Q)$(IN_ROOT) rustfmt $(if $(filter %check,$@),--check) --edition 2021 \
+		--config-path "$$(scripts/kernel-source)/.rustfmt.toml" $(RUST_SOURCES)
+
+# The object file's command with rustdoc in place of rustc: see Kbuild.
+.PHONY: rustdoc rust-analyzer
+rustdoc:
+	+$(Q)$(call KMAKE,rust/aufs2.rustdoc)
+rust-analyzer:
+	+$(Q)$(call KMAKE,rust-analyzer)
+
+.PHONY: demo shell check check-debug check-long
+demo:
+	$(Q)scripts/demo
+shell:
+	$(Q)scripts/shell
+check:
+	$(Q)scripts/check
+check-debug check-long:
+	$(Q)scripts/$@
+
+.PHONY: help
+help:
+	@echo 'Try it:'
+	@echo '  demo            - a real system as a union, in a virtual machine'
+	@echo '  shell           - a prompt there, with a union mounted on /mnt/union'
+	@echo 'Check it:'
+	@echo '  check           - everything, on unmodified kernels'
+	@echo '  check-debug     - the tests on a kernel with every checker on'
+	@echo '  check-long      - long stresses and fuzzers'
+	@echo 'Build it:'
+	@echo '  modules         - aufs2.ko (default)'
+	@echo '  modules_install - install it (needs KDIR)'
+	@echo '  clean           - remove what was built'
+	@echo '  rustfmt         - format the Rust sources'
+	@echo '  rustfmtcheck    - check that they are formatted'
+	@echo '  rustdoc         - documentation of the Rust sources'
+	@echo '  rust-analyzer   - rust-project.json for an editor'
+	@echo
+	@echo '  KDIR=DIR        - build on this machine for the kernel built in DIR'
+	@echo '  SUITE=trixie    - Debian suite of the build root (trixie, forky)'
+	@echo '  KERNEL=7.3      - the newest such kernel of the suite, not its default'
+	@echo '  CLIPPY=1 V=1 W=1 - as in the kernel'
+	@echo '  AUFS2_CACHE=DIR - what is fetched or made ($$HOME/.cache/aufs2)'
