@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The modules of aufs2 that are pure logic, compiled from their own files
+//! against `kernel-shim`, and their tests.
+
+#[cfg(test)]
+#[path = "../../../rust/union/names.rs"]
+#[allow(dead_code, clippy::all, clippy::pedantic)]
+mod names;
+
+#[cfg(test)]
+#[path = "../../../rust/union/options.rs"]
+#[allow(dead_code, clippy::all, clippy::pedantic)]
+mod options;
+
+#[cfg(test)]
+mod names_test;
+#[cfg(test)]
+mod options_test;

@@ -1,0 +1,295 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Tests of the grammar of mount options, and that `mount.aufs2` and the module
+//! mean the same by it.
+
+use crate::options::{
+    key_value, parse, parse_branches, parse_permission, Access, BranchSpec, Fsync, MemoryKey, Opt,
+    Permission, Split, Udba,
+};
+use kernel::prelude::*;
+use kernel::testing::until_enough;
+use mount_aufs2::options::{Param, Request};
+use proptest::prelude::{prop, prop_assert, prop_assert_eq, prop_oneof, proptest, Strategy};
+
+/// A branch, in a form that can be compared and printed.
+type Branch = (Vec<u8>, Option<Permission>);
+
+fn branch(spec: &BranchSpec) -> Branch {
+    (spec.path.to_vec(), spec.permission)
+}
+
+fn appended(option: Option<Opt>) -> Option<Vec<Branch>> {
+    match option {
+        Some(Opt::Append(list)) => Some(list.iter().map(branch).collect()),
+        _ => None,
+    }
+}
+
+/// One option as text, cut the way mount(8) does.
+fn parse_text(text: &[u8]) -> Result<Option<Opt>> {
+    let (key, value) = key_value(text);
+    parse(key, value)
+}
+
+fn permission(text: &str) -> Permission {
+    parse_permission(text.as_bytes()).unwrap()
+}
+
+/// A path the way it is written in a list.
+fn escape(path: &[u8]) -> Vec<u8> {
+    let mut text = Vec::new();
+    for &byte in path {
+        if b"\\:,=".contains(&byte) {
+            text.push(b'\\');
+        }
+        text.push(byte);
+    }
+    text
+}
+
+fn write(branches: &[Branch]) -> Vec<u8> {
+    let items: Vec<Vec<u8>> = branches
+        .iter()
+        .map(|(path, permission)| {
+            let mut item = escape(path);
+            if let Some(permission) = permission {
+                item.push(b'=');
+                item.extend_from_slice(permission.as_str().as_bytes());
+            }
+            item
+        })
+        .collect();
+    items.join(&b':')
+}
+
+fn any_path(longest: usize) -> impl Strategy<Value = Vec<u8>> {
+    let byte = prop_oneof![
+        3 => 1..=255u8,
+        2 => prop::sample::select(b"\\:,=+\" /rwo".to_vec()),
+    ];
+    prop::collection::vec(byte, 1..longest)
+}
+
+fn any_permission() -> impl Strategy<Value = Option<Permission>> {
+    prop::option::of(
+        prop::sample::select(vec!["rw", "ro", "rr", "ro+wh", "rr+wh"]).prop_map(permission),
+    )
+}
+
+fn any_branches(longest: usize) -> impl Strategy<Value = Vec<Branch>> {
+    prop::collection::vec((any_path(longest), any_permission()), 1..12)
+}
+
+#[test]
+fn every_way_a_list_arrives() {
+    let expected = vec![
+        (b"/a".to_vec(), Some(permission("rw"))),
+        (b"/b".to_vec(), Some(permission("ro+wh"))),
+        (b"/c".to_vec(), None),
+    ];
+    for (key, value) in [
+        ("br", "/a=rw:/b=ro+wh:/c"),
+        ("dirs", "/a=rw:/b=ro+wh:/c"),
+        ("append", "/a=rw:/b=ro+wh:/c"),
+        // mount(8) from 2.39 on.
+        ("br:/a", "rw:/b=ro+wh:/c"),
+        ("dirs:/a", "rw:/b=ro+wh:/c"),
+    ] {
+        let option = parse(key.as_bytes(), Some(value.as_bytes())).unwrap();
+        assert_eq!(appended(option).unwrap(), expected, "{key}={value}");
+    }
+    let option = parse(b"br:/a:/b", None).unwrap();
+    assert_eq!(
+        appended(option).unwrap(),
+        [(b"/a".to_vec(), None), (b"/b".to_vec(), None)]
+    );
+    assert!(matches!(
+        parse(b"prepend:/a", Some(b"rw")).unwrap(),
+        Some(Opt::Prepend(list)) if list.len() == 1
+    ));
+}
+
+#[test]
+fn an_equals_sign_in_a_path() {
+    let option = parse_text(b"br:/a=b=rw:/c\\=d").unwrap();
+    assert_eq!(
+        appended(option).unwrap(),
+        [
+            (b"/a=b".to_vec(), Some(permission("rw"))),
+            (b"/c=d".to_vec(), None)
+        ]
+    );
+    // Without a backslash it is taken for a permission, and that one is wrong.
+    assert!(parse_text(b"br:/a=b").is_err());
+}
+
+#[test]
+fn permissions() {
+    for (text, access, whiteouts) in [
+        ("rw", Access::ReadWrite, true),
+        ("rw+nolwh", Access::ReadWrite, true),
+        ("ro", Access::ReadOnly, false),
+        ("ro+wh", Access::ReadOnly, true),
+        ("rr", Access::RealReadOnly, false),
+        ("rr+wh", Access::RealReadOnly, true),
+    ] {
+        let expected = Permission { access, whiteouts };
+        assert_eq!(parse_permission(text.as_bytes()), Ok(expected), "{text}");
+    }
+    for text in [
+        "", "r", "rwx", "RW", "rw ", "rw+", "+rw", "ro+", "ro+wh+", "rw+wh", "ro+nolwh", "ro+x",
+    ] {
+        assert_eq!(parse_permission(text.as_bytes()), Err(EINVAL), "{text}");
+    }
+}
+
+#[test]
+fn lists_that_make_no_sense() {
+    for text in [
+        "br:",
+        "br=",
+        "br",
+        "dirs",
+        "append:",
+        "br::",
+        "br:/a:",
+        "br::/a",
+        "br:/a::/b",
+        "br:=rw",
+        "br:/a=",
+        "br:/a=xx",
+        "br:/a=rw=",
+    ] {
+        assert_eq!(parse_text(text.as_bytes()).err(), Some(EINVAL), "{text}");
+    }
+}
+
+#[test]
+fn other_options() {
+    let is = |text: &str, wanted: fn(&Opt) -> bool| {
+        assert!(
+            parse_text(text.as_bytes())
+                .unwrap()
+                .is_some_and(|opt| wanted(&opt)),
+            "{text}"
+        );
+    };
+    is("udba=none", |opt| matches!(opt, Opt::Udba(Udba::None)));
+    is("udba=reval", |opt| matches!(opt, Opt::Udba(Udba::Reval)));
+    is("fsync=auto", |opt| matches!(opt, Opt::Fsync(Fsync::Auto)));
+    is("fsync=strict", |opt| {
+        matches!(opt, Opt::Fsync(Fsync::Strict))
+    });
+    is("fsync=volatile", |opt| {
+        matches!(opt, Opt::Fsync(Fsync::Volatile))
+    });
+    is("sum", |opt| matches!(opt, Opt::Sum(true)));
+    is("nosum", |opt| matches!(opt, Opt::Sum(false)));
+    is("acl", |opt| matches!(opt, Opt::Acl(true)));
+    is("noacl", |opt| matches!(opt, Opt::Acl(false)));
+    is(
+        "size=50%",
+        |opt| matches!(opt, Opt::Memory(MemoryKey::Size, v) if *v == *b"50%"),
+    );
+    is(
+        "nr_inodes=1k",
+        |opt| matches!(opt, Opt::Memory(MemoryKey::Inodes, v) if *v == *b"1k"),
+    );
+    is(
+        "mode=755",
+        |opt| matches!(opt, Opt::Memory(MemoryKey::Mode, v) if *v == *b"755"),
+    );
+    for text in ["si=1a2b", "xino=/x", "noxino", "trunc_xino", "notrunc_xib"] {
+        is(text, |opt| matches!(opt, Opt::Ignored));
+    }
+    for text in ["udba", "udba=", "udba=x", "fsync", "fsync=1"] {
+        assert_eq!(parse_text(text.as_bytes()).err(), Some(EINVAL), "{text}");
+    }
+    for text in [
+        "",
+        "=",
+        ":",
+        "ro",
+        "source=x",
+        "brr=/a",
+        "BR=/a",
+        "x:br=/a",
+        "sum:1",
+        "context=x",
+    ] {
+        assert!(parse_text(text.as_bytes()).unwrap().is_none(), "{text}");
+    }
+}
+
+/// Each allocation that fails makes the whole fail, with `ENOMEM`.
+#[test]
+fn without_memory() {
+    for text in ["br:/a\\:b=rw:/c", "br=/a", "size=1"] {
+        let (_, errors) = until_enough(|| parse_text(text.as_bytes()));
+        assert!(!errors.is_empty());
+        assert!(errors.iter().all(|&error| error == ENOMEM), "{text}");
+    }
+}
+
+proptest! {
+    /// What is written is what is read, however mount(8) cuts it.
+    #[test]
+    fn any_list_survives(branches in any_branches(60), form in "(br|dirs|append)[:=]") {
+        let list = write(&branches);
+        let read = parse_branches(&list).unwrap();
+        prop_assert_eq!(&read.iter().map(branch).collect::<Vec<_>>(), &branches);
+        let option = parse_text(&[form.as_bytes(), &list].concat()).unwrap();
+        prop_assert_eq!(appended(option), Some(branches));
+    }
+
+    /// The comma of an option string does not cut a list.
+    #[test]
+    fn a_list_is_one_option(branches in any_branches(60)) {
+        let list = write(&branches);
+        let text = [b"acl,br:", &list[..], b",sum"].concat();
+        let pieces: Vec<&[u8]> = Split::new(&text, b',').collect();
+        prop_assert_eq!(pieces.len(), 3);
+        prop_assert_eq!(appended(parse_text(pieces[1]).unwrap()), Some(branches));
+    }
+
+    /// No text makes the parser stumble, and no branch is without a path.
+    #[test]
+    fn any_text_is_read_or_refused(
+        key in prop_oneof!["(br|dirs|append|prepend):?", "[a-z:=]{0,6}"],
+        value in prop::option::of(any_path(80)),
+    ) {
+        match parse(key.as_bytes(), value.as_deref()) {
+            Ok(Some(Opt::Append(list) | Opt::Prepend(list))) => {
+                prop_assert!(!list.is_empty());
+                prop_assert!(list.iter().all(|spec| !spec.path.is_empty()));
+            }
+            Ok(_) => {}
+            Err(error) => prop_assert_eq!(error, EINVAL),
+        }
+    }
+
+    /// Whatever the helper makes of a list, the module reads the same branches
+    /// in the same order.
+    #[test]
+    fn the_helper_and_the_module_agree(branches in any_branches(300)) {
+        let text = [b"br:", &write(&branches)[..]].concat();
+        let mut read = Vec::new();
+        for param in Request::parse(&text).unwrap().params {
+            match param {
+                Param::Text { key, value } => {
+                    prop_assert!(key.len() <= 255 && value.len() <= 255);
+                    read.extend(appended(parse(&key, Some(&value)).unwrap()).unwrap());
+                }
+                Param::Branch { key, path } => {
+                    let text = key.strip_prefix(b"br+").unwrap();
+                    let permission =
+                        (!text.is_empty()).then(|| parse_permission(text).unwrap());
+                    read.push((path, permission));
+                }
+                other => prop_assert!(false, "{}", other),
+            }
+        }
+        prop_assert_eq!(read, branches);
+    }
+}
