@@ -20,6 +20,8 @@
  *				on one)
  *	AUFS2_TEST_REFERENCE	overlay: mounts overlayfs where the set-up can
  *				be said in its terms, to test the tests
+ *	AUFS2_TEST_REFERENCE_OPTIONS	with other options than
+ *				redirect_dir=on,index=off,xino=auto
  */
 #ifndef AUFS2_TEST_H
 #define AUFS2_TEST_H
@@ -540,9 +542,10 @@ static void union_options(char *out, size_t size, const char * const *branches)
 					len ? ":" : "lowerdir=", dir, slash, name, branches[i]);
 	}
 	if (upper)
-		len += snprintf(out + len, size - len,
-				"%supperdir=%s/%.*s,workdir=%s/.work,redirect_dir=on,index=off,xino=auto",
-				len ? "," : "", area, (int)strcspn(upper, "="), upper, area);
+		len += snprintf(out + len, size - len, "%supperdir=%s/%.*s,workdir=%s/.work,%s",
+				len ? "," : "", area, (int)strcspn(upper, "="), upper, area,
+				getenv("AUFS2_TEST_REFERENCE_OPTIONS") ?:
+				"redirect_dir=on,index=off,xino=auto");
 	else if (reference() && !strchr(out, ':'))
 		/* overlayfs wants two lower layers where there is no upper. */
 		len += snprintf(out + len, size - len, ":%s/.work", area);
