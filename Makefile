@@ -48,10 +48,9 @@ rustfmt rustfmtcheck:
 	$(Q)$(IN_ROOT) rustfmt $(if $(filter %check,$@),--check) --edition 2021 \
 		--config-path "$$(scripts/kernel-source)/.rustfmt.toml" $(RUST_SOURCES)
 
-# The object file's command with rustdoc in place of rustc: see Kbuild.
 .PHONY: rustdoc rust-analyzer
 rustdoc:
-	+$(Q)$(call KMAKE,rust/aufs2.rustdoc)
+	+$(Q)$(call KMAKE,modules DOC=y)
 rust-analyzer:
 	+$(Q)$(call KMAKE,rust-analyzer)
 
