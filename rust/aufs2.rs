@@ -5,6 +5,8 @@
 use kernel::prelude::*;
 
 mod bindings;
+mod mmap;
+mod union;
 mod vfs;
 
 module! {
@@ -13,13 +15,20 @@ module! {
     authors: ["The aufs2 developers"],
     description: "Union filesystem",
     license: "GPL",
+    alias: ["fs-aufs2"],
 }
 
-struct Aufs2;
+#[pin_data]
+struct Aufs2 {
+    #[pin]
+    registration: vfs::super_block::Registration<union::instance::Union>,
+}
 
-impl kernel::Module for Aufs2 {
-    fn init(_module: &'static ThisModule) -> Result<Self> {
-        pr_info!("inserted\n");
-        Ok(Self)
+impl kernel::InPlaceModule for Aufs2 {
+    fn init(module: &'static ThisModule) -> impl PinInit<Self, Error> {
+        vfs::rcu::init();
+        try_pin_init!(Self {
+            registration <- vfs::super_block::Registration::new(module),
+        })
     }
 }

@@ -62,4 +62,9 @@ const unsigned int RUST_CONST_HELPER_FMODE_CAN_ODIRECT = (__force unsigned int)F
 const unsigned int RUST_CONST_HELPER_ACL_TYPE_ACCESS = (__force unsigned int)ACL_TYPE_ACCESS;
 const unsigned int RUST_CONST_HELPER_ACL_TYPE_DEFAULT = (__force unsigned int)ACL_TYPE_DEFAULT;
 
+const unsigned int RUST_CONST_HELPER_MNT_NODIRATIME = MNT_NODIRATIME;
+const unsigned int RUST_CONST_HELPER_MNT_READONLY = MNT_READONLY;
+const unsigned int RUST_CONST_HELPER_FMODE_NONOTIFY_FLAG = (__force unsigned int)FMODE_NONOTIFY;
+const unsigned int RUST_CONST_HELPER_ACL_USER = ACL_USER;
+const unsigned int RUST_CONST_HELPER_ACL_GROUP = ACL_GROUP;
 #endif /* AUFS2_BINDINGS_H */

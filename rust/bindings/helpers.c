@@ -91,7 +91,18 @@ void aufs2_helper_lockdep_set_class_and_name(struct rw_semaphore *lock,
 	lockdep_set_class_and_name(lock, key, name);
 }
 
+void aufs2_helper_remove_inode_hash(struct inode *inode)
+{
+	remove_inode_hash(inode);
+}
+
 /* Dentries and names. */
+
+void aufs2_helper_do_delayed_call(struct delayed_call *call)
+{
+	do_delayed_call(call);
+}
+
 
 struct dentry *aufs2_helper_dget(struct dentry *dentry)
 {
@@ -114,6 +125,17 @@ void aufs2_helper_set_delayed_call(struct delayed_call *call, void (*fn)(void *)
 }
 
 /* Mounts and credentials. */
+
+kuid_t aufs2_helper_mapped_fsuid(struct mnt_idmap *idmap, struct user_namespace *ns)
+{
+	return mapped_fsuid(idmap, ns);
+}
+
+kgid_t aufs2_helper_mapped_fsgid(struct mnt_idmap *idmap, struct user_namespace *ns)
+{
+	return mapped_fsgid(idmap, ns);
+}
+
 
 struct mnt_idmap *aufs2_helper_mnt_idmap(const struct vfsmount *mnt)
 {
@@ -181,6 +203,16 @@ bool aufs2_helper_dir_emit(struct dir_context *ctx, const char *name, int namele
 int aufs2_helper_fatal_signal_pending(struct task_struct *p)
 {
 	return fatal_signal_pending(p);
+}
+
+bool aufs2_helper_dir_emit_dots(struct file *file, struct dir_context *ctx)
+{
+	return dir_emit_dots(file, ctx);
+}
+
+int aufs2_helper_file_remove_privs(struct file *file)
+{
+	return file_remove_privs(file);
 }
 
 /* Deferred work. */

@@ -4,7 +4,9 @@
 //!
 //! C header: [`include/linux/posix_acl.h`](srctree/include/linux/posix_acl.h)
 
-use super::{inode::Inode, mount::WriteAccess, path::Path, dentry::Dentry};
+use super::{
+    dentry::Dentry, idmap::Idmap, inode::Inode, mount::WriteAccess, path::Path,
+};
 use crate::{bindings, vfs::errno::{ENODATA, EOPNOTSUPP}};
 use core::ptr::NonNull;
 use kernel::{
@@ -145,6 +147,42 @@ impl Acl {
         })
     }
 
+    /// The ACL as it is seen through a mount with `idmap`. `ENOMEM`.
+    pub(crate) fn through(self, idmap: &Idmap) -> Result<Self> {
+        if core::ptr::eq(idmap, Idmap::nop()) {
+            return Ok(self);
+        }
+        let from = self.0.as_ptr().cast::<bindings::posix_acl_full>();
+        // SAFETY: Both ACLs have as many entries as they say; the new one is not shared yet.
+        unsafe {
+            let count = (*from).__bindgen_anon_1.__bindgen_anon_1.a_count;
+            let new = bindings::posix_acl_alloc(count, bindings::GFP_KERNEL);
+            // INVARIANT: The count is ours.
+            let this = Self::from_owned(new).ok_or(ENOMEM)?;
+            let to = new.cast::<bindings::posix_acl_full>();
+            let entries = (*to).a_entries.as_mut_ptr();
+            core::ptr::copy_nonoverlapping((*from).a_entries.as_ptr(), entries, count as usize);
+            let ns = &raw mut bindings::init_user_ns;
+            for i in 0..count as usize {
+                let entry = entries.add(i);
+                match u32::from((*entry).e_tag as u16) {
+                    bindings::ACL_USER => {
+                        let id = (*entry).__bindgen_anon_1.e_uid;
+                        let id = bindings::make_vfsuid(idmap.as_ptr(), ns, id);
+                        (*entry).__bindgen_anon_1.e_uid.val = id.val;
+                    }
+                    bindings::ACL_GROUP => {
+                        let id = (*entry).__bindgen_anon_1.e_gid;
+                        let id = bindings::make_vfsgid(idmap.as_ptr(), ns, id);
+                        (*entry).__bindgen_anon_1.e_gid.val = id.val;
+                    }
+                    _ => {}
+                }
+            }
+            Ok(this)
+        }
+    }
+
     /// The uid and gid mapping of an idmapped mount is applied by the VFS; whether the current task
     /// may set ACLs on `inode` with its set-group-id bit kept.
     pub(crate) fn keeps_sgid(inode: &Inode) -> bool {
@@ -157,5 +195,32 @@ impl Acl {
                     bindings::CAP_FSETID as c_int,
                 )
         }
+    }
+}
+
+/// Whether `name` is an attribute that an ACL is kept in.
+pub(crate) fn is_acl(name: &CStr) -> bool {
+    name == AclType::Access.xattr_name() || name == AclType::Default.xattr_name()
+}
+
+/// Copies the ACL in the attribute `name` of the object at `source` to `target`. A filesystem without
+/// ACLs gets none: the mode, which has the owner's and group's part, is copied in any case.
+pub(crate) fn copy(
+    source: Path<'_>,
+    access: &WriteAccess<'_>,
+    target: &Dentry,
+    name: &CStr,
+) -> Result {
+    let acl_type = if name == AclType::Access.xattr_name() {
+        AclType::Access
+    } else {
+        AclType::Default
+    };
+    match Acl::get(source, acl_type)? {
+        None => Ok(()),
+        Some(acl) => match Acl::set(access, target, Some(&acl), acl_type) {
+            Err(e) if e == EOPNOTSUPP => Ok(()),
+            other => other,
+        },
     }
 }

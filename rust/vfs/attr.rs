@@ -86,7 +86,18 @@ impl Attr {
 
     /// The request as it goes to the filesystem below: killing set-id bits is settled by the mode,
     /// and neither the open file nor the fact of an `O_TRUNC` is the lower one's business.
-    pub(crate) fn for_lower(mut self) -> Self {
+    ///
+    /// Owners are given in the ids of a mount with `idmap`; what comes out is the filesystem's.
+    pub(crate) fn for_lower<T: FileSystem>(mut self, idmap: &Idmap, dentry: &DEntry<T>) -> Self {
+        // SAFETY: The super block, and with it its user namespace, is alive; either member of the
+        // unions has the same bits.
+        unsafe {
+            let ns = (*dentry.sb().as_ptr()).s_user_ns;
+            self.0.__bindgen_anon_1.ia_uid =
+                bindings::from_vfsuid(idmap.as_ptr(), ns, self.0.__bindgen_anon_1.ia_vfsuid);
+            self.0.__bindgen_anon_2.ia_gid =
+                bindings::from_vfsgid(idmap.as_ptr(), ns, self.0.__bindgen_anon_2.ia_vfsgid);
+        }
         if self.0.ia_valid & (bindings::ATTR_KILL_SUID | bindings::ATTR_KILL_SGID) != 0 {
             self.0.ia_valid &= !bindings::ATTR_MODE;
         }
@@ -139,4 +150,48 @@ pub(super) unsafe fn fileattr_set(path: Path<'_>, fa: *mut bindings::file_kattr)
     to_result(unsafe {
         bindings::vfs_fileattr_set(path.idmap().as_ptr(), path.dentry.as_ptr(), fa)
     })
+}
+
+/// `FS_*_FL` flags that a copy of an object takes over.
+const COPIED_FLAGS: u32 = bindings::FS_SYNC_FL | bindings::FS_NOATIME_FL;
+
+/// Gives `target` the flags of the object at `source` that still make sense on a copy. Filesystems
+/// without such flags are left alone.
+pub(crate) fn copy_flags(source: Path<'_>, access: &WriteAccess<'_>, target: &Dentry) -> Result {
+    let to = Path {
+        mnt: access.mount(),
+        dentry: target,
+    };
+    let mut old = FileAttr::of(source);
+    let flags = match &mut old {
+        Ok(old) => old.flags & COPIED_FLAGS,
+        Err(_) => 0,
+    };
+    if flags == 0 {
+        return Ok(());
+    }
+    let Ok(mut new) = FileAttr::of(to) else {
+        return Ok(());
+    };
+    new.flags |= flags;
+    // SAFETY: All are valid during the call; the structure is ours.
+    to_result(unsafe {
+        bindings::vfs_fileattr_set(
+            to.idmap().as_ptr(),
+            target.as_ptr(),
+            (&raw mut new).cast(),
+        )
+    })
+}
+
+struct FileAttr;
+
+impl FileAttr {
+    fn of(path: Path<'_>) -> Result<bindings::file_kattr_full> {
+        let mut fa = bindings::file_kattr_full::default();
+        fa.set_flags_valid(true);
+        // SAFETY: The structure is ours.
+        unsafe { fileattr_get(path, (&raw mut fa).cast())? };
+        Ok(fa)
+    }
 }

@@ -4,9 +4,12 @@
 //!
 //! C header: [`include/linux/cred.h`](srctree/include/linux/cred.h)
 
-use crate::{bindings, vfs::inode::Inode};
+use super::{
+    dentry::DEntry, idmap::Idmap, inode::INode, mode::Mode, super_block::FileSystem,
+};
+use crate::bindings;
 use core::ptr::NonNull;
-use kernel::{cred::Credential, prelude::*, sync::aref::ARef};
+use kernel::{cred::Credential, error::to_result, prelude::*, sync::aref::ARef};
 
 /// Credentials that the current task can put on for a while.
 pub(crate) struct Cred(ARef<Credential>);
@@ -26,33 +29,48 @@ impl Cred {
         Self(unsafe { ARef::from_raw(NonNull::new_unchecked(ptr.cast::<Credential>())) })
     }
 
-    /// A copy of these credentials in which the filesystem ids are those of `inode`: what is
-    /// created with them belongs to `inode`'s owner.
-    pub(crate) fn with_owner_of(&self, inode: &Inode) -> Result<Self> {
-        self.scope(|| {
-            // SAFETY: No requirements; it copies the current credentials, which are ours.
-            let new = unsafe { bindings::prepare_creds() };
-            if new.is_null() {
-                return Err(ENOMEM);
-            }
-            // SAFETY: The copy is not shared yet; `inode` is alive.
-            unsafe {
-                (*new).fsuid = (*inode.as_ptr()).i_uid;
-                (*new).fsgid = (*inode.as_ptr()).i_gid;
-            }
-            // SAFETY: `prepare_creds` returned a count that is ours.
-            Ok(unsafe { Self::from_owned(new) })
-        })
-    }
-
-    /// Whether files made under these credentials belong to the owner of `inode` as it is.
-    pub(crate) fn owns_like(&self, inode: &Inode) -> bool {
-        // SAFETY: Both are alive; the ids of published credentials do not change.
-        unsafe {
-            let cred = self.0.as_ptr();
-            (*cred).fsuid.val == (*inode.as_ptr()).i_uid.val
-                && (*cred).fsgid.val == (*inode.as_ptr()).i_gid.val
+    /// A copy of these credentials for making an object of `mode` that belongs to the current task,
+    /// in the directory `dir` under the name of `dentry`: with the ids that the task has in a
+    /// filesystem mounted with `idmap`, and with the security label that the object is to get.
+    pub(crate) fn for_new<T: FileSystem>(
+        &self,
+        idmap: &Idmap,
+        dir: &INode<T>,
+        dentry: &DEntry<T>,
+        mode: Mode,
+    ) -> Result<Self> {
+        // SAFETY: The super block, and with it its user namespace, is alive; the calls read the
+        // current task's credentials.
+        let (uid, gid, old) = unsafe {
+            let ns = (*dir.sb().as_ptr()).s_user_ns;
+            (
+                bindings::mapped_fsuid(idmap.as_ptr(), ns),
+                bindings::mapped_fsgid(idmap.as_ptr(), ns),
+                bindings::current_cred(),
+            )
+        };
+        // SAFETY: No requirements; it copies the current credentials, which are ours in the scope.
+        let new = self.scope(|| unsafe { bindings::prepare_creds() });
+        if new.is_null() {
+            return Err(ENOMEM);
         }
+        // SAFETY: `prepare_creds` returned a count that is ours.
+        let this = unsafe { Self::from_owned(new) };
+        // SAFETY: The copy is not shared yet; the name of `dentry` cannot change while it is being
+        // made, and `old` is alive as the current task's.
+        to_result(unsafe {
+            (*new).fsuid = uid;
+            (*new).fsgid = gid;
+            let name = &raw const (*dentry.as_ptr()).__bindgen_anon_1.d_name;
+            bindings::security_dentry_create_files_as(
+                dentry.as_ptr(),
+                mode.0.into(),
+                name,
+                old,
+                new,
+            )
+        })?;
+        Ok(this)
     }
 
     pub(super) fn as_ptr(&self) -> *const bindings::cred {

@@ -89,6 +89,26 @@ impl Dentry {
         unsafe { bindings::d_unhashed(self.as_ptr()) }
     }
 
+    /// Whether this is a root, of a filesystem or of what is mounted of it.
+    pub(crate) fn is_root_entry(&self) -> bool {
+        // SAFETY: The dentry is alive.
+        unsafe { (&raw const (*self.as_ptr()).d_parent).read_volatile() == self.as_ptr() }
+    }
+
+    /// The name in place.
+    ///
+    /// # Safety
+    ///
+    /// The name cannot change during `'a`: the parent is locked, or the dentry is in lookup.
+    unsafe fn name_in_place<'a>(&self) -> Result<&'a Name> {
+        // SAFETY: By the contract of this function.
+        unsafe {
+            let name = &raw const (*self.as_ptr()).__bindgen_anon_1.d_name;
+            let len = (*name).__bindgen_anon_1.__bindgen_anon_1.len as usize;
+            Name::new(core::slice::from_raw_parts((*name).name, len))
+        }
+    }
+
     /// The parent, with a reference.
     pub(crate) fn parent(&self) -> ARef<Dentry> {
         // SAFETY: The dentry is alive; `dget_parent` returns a counted dentry.
@@ -191,10 +211,30 @@ impl<T: FileSystem> DEntry<T> {
         unsafe { ARef::from_raw(ARef::into_raw(self.parent()).cast()) }
     }
 
+    /// What `name` means in `dir`, of the filesystem `T` itself; `None` if nothing. `dir_is_locked`
+    /// says that the caller has its lock already.
+    pub(crate) fn lookup_child(
+        dir: &DEntry<T>,
+        name: &Name,
+        dir_is_locked: bool,
+    ) -> Result<Option<ARef<DEntry<T>>>> {
+        let mut qstr = name.qstr();
+        // SAFETY: The dentry is alive; the lock is held if the call wants it.
+        let child = from_err_ptr(unsafe {
+            if dir_is_locked {
+                bindings::lookup_noperm(&mut qstr, dir.as_ptr())
+            } else {
+                bindings::lookup_noperm_unlocked(&mut qstr, dir.as_ptr())
+            }
+        })?;
+        // SAFETY: A child of a dentry of `T` is one of `T`, and the count is ours.
+        let child: ARef<DEntry<T>> = unsafe { ARef::from_raw(NonNull::new_unchecked(child.cast())) };
+        Ok(child.is_positive().then_some(child))
+    }
+
     /// Whether this is the root of the filesystem.
     pub(crate) fn is_root(&self) -> bool {
-        // SAFETY: The dentry is alive.
-        unsafe { (&raw const (*self.as_ptr()).d_parent).read_volatile() == self.as_ptr() }
+        self.is_root_entry()
     }
 
     /// The number that [`DEntry::set_stamp`] left, from `d_time`.
@@ -236,6 +276,12 @@ impl<'a, T: FileSystem> InLookup<'a, T> {
     /// The dentry is in lookup, by the caller of the operation.
     pub(super) unsafe fn assume(dentry: &'a DEntry<T>) -> Self {
         Self(dentry)
+    }
+
+    /// The name.
+    pub(crate) fn name_in_lookup(&self) -> Result<&'a Name> {
+        // SAFETY: The name of a dentry in lookup does not change.
+        unsafe { self.0.name_in_place() }
     }
 
     /// Ends the lookup: the name means `inode`, or nothing. A directory that has a dentry already
@@ -282,6 +328,12 @@ impl<'a, T: FileSystem> Negative<'a, T> {
         &self.dir
     }
 
+    /// The name.
+    pub(crate) fn name_in_dir(&self) -> Result<&'a Name> {
+        // SAFETY: The directory is locked, by the type, so that its names do not change.
+        unsafe { self.dentry.name_in_place() }
+    }
+
     /// Gives the name its meaning.
     pub(crate) fn instantiate(self, inode: ARef<INode<T>>) {
         // SAFETY: The dentry is negative and its directory locked, by the type; the call takes over
@@ -297,5 +349,17 @@ impl<T: FileSystem> Deref for Negative<'_, T> {
 
     fn deref(&self) -> &DEntry<T> {
         self.dentry
+    }
+}
+
+impl<'a, T: FileSystem> Locked<'a, T> {
+    /// The name of `child` in this directory. `ESTALE` if it is in another.
+    pub(crate) fn name_of<'b>(&'b self, child: &'b DEntry<T>) -> Result<&'b Name> {
+        let parent = child.parent_entry();
+        if !parent.node().is_some_and(|inode| core::ptr::eq(inode, self.get())) {
+            return Err(ESTALE);
+        }
+        // SAFETY: The directory is locked, by the type, and the dentry is in it.
+        unsafe { child.name_in_place() }
     }
 }

@@ -10,7 +10,10 @@ use super::{
 };
 use crate::bindings;
 use core::marker::PhantomData;
-use kernel::{prelude::*, sync::rcu};
+use kernel::{
+    prelude::*,
+    sync::{aref::ARef, rcu},
+};
 
 /// How a lookup revalidates a cached dentry.
 pub(crate) struct Revalidate<'a, T: FileSystem> {
@@ -38,7 +41,10 @@ pub(crate) trait Operations: Sized + 'static {
     fn revalidate(call: Revalidate<'_, Self::Fs>) -> Result<bool>;
 
     /// The dentry below this one that really has the data or metadata of a regular file.
-    fn real<'a>(dentry: &'a DEntry<Self::Fs>, what: Real) -> &'a Dentry;
+    ///
+    /// What it returns must live for as long as the inode of `dentry` is in use, as the VFS takes no
+    /// reference. `None` is the dentry itself.
+    fn real(dentry: &DEntry<Self::Fs>, what: Real) -> Option<ARef<Dentry>>;
 }
 
 /// The C table of `O`.
@@ -80,6 +86,6 @@ impl<O: Operations> Table<O> {
         } else {
             Real::Data
         };
-        O::real(dentry, what).as_ptr()
+        O::real(dentry, what).map_or(dentry.as_ptr(), |real| real.as_ptr())
     }
 }

@@ -42,6 +42,18 @@ impl<T: FileSystem> INode<T> {
         }
     }
 
+    /// Repeats the access time of `real`.
+    pub(crate) fn copy_atime(&self, real: &Inode) {
+        let (to, from) = (self.as_ptr(), real.as_ptr());
+        // SAFETY: Both inodes are alive; `i_lock` serialises writers of the fields.
+        unsafe {
+            bindings::spin_lock(&raw mut (*to).i_lock);
+            (*to).i_atime_sec = (*from).i_atime_sec;
+            (*to).i_atime_nsec = (*from).i_atime_nsec;
+            bindings::spin_unlock(&raw mut (*to).i_lock);
+        }
+    }
+
     /// Whether the times that `stat` shows differ from those of `real`.
     pub(crate) fn times_differ(&self, real: &Inode) -> bool {
         let (to, from) = (self.as_ptr(), real.as_ptr());

@@ -76,6 +76,18 @@ impl<T: FileSystem> FsFile<T> {
         Ok(ret)
     }
 
+    /// Notes that the file was read, if its time is due for it.
+    pub(crate) fn touch_atime(&self) {
+        // SAFETY: The file holds its path.
+        unsafe { bindings::touch_atime(&raw const (*self.as_ptr()).__bindgen_anon_1.f_path) };
+    }
+
+    /// Takes set-id bits and file capabilities away, as a write does. The inode is locked.
+    pub(crate) fn remove_privileges(&self) -> Result {
+        // SAFETY: The file is alive.
+        to_result(unsafe { bindings::file_remove_privs(self.as_ptr()) })
+    }
+
     /// The inode.
     pub(crate) fn node(&self) -> &INode<T> {
         // SAFETY: A file of `T` has an inode of `T`.
@@ -232,6 +244,14 @@ impl KernelFile {
         // SAFETY: The file is alive.
         to_result(unsafe {
             bindings::vfs_fsync_range(self.as_ptr(), start, end, data_only.into())
+        })
+    }
+
+    /// Sets the size.
+    pub(crate) fn set_size(&self, size: i64) -> Result {
+        // SAFETY: The file holds its path.
+        to_result(unsafe {
+            bindings::vfs_truncate(&raw const (*self.as_ptr()).__bindgen_anon_1.f_path, size)
         })
     }
 

@@ -105,6 +105,19 @@ impl Inode {
         unsafe { bindings::inode_peek_iversion_raw(self.as_ptr()) }
     }
 
+    /// Different after each change of a directory, as far as its filesystem tells changes apart.
+    pub(crate) fn change_stamp(&self) -> ChangeStamp {
+        let inode = self.as_ptr();
+        // SAFETY: The inode is alive; a torn read looks like a change.
+        unsafe {
+            ChangeStamp {
+                seconds: (&raw const (*inode).i_ctime_sec).read_volatile(),
+                nanoseconds: (&raw const (*inode).i_ctime_nsec).read_volatile(),
+                version: self.version(),
+            }
+        }
+    }
+
     /// The super block that the inode is on.
     pub(crate) fn super_block(&self) -> &AnySuperBlock {
         // SAFETY: An inode does not outlive its super block.
@@ -151,6 +164,14 @@ impl Inode {
         to_result(unsafe { bindings::get_write_access(self.as_ptr()) })?;
         Ok(WriterCount(self))
     }
+}
+
+/// Tells changes of a directory apart.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ChangeStamp {
+    seconds: i64,
+    nanoseconds: u32,
+    version: u64,
 }
 
 /// `i_rwsem`, held for writing.
@@ -232,6 +253,12 @@ impl<T: FileSystem> INode<T> {
         // SAFETY: The inode is in a `Container<T>`, as `alloc_inode` makes them, and ready, as it
         // is not new.
         unsafe { (*self.as_ptr().cast::<Container<T>>()).data.assume_init_ref() }
+    }
+
+    /// Takes the inode out of the cache: the next `iget` of its number makes another one.
+    pub(crate) fn unhash(&self) {
+        // SAFETY: The inode is alive.
+        unsafe { bindings::remove_inode_hash(self.as_ptr()) };
     }
 
     /// The super block that the inode is on.

@@ -43,6 +43,11 @@ impl Target {
         bytes.push(0, GFP_KERNEL)?;
         Ok(Self(bytes))
     }
+
+    /// The target. `EIO` if it has a NUL in the middle.
+    pub(crate) fn as_c_str(&self) -> Result<&CStr> {
+        CStr::from_bytes_with_nul(&self.0).map_err(|_| EIO)
+    }
 }
 
 /// The operations on inodes of one kind. What is not implemented is not supported, with the errno

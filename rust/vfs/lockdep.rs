@@ -7,13 +7,21 @@
 //! levels: hence one class per level. C counterpart: `fs/overlayfs/inode.c`.
 
 use crate::bindings;
-use kernel::{sync::LockClassKey, types::Opaque};
+use core::pin::Pin;
+use kernel::sync::LockClassKey;
 
 /// `FILESYSTEM_MAX_STACK_DEPTH` of `include/linux/fs.h`.
 pub(crate) const MAX_STACK_DEPTH: usize = 2;
 
 static DIR: [LockClassKey; MAX_STACK_DEPTH] = [const { new_key() }; MAX_STACK_DEPTH];
 static FILE: [LockClassKey; MAX_STACK_DEPTH] = [const { new_key() }; MAX_STACK_DEPTH];
+
+static NODE: [LockClassKey; MAX_STACK_DEPTH] = [const { new_key() }; MAX_STACK_DEPTH];
+
+/// The class of a lock that a filesystem at stacking level `depth` has in each of its inodes.
+pub(crate) fn node_key(depth: usize) -> Pin<&'static LockClassKey> {
+    Pin::static_ref(&NODE[depth.clamp(1, MAX_STACK_DEPTH) - 1])
+}
 
 const fn new_key() -> LockClassKey {
     // SAFETY: The key is only used in statics, which lockdep accepts without registration.

@@ -33,6 +33,11 @@ impl Mode {
         self.0 & Self::PERMISSIONS
     }
 
+    /// The same file type, with permissions for the owner only.
+    pub(crate) fn private(self) -> Self {
+        Self(self.0 & S_IFMT | if self.is_dir() { 0o700 } else { 0o600 })
+    }
+
     /// The file type; an unknown one, which no kernel makes, counts as a socket: it has no data.
     pub(crate) fn file_type(self) -> FileType {
         match self.0 & S_IFMT {

@@ -123,16 +123,24 @@ unsafe impl Send for PrivateMount {}
 unsafe impl Sync for PrivateMount {}
 
 impl PrivateMount {
-    /// A private copy of the mount at `path`, with `path` as its root and without submounts.
+    /// A private copy of the mount at `path`, with `path` as its root and without submounts. Nothing
+    /// can be written through it unless `writable`.
     ///
     /// `EINVAL` if the mount may not be copied (unbindable, of another namespace, or with locked
     /// children), `EPERM` without `CAP_SYS_ADMIN` over its namespace.
-    pub(crate) fn clone_of(path: Path<'_>) -> Result<Self> {
+    pub(crate) fn clone_of(path: Path<'_>, writable: bool) -> Result<Self> {
         // SAFETY: `path` is valid during the call.
         let mnt = from_err_ptr(unsafe { bindings::clone_private_mount(&path.to_raw()) })?;
-        // Reading a branch through the union is no reason to write to the branch.
+        // Access times are kept where writing is meant; elsewhere, nothing is written at all.
         // SAFETY: The mount is new, and nobody else looks at its flags yet.
-        unsafe { (*mnt).mnt_flags |= bindings::MNT_NOATIME as c_int };
+        unsafe {
+            let flags = &mut (*mnt).mnt_flags;
+            if writable {
+                *flags &= !(bindings::MNT_NOATIME as c_int | bindings::MNT_NODIRATIME as c_int);
+            } else {
+                *flags |= bindings::MNT_READONLY as c_int | bindings::MNT_NOATIME as c_int;
+            }
+        }
         // INVARIANT: `clone_private_mount` makes a long-term mount.
         // SAFETY: The call succeeded, so the pointer is not null.
         Ok(Self(unsafe { NonNull::new_unchecked(mnt) }, PhantomData))

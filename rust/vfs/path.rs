@@ -48,6 +48,12 @@ impl<'a> Path<'a> {
         self.mnt.idmap()
     }
 
+    /// Notes that the object was read, if the mount and its time are due for it.
+    pub(crate) fn touch_atime(self) {
+        // SAFETY: The place is valid during the call.
+        unsafe { bindings::touch_atime(&self.to_raw()) };
+    }
+
     /// Takes references.
     pub(crate) fn to_owned(self) -> PathBuf {
         PathBuf {
@@ -67,7 +73,11 @@ pub(crate) struct PathBuf {
 impl PathBuf {
     /// Resolves `name` from the current task's root and working directory, following symbolic
     /// links, as `mount(2)` does with its source. Errors are those of `path_resolution(7)`.
-    pub(crate) fn resolve(name: &CStr) -> Result<Self> {
+    pub(crate) fn resolve(name: &[u8]) -> Result<Self> {
+        let mut text = KVec::with_capacity(name.len() + 1, GFP_KERNEL)?;
+        text.extend_from_slice(name, GFP_KERNEL)?;
+        text.push(0, GFP_KERNEL)?;
+        let name = CStr::from_bytes_with_nul(&text).map_err(|_| EINVAL)?;
         let mut path = MaybeUninit::<bindings::path>::uninit();
         // SAFETY: `name` is a C string, and `path` is written when the call succeeds.
         to_result(unsafe {

@@ -5,7 +5,10 @@
 //!
 //! C header: `struct dir_context` in [`include/linux/fs.h`](srctree/include/linux/fs.h)
 
-use super::file::KernelFile;
+use super::{
+    file::{FsFile, KernelFile},
+    super_block::FileSystem,
+};
 use crate::bindings;
 use core::marker::PhantomData;
 use kernel::{error::to_result, prelude::*};
@@ -31,6 +34,12 @@ impl Emitter<'_> {
     pub(crate) fn set_position(&mut self, pos: i64) {
         // SAFETY: The context is valid.
         unsafe { (*self.0).pos = pos };
+    }
+
+    /// Emits `.` and `..` if the position is before their end; `false` if there is no room for them.
+    pub(crate) fn emit_dots<T: FileSystem>(&mut self, file: &FsFile<T>) -> bool {
+        // SAFETY: The context and the file are valid.
+        unsafe { bindings::dir_emit_dots(file.as_ptr(), self.0) }
     }
 
     /// Emits an entry at the current position; `false` if the reader has no room for it.

@@ -41,6 +41,8 @@ pub(crate) trait FileSystem: Sized + Send + Sync + 'static {
 
     /// An unused inode leaves the cache: release, in process context, what needs sleeping.
     fn evict(inode: &INode<Self>);
+    /// The super block is about to be shut down: give up references to its own inodes.
+    fn shutdown(sb: &SuperBlock<Self>);
     /// `statfs(2)`.
     fn statfs(root: &DEntry<Self>) -> Result<StatFs>;
     /// Prints the options that `/proc/mounts` shows, each with a comma before it.
@@ -238,8 +240,11 @@ pub(super) unsafe fn fill<T: FileSystem>(
 pub(super) unsafe extern "C" fn kill<T: FileSystem>(sb: *mut bindings::super_block) {
     // SAFETY: The VFS shuts down a super block of ours; after `kill_anon_super` nobody uses it.
     unsafe {
-        bindings::kill_anon_super(sb);
         let info = (*sb).s_fs_info.cast::<Info<T>>();
+        if !info.is_null() {
+            T::shutdown(SuperBlock::from_raw(sb));
+        }
+        bindings::kill_anon_super(sb);
         // What the evicted inodes gave up may hold references into what `data` is about to unmount.
         rcu::flush();
         if !info.is_null() {

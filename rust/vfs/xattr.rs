@@ -225,3 +225,14 @@ pub(crate) fn remove(access: &WriteAccess<'_>, dentry: &Dentry, name: &CStr) -> 
         )
     })
 }
+
+/// Whether the current task may know of `trusted.` attributes.
+pub(crate) fn may_see_trusted() -> bool {
+    // SAFETY: The initial user namespace is always there.
+    unsafe {
+        bindings::ns_capable_noaudit(
+            &raw mut bindings::init_user_ns,
+            bindings::CAP_SYS_ADMIN as c_int,
+        )
+    }
+}

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Branches.
+
+use super::{
+    number::Numbers,
+    options::{Access, Permission},
+};
+use crate::vfs::{
+    dentry::Dentry,
+    fs_context::Log,
+    mount::{Mount, PrivateMount},
+    path::{Path, PathBuf},
+};
+use kernel::{
+    fmt,
+    prelude::*,
+    str::BStr,
+    sync::{aref::ARef, Arc, Mutex, SetOnce},
+};
+
+/// Identifies a branch for as long as anything refers to it. Indices change when branches come and
+/// go, identities do not.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct BranchId(pub(crate) u16);
+
+/// A directory tree that is part of the union.
+#[pin_data]
+pub(crate) struct Branch {
+    id: BranchId,
+    permission: Permission,
+    /// The path as it was given, for messages and listings.
+    name: KVec<u8>,
+    /// The numbers of its inodes that are not what [`Numbers`] computes.
+    #[pin]
+    pub(crate) numbers: Numbers,
+    /// Where objects are made before they are shown; there once it is needed.
+    #[pin]
+    pub(super) work: Mutex<Option<ARef<Dentry>>>,
+    /// Whether the filesystem turned out not to make nameless files.
+    pub(super) no_tmpfile: SetOnce<()>,
+    /// Declared last: the mount goes after everything that refers to it.
+    mnt: PrivateMount,
+}
+
+/// Filesystems that cannot be a branch: what they show is not files.
+const REFUSED: &[&[u8]] = &[
+    b"proc",
+    b"sysfs",
+    b"configfs",
+    b"debugfs",
+    b"tracefs",
+    b"securityfs",
+    b"cgroup",
+    b"cgroup2",
+    b"devpts",
+    b"bpf",
+];
+
+/// Filesystems that nobody writes to.
+const READ_ONLY: &[&[u8]] = &[b"squashfs", b"erofs", b"iso9660", b"cramfs", b"romfs"];
+
+impl Branch {
+    /// Makes a branch of the directory at `path`. Without a `permission`, the first branch is
+    /// writable and others are not.
+    ///
+    /// `ENOTDIR`; `EINVAL` for a filesystem that cannot be a branch, or a mount that cannot be
+    /// cloned; `EROFS` for a read-only filesystem that is to be written to.
+    pub(crate) fn new(
+        log: &Log,
+        id: BranchId,
+        name: KVec<u8>,
+        path: &PathBuf,
+        permission: Option<Permission>,
+        first: bool,
+    ) -> Result<Arc<Self>> {
+        let place = path.as_ref();
+        let shown = BStr::from_bytes(&name);
+        let fs = place.mnt.super_block();
+        if !place.inode().is_some_and(|inode| inode.is_dir()) {
+            log.error(fmt!("branch '{shown}' is not a directory"));
+            return Err(ENOTDIR);
+        }
+        let fs_type = fs.type_name().to_bytes();
+        if REFUSED.contains(&fs_type) {
+            log.error(fmt!(
+                "branch '{shown}': a {} cannot be a branch",
+                BStr::from_bytes(fs_type)
+            ));
+            return Err(EINVAL);
+        }
+        let permission = permission.unwrap_or(Permission::new(if READ_ONLY.contains(&fs_type) {
+            Access::RealReadOnly
+        } else if first {
+            Access::ReadWrite
+        } else {
+            Access::ReadOnly
+        }));
+        if permission.access == Access::ReadWrite && place.mnt.is_readonly() {
+            log.error(fmt!("branch '{shown}' is read-only, and cannot be =rw"));
+            return Err(EROFS);
+        }
+        let mnt = PrivateMount::clone_of(place, permission.access == Access::ReadWrite)
+            .inspect_err(|_| {
+            log.error(fmt!("branch '{shown}': its mount cannot be used by a union"));
+        })?;
+        Self::with_mount(id, name, mnt, permission)
+    }
+
+    /// Makes a branch of the whole of `mnt`.
+    pub(crate) fn with_mount(
+        id: BranchId,
+        name: KVec<u8>,
+        mnt: PrivateMount,
+        permission: Permission,
+    ) -> Result<Arc<Self>> {
+        Arc::pin_init(
+            try_pin_init!(Self {
+                id,
+                permission,
+                name,
+                numbers <- Numbers::new(*id),
+                work <- kernel::new_mutex!(None, "Branch::work"),
+                no_tmpfile: SetOnce::new(),
+                mnt,
+            }),
+            GFP_KERNEL,
+        )
+    }
+
+    /// The identity.
+    pub(crate) fn id(&self) -> BranchId {
+        self.id
+    }
+
+    /// The mount.
+    pub(crate) fn mnt(&self) -> &Mount {
+        &self.mnt
+    }
+
+    /// The root directory of the branch.
+    pub(crate) fn root(&self) -> &Dentry {
+        self.mnt.root()
+    }
+
+    /// A place on the branch.
+    pub(crate) fn at<'a>(&'a self, dentry: &'a Dentry) -> Path<'a> {
+        Path {
+            mnt: &self.mnt,
+            dentry,
+        }
+    }
+
+    /// The path as it was given.
+    pub(crate) fn name(&self) -> &BStr {
+        BStr::from_bytes(&self.name)
+    }
+
+    /// The permission.
+    pub(crate) fn permission(&self) -> Permission {
+        self.permission
+    }
+
+    /// Whether the union writes to the branch.
+    pub(crate) fn is_writable(&self) -> bool {
+        self.permission.access == Access::ReadWrite
+    }
+
+    /// Whether whiteouts on the branch hide what is below it.
+    pub(crate) fn has_whiteouts(&self) -> bool {
+        self.permission.whiteouts
+    }
+
+    /// Whether the directory trees of the two have anything in common.
+    pub(crate) fn overlaps(&self, other: &Self) -> bool {
+        self.root().is_within(other.root()) || other.root().is_within(self.root())
+    }
+}

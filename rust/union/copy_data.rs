@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What a copy-up copies: data with its holes, extended attributes, ACLs, flags.
+
+use crate::{
+    bindings,
+    vfs::{
+        attr,
+        copy::{fatal_signal_pending, Range, RangeOp},
+        dentry::Dentry,
+        errno::{ENODATA, EOPNOTSUPP},
+        file::KernelFile,
+        mount::WriteAccess,
+        path::Path,
+        xattr::{self, NameList},
+    },
+};
+use kernel::prelude::*;
+
+/// How much is copied between two looks at the signals.
+const CHUNK: i64 = 1 << 20;
+
+/// Copies `len` bytes of the file at `source` to the empty `target`. Shares the blocks where the
+/// filesystem can, and leaves holes holes. `EINTR` when the task is to die.
+pub(crate) fn copy(source: Path<'_>, target: &KernelFile, len: i64) -> Result {
+    if len == 0 {
+        return Ok(());
+    }
+    let flags = bindings::O_RDONLY | bindings::O_LARGEFILE | bindings::O_NOATIME;
+    let source = KernelFile::open(source, flags)?;
+    let whole = Range {
+        from: 0,
+        to: 0,
+        len,
+    };
+    if source.copy_range_to(target, whole, RangeOp::Clone(0)) == Ok(len) {
+        return Ok(());
+    }
+    let mut at = 0;
+    let mut data_end = 0;
+    let mut sparse = source.can_seek();
+    while at < len {
+        if fatal_signal_pending() {
+            return Err(EINTR);
+        }
+        if sparse && at >= data_end {
+            match source.seek(at, at, bindings::SEEK_DATA) {
+                Ok(data) => {
+                    at = data;
+                    data_end = source.seek(at, at, bindings::SEEK_HOLE).unwrap_or(len);
+                    continue;
+                }
+                // Nothing but a hole up to the end.
+                Err(e) if e == ENXIO => break,
+                Err(_) => sparse = false,
+            }
+        }
+        let end = if sparse { data_end.min(len) } else { len };
+        let moved = source.splice_to(
+            target,
+            Range {
+                from: at,
+                to: at,
+                len: (end - at).min(CHUNK),
+            },
+        )?;
+        if moved == 0 {
+            // The file has become shorter since its size was taken.
+            break;
+        }
+        at += moved;
+    }
+    if target.inode().size() < len {
+        target.set_size(len)?;
+    }
+    Ok(())
+}
+
+/// Copies the extended attributes, ACLs included, of the object at `source` to `target`. Attributes
+/// that `target`'s filesystem does not know are left out, but not those that decide who may do what.
+pub(crate) fn copy_xattrs(source: Path<'_>, access: &WriteAccess<'_>, target: &Dentry) -> Result {
+    let names = match NameList::of(source) {
+        Err(e) if e == EOPNOTSUPP => return Ok(()),
+        other => other?,
+    };
+    for name in names.iter() {
+        if crate::vfs::acl::is_acl(name) {
+            crate::vfs::acl::copy(source, access, target, name)?;
+            continue;
+        }
+        let value = match xattr::get_all(source, name) {
+            // It went in between, or is listed without being there.
+            Err(e) if e == ENODATA || e == EOPNOTSUPP => continue,
+            other => other?,
+        };
+        match xattr::set(access, target, name, &value, 0) {
+            Err(e) if e == EOPNOTSUPP && !decides_access(name) => {}
+            other => other?,
+        }
+    }
+    Ok(())
+}
+
+fn decides_access(name: &CStr) -> bool {
+    name.to_bytes() == b"security.capability"
+}
+
+/// Copies the `chattr(1)` flags that still make sense on a copy: those that forbid changes do not,
+/// as the copy is made in order to be changed.
+pub(crate) fn copy_fileattr(source: Path<'_>, access: &WriteAccess<'_>, target: &Dentry) -> Result {
+    attr::copy_flags(source, access, target)
+}

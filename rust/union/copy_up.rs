@@ -1,0 +1,414 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Copying an object up to a writable branch, so that it can be changed.
+//!
+//! Nothing half-made is ever visible: the copy is made without a name, or in the work directory, and
+//! gets its name when it is complete. Whatever fails on the way is undone.
+
+use super::{
+    branch::Branch,
+    copy_data,
+    instance::{Instance, Union},
+    lookup,
+    node::{new_stack, Layer, Stack, State},
+    options::Fsync,
+    work::Temporary,
+};
+use crate::vfs::{
+    attr::Attr,
+    dentry::{DEntry, Dentry},
+    errno::{EOPNOTSUPP, ESTALE},
+    file::KernelFile,
+    inode::INode,
+    mode::FileType,
+    mount::WriteAccess,
+    name::Name,
+    namei::{self, Creating},
+    rcu::RcuArc,
+    stat::Stat,
+};
+use kernel::{
+    pr_warn_once,
+    prelude::*,
+    sync::{aref::ARef, Arc},
+};
+
+/// How much of a file's data its copy needs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Data {
+    /// All of it.
+    All,
+    /// None: the file is about to be truncated.
+    Nothing,
+}
+
+/// Makes sure that the object `dentry` names is on a writable branch; returns where. `EROFS` if
+/// there is none above it.
+pub(crate) fn ensure(dentry: &DEntry<Union>, data: Data) -> Result<Layer> {
+    let inode = dentry.positive()?;
+    let stack = inode.data().stack()?;
+    if stack.top().branch.is_writable() {
+        return Ok(stack.top().clone());
+    }
+    let instance = dentry.sb().data();
+    let table = instance.table()?;
+    let target = table.copy_up_target(stack.top().branch.id())?;
+    if inode.is_dir() {
+        return ensure_dir(dentry, target);
+    }
+    if dentry.is_unhashed() {
+        // It has no name (any more): neither will the copy have one.
+        return copy_nameless(inode, instance, target, data);
+    }
+    let parent = ensure_dir(&dentry.parent_entry(), target)?;
+    copy_one(dentry, instance, &parent, data)
+}
+
+/// Makes sure that the directory `dentry` is on the writable branch `target`; returns where. Parents
+/// are copied up first, from the top.
+pub(crate) fn ensure_dir(dentry: &DEntry<Union>, target: &Arc<Branch>) -> Result<Layer> {
+    let instance = dentry.sb().data();
+    loop {
+        let stack = dentry.positive()?.data().stack()?;
+        if let Some(layer) = stack.on(target) {
+            return Ok(layer.clone());
+        }
+        // The highest ancestor that is not there yet, whose parent is.
+        let mut at: ARef<DEntry<Union>> = dentry.into();
+        let parent = loop {
+            if at.is_root() {
+                // The root of the union is on every branch.
+                return Err(ESTALE);
+            }
+            if at.is_unhashed() {
+                return Err(ENOENT);
+            }
+            let parent = at.parent_entry();
+            let stack = parent.positive()?.data().stack()?;
+            match stack.on(target) {
+                Some(layer) => break layer.clone(),
+                None => at = parent,
+            }
+        };
+        copy_one(&at, instance, &parent, Data::All)?;
+    }
+}
+
+/// Copies one object into the directory `parent` of a writable branch.
+fn copy_one(
+    dentry: &DEntry<Union>,
+    instance: &Instance,
+    parent: &Layer,
+    data: Data,
+) -> Result<Layer> {
+    let inode = dentry.positive()?;
+    let node = inode.data();
+    let mut state = node.lock();
+    let stack = node.stack()?;
+    if let Some(layer) = stack.on(&parent.branch) {
+        // Somebody else was faster.
+        return Ok(layer.clone());
+    }
+    if dentry.is_unhashed() {
+        // Its name went while we waited for the lock.
+        return Err(ENOENT);
+    }
+    // The name cannot change: a rename copies up first, under the lock that we hold.
+    let name = dentry.name();
+    let name = name.get()?;
+    let copy = instance.cred.scope(|| -> Result<ARef<Dentry>> {
+        let stat = Stat::of(stack.top().path())?;
+        let copy = Copy {
+            inode,
+            instance,
+            source: stack.top(),
+            stat: &stat,
+            target: &parent.branch,
+            data,
+        };
+        let before = Stat::of(parent.path())?;
+        let made = copy.make(parent, name)?;
+        // Making an entry changed the times of the directory, which the union's user did not.
+        let access = parent.branch.mnt().want_write()?;
+        if Attr::times(&before).apply(&access, &parent.dentry).is_err() {
+            pr_warn_once!("the times of a directory could not be kept over a copy-up\n");
+        }
+        Ok(made)
+    })?;
+    let layer = Layer {
+        branch: parent.branch.clone(),
+        dentry: copy,
+    };
+    publish(inode, instance, &mut state, &stack, layer)
+}
+
+fn copy_nameless(
+    inode: &INode<Union>,
+    instance: &Instance,
+    target: &Arc<Branch>,
+    data: Data,
+) -> Result<Layer> {
+    let node = inode.data();
+    let mut state = node.lock();
+    let stack = node.stack()?;
+    if stack.top().branch.is_writable() {
+        return Ok(stack.top().clone());
+    }
+    let dentry = instance.cred.scope(|| {
+        let stat = Stat::of(stack.top().path())?;
+        let copy = Copy {
+            inode,
+            instance,
+            source: stack.top(),
+            stat: &stat,
+            target,
+            data,
+        };
+        copy.make_nameless()
+    })?;
+    let layer = Layer {
+        branch: target.clone(),
+        dentry,
+    };
+    publish(inode, instance, &mut state, &stack, layer)
+}
+
+/// The inode stands for the copy from now on.
+fn publish(
+    inode: &INode<Union>,
+    instance: &Instance,
+    state: &mut State,
+    old: &RcuArc<Stack>,
+    layer: Layer,
+) -> Result<Layer> {
+    let mut layers = KVec::with_capacity(old.layers.len() + 1, GFP_KERNEL)?;
+    if inode.is_dir() {
+        let table = instance.table()?;
+        let index = |layer: &Layer| table.index_of(layer.branch.id());
+        let below = old.layers.iter().position(|l| index(l) > index(&layer));
+        let at = below.unwrap_or(old.layers.len());
+        for l in &old.layers[..at] {
+            layers.push(l.clone(), GFP_KERNEL)?;
+        }
+        layers.push(layer.clone(), GFP_KERNEL)?;
+        for l in &old.layers[at..] {
+            layers.push(l.clone(), GFP_KERNEL)?;
+        }
+    } else {
+        layers.push(layer.clone(), GFP_KERNEL)?;
+    }
+    let node = inode.data();
+    if !inode.is_dir() && inode.nlink() > 1 && !node.is_linked_below() {
+        // Other names of the object are still below, and mean this inode. It stays in the cache to
+        // say so.
+        node.set_linked_below();
+        instance.pinned.lock().push(inode.into(), GFP_KERNEL)?;
+    }
+    node.publish(inode, state, new_stack(old.generation, layers)?)?;
+    inode.copy_attr(layer.inode()?, layer.path().idmap());
+    Ok(layer)
+}
+
+/// A copy to be made.
+struct Copy<'a> {
+    inode: &'a INode<Union>,
+    instance: &'a Instance,
+    source: &'a Layer,
+    stat: &'a Stat,
+    target: &'a Branch,
+    data: Data,
+}
+
+impl Copy<'_> {
+    /// Makes the copy under `name` in `parent`.
+    fn make(&self, parent: &Layer, name: &Name) -> Result<ARef<Dentry>> {
+        if self.stat.mode().file_type() != FileType::Regular {
+            return self.make_other(parent, name);
+        }
+        if let Some(file) = self.nameless_file(&parent.dentry)? {
+            let access = self.target.mnt().want_write()?;
+            let dentry = file.path().dentry;
+            self.set_attributes(&access, dentry)?;
+            self.write_out(&file)?;
+            self.remember(dentry)?;
+            let made = Creating::start(&access, &parent.dentry, name)?.link(dentry);
+            return made.inspect_err(|_| self.forget(dentry));
+        }
+        let access = self.target.mnt().want_write()?;
+        let temporary = Temporary::make(&access, self.target, |creating| {
+            creating.create(self.stat.mode().private())
+        })?;
+        let flags = crate::bindings::O_RDWR | crate::bindings::O_LARGEFILE;
+        let file = KernelFile::open(self.target.at(temporary.dentry()), flags)?;
+        self.fill(&file)?;
+        self.set_attributes(&access, temporary.dentry())?;
+        self.write_out(&file)?;
+        self.finish(temporary, &parent.dentry, name)
+    }
+
+    /// Makes the copy of an object that has no data.
+    fn make_other(&self, parent: &Layer, name: &Name) -> Result<ARef<Dentry>> {
+        let mode = self.stat.mode();
+        let target = match mode.file_type() {
+            FileType::Symlink => Some(namei::read_link(&self.source.dentry)?),
+            _ => None,
+        };
+        let access = self.target.mnt().want_write()?;
+        let temporary = Temporary::make(&access, self.target, |creating| match &target {
+            Some(target) => creating.symlink(target.as_c_str()?),
+            None if mode.is_dir() => creating.mkdir(mode.private()),
+            None => creating.mknod(mode.private(), self.stat.rdev()),
+        })?;
+        self.set_attributes(&access, temporary.dentry())?;
+        self.finish(temporary, &parent.dentry, name)
+    }
+
+    /// Makes the copy of a file that has no name.
+    fn make_nameless(&self) -> Result<ARef<Dentry>> {
+        if self.stat.mode().file_type() == FileType::Regular {
+            if let Some(file) = self.nameless_file(self.target.root())? {
+                let access = self.target.mnt().want_write()?;
+                let dentry = file.path().dentry;
+                self.set_attributes(&access, dentry)?;
+                self.remember(dentry)?;
+                return Ok(dentry.into());
+            }
+        }
+        // It gets a name that nobody knows, and the next mount sweeps it.
+        let access = self.target.mnt().want_write()?;
+        let temporary = Temporary::make(&access, self.target, |creating| {
+            let mode = self.stat.mode();
+            if mode.is_regular() {
+                creating.create(mode.private())
+            } else {
+                creating.mknod(mode.private(), self.stat.rdev())
+            }
+        })?;
+        if self.stat.mode().is_regular() {
+            let flags = crate::bindings::O_RDWR | crate::bindings::O_LARGEFILE;
+            let file = KernelFile::open(self.target.at(temporary.dentry()), flags)?;
+            self.fill(&file)?;
+        }
+        self.set_attributes(&access, temporary.dentry())?;
+        self.remember(temporary.dentry())?;
+        let dentry = temporary.dentry().clone();
+        // Dropping it takes the name away; the open descriptor keeps the object.
+        drop(temporary);
+        Ok(dentry)
+    }
+
+    /// A file without a name with the data copied; none if the branch cannot do that.
+    fn nameless_file(&self, dir: &Dentry) -> Result<Option<KernelFile>> {
+        if self.target.no_tmpfile.as_ref().is_some() {
+            return Ok(None);
+        }
+        let access = self.target.mnt().want_write()?;
+        let file = match KernelFile::tmpfile(&access, dir, self.stat.mode().private().0) {
+            Ok(file) => file,
+            Err(e) if e == EOPNOTSUPP => {
+                self.target.no_tmpfile.populate(());
+                return Ok(None);
+            }
+            Err(e) => return Err(e),
+        };
+        // Reading the source takes locks that come before this right: Documentation/locking.md.
+        drop(access);
+        self.fill(&file)?;
+        Ok(Some(file))
+    }
+
+    fn fill(&self, file: &KernelFile) -> Result {
+        match self.data {
+            Data::All => copy_data::copy(self.source.path(), file, self.stat.size()),
+            Data::Nothing => Ok(()),
+        }
+    }
+
+    fn set_attributes(&self, access: &WriteAccess<'_>, dentry: &Dentry) -> Result {
+        let source = self.source.path();
+        copy_data::copy_xattrs(source, access, dentry)?;
+        Attr::owner(self.stat).apply(access, dentry)?;
+        if self.stat.mode().file_type() != FileType::Symlink {
+            // After the owner, whose change may take set-id bits away.
+            Attr::mode(self.stat.mode()).apply(access, dentry)?;
+        }
+        copy_data::copy_fileattr(source, access, dentry)?;
+        Attr::times(self.stat).apply(access, dentry)
+    }
+
+    fn write_out(&self, file: &KernelFile) -> Result {
+        let empty = self.data == Data::Nothing || self.stat.size() == 0;
+        match self.instance.settings().fsync {
+            Fsync::Auto if !empty => file.sync(),
+            Fsync::Strict => file.sync(),
+            Fsync::Auto | Fsync::Volatile => Ok(()),
+        }
+    }
+
+    /// The copy keeps the number of the source: noted before anybody can look the copy up.
+    fn remember(&self, copy: &Dentry) -> Result {
+        let copy = copy.inode().ok_or(EIO)?;
+        self.target.numbers.set(copy, self.inode.ino())
+    }
+
+    fn forget(&self, copy: &Dentry) {
+        if let Some(copy) = copy.inode() {
+            self.target.numbers.forget(copy.ino());
+        }
+    }
+
+    fn finish(
+        &self,
+        temporary: Temporary<'_>,
+        dir: &Dentry,
+        name: &Name,
+    ) -> Result<ARef<Dentry>> {
+        let dentry = temporary.dentry().clone();
+        self.remember(&dentry)?;
+        temporary
+            .move_to(dir, name)
+            .inspect_err(|_| self.forget(&dentry))?;
+        Ok(dentry)
+    }
+}
+
+/// The directory to make an entry in: that of `parent` on the topmost writable branch. `EROFS` if
+/// there is no such branch, or if `name` made there would not show.
+pub(crate) fn place(parent: &DEntry<Union>, name: &Name) -> Result<Layer> {
+    let instance = parent.sb().data();
+    let layer = ensure_dir(parent, &instance.writable()?)?;
+    let stack = parent.positive()?.data().stack()?;
+    for above in &stack.layers {
+        if above.branch.id() == layer.branch.id() {
+            break;
+        }
+        if above.branch.has_whiteouts()
+            && instance.cred.scope(|| super::whiteout::exists(above, name))?
+        {
+            return Err(EROFS);
+        }
+    }
+    Ok(layer)
+}
+
+/// What `name` means in the directories below the one on `branch`, in the directory `dir`.
+pub(crate) fn below(
+    dir: &INode<Union>,
+    branch: &Branch,
+    name: &Name,
+) -> Result<KVec<Layer>> {
+    let stack = dir.data().stack()?;
+    let at = stack
+        .layers
+        .iter()
+        .position(|layer| layer.branch.id() == branch.id());
+    let rest = at.map_or(0, |at| at + 1);
+    if rest == stack.layers.len() {
+        return Ok(KVec::new());
+    }
+    let instance = dir.sb().data();
+    instance
+        .cred
+        .scope(|| lookup::find_in(&stack.layers[rest..], name))
+}
+

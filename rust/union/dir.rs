@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Directories.
+
+use super::{
+    attr, entry,
+    instance::Union,
+    lookup,
+    merge::Listing,
+    node::Stack,
+    regular, rename,
+    xattr,
+};
+use crate::{
+    bindings,
+    vfs::{
+        acl::{Acl, AclType},
+        attr::Attr,
+        dentry::{DEntry, InLookup, Negative, Spliced},
+        file::{FsFile, KernelFile},
+        file_ops,
+        idmap::Idmap,
+        inode::{INode, InodeTables, Locked},
+        inode_ops::{Operations, Ops, Walk},
+        mode::Mode,
+        path::PathBuf,
+        readdir::Emitter,
+        rename::Rename,
+        stat::Stat,
+        xattr::NameList,
+    },
+};
+use kernel::{
+    prelude::*,
+    sync::{aref::ARef, Arc, Mutex},
+};
+
+/// The tables of directories.
+pub(crate) fn tables() -> InodeTables<Union> {
+    InodeTables {
+        inode: Ops::new::<DirInode>(),
+        file: Some(file_ops::Ops::new::<DirFile>()),
+    }
+}
+
+struct DirInode;
+
+#[vtable]
+impl Operations for DirInode {
+    type Fs = Union;
+
+    fn lookup(dir: &INode<Union>, dentry: InLookup<'_, Union>) -> Result<Spliced<Union>> {
+        lookup::lookup(dir, dentry)
+    }
+
+    fn create(idmap: &Idmap, entry: Negative<'_, Union>, mode: Mode) -> Result {
+        entry::create(idmap, entry, mode)
+    }
+
+    fn mkdir(idmap: &Idmap, entry: Negative<'_, Union>, mode: Mode) -> Result {
+        entry::mkdir(idmap, entry, mode)
+    }
+
+    fn mknod(idmap: &Idmap, entry: Negative<'_, Union>, mode: Mode, dev: u32) -> Result {
+        entry::mknod(idmap, entry, mode, dev)
+    }
+
+    fn symlink(idmap: &Idmap, entry: Negative<'_, Union>, target: &CStr) -> Result {
+        entry::symlink(idmap, entry, target)
+    }
+
+    fn link(old: &DEntry<Union>, entry: Negative<'_, Union>) -> Result {
+        entry::link(old, entry)
+    }
+
+    fn unlink(dir: &Locked<'_, Union>, dentry: &DEntry<Union>) -> Result {
+        entry::unlink(dir, dentry)
+    }
+
+    fn rmdir(dir: &Locked<'_, Union>, dentry: &DEntry<Union>) -> Result {
+        entry::rmdir(dir, dentry)
+    }
+
+    fn rename(_idmap: &Idmap, rename: Rename<'_, Union>) -> Result {
+        rename::rename(rename)
+    }
+
+    fn tmpfile(
+        idmap: &Idmap,
+        dir: &INode<Union>,
+        file: &FsFile<Union>,
+        mode: Mode,
+    ) -> Result<ARef<INode<Union>>> {
+        regular::tmpfile(idmap, dir, file, mode)
+    }
+
+    fn permission(idmap: &Idmap, inode: &INode<Union>, mask: u32, _walk: Walk) -> Result {
+        attr::permission(idmap, inode, mask)
+    }
+
+    fn setattr(idmap: &Idmap, dentry: &DEntry<Union>, attr: Attr) -> Result {
+        attr::setattr(idmap, dentry, attr)
+    }
+
+    fn getattr(_idmap: &Idmap, dentry: &DEntry<Union>, mask: u32, flags: u32) -> Result<Stat> {
+        attr::getattr(dentry, mask, flags)
+    }
+
+    fn listxattr(dentry: &DEntry<Union>) -> Result<NameList> {
+        xattr::list(dentry)
+    }
+
+    fn get_inode_acl(inode: &INode<Union>, acl_type: AclType, walk: Walk) -> Result<Option<Acl>> {
+        attr::inode_acl(inode, acl_type, walk)
+    }
+
+    fn get_acl(_idmap: &Idmap, dentry: &DEntry<Union>, acl_type: AclType) -> Result<Option<Acl>> {
+        attr::get_acl(dentry, acl_type)
+    }
+
+    fn set_acl(
+        idmap: &Idmap,
+        dentry: &DEntry<Union>,
+        acl: Option<&Acl>,
+        acl_type: AclType,
+    ) -> Result {
+        attr::set_acl(idmap, dentry, acl, acl_type)
+    }
+
+    fn update_atime(inode: &INode<Union>) {
+        attr::update_atime(inode);
+    }
+
+    fn lower(dentry: &DEntry<Union>, write: bool) -> Result<PathBuf> {
+        attr::lower(dentry, write)
+    }
+}
+
+/// The positions of `.` and `..`; entries of a listing come after them.
+const FIRST: i64 = 2;
+
+/// An open directory: it shows the entries that were there when it was opened or rewound, so that
+/// positions stay what they are.
+#[pin_data]
+struct OpenDir {
+    #[pin]
+    listing: Mutex<Option<Arc<Listing>>>,
+}
+
+struct DirFile;
+
+/// The merged entries of a directory, read now or kept from the last time.
+fn listing(inode: &INode<Union>) -> Result<Arc<Listing>> {
+    let node = inode.data();
+    let stack = node.stack()?;
+    if let Some(kept) = node.lock().listing.as_ref() {
+        if kept.is_current(&stack) {
+            return Ok(kept.clone());
+        }
+    }
+    // No change through the union can come in between: the caller holds the directory's lock.
+    let instance = inode.sb().data();
+    let read = instance.cred.scope(|| Listing::read(&stack))?;
+    let old = node.lock().listing.replace(read.clone());
+    drop(old);
+    Ok(read)
+}
+
+#[vtable]
+impl file_ops::Operations for DirFile {
+    type Fs = Union;
+    type Data = Pin<KBox<OpenDir>>;
+
+    fn open(_inode: &INode<Union>, _file: &FsFile<Union>) -> Result<KBox<Self::Data>> {
+        let open = KBox::pin_init(
+            pin_init!(OpenDir {
+                listing <- kernel::new_mutex!(None, "OpenDir::listing"),
+            }),
+            GFP_KERNEL,
+        )?;
+        Ok(KBox::new(open, GFP_KERNEL)?)
+    }
+
+    fn seek(
+        _data: &Self::Data,
+        file: &FsFile<Union>,
+        offset: i64,
+        whence: u32,
+    ) -> Result<i64> {
+        let target = match whence {
+            bindings::SEEK_SET => offset,
+            bindings::SEEK_CUR => file.position().checked_add(offset).ok_or(EOVERFLOW)?,
+            _ => return Err(EINVAL),
+        };
+        file.set_position(target)
+    }
+
+    fn iterate(data: &Self::Data, file: &FsFile<Union>, out: &mut Emitter<'_>) -> Result {
+        let rewound = out.position() == 0;
+        if !out.emit_dots(file) {
+            return Ok(());
+        }
+        let shown = {
+            let mut kept = data.listing.lock();
+            match kept.as_ref().filter(|_| !rewound) {
+                Some(listing) => listing.clone(),
+                None => {
+                    let read = listing(file.node())?;
+                    let old = kept.replace(read.clone());
+                    drop(kept);
+                    drop(old);
+                    read
+                }
+            }
+        };
+        let start = usize::try_from(out.position() - FIRST).map_err(|_| EINVAL)?;
+        for (index, entry) in shown.from(start).enumerate() {
+            if !out.emit(entry.name, entry.ino, entry.dirent_type) {
+                break;
+            }
+            out.set_position(FIRST + (start + index) as i64 + 1);
+        }
+        Ok(())
+    }
+
+    fn sync(
+        _data: &Self::Data,
+        file: &FsFile<Union>,
+        _start: i64,
+        _end: i64,
+        data_only: bool,
+    ) -> Result {
+        let instance = file.node().sb().data();
+        if instance.is_volatile() {
+            return Ok(());
+        }
+        let stack = file.node().data().stack()?;
+        instance.cred.scope(|| sync_layers(&stack, data_only))
+    }
+}
+
+fn sync_layers(stack: &Stack, data_only: bool) -> Result {
+    for layer in stack.layers.iter().filter(|l| l.branch.is_writable()) {
+        let flags = bindings::O_RDONLY | bindings::O_DIRECTORY;
+        KernelFile::open(layer.path(), flags)?.sync_range(0, i64::MAX, data_only)?;
+    }
+    Ok(())
+}

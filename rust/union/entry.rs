@@ -1,0 +1,311 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Making and removing entries of directories.
+
+use super::{
+    copy_up::{self, Data},
+    instance::{Instance, Union},
+    lookup, merge, names,
+    node::{copy_attr, Layer},
+    whiteout, work,
+};
+use crate::vfs::{
+    cred::Cred,
+    dentry::{DEntry, Dentry, Negative},
+    errno::{ENOTEMPTY, ESTALE},
+    idmap::Idmap,
+    inode::{INode, Inode, Locked},
+    mode::Mode,
+    mount::WriteAccess,
+    name::Name,
+    namei::{Creating, Removing},
+};
+use kernel::{
+    pr_warn_once,
+    prelude::*,
+    sync::{aref::ARef, Arc},
+};
+
+/// What is being made, for the rights it is made with.
+struct New<'a> {
+    idmap: &'a Idmap,
+    mode: Mode,
+}
+
+impl New<'_> {
+    /// The mounter's credentials, with the ids that the new object is to have.
+    fn cred(&self, instance: &Instance, entry: &Negative<'_, Union>) -> Result<Cred> {
+        instance
+            .cred
+            .for_new(self.idmap, entry.dir(), entry, self.mode)
+    }
+}
+
+/// Makes an object by `make` at `entry`.
+fn make(
+    new: &New<'_>,
+    entry: Negative<'_, Union>,
+    make: impl FnOnce(Creating<'_>) -> Result<ARef<Dentry>>,
+) -> Result {
+    let sb = entry.sb();
+    let instance = sb.data();
+    let dir = entry.dir().get();
+    let name = entry.name_in_dir()?;
+    names::check_creatable(name)?;
+    let layer = copy_up::place(&entry.parent_entry(), name)?;
+    let cred = new.cred(instance, &entry)?;
+    let access = layer.branch.mnt().want_write()?;
+    let hidden = instance.cred.scope(|| whiteout::exists(&layer, name))?;
+    let made = cred.scope(|| make(Creating::start(&access, &layer.dentry, name)?))?;
+    let made = Layer {
+        branch: layer.branch.clone(),
+        dentry: made,
+    };
+    let inode = show(&access, dir, &layer, name, made, hidden).inspect_err(|_| {
+        instance.cred.scope(|| undo(&access, &layer, name));
+    })?;
+    drop(access);
+    entry.instantiate(inode);
+    changed(dir)
+}
+
+/// A new object shows: it no longer shares its name with a whiteout.
+fn show(
+    access: &WriteAccess<'_>,
+    dir: &INode<Union>,
+    layer: &Layer,
+    name: &Name,
+    made: Layer,
+    hidden: bool,
+) -> Result<ARef<INode<Union>>> {
+    let sb = dir.sb();
+    let generation = dir.data().stack()?.generation;
+    if hidden {
+        sb.data().cred.scope(|| {
+            if made.inode()?.is_dir() {
+                whiteout::make_opaque(access, &layer.branch, &made.dentry)?;
+            }
+            Ok::<(), Error>(())
+        })?;
+    }
+    let mut layers = KVec::with_capacity(1, GFP_KERNEL)?;
+    layers.push(made, GFP_KERNEL)?;
+    let inode = lookup::node(sb, generation, layers)?;
+    if hidden {
+        sb.data()
+            .cred
+            .scope(|| whiteout::remove(access, layer, name))?;
+    }
+    Ok(inode)
+}
+
+/// Takes back what was made.
+fn undo(access: &WriteAccess<'_>, layer: &Layer, name: &Name) {
+    let undone = Removing::start(access, &layer.dentry, name).and_then(|removing| {
+        if removing.dentry().inode().is_some_and(Inode::is_dir) {
+            drop(removing);
+            work::discard(access, &layer.branch, &layer.dentry, name)
+        } else {
+            removing.unlink()
+        }
+    });
+    if let Err(e) = undone {
+        pr_warn!(
+            "branch '{}': an object that could not be made is left ({})\n",
+            layer.branch.name(),
+            e.to_errno()
+        );
+    }
+}
+
+/// The entries of `dir` have changed.
+pub(super) fn changed(dir: &INode<Union>) -> Result {
+    let listing = dir.data().lock().listing.take();
+    drop(listing);
+    copy_attr(dir)
+}
+
+/// `->create`.
+pub(crate) fn create(idmap: &Idmap, entry: Negative<'_, Union>, mode: Mode) -> Result {
+    make(&New { idmap, mode }, entry, |creating| creating.create(mode))
+}
+
+/// `->mkdir`.
+pub(crate) fn mkdir(idmap: &Idmap, entry: Negative<'_, Union>, mode: Mode) -> Result {
+    make(&New { idmap, mode }, entry, |creating| creating.mkdir(mode))
+}
+
+/// `->mknod`.
+pub(crate) fn mknod(idmap: &Idmap, entry: Negative<'_, Union>, mode: Mode, dev: u32) -> Result {
+    make(&New { idmap, mode }, entry, |creating| {
+        creating.mknod(mode, dev)
+    })
+}
+
+/// `->symlink`.
+pub(crate) fn symlink(idmap: &Idmap, entry: Negative<'_, Union>, target: &CStr) -> Result {
+    let mode = Mode(0o120777);
+    make(&New { idmap, mode }, entry, |creating| {
+        creating.symlink(target)
+    })
+}
+
+/// `->link`.
+pub(crate) fn link(old: &DEntry<Union>, entry: Negative<'_, Union>) -> Result {
+    let instance = entry.sb().data();
+    let dir = entry.dir().get();
+    let name = entry.name_in_dir()?;
+    names::check_creatable(name)?;
+    let source = copy_up::ensure(old, Data::All)?;
+    // A link is on the branch of the object, whichever new objects go to.
+    let parent = entry.parent_entry();
+    let layer = copy_up::ensure_dir(&parent, &source.branch)?;
+    let inode = old.positive()?;
+    {
+        let access = layer.branch.mnt().want_write()?;
+        instance.cred.scope(|| {
+            Creating::start(&access, &layer.dentry, name)?.link(&source.dentry)?;
+            whiteout::remove(&access, &layer, name).inspect_err(|_| undo(&access, &layer, name))
+        })?;
+    }
+    linked(inode)?;
+    entry.instantiate(inode.into());
+    changed(dir)
+}
+
+/// A name was given to `inode`.
+fn linked(inode: &INode<Union>) -> Result {
+    if inode.data().is_linked_below() {
+        inode.inc_nlink();
+    } else {
+        inode.set_nlink(inode.data().stack()?.top().inode()?.nlink());
+    }
+    copy_attr(inode)
+}
+
+/// A name was taken from `inode`, whose top object is on the branch that was written if `on_branch`.
+pub(super) fn unlinked(inode: &INode<Union>, on_branch: bool) -> Result {
+    if on_branch && !inode.data().is_linked_below() {
+        inode.set_nlink(inode.data().stack()?.top().inode()?.nlink());
+    } else {
+        inode.drop_nlink();
+    }
+    copy_attr(inode)
+}
+
+/// How an entry is to be removed.
+struct Removal {
+    /// The directory on the writable branch.
+    layer: Layer,
+    /// Whether the object is on that branch.
+    on_branch: bool,
+    /// Whether something of the same name is below it.
+    below: bool,
+}
+
+impl Removal {
+    fn plan(dir: &Locked<'_, Union>, dentry: &DEntry<Union>, name: &Name) -> Result<Self> {
+        let sb = dir.sb();
+        let table = sb.data().table()?;
+        let victim = dentry.positive()?;
+        let stack = victim.data().stack()?;
+        let branch: Arc<_> = if stack.top().branch.is_writable() {
+            stack.top().branch.clone()
+        } else {
+            table.copy_up_target(stack.top().branch.id())?.clone()
+        };
+        let layer = copy_up::ensure_dir(&dentry.parent_entry(), &branch)?;
+        let below = !copy_up::below(dir.get(), &branch, name)?.is_empty();
+        Ok(Self {
+            on_branch: stack.top().branch.id() == branch.id(),
+            layer,
+            below,
+        })
+    }
+
+    /// Whites the name out if it would show again, then removes what is on the branch by `remove`.
+    fn carry_out(&self, name: &Name, remove: impl FnOnce(&WriteAccess<'_>) -> Result) -> Result {
+        let access = self.layer.branch.mnt().want_write()?;
+        if self.below {
+            whiteout::create(&access, &self.layer, name)?;
+        }
+        if !self.on_branch {
+            return Ok(());
+        }
+        remove(&access).inspect_err(|_| {
+            if self.below {
+                // The object is still there, and shows in spite of the whiteout: nothing is lost if
+                // this fails, too.
+                if whiteout::remove(&access, &self.layer, name).is_err() {
+                    pr_warn_once!("a needless whiteout is left\n");
+                }
+            }
+        })
+    }
+}
+
+/// The entry `name`, checked to be the object that `dentry` shows.
+fn removing<'a>(
+    access: &'a WriteAccess<'_>,
+    layer: &Layer,
+    name: &Name,
+    victim: &INode<Union>,
+) -> Result<Removing<'a>> {
+    let removing = Removing::start(access, &layer.dentry, name)?;
+    let stack = victim.data().stack()?;
+    let same = removing
+        .dentry()
+        .inode()
+        .is_some_and(|inode| stack.top().inode().is_ok_and(|top| core::ptr::eq(inode, top)));
+    if same {
+        Ok(removing)
+    } else {
+        Err(ESTALE)
+    }
+}
+
+/// `->unlink`.
+pub(crate) fn unlink(dir: &Locked<'_, Union>, dentry: &DEntry<Union>) -> Result {
+    let name = dir.name_of(dentry)?;
+    let victim = dentry.positive()?;
+    let instance = dir.sb().data();
+    let removal = Removal::plan(dir, dentry, name)?;
+    {
+        // A copy-up must not give the object its name back.
+        let _state = victim.data().lock();
+        instance.cred.scope(|| {
+            removal.carry_out(name, |access| {
+                removing(access, &removal.layer, name, victim)?.unlink()
+            })
+        })?;
+        dentry.drop_from_cache();
+    }
+    unlinked(victim, removal.on_branch)?;
+    changed(dir.get())
+}
+
+/// `->rmdir`.
+pub(crate) fn rmdir(dir: &Locked<'_, Union>, dentry: &DEntry<Union>) -> Result {
+    let name = dir.name_of(dentry)?;
+    let victim = dentry.positive()?;
+    let instance = dir.sb().data();
+    let stack = victim.data().stack()?;
+    if !instance.cred.scope(|| merge::is_empty(&stack))? {
+        return Err(ENOTEMPTY);
+    }
+    let removal = Removal::plan(dir, dentry, name)?;
+    instance.cred.scope(|| {
+        removal.carry_out(name, |access| {
+            match removing(access, &removal.layer, name, victim)?.rmdir() {
+                // Only whiteouts are in it: it goes with them.
+                Err(e) if e == ENOTEMPTY => {
+                    let layer = &removal.layer;
+                    work::discard(access, &layer.branch, &layer.dentry, name)
+                }
+                other => other,
+            }
+        })
+    })?;
+    victim.set_nlink(0);
+    changed(dir.get())
+}

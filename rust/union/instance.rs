@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A mounted union.
+
+use super::{
+    branch::Branch,
+    context::Request,
+    lookup::Revalidation,
+    node::Node,
+    options::{Fsync, Udba},
+    table::Table,
+    xattr::Xattrs,
+};
+use crate::{
+    bindings,
+    vfs::{
+        cred::Cred,
+        dentry::DEntry,
+        errno::ESTALE,
+        inode::INode,
+        rcu::{RcuArc, Slot},
+        stat::StatFs,
+        super_block::{FileSystem, SuperBlock},
+    },
+};
+use kernel::{
+    prelude::*,
+    seq_file::SeqFile,
+    seq_print,
+    sync::{
+        aref::ARef,
+        atomic::{Acquire, Atomic, Relaxed, Release},
+        Arc, Mutex,
+    },
+};
+
+/// `AUFS_SUPER_MAGIC`: the filesystem is aufs to those who ask `statfs(2)`.
+pub(crate) const MAGIC: usize = 0x6175_6673;
+
+/// The filesystem type.
+pub(crate) struct Union;
+
+/// What can be chosen at mount, and changed later.
+#[derive(Clone, Copy)]
+pub(crate) struct Settings {
+    pub(crate) fsync: Fsync,
+    pub(crate) udba: Udba,
+    pub(crate) sum: bool,
+    pub(crate) acl: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            fsync: Fsync::Auto,
+            udba: Udba::Reval,
+            sum: false,
+            acl: true,
+        }
+    }
+}
+
+impl Settings {
+    fn pack(self) -> u32 {
+        let fsync = match self.fsync {
+            Fsync::Auto => 0,
+            Fsync::Strict => 1,
+            Fsync::Volatile => 2,
+        };
+        let reval = u32::from(self.udba == Udba::Reval);
+        fsync | reval << 2 | u32::from(self.sum) << 3 | u32::from(self.acl) << 4
+    }
+
+    fn unpack(packed: u32) -> Self {
+        Self {
+            fsync: match packed & 3 {
+                0 => Fsync::Auto,
+                1 => Fsync::Strict,
+                _ => Fsync::Volatile,
+            },
+            udba: if packed & 4 != 0 {
+                Udba::Reval
+            } else {
+                Udba::None
+            },
+            sum: packed & 8 != 0,
+            acl: packed & 16 != 0,
+        }
+    }
+}
+
+/// The data of a super block.
+#[pin_data]
+pub(crate) struct Instance {
+    /// Tells this union from others: `si=` in `/proc/mounts`.
+    pub(crate) si: u64,
+    /// The generation of the published table, where it is cheap to read.
+    generation: Atomic<usize>,
+    table: Slot<Table>,
+    /// [`Settings`], packed.
+    settings: Atomic<u32>,
+    /// What the mounter was allowed is what the union may do on branches.
+    pub(crate) cred: Cred,
+    pub(crate) depth: usize,
+    serial: Atomic<u64>,
+    /// Inodes that names of branches below may still mean after their copy-up.
+    #[pin]
+    pub(super) pinned: Mutex<KVVec<ARef<INode<Union>>>>,
+}
+
+static NEXT_SI: Atomic<u64> = Atomic::new(1);
+
+impl Instance {
+    /// A union of the branches in `table`, for the current task.
+    pub(crate) fn new(table: Table, settings: Settings) -> Result<impl PinInit<Self>> {
+        let depth = table.stack_depth();
+        let generation = table.generation;
+        let table = RcuArc::new(table, GFP_KERNEL)?;
+        let cred = Cred::current();
+        Ok(pin_init!(Self {
+            si: NEXT_SI.fetch_add(1, Relaxed),
+            generation: Atomic::new(generation),
+            table: Slot::new(Some(table)),
+            settings: Atomic::new(settings.pack()),
+            cred,
+            depth,
+            serial: Atomic::new(0),
+            pinned <- kernel::new_mutex!(KVVec::new(), "Instance::pinned"),
+        }))
+    }
+
+    /// The branches as they are now.
+    pub(crate) fn table(&self) -> Result<RcuArc<Table>> {
+        self.table.get().ok_or(ESTALE)
+    }
+
+    /// The generation of the branches as they are now.
+    pub(crate) fn generation(&self) -> usize {
+        self.generation.load(Acquire)
+    }
+
+    /// Replaces the branches. Callers exclude each other by `s_umount`.
+    pub(crate) fn publish(&self, table: Table) -> Result {
+        let generation = table.generation;
+        drop(self.table.replace(Some(RcuArc::new(table, GFP_KERNEL)?)));
+        self.generation.store(generation, Release);
+        Ok(())
+    }
+
+    /// A number that no other call of this mount gets.
+    pub(crate) fn next_serial(&self) -> u64 {
+        self.serial.fetch_add(1, Relaxed)
+    }
+
+    /// The topmost writable branch. `EROFS`.
+    pub(crate) fn writable(&self) -> Result<Arc<Branch>> {
+        Ok(self.table()?.writable()?.clone())
+    }
+
+    /// What was chosen.
+    pub(crate) fn settings(&self) -> Settings {
+        Settings::unpack(self.settings.load(Relaxed))
+    }
+
+    /// Chooses anew.
+    pub(crate) fn set_settings(&self, settings: Settings) {
+        self.settings.store(settings.pack(), Relaxed);
+    }
+
+    /// Whether a name is checked against the branch when it is used.
+    pub(crate) fn revalidates(&self) -> bool {
+        self.settings().udba == Udba::Reval
+    }
+
+    /// Whether nothing is written out to the devices at all.
+    pub(crate) fn is_volatile(&self) -> bool {
+        self.settings().fsync == Fsync::Volatile
+    }
+}
+
+impl FileSystem for Union {
+    const NAME: &'static CStr = c"aufs2";
+    const FLAGS: u32 = bindings::FS_ALLOW_IDMAP;
+    type Context = Request;
+    type SuperData = Pin<KBox<Instance>>;
+    type INodeData = Node;
+    type DentryOps = Revalidation;
+    type Xattrs = Xattrs;
+
+    fn evict(inode: &INode<Self>) {
+        // A number that lives on as an exception is of no use once the object is gone.
+        if inode.nlink() == 0 {
+            if let Ok(stack) = inode.data().stack() {
+                let top = stack.top();
+                if let Ok(real) = top.inode() {
+                    if real.nlink() == 0 || !top.branch.is_writable() {
+                        top.branch.numbers.forget(real.ino());
+                    }
+                }
+            }
+        }
+        inode.data().release();
+    }
+
+    fn shutdown(sb: &SuperBlock<Self>) {
+        let pinned = core::mem::replace(&mut *sb.data().pinned.lock(), KVVec::new());
+        drop(pinned);
+    }
+
+    fn statfs(root: &DEntry<Self>) -> Result<StatFs> {
+        let sb = root.sb();
+        let instance = sb.data();
+        let table = instance.table()?;
+        let mut stat = instance.cred.scope(|| -> Result<StatFs> {
+            let first = table.branches.first().ok_or(ESTALE)?;
+            let mut stat = StatFs::of(first.at(first.root()))?;
+            if instance.settings().sum {
+                for (index, branch) in table.branches.iter().enumerate().skip(1) {
+                    let again = table.branches[..index].iter().any(|other| {
+                        core::ptr::eq(other.mnt().super_block(), branch.mnt().super_block())
+                    });
+                    if !again {
+                        stat.add(&StatFs::of(branch.at(branch.root()))?);
+                    }
+                }
+            }
+            Ok(stat)
+        })?;
+        stat.identify(sb, 255);
+        Ok(stat)
+    }
+
+    fn show_options(sb: &SuperBlock<Self>, seq: &SeqFile) {
+        let instance = sb.data();
+        let settings = instance.settings();
+        seq_print!(seq, ",si={:x}", instance.si);
+        match settings.fsync {
+            Fsync::Auto => {}
+            Fsync::Strict => seq_print!(seq, ",fsync=strict"),
+            Fsync::Volatile => seq_print!(seq, ",fsync=volatile"),
+        }
+        if settings.udba == Udba::None {
+            seq_print!(seq, ",udba=none");
+        }
+        if settings.sum {
+            seq_print!(seq, ",sum");
+        }
+        if !settings.acl {
+            seq_print!(seq, ",noacl");
+        }
+    }
+
+    fn sync(sb: &SuperBlock<Self>, wait: bool) -> Result {
+        let instance = sb.data();
+        if !wait || instance.is_volatile() {
+            return Ok(());
+        }
+        let table = instance.table()?;
+        for branch in table.branches.iter().filter(|branch| branch.is_writable()) {
+            branch.mnt().super_block().sync()?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Finding what a name means.
+
+use super::{
+    dir, instance::Union, names, node::{new_stack, Layer, Node, Stack}, regular, special, whiteout,
+};
+use crate::vfs::{
+    dentry::{DEntry, Dentry, InLookup, Spliced},
+    dentry_ops::{Operations, Real, Revalidate},
+    errno::ESTALE,
+    inode::{Iget, INode, InodeTables},
+    mode::{FileType, Mode},
+    name::Name,
+    namei,
+    rcu::RcuArc,
+    super_block::SuperBlock,
+};
+use kernel::{
+    prelude::*,
+    sync::{aref::ARef, rcu},
+};
+
+/// The objects that `name` means in a directory that stands for `parent`, topmost first; none if it
+/// means nothing. With the mounter's credentials.
+pub(crate) fn find(parent: &Stack, name: &Name) -> Result<KVec<Layer>> {
+    find_in(&parent.layers, name)
+}
+
+/// As [`find`], in the directories `layers` only.
+pub(crate) fn find_in(layers: &[Layer], name: &Name) -> Result<KVec<Layer>> {
+    let mut found = KVec::new();
+    for (index, layer) in layers.iter().enumerate() {
+        let branch = &layer.branch;
+        let is_last = index + 1 == layers.len();
+        let hides = !is_last && branch.has_whiteouts();
+        match namei::lookup(branch.mnt(), &layer.dentry, name)? {
+            Some(dentry) => {
+                let is_dir = dentry.inode().is_some_and(|inode| inode.is_dir());
+                if !is_dir && !found.is_empty() {
+                    // A directory hides what is no directory.
+                    break;
+                }
+                let here = Layer {
+                    branch: branch.clone(),
+                    dentry,
+                };
+                let ends = !is_dir
+                    || hides
+                        && (whiteout::is_opaque(&here)?
+                            || whiteout::find(layer, name)?.is_some());
+                found.push(here, GFP_KERNEL)?;
+                if ends {
+                    break;
+                }
+            }
+            None if hides && whiteout::find(layer, name)?.is_some() => break,
+            None => {}
+        }
+    }
+    Ok(found)
+}
+
+fn tables(mode: Mode) -> InodeTables<Union> {
+    match mode.file_type() {
+        FileType::Directory => dir::tables(),
+        FileType::Regular => regular::tables(),
+        FileType::Symlink => special::symlink_tables(),
+        _ => special::tables(),
+    }
+}
+
+/// The inode that stands for `layers`.
+pub(crate) fn node(
+    sb: &SuperBlock<Union>,
+    generation: usize,
+    layers: KVec<Layer>,
+) -> Result<ARef<INode<Union>>> {
+    let number = layers.first().ok_or(ESTALE)?.number()?;
+    let stack = new_stack(generation, layers)?;
+    let real = stack.top().inode()?;
+    let idmap = stack.top().path().idmap();
+    // A stale inode under the number makes room for another; more than a few of them in a row means
+    // that the branch is being rewritten under our hands.
+    for _ in 0..8 {
+        match sb.iget(number)? {
+            Iget::New(new) => {
+                let node = Node::new(stack.clone(), sb.data().depth);
+                let inode = new.fill(real, idmap, tables(real.mode()), node)?;
+                return Ok(inode);
+            }
+            Iget::Cached(inode) => {
+                if adopt(&inode, &stack)? {
+                    return Ok(inode);
+                }
+                inode.unhash();
+            }
+        }
+    }
+    Err(ESTALE)
+}
+
+/// Whether the cached `inode` stands for what `found` does; updates it if so.
+fn adopt(inode: &INode<Union>, found: &RcuArc<Stack>) -> Result<bool> {
+    if !inode.mode().same_type(found.top().inode()?.mode()) {
+        return Ok(false);
+    }
+    let node = inode.data();
+    let have = node.stack()?;
+    let same = core::ptr::eq(have.top().inode()?, found.top().inode()?);
+    if same {
+        let stale =
+            have.generation != found.generation || !namei::is_current(&have.top().dentry);
+        if stale {
+            node.publish(inode, &mut node.lock(), found.clone())?;
+        }
+        return Ok(true);
+    }
+    // Another name of what was copied up since: the copy is what it means.
+    let real = have.top().inode()?;
+    Ok(have.top().branch.numbers.is_exception(real))
+}
+
+/// `->lookup` of a directory.
+pub(crate) fn lookup(
+    dir: &INode<Union>,
+    dentry: InLookup<'_, Union>,
+) -> Result<Spliced<Union>> {
+    let sb = dir.sb();
+    let instance = sb.data();
+    let generation = instance.generation();
+    let name = dentry.name_in_lookup()?;
+    if names::is_reserved(name) {
+        return dentry.splice(None, generation);
+    }
+    let stack = dir.data().stack()?;
+    let layers = instance.cred.scope(|| find(&stack, name))?;
+    let inode = if layers.is_empty() {
+        None
+    } else {
+        Some(node(sb, stack.generation, layers)?)
+    };
+    dentry.splice(inode, generation)
+}
+
+/// The dentry operations.
+pub(crate) struct Revalidation;
+
+impl Operations for Revalidation {
+    type Fs = Union;
+
+    fn revalidate(call: Revalidate<'_, Union>) -> Result<bool> {
+        let dentry = call.dentry;
+        let instance = dentry.sb().data();
+        if dentry.stamp() == instance.generation() && (!instance.revalidates() || is_current(dentry))
+        {
+            return Ok(true);
+        }
+        if call.rcu {
+            return Err(ECHILD);
+        }
+        look_again(dentry)
+    }
+
+    fn real(dentry: &DEntry<Union>, _what: Real) -> Option<ARef<Dentry>> {
+        let stack = dentry.node()?.data().stack().ok()?;
+        Some(stack.top().dentry.clone())
+    }
+}
+
+/// Whether the object that `dentry` shows is still where it was found.
+fn is_current(dentry: &DEntry<Union>) -> bool {
+    let guard = rcu::read_lock();
+    match dentry.node() {
+        None => true,
+        Some(inode) => inode
+            .data()
+            .stack_rcu(&guard)
+            .is_some_and(|stack| namei::is_current(&stack.top().dentry)),
+    }
+}
+
+/// Looks the name up once more, and brings the inode up to date if it still means the same object.
+fn look_again(dentry: &DEntry<Union>) -> Result<bool> {
+    let instance = dentry.sb().data();
+    let generation = instance.generation();
+    let parent = dentry.parent_entry();
+    let stack = parent.positive()?.data().stack()?;
+    let name = dentry.name();
+    let layers = instance.cred.scope(|| find(&stack, name.get()?))?;
+    let valid = match dentry.node() {
+        None => layers.is_empty(),
+        Some(_) if layers.is_empty() => false,
+        Some(inode) => {
+            layers[0].number()? == inode.ino()
+                && adopt(inode, &new_stack(stack.generation, layers)?)?
+        }
+    };
+    if valid {
+        dentry.set_stamp(generation);
+    }
+    Ok(valid)
+}

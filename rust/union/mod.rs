@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The union: what is made of several directory trees.
+//!
+//! - [`options`], [`names`]: text, and nothing but text;
+//! - [`branch`], [`table`]: the trees that the union is made of, and their order;
+//! - [`node`]: what an inode of the union stands for in the branches, an immutable stack under RCU;
+//! - [`lookup`], [`whiteout`], [`merge`]: reading the union;
+//! - [`copy_up`], [`copy_data`], [`entry`], [`rename`]: writing to it;
+//! - [`context`], [`instance`], [`dir`], [`regular`], [`special`], [`attr`], [`xattr`]: the
+//!   operations that the VFS calls.
+//!
+//! The order of locks is in `Documentation/locking.md`.
+#![forbid(unsafe_code)]
+
+pub(crate) mod attr;
+pub(crate) mod branch;
+pub(crate) mod context;
+pub(crate) mod copy_data;
+pub(crate) mod copy_up;
+pub(crate) mod dir;
+pub(crate) mod entry;
+pub(crate) mod instance;
+pub(crate) mod lookup;
+pub(crate) mod merge;
+pub(crate) mod names;
+pub(crate) mod node;
+pub(crate) mod number;
+pub(crate) mod options;
+pub(crate) mod regular;
+pub(crate) mod rename;
+pub(crate) mod special;
+pub(crate) mod table;
+pub(crate) mod tree;
+pub(crate) mod tree_up;
+pub(crate) mod whiteout;
+pub(crate) mod work;
+pub(crate) mod xattr;

@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The grammar of mount options: `Documentation/usage.md`.
+//!
+//! Pure text in, values out. `mount(8)` cuts an option at its first `=` into a key and a value, so
+//! that `br:/a=rw:/b` arrives as the key `br:/a` and the value `rw:/b`; both forms are understood.
+
+use kernel::prelude::*;
+
+/// Who may write to a branch.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Access {
+    /// The union writes to it.
+    ReadWrite,
+    /// The union does not write to it; others may.
+    ReadOnly,
+    /// Nobody writes to it.
+    RealReadOnly,
+}
+
+/// The permission of a branch, with its attributes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Permission {
+    pub(crate) access: Access,
+    /// Whether whiteouts on the branch count. They always do on a writable one.
+    pub(crate) whiteouts: bool,
+}
+
+impl Permission {
+    /// A permission without attributes.
+    pub(crate) const fn new(access: Access) -> Self {
+        Self {
+            access,
+            whiteouts: matches!(access, Access::ReadWrite),
+        }
+    }
+
+    /// The text that [`parse_permission`] reads.
+    pub(crate) fn as_str(self) -> &'static str {
+        match (self.access, self.whiteouts) {
+            (Access::ReadWrite, _) => "rw",
+            (Access::ReadOnly, false) => "ro",
+            (Access::ReadOnly, true) => "ro+wh",
+            (Access::RealReadOnly, false) => "rr",
+            (Access::RealReadOnly, true) => "rr+wh",
+        }
+    }
+}
+
+/// A branch as it is asked for.
+pub(crate) struct BranchSpec {
+    /// The path, with escapes undone.
+    pub(crate) path: KVec<u8>,
+    /// The permission, if one is given.
+    pub(crate) permission: Option<Permission>,
+}
+
+/// The path that stands for a branch in memory.
+pub(crate) const MEMORY: &[u8] = b"mem";
+
+/// How durable a copy-up is made before it is published.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Fsync {
+    /// The data of a copied-up file is written out before it is published.
+    Auto,
+    /// As `Auto`, and directories and metadata are, too.
+    Strict,
+    /// Nothing is written out, ever: `fsync(2)` does nothing.
+    Volatile,
+}
+
+/// How hard changes made to the branches directly are looked for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Udba {
+    /// Not at all.
+    None,
+    /// When a name is used.
+    Reval,
+}
+
+/// One option.
+pub(crate) enum Opt {
+    /// `br`, `dirs`, `append`: branches to add below those so far.
+    Append(KVec<BranchSpec>),
+    /// `prepend`: branches to add above those so far.
+    Prepend(KVec<BranchSpec>),
+    /// `udba`.
+    Udba(Udba),
+    /// `fsync`.
+    Fsync(Fsync),
+    /// `sum`: `statfs(2)` adds the branches up; or `nosum`.
+    Sum(bool),
+    /// `acl` or `noacl`.
+    Acl(bool),
+    /// A parameter of the branch in memory: `size`, `nr_inodes`, `mode`.
+    Memory(MemoryKey, KVec<u8>),
+    /// Accepted for the sake of aufs; it changes nothing here, as `Documentation/usage.md` says.
+    Ignored,
+}
+
+/// The parameters of a branch in memory.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum MemoryKey {
+    Size,
+    Inodes,
+    Mode,
+}
+
+/// Reads one option; `None` if there is no such option. `EINVAL` if its value makes no sense.
+pub(crate) fn parse(key: &[u8], value: Option<&[u8]>) -> Result<Option<Opt>> {
+    // The colon form: what follows the colon is the start of the value.
+    let (word, rest) = match key.iter().position(|&b| b == b':') {
+        Some(colon) => (&key[..colon], Some(&key[colon + 1..])),
+        None => (key, None),
+    };
+    let listing = matches!(word, b"br" | b"dirs" | b"append" | b"prepend");
+    if listing {
+        let text = join(rest, value)?;
+        let list = parse_branches(&text)?;
+        if list.is_empty() {
+            return Err(EINVAL);
+        }
+        return Ok(Some(if word == b"prepend" {
+            Opt::Prepend(list)
+        } else {
+            Opt::Append(list)
+        }));
+    }
+    if rest.is_some() {
+        return Ok(None);
+    }
+    Ok(Some(match (word, value) {
+        (b"udba", Some(b"none")) => Opt::Udba(Udba::None),
+        (b"udba", Some(b"reval")) => Opt::Udba(Udba::Reval),
+        (b"fsync", Some(b"auto")) => Opt::Fsync(Fsync::Auto),
+        (b"fsync", Some(b"strict")) => Opt::Fsync(Fsync::Strict),
+        (b"fsync", Some(b"volatile")) => Opt::Fsync(Fsync::Volatile),
+        (b"sum", None) => Opt::Sum(true),
+        (b"nosum", None) => Opt::Sum(false),
+        (b"acl", None) => Opt::Acl(true),
+        (b"noacl", None) => Opt::Acl(false),
+        (b"size", Some(v)) => Opt::Memory(MemoryKey::Size, copy(v)?),
+        (b"nr_inodes", Some(v)) => Opt::Memory(MemoryKey::Inodes, copy(v)?),
+        (b"mode", Some(v)) => Opt::Memory(MemoryKey::Mode, copy(v)?),
+        (b"si", Some(_)) | (b"xino", Some(_)) => Opt::Ignored,
+        (b"noxino" | b"trunc_xino" | b"notrunc_xino" | b"trunc_xib" | b"notrunc_xib", None) => {
+            Opt::Ignored
+        }
+        (b"udba" | b"fsync", _) => return Err(EINVAL),
+        _ => return Ok(None),
+    }))
+}
+
+fn copy(bytes: &[u8]) -> Result<KVec<u8>> {
+    let mut copy = KVec::with_capacity(bytes.len(), GFP_KERNEL)?;
+    copy.extend_from_slice(bytes, GFP_KERNEL)?;
+    Ok(copy)
+}
+
+/// Puts together what was cut at the first `=`.
+fn join(rest: Option<&[u8]>, value: Option<&[u8]>) -> Result<KVec<u8>> {
+    let mut text = KVec::new();
+    if let Some(rest) = rest {
+        text.extend_from_slice(rest, GFP_KERNEL)?;
+    }
+    if let Some(value) = value {
+        if rest.is_some() {
+            text.push(b'=', GFP_KERNEL)?;
+        }
+        text.extend_from_slice(value, GFP_KERNEL)?;
+    }
+    Ok(text)
+}
+
+/// Reads `path[=permission][:path[=permission]]...`. A backslash takes the meaning from the `:`,
+/// `=`, `,` or `\` after it.
+pub(crate) fn parse_branches(text: &[u8]) -> Result<KVec<BranchSpec>> {
+    let mut list = KVec::new();
+    for item in Split::new(text, b':') {
+        list.push(parse_branch(item)?, GFP_KERNEL)?;
+    }
+    Ok(list)
+}
+
+fn parse_branch(item: &[u8]) -> Result<BranchSpec> {
+    // The last `=` that is followed by a permission ends the path: a path may have one, too.
+    let (path, permission) = match item.iter().rposition(|&b| b == b'=') {
+        Some(at) if !is_escaped(item, at) => match parse_permission(&item[at + 1..]) {
+            Ok(permission) => (&item[..at], Some(permission)),
+            Err(e) => return Err(e),
+        },
+        _ => (item, None),
+    };
+    if path.is_empty() {
+        return Err(EINVAL);
+    }
+    Ok(BranchSpec {
+        path: unescape(path)?,
+        permission,
+    })
+}
+
+/// Reads a permission: `rw`, `ro` or `rr`, and attributes, each after a `+`.
+pub(crate) fn parse_permission(text: &[u8]) -> Result<Permission> {
+    let mut words = text.split(|&b| b == b'+');
+    let mut permission = Permission::new(match words.next() {
+        Some(b"rw") => Access::ReadWrite,
+        Some(b"ro") => Access::ReadOnly,
+        Some(b"rr") => Access::RealReadOnly,
+        _ => return Err(EINVAL),
+    });
+    let writable = permission.access == Access::ReadWrite;
+    for word in words {
+        match word {
+            b"wh" if !writable => permission.whiteouts = true,
+            // Whiteouts are links to one file where the branch can do that; either is correct.
+            b"nolwh" if writable => {}
+            _ => return Err(EINVAL),
+        }
+    }
+    Ok(permission)
+}
+
+fn is_escaped(text: &[u8], at: usize) -> bool {
+    text[..at].iter().rev().take_while(|&&b| b == b'\\').count() % 2 == 1
+}
+
+fn unescape(text: &[u8]) -> Result<KVec<u8>> {
+    let mut out = KVec::with_capacity(text.len(), GFP_KERNEL)?;
+    let mut bytes = text.iter().copied().peekable();
+    while let Some(byte) = bytes.next() {
+        let byte = match (byte, bytes.peek()) {
+            (b'\\', Some(&next @ (b':' | b'=' | b',' | b'\\'))) => {
+                bytes.next();
+                next
+            }
+            _ => byte,
+        };
+        out.push(byte, GFP_KERNEL)?;
+    }
+    Ok(out)
+}
+
+/// The pieces of a text between separators that are not escaped.
+pub(crate) struct Split<'a> {
+    rest: Option<&'a [u8]>,
+    separator: u8,
+}
+
+impl<'a> Split<'a> {
+    /// The pieces of `text`; none if it is empty.
+    pub(crate) fn new(text: &'a [u8], separator: u8) -> Self {
+        Self {
+            rest: (!text.is_empty()).then_some(text),
+            separator,
+        }
+    }
+}
+
+impl<'a> Iterator for Split<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        let text = self.rest?;
+        let end = (0..text.len()).find(|&i| text[i] == self.separator && !is_escaped(text, i));
+        match end {
+            Some(end) => {
+                self.rest = Some(&text[end + 1..]);
+                Some(&text[..end])
+            }
+            None => {
+                self.rest = None;
+                Some(text)
+            }
+        }
+    }
+}
+
+/// Cuts one piece of an option string at its first `=`, as `mount(8)` does.
+pub(crate) fn key_value(piece: &[u8]) -> (&[u8], Option<&[u8]>) {
+    match piece.iter().position(|&b| b == b'=') {
+        Some(at) => (&piece[..at], Some(&piece[at + 1..])),
+        None => (piece, None),
+    }
+}

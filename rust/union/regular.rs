@@ -1,0 +1,376 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Regular files.
+
+use super::{
+    attr,
+    copy_up::{self, Data},
+    instance::Union,
+    lookup,
+    node::{copy_attr, Layer, Stack},
+    xattr,
+};
+use crate::{
+    bindings, mmap,
+    vfs::{
+        acl::{Acl, AclType},
+        attr::Attr,
+        backing::{self, Hooks, Iocb, Iter, Pipe},
+        copy::{Range, RangeOp},
+        dentry::DEntry,
+        errno::EOPNOTSUPP,
+        file::{self, FileChain, FsFile, KernelFile},
+        file_ops::{self, Owner},
+        idmap::Idmap,
+        inode::{INode, InodeTables},
+        inode_ops::{Operations, Ops, Walk},
+        mode::Mode,
+        path::PathBuf,
+        stat::Stat,
+        vma::NewMapping,
+        xattr::NameList,
+    },
+};
+use kernel::{
+    prelude::*,
+    sync::{aref::ARef, rcu, Mutex},
+};
+
+/// The tables of regular files.
+pub(crate) fn tables() -> InodeTables<Union> {
+    InodeTables {
+        inode: Ops::new::<FileInode>(),
+        file: Some(file_ops::Ops::new::<RegularFile>()),
+    }
+}
+
+/// The inode operations of everything but directories and symbolic links.
+pub(super) struct FileInode;
+
+#[vtable]
+impl Operations for FileInode {
+    type Fs = Union;
+
+    fn permission(idmap: &Idmap, inode: &INode<Union>, mask: u32, _walk: Walk) -> Result {
+        attr::permission(idmap, inode, mask)
+    }
+
+    fn setattr(idmap: &Idmap, dentry: &DEntry<Union>, attr: Attr) -> Result {
+        attr::setattr(idmap, dentry, attr)
+    }
+
+    fn getattr(_idmap: &Idmap, dentry: &DEntry<Union>, mask: u32, flags: u32) -> Result<Stat> {
+        attr::getattr(dentry, mask, flags)
+    }
+
+    fn listxattr(dentry: &DEntry<Union>) -> Result<NameList> {
+        xattr::list(dentry)
+    }
+
+    fn get_inode_acl(inode: &INode<Union>, acl_type: AclType, walk: Walk) -> Result<Option<Acl>> {
+        attr::inode_acl(inode, acl_type, walk)
+    }
+
+    fn get_acl(_idmap: &Idmap, dentry: &DEntry<Union>, acl_type: AclType) -> Result<Option<Acl>> {
+        attr::get_acl(dentry, acl_type)
+    }
+
+    fn set_acl(
+        idmap: &Idmap,
+        dentry: &DEntry<Union>,
+        acl: Option<&Acl>,
+        acl_type: AclType,
+    ) -> Result {
+        attr::set_acl(idmap, dentry, acl, acl_type)
+    }
+
+    fn update_atime(inode: &INode<Union>) {
+        attr::update_atime(inode);
+    }
+
+    fn lower(dentry: &DEntry<Union>, write: bool) -> Result<PathBuf> {
+        attr::lower(dentry, write)
+    }
+}
+
+/// Flags that are for the open itself, and not for the file on the branch.
+const OPEN_ONLY: u32 = bindings::O_CREAT | bindings::O_EXCL | bindings::O_NOCTTY | bindings::O_TRUNC;
+
+/// Flags that `fcntl(F_SETFL)` may change later.
+const CHANGEABLE: u32 = bindings::O_APPEND | bindings::O_NONBLOCK | bindings::O_DIRECT;
+
+/// An open regular file.
+#[pin_data]
+pub(super) struct OpenFile {
+    /// The files on the branches, of which one at a time is current.
+    chain: FileChain,
+    /// Held to make another file current, and for seeks, which use the position of the current one.
+    #[pin]
+    lock: Mutex<()>,
+}
+
+/// Opens the object that `user` shows on its branch.
+fn open_real(user: &FsFile<Union>, stack: &Stack) -> Result<KernelFile> {
+    let path = stack.top().path();
+    let cred = &user.node().sb().data().cred;
+    // The union has checked what it must, and keeps access times and tells watchers itself.
+    let flags = user.flags() & !OPEN_ONLY | bindings::O_NOATIME | bindings::FMODE_NONOTIFY_FLAG;
+    let flags = cred.scope(|| file::may_open(path, flags, path.idmap()))?;
+    file::open_backing(user, flags, path, cred)
+}
+
+impl OpenFile {
+    /// The file on the branch that the inode stands for now, with the flags that `user` has now.
+    fn real(&self, user: &FsFile<Union>) -> Result<&KernelFile> {
+        let mut real = self.chain.current();
+        if !shows(user.node(), real) {
+            real = self.refresh(user)?;
+        }
+        let flags = user.flags();
+        if (flags ^ real.flags()) & CHANGEABLE != 0 {
+            real.set_flags(flags, CHANGEABLE)?;
+        }
+        Ok(real)
+    }
+
+    /// The object was copied up since the file was opened. Only a reader can be in that situation:
+    /// whoever may write has the copy.
+    fn refresh(&self, user: &FsFile<Union>) -> Result<&KernelFile> {
+        let _guard = self.lock.lock();
+        let stack = user.node().data().stack()?;
+        if !core::ptr::eq(stack.top().inode()?, self.chain.current().inode()) {
+            let real = open_real(user, &stack)?;
+            self.chain.push(real)?;
+            user.share_mapping_of(self.chain.current());
+        }
+        Ok(self.chain.current())
+    }
+}
+
+/// Whether `real` is the object that `inode` stands for now.
+fn shows(inode: &INode<Union>, real: &KernelFile) -> bool {
+    let guard = rcu::read_lock();
+    inode
+        .data()
+        .stack_rcu(&guard)
+        .and_then(|stack| stack.top().dentry.inode_rcu(&guard))
+        .is_some_and(|top| core::ptr::eq(top, real.inode()))
+}
+
+struct AfterIo;
+
+impl Hooks for AfterIo {
+    type Fs = Union;
+
+    fn accessed(file: &FsFile<Union>) {
+        if file.flags() & bindings::O_NOATIME == 0 {
+            file.touch_atime();
+        }
+    }
+
+    fn written(file: &FsFile<Union>) {
+        // What could not be read stays as it was until the next look.
+        let _ = copy_attr(file.node());
+    }
+}
+
+struct RegularFile;
+
+#[vtable]
+impl file_ops::Operations for RegularFile {
+    type Fs = Union;
+    type Data = Pin<KBox<OpenFile>>;
+
+    fn open(inode: &INode<Union>, file: &FsFile<Union>) -> Result<KBox<Self::Data>> {
+        let flags = file.flags();
+        if file.is_writable() || flags & bindings::O_TRUNC != 0 {
+            let data = if flags & bindings::O_TRUNC != 0 {
+                Data::Nothing
+            } else {
+                Data::All
+            };
+            copy_up::ensure(file.dentry(), data)?;
+        }
+        file.clear_flags(OPEN_ONLY);
+        let stack = inode.data().stack()?;
+        let real = open_real(file, &stack)?;
+        file.copy_direct_io(&real);
+        file.share_mapping_of(&real);
+        let open = KBox::pin_init(
+            try_pin_init!(OpenFile {
+                chain: FileChain::new(real)?,
+                lock <- kernel::new_mutex!((), "OpenFile::lock"),
+            }? Error),
+            GFP_KERNEL,
+        )?;
+        Ok(KBox::new(open, GFP_KERNEL)?)
+    }
+
+    fn read(data: &Self::Data, iocb: &Iocb<'_, Union>, iter: &mut Iter<'_>) -> Result<isize> {
+        let user = iocb.file();
+        let real = data.real(user)?;
+        backing::read::<AfterIo>(real, iocb, iter, &user.node().sb().data().cred)
+    }
+
+    fn write(data: &Self::Data, iocb: &Iocb<'_, Union>, iter: &mut Iter<'_>) -> Result<isize> {
+        if iter.len() == 0 {
+            return Ok(0);
+        }
+        let user = iocb.file();
+        let instance = user.node().sb().data();
+        let _lock = user.node().lock();
+        // Whether set-id bits must go is decided by the mode as it is now.
+        copy_attr(user.node())?;
+        let real = data.real(user)?;
+        let mask = if instance.is_volatile() {
+            bindings::IOCB_DSYNC | bindings::IOCB_SYNC
+        } else {
+            0
+        };
+        backing::write::<AfterIo>(real, iocb, iter, &instance.cred, mask)
+    }
+
+    fn seek(data: &Self::Data, file: &FsFile<Union>, offset: i64, whence: u32) -> Result<i64> {
+        if offset == 0 && whence == bindings::SEEK_CUR {
+            return Ok(file.position());
+        }
+        let real = data.real(file)?;
+        // The branch's filesystem knows holes and limits; the position is the union's.
+        let _guard = data.lock.lock();
+        let cred = &file.node().sb().data().cred;
+        let pos = cred.scope(|| real.seek(file.position(), offset, whence))?;
+        file.set_position(pos)
+    }
+
+    fn mmap(data: &Self::Data, file: &FsFile<Union>, vma: NewMapping<'_>) -> Result {
+        let real = data.real(file)?;
+        mmap::map(real, vma, &file.node().sb().data().cred)?;
+        AfterIo::accessed(file);
+        Ok(())
+    }
+
+    fn placement(data: &Self::Data) -> Result<&KernelFile> {
+        Ok(data.chain.current())
+    }
+
+    fn flush(data: &Self::Data, owner: Owner) -> Result {
+        owner.flush(data.chain.current())
+    }
+
+    fn sync(
+        data: &Self::Data,
+        file: &FsFile<Union>,
+        start: i64,
+        end: i64,
+        data_only: bool,
+    ) -> Result {
+        let instance = file.node().sb().data();
+        if instance.is_volatile() || !file.node().data().stack()?.top().branch.is_writable() {
+            return Ok(());
+        }
+        let real = data.real(file)?;
+        instance
+            .cred
+            .scope(|| real.sync_range(start, end, data_only))
+    }
+
+    fn splice_read(
+        data: &Self::Data,
+        file: &FsFile<Union>,
+        pos: &mut i64,
+        pipe: Pipe,
+        len: usize,
+        flags: u32,
+    ) -> Result<isize> {
+        let real = data.real(file)?;
+        let cred = &file.node().sb().data().cred;
+        backing::splice_read::<AfterIo>(real, file, pos, &pipe, len, flags, cred)
+    }
+
+    fn splice_write(
+        data: &Self::Data,
+        file: &FsFile<Union>,
+        pos: &mut i64,
+        pipe: Pipe,
+        len: usize,
+        flags: u32,
+    ) -> Result<isize> {
+        let _lock = file.node().lock();
+        copy_attr(file.node())?;
+        let real = data.real(file)?;
+        let cred = &file.node().sb().data().cred;
+        backing::splice_write::<AfterIo>(real, file, pos, &pipe, len, flags, cred)
+    }
+
+    fn allocate(
+        data: &Self::Data,
+        file: &FsFile<Union>,
+        mode: u32,
+        offset: i64,
+        len: i64,
+    ) -> Result {
+        let _lock = file.node().lock();
+        copy_attr(file.node())?;
+        file.remove_privileges()?;
+        let real = data.real(file)?;
+        let cred = &file.node().sb().data().cred;
+        cred.scope(|| real.allocate(mode, offset, len))?;
+        copy_attr(file.node())
+    }
+
+    fn advise(data: &Self::Data, offset: i64, len: i64, advice: u32) -> Result {
+        data.chain.current().advise(offset, len, advice)
+    }
+
+    fn copy_range(
+        source: (&Self::Data, &FsFile<Union>),
+        target: (&Self::Data, &FsFile<Union>),
+        range: Range,
+        op: RangeOp,
+    ) -> Result<i64> {
+        let _lock = target.1.node().lock();
+        copy_attr(target.1.node())?;
+        if !matches!(op, RangeOp::Dedupe(_)) {
+            target.1.remove_privileges()?;
+        }
+        let from = source.0.real(source.1)?;
+        let to = target.0.real(target.1)?;
+        let cred = &target.1.node().sb().data().cred;
+        let copied = cred.scope(|| match (from.copy_range_to(to, range, op), op) {
+            // The branches may be of different filesystems, which the caller cannot know.
+            (Err(e), RangeOp::Copy(_)) if e == EXDEV || e == EOPNOTSUPP => {
+                from.splice_to(to, range)
+            }
+            (result, _) => result,
+        })?;
+        copy_attr(target.1.node())?;
+        Ok(copied)
+    }
+}
+
+/// `->tmpfile`.
+pub(super) fn tmpfile(
+    idmap: &Idmap,
+    dir: &INode<Union>,
+    user: &FsFile<Union>,
+    mode: Mode,
+) -> Result<ARef<INode<Union>>> {
+    let sb = dir.sb();
+    let instance = sb.data();
+    let branch = instance.writable()?;
+    let parent = user.dentry().parent_entry();
+    let layer = copy_up::ensure_dir(&parent, &branch)?;
+    let cred = instance.cred.for_new(idmap, dir, user.dentry(), mode)?;
+    let access = branch.mnt().want_write()?;
+    let real = cred.scope(|| {
+        let flags = user.flags() & !OPEN_ONLY | bindings::O_NOATIME;
+        file::open_backing_tmpfile(user, flags, &access, &layer.dentry, mode.0)
+    })?;
+    let made = Layer {
+        branch: branch.clone(),
+        dentry: file::dentry_of(&real),
+    };
+    let mut layers = KVec::with_capacity(1, GFP_KERNEL)?;
+    layers.push(made, GFP_KERNEL)?;
+    lookup::node(sb, dir.data().stack()?.generation, layers)
+}

@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Renaming.
+//!
+//! Both objects end up on one writable branch, then the branch's own rename is what makes the change
+//! visible, at once. Whiteouts are made before it and removed after it; as a name shows in spite of
+//! a whiteout beside it, every moment in between is either the old state or the new one.
+
+use super::{
+    branch::Branch,
+    copy_up::{self, Data},
+    entry::{changed, unlinked},
+    instance::Union,
+    merge, names,
+    node::{copy_attr, new_stack, Layer},
+    tree_up, whiteout, work,
+};
+use crate::{
+    bindings,
+    vfs::{
+        dentry::DEntry,
+        errno::{ENOTEMPTY, ESTALE},
+        inode::INode,
+        mount::WriteAccess,
+        name::Name,
+        rename::{Rename, Renaming},
+    },
+};
+use kernel::{pr_warn_once, prelude::*, sync::Arc};
+
+const EXCHANGE: u32 = bindings::RENAME_EXCHANGE;
+const NOREPLACE: u32 = bindings::RENAME_NOREPLACE;
+
+/// One of the two names.
+struct Side<'a> {
+    dentry: &'a DEntry<Union>,
+    dir: &'a INode<Union>,
+    name: &'a Name,
+    /// The directory on the branch.
+    layer: Layer,
+    /// Whether something of this name is below the branch.
+    below: bool,
+}
+
+impl<'a> Side<'a> {
+    fn new(
+        dentry: &'a DEntry<Union>,
+        dir: &'a INode<Union>,
+        name: &'a Name,
+        branch: &Arc<Branch>,
+    ) -> Result<Self> {
+        let layer = copy_up::ensure_dir(&dentry.parent_entry(), branch)?;
+        let below = !copy_up::below(dir, branch, name)?.is_empty();
+        Ok(Self {
+            dentry,
+            dir,
+            name,
+            layer,
+            below,
+        })
+    }
+
+    /// Whether the name means an object that is not on the branch.
+    fn is_elsewhere(&self) -> Result<bool> {
+        match self.dentry.node() {
+            None => Ok(false),
+            Some(inode) => {
+                let stack = inode.data().stack()?;
+                Ok(stack.top().branch.id() != self.layer.branch.id())
+            }
+        }
+    }
+}
+
+/// `->rename`.
+pub(crate) fn rename(rename: Rename<'_, Union>) -> Result {
+    if rename.flags & !(EXCHANGE | NOREPLACE) != 0 {
+        return Err(EINVAL);
+    }
+    let exchange = rename.flags & EXCHANGE != 0;
+    let instance = rename.old.sb().data();
+    let old_name = rename.old_dir.name_of(rename.old)?;
+    let new_name = rename.new_dir.name_of(rename.new)?;
+    names::check_creatable(new_name)?;
+
+    let source = rename.old.positive()?;
+    let victim = rename.new.node();
+    if !exchange {
+        if let Some(victim) = victim.filter(|victim| victim.is_dir()) {
+            let stack = victim.data().stack()?;
+            if !instance.cred.scope(|| merge::is_empty(&stack))? {
+                return Err(ENOTEMPTY);
+            }
+        }
+    }
+
+    let is_locked = !core::ptr::eq(rename.old_dir.get(), rename.new_dir.get());
+    let branch = bring_up(rename.old, is_locked)?;
+    if exchange {
+        let other = bring_up(rename.new, is_locked)?;
+        if other.id() != branch.id() {
+            return Err(EXDEV);
+        }
+    }
+    let old = Side::new(rename.old, rename.old_dir.get(), old_name, &branch)?;
+    let new = Side::new(rename.new, rename.new_dir.get(), new_name, &branch)?;
+    if old.is_elsewhere()? {
+        return Err(ESTALE);
+    }
+
+    {
+        // A copy-up of what is replaced must not give it its name back.
+        let _state = victim
+            .filter(|victim| !victim.is_dir() && !exchange)
+            .map(|victim| victim.data().lock());
+        let access = branch.mnt().want_write()?;
+        instance
+            .cred
+            .scope(|| on_branch(&access, &old, &new, exchange))?;
+    }
+
+    if !exchange {
+        if let Some(victim) = victim {
+            if victim.is_dir() {
+                victim.set_nlink(0);
+            } else {
+                let on_branch = !new.is_elsewhere()?;
+                unlinked(victim, on_branch)?;
+            }
+        }
+    }
+    copy_attr(source)?;
+    changed(old.dir)?;
+    if !core::ptr::eq(old.dir, new.dir) {
+        changed(new.dir)?;
+    }
+    Ok(())
+}
+
+/// Makes sure that all of the object is on a writable branch, and nothing of it is below: returns
+/// the branch.
+///
+/// `is_locked` says that the VFS holds the lock of a directory that is renamed.
+fn bring_up(dentry: &DEntry<Union>, is_locked: bool) -> Result<Arc<Branch>> {
+    let inode = dentry.positive()?;
+    let layer = copy_up::ensure(dentry, Data::All)?;
+    if inode.is_dir() {
+        tree_up::copy(dentry, &layer, is_locked)?;
+    }
+    Ok(layer.branch)
+}
+
+/// The rename on the branch.
+fn on_branch(access: &WriteAccess<'_>, old: &Side<'_>, new: &Side<'_>, exchange: bool) -> Result {
+    let branch = &old.layer.branch;
+    // A directory must not be merged with what is below its new name.
+    let opaque = |side: &Side<'_>, at: &Side<'_>| -> Result {
+        match side.dentry.node() {
+            Some(inode) if inode.is_dir() => {
+                let hidden = at.below || whiteout::exists(&at.layer, at.name)?;
+                let stack = inode.data().stack()?;
+                if hidden && stack.top().branch.id() == branch.id() {
+                    whiteout::make_opaque(access, branch, &stack.top().dentry)?;
+                }
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    };
+    opaque(old, new)?;
+    if exchange {
+        opaque(new, old)?;
+        return swap(access, old, new, EXCHANGE);
+    }
+
+    if old.below {
+        whiteout::create(access, &old.layer, old.name)?;
+    }
+    let undo = |e: Error| {
+        if old.below && whiteout::remove(access, &old.layer, old.name).is_err() {
+            pr_warn_once!("a needless whiteout is left\n");
+        }
+        e
+    };
+    let replaces_dir = new.dentry.node().is_some_and(|inode| inode.is_dir());
+    if replaces_dir && !new.is_elsewhere()? {
+        // What is left in an empty directory of the union is whiteouts, which the branch's rename
+        // would stumble over.
+        clear_whiteouts(access, new).map_err(undo)?;
+    }
+    swap(access, old, new, 0).map_err(undo)?;
+    // From here on the new state shows.
+    if whiteout::remove(access, &new.layer, new.name).is_err() {
+        pr_warn_once!("a needless whiteout is left\n");
+    }
+    Ok(())
+}
+
+fn clear_whiteouts(access: &WriteAccess<'_>, new: &Side<'_>) -> Result {
+    let Some(inode) = new.dentry.node() else {
+        return Ok(());
+    };
+    let stack = inode.data().stack()?;
+    if stack.layers.len() > 1 {
+        // What the directory hid must not show while it is replaced.
+        whiteout::make_opaque(access, &new.layer.branch, &stack.top().dentry)?;
+        whiteout::create(access, &new.layer, new.name)?;
+    }
+    work::clear_reserved(access, &new.layer.branch, &stack.top().dentry)
+}
+
+fn swap(access: &WriteAccess<'_>, old: &Side<'_>, new: &Side<'_>, flags: u32) -> Result {
+    let renaming = Renaming::start(
+        access,
+        &old.layer.dentry,
+        old.name,
+        &new.layer.dentry,
+        new.name,
+        flags,
+    )?;
+    let is = |dentry: &DEntry<Union>, real: &crate::vfs::dentry::Dentry| -> Result<bool> {
+        match dentry.node() {
+            None => Ok(!real.is_positive()),
+            Some(inode) => {
+                let stack = inode.data().stack()?;
+                let top = stack.top();
+                if top.branch.id() != old.layer.branch.id() {
+                    return Ok(!real.is_positive());
+                }
+                Ok(real.inode().is_some_and(|r| top.inode().is_ok_and(|t| core::ptr::eq(r, t))))
+            }
+        }
+    };
+    if !is(old.dentry, renaming.source())? || !is(new.dentry, renaming.target())? {
+        return Err(ESTALE);
+    }
+    renaming.commit()
+}
+
+/// The directory `inode` is not merged with anything any more.
+pub(super) fn detach(inode: &INode<Union>, layer: &Layer) -> Result {
+    let node = inode.data();
+    let mut state = node.lock();
+    let stack = node.stack()?;
+    let mut layers = KVec::with_capacity(1, GFP_KERNEL)?;
+    layers.push(layer.clone(), GFP_KERNEL)?;
+    drop(state.listing.take());
+    node.publish(inode, &mut state, new_stack(stack.generation, layers)?)
+}

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The branches of a union, in their order.
+
+use super::branch::{Branch, BranchId};
+use crate::vfs::{errno::ESTALE, fs_context::Log, lockdep::MAX_STACK_DEPTH};
+use kernel::{fmt, prelude::*, sync::Arc};
+
+/// How many branches a union may have: the identities, less the one of numbers given out singly.
+pub(crate) const MAX_BRANCHES: usize = 0xffff;
+
+/// The branches, topmost first. Immutable: a change makes a new table with the next generation.
+pub(crate) struct Table {
+    pub(crate) generation: usize,
+    pub(crate) branches: KVVec<Arc<Branch>>,
+}
+
+impl Table {
+    /// Checks that the branches can be one union together: `EINVAL` if there is none, if two
+    /// overlap, or if they are stacked too deep already.
+    pub(crate) fn new(log: &Log, generation: usize, branches: KVVec<Arc<Branch>>) -> Result<Self> {
+        if branches.is_empty() {
+            log.error(fmt!("a union needs a branch: br:DIR[=rw|ro|rr][:DIR...]"));
+            return Err(EINVAL);
+        }
+        for (index, branch) in branches.iter().enumerate() {
+            if branch.mnt().super_block().stack_depth() >= MAX_STACK_DEPTH {
+                log.error(fmt!(
+                    "branch '{}': too many filesystems are stacked below it",
+                    branch.name()
+                ));
+                return Err(EINVAL);
+            }
+            if let Some(other) = branches[..index].iter().find(|other| other.overlaps(branch)) {
+                log.error(fmt!(
+                    "branch '{}' overlaps with branch '{}'",
+                    branch.name(),
+                    other.name()
+                ));
+                return Err(EINVAL);
+            }
+        }
+        Ok(Self {
+            generation,
+            branches,
+        })
+    }
+
+    /// How many filesystems are stacked below the union.
+    pub(crate) fn stack_depth(&self) -> usize {
+        let depths = self
+            .branches
+            .iter()
+            .map(|branch| branch.mnt().super_block().stack_depth());
+        depths.max().unwrap_or(0) + 1
+    }
+
+    /// Where the branch is in the order.
+    pub(crate) fn index_of(&self, id: BranchId) -> Option<usize> {
+        self.branches.iter().position(|branch| branch.id() == id)
+    }
+
+    /// The branch that new objects are made on: the topmost writable one. `EROFS` without one.
+    pub(crate) fn writable(&self) -> Result<&Arc<Branch>> {
+        self.branches
+            .iter()
+            .find(|branch| branch.is_writable())
+            .ok_or(EROFS)
+    }
+
+    /// The branch that an object of the branch `id` is copied up to: the topmost writable one, if it
+    /// is above. `EROFS` without one.
+    pub(crate) fn copy_up_target(&self, id: BranchId) -> Result<&Arc<Branch>> {
+        let index = self.index_of(id).ok_or(ESTALE)?;
+        self.branches[..index]
+            .iter()
+            .find(|branch| branch.is_writable())
+            .ok_or(EROFS)
+    }
+}

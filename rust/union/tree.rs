@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Removing a directory tree of a branch, with bounded use of the stack.
+
+use super::branch::Branch;
+use crate::{
+    bindings,
+    vfs::{
+        dentry::Dentry,
+        file::KernelFile,
+        mount::WriteAccess,
+        name::Name,
+        namei::{self, Removing},
+    },
+};
+use kernel::{prelude::*, sync::aref::ARef};
+
+/// A name of a directory entry, for use after the directory is no longer being read.
+type OwnedName = KVec<u8>;
+
+/// The names in `dir`, but for `.` and `..`.
+pub(crate) fn names(branch: &Branch, dir: &Dentry) -> Result<KVVec<OwnedName>> {
+    let file = KernelFile::open(branch.at(dir), bindings::O_RDONLY | bindings::O_DIRECTORY)?;
+    let mut names = KVVec::new();
+    file.read_dir(|entry| {
+        if entry.name != b"." && entry.name != b".." {
+            let mut name = KVec::with_capacity(entry.name.len(), GFP_KERNEL)?;
+            name.extend_from_slice(entry.name, GFP_KERNEL)?;
+            names.push(name, GFP_KERNEL)?;
+        }
+        Ok(())
+    })?;
+    Ok(names)
+}
+
+/// Removes everything in `dir`.
+pub(crate) fn clear(access: &WriteAccess<'_>, branch: &Branch, dir: &Dentry) -> Result {
+    for name in names(branch, dir)? {
+        remove(access, branch, dir, Name::new(&name)?)?;
+    }
+    Ok(())
+}
+
+struct Level {
+    dir: ARef<Dentry>,
+    names: KVVec<OwnedName>,
+}
+
+/// Removes `name` from `dir`, with all that is in it.
+pub(crate) fn remove(
+    access: &WriteAccess<'_>,
+    branch: &Branch,
+    dir: &Dentry,
+    name: &Name,
+) -> Result {
+    let mut levels: KVec<Level> = KVec::new();
+    let mut root = KVec::new();
+    root.extend_from_slice(name, GFP_KERNEL)?;
+    let mut first = KVVec::new();
+    first.push(root, GFP_KERNEL)?;
+    levels.push(
+        Level {
+            dir: dir.into(),
+            names: first,
+        },
+        GFP_KERNEL,
+    )?;
+    while let Some(level) = levels.last_mut() {
+        let Some(name) = level.names.last() else {
+            levels.pop();
+            // The directory that was being emptied is the last name of the level above.
+            let Some(above) = levels.last_mut() else {
+                break;
+            };
+            if let Some(name) = above.names.pop() {
+                Removing::start(access, &above.dir, Name::new(&name)?)?.rmdir()?;
+            }
+            continue;
+        };
+        let name = Name::new(name)?;
+        match namei::lookup(branch.mnt(), &level.dir, name)? {
+            Some(dentry) if dentry.inode().is_some_and(|inode| inode.is_dir()) => {
+                let names = names(branch, &dentry)?;
+                levels.push(Level { dir: dentry, names }, GFP_KERNEL)?;
+            }
+            Some(_) => {
+                Removing::start(access, &level.dir, name)?.unlink()?;
+                level.names.pop();
+            }
+            None => {
+                level.names.pop();
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Whiteouts and opaque directories: `Documentation/on-disk-format.md`.
+
+use super::{
+    branch::Branch,
+    names::{self, Whiteout},
+    node::Layer,
+    work,
+};
+use crate::{
+    bindings,
+    vfs::{
+        dentry::Dentry,
+        errno::{EOPNOTSUPP, ENAMETOOLONG},
+        file::KernelFile,
+        mode::Mode,
+        mount::WriteAccess,
+        name::{Name, NAME_MAX},
+        namei::{self, Creating, Removing},
+    },
+};
+use kernel::{prelude::*, sync::aref::ARef};
+
+/// The mode of a whiteout: nobody has a reason to read or write it.
+const MODE: Mode = Mode(0o100444);
+
+/// The whiteout of `name` in the directory `dir`, if there is one. A directory is none.
+pub(crate) fn find(dir: &Layer, name: &Name) -> Result<Option<ARef<Dentry>>> {
+    Ok(locate(&dir.branch, &dir.dentry, name)?.found)
+}
+
+/// Whether `name` is whited out in `dir`.
+pub(crate) fn exists(dir: &Layer, name: &Name) -> Result<bool> {
+    Ok(find(dir, name)?.is_some())
+}
+
+/// Where the whiteout of a name is, or would be.
+struct Place {
+    name: names::Buffer,
+    found: Option<ARef<Dentry>>,
+}
+
+fn locate(branch: &Branch, dir: &Dentry, name: &Name) -> Result<Place> {
+    match names::whiteout(name) {
+        Whiteout::Short(buffer) => {
+            let found = namei::lookup(branch.mnt(), dir, Name::new(buffer.as_bytes())?)?
+                .filter(|dentry| !is_dir(dentry));
+            Ok(Place {
+                name: buffer,
+                found,
+            })
+        }
+        Whiteout::Long => {
+            for slot in 0..names::LONG_SLOTS {
+                let buffer = names::long(name, slot);
+                let found = namei::lookup(branch.mnt(), dir, Name::new(buffer.as_bytes())?)?;
+                match found {
+                    None => {
+                        return Ok(Place {
+                            name: buffer,
+                            found: None,
+                        })
+                    }
+                    Some(dentry) if hidden_name(branch, &dentry)?.is(name) => {
+                        return Ok(Place {
+                            name: buffer,
+                            found: Some(dentry),
+                        })
+                    }
+                    Some(_) => {}
+                }
+            }
+            Err(ENAMETOOLONG)
+        }
+    }
+}
+
+fn is_dir(dentry: &Dentry) -> bool {
+    dentry.inode().is_some_and(|inode| inode.is_dir())
+}
+
+/// A name that was read from a file.
+pub(crate) struct HiddenName {
+    bytes: [u8; NAME_MAX + 1],
+    len: usize,
+}
+
+impl HiddenName {
+    /// The name; none if what the file has cannot be one.
+    pub(crate) fn get(&self) -> Option<&Name> {
+        Name::new(&self.bytes[..self.len]).ok()
+    }
+
+    fn is(&self, name: &Name) -> bool {
+        &self.bytes[..self.len] == name.as_bytes()
+    }
+}
+
+/// The name that a whiteout of a long name hides.
+pub(crate) fn hidden_name(branch: &Branch, dentry: &Dentry) -> Result<HiddenName> {
+    let mut name = HiddenName {
+        bytes: [0; NAME_MAX + 1],
+        len: 0,
+    };
+    if dentry.inode().is_some_and(|inode| inode.mode().is_regular()) {
+        let file = KernelFile::open(branch.at(dentry), bindings::O_RDONLY)?;
+        name.len = file.read_at(&mut name.bytes, 0)?;
+    }
+    Ok(name)
+}
+
+/// Whether the directory `dir` hides those of the same name below.
+pub(crate) fn is_opaque(dir: &Layer) -> Result<bool> {
+    let marker = namei::lookup(dir.branch.mnt(), &dir.dentry, Name::new(names::OPAQUE)?)?;
+    Ok(marker.is_some_and(|dentry| !is_dir(&dentry)))
+}
+
+/// Whites `name` out in the directory `dir` of a writable branch. It may be whited out already.
+pub(crate) fn create(access: &WriteAccess<'_>, dir: &Layer, name: &Name) -> Result {
+    let place = locate(&dir.branch, &dir.dentry, name)?;
+    if place.found.is_some() {
+        return Ok(());
+    }
+    let target = Name::new(place.name.as_bytes())?;
+    match names::whiteout(name) {
+        Whiteout::Short(_) => create_empty(access, &dir.branch, &dir.dentry, target),
+        Whiteout::Long => {
+            let temporary = work::file_with(access, &dir.branch, MODE, name)?;
+            let made = Creating::start(access, &dir.dentry, target)?.link(temporary.dentry());
+            match made {
+                Ok(_) => Ok(()),
+                Err(e) if e == EPERM || e == EOPNOTSUPP => {
+                    temporary.move_to(&dir.dentry, target)
+                }
+                Err(e) => Err(e),
+            }
+        }
+    }
+}
+
+/// Makes an empty file: a link to the branch's base file, which costs no inode, or one of its own.
+fn create_empty(access: &WriteAccess<'_>, branch: &Branch, dir: &Dentry, name: &Name) -> Result {
+    if let Some(base) = base(access, branch)? {
+        match Creating::start(access, dir, name)?.link(&base) {
+            Ok(_) => return Ok(()),
+            // Too many links, or none possible.
+            Err(e) if e == EMLINK || e == EPERM || e == EOPNOTSUPP || e == EXDEV => {}
+            Err(e) => return Err(e),
+        }
+    }
+    Creating::start(access, dir, name)?.create(MODE)?;
+    Ok(())
+}
+
+/// The file that whiteouts are links to; made if it is not there.
+fn base(access: &WriteAccess<'_>, branch: &Branch) -> Result<Option<ARef<Dentry>>> {
+    let name = Name::new(names::BASE)?;
+    let found = match namei::lookup(branch.mnt(), branch.root(), name)? {
+        Some(found) => found,
+        None => match Creating::start(access, branch.root(), name) {
+            Ok(creating) => creating.create(MODE)?,
+            // Somebody else was faster.
+            Err(e) if e == EEXIST => return Ok(None),
+            Err(e) => return Err(e),
+        },
+    };
+    let usable = found
+        .inode()
+        .is_some_and(|inode| inode.mode().is_regular() && inode.size() == 0);
+    Ok(usable.then_some(found))
+}
+
+/// Removes the whiteout of `name` from `dir`, if there is one.
+pub(crate) fn remove(access: &WriteAccess<'_>, dir: &Layer, name: &Name) -> Result {
+    let place = locate(&dir.branch, &dir.dentry, name)?;
+    if place.found.is_none() {
+        return Ok(());
+    }
+    match Removing::start(access, &dir.dentry, Name::new(place.name.as_bytes())?) {
+        Ok(removing) => removing.unlink(),
+        Err(e) if e == ENOENT => Ok(()),
+        Err(e) => Err(e),
+    }
+}
+
+/// Makes the directory `dir` of a writable branch opaque.
+pub(crate) fn make_opaque(access: &WriteAccess<'_>, branch: &Branch, dir: &Dentry) -> Result {
+    match create_empty(access, branch, dir, Name::new(names::OPAQUE)?) {
+        Err(e) if e == EEXIST => Ok(()),
+        other => other,
+    }
+}

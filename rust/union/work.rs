@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The work directory of a writable branch: where objects are made before anybody sees them, and
+//! where those that nobody may see any more are taken apart.
+//!
+//! What a crash leaves in it is swept at the next mount.
+
+use super::{branch::Branch, names, tree};
+use crate::{
+    bindings,
+    vfs::{
+        dentry::Dentry,
+        errno::ENOTEMPTY,
+        file::KernelFile,
+        mode::Mode,
+        mount::WriteAccess,
+        name::Name,
+        namei::{self, Creating, Removing},
+        rename::Renaming,
+    },
+};
+use kernel::{
+    prelude::*,
+    sync::{
+        aref::ARef,
+        atomic::{Atomic, Relaxed},
+    },
+};
+
+/// The mode of the work directory: it is nobody's business.
+const MODE: Mode = Mode(0o040700);
+
+static SERIAL: Atomic<u64> = Atomic::new(1);
+
+/// The work directory; made if it is not there.
+pub(crate) fn dir(access: &WriteAccess<'_>, branch: &Branch) -> Result<ARef<Dentry>> {
+    let mut work = branch.work.lock();
+    if let Some(dir) = work.as_ref().filter(|dir| namei::is_current(dir)) {
+        return Ok(dir.clone());
+    }
+    let name = Name::new(names::WORK)?;
+    let dir = match namei::lookup(branch.mnt(), branch.root(), name)? {
+        Some(dir) => dir,
+        None => match Creating::start(access, branch.root(), name) {
+            Ok(creating) => creating.mkdir(MODE)?,
+            Err(e) if e == EEXIST => {
+                namei::lookup(branch.mnt(), branch.root(), name)?.ok_or(EIO)?
+            }
+            Err(e) => return Err(e),
+        },
+    };
+    if !dir.inode().is_some_and(|inode| inode.is_dir()) {
+        pr_warn!(
+            "branch '{}': {} is not a directory\n",
+            branch.name(),
+            kernel::str::BStr::from_bytes(names::WORK)
+        );
+        return Err(EIO);
+    }
+    *work = Some(dir.clone());
+    Ok(dir)
+}
+
+/// Removes what an earlier mount left in the work directory.
+pub(crate) fn sweep(branch: &Branch) -> Result {
+    let name = Name::new(names::WORK)?;
+    let Some(dir) = namei::lookup(branch.mnt(), branch.root(), name)? else {
+        return Ok(());
+    };
+    if !dir.inode().is_some_and(|inode| inode.is_dir()) {
+        return Err(ENOTDIR);
+    }
+    let access = branch.mnt().want_write()?;
+    tree::clear(&access, branch, &dir)
+}
+
+fn fresh_name() -> names::Buffer {
+    names::temporary(SERIAL.fetch_add(1, Relaxed))
+}
+
+/// An object in the work directory. Dropping it removes it.
+pub(crate) struct Temporary<'a> {
+    access: &'a WriteAccess<'a>,
+    branch: &'a Branch,
+    dir: ARef<Dentry>,
+    name: names::Buffer,
+    dentry: ARef<Dentry>,
+    moved: bool,
+}
+
+impl<'a> Temporary<'a> {
+    /// Makes an object by `make`, under a name of its own.
+    pub(crate) fn make(
+        access: &'a WriteAccess<'a>,
+        branch: &'a Branch,
+        make: impl FnOnce(Creating<'_>) -> Result<ARef<Dentry>>,
+    ) -> Result<Self> {
+        let dir = dir(access, branch)?;
+        let (name, creating) = loop {
+            let name = fresh_name();
+            match Creating::start(access, &dir, Name::new(name.as_bytes())?) {
+                Ok(creating) => break (name, creating),
+                Err(e) if e == EEXIST => continue,
+                Err(e) => return Err(e),
+            }
+        };
+        let dentry = make(creating)?;
+        Ok(Self {
+            access,
+            branch,
+            dir,
+            name,
+            dentry,
+            moved: false,
+        })
+    }
+
+    /// The object.
+    pub(crate) fn dentry(&self) -> &ARef<Dentry> {
+        &self.dentry
+    }
+
+    /// Moves the object to `name` in `dir`, over what is there. It is not temporary any more.
+    pub(crate) fn move_to(mut self, dir: &Dentry, name: &Name) -> Result {
+        let from = Name::new(self.name.as_bytes())?;
+        Renaming::start(self.access, &self.dir, from, dir, name, 0)?.commit()?;
+        self.moved = true;
+        Ok(())
+    }
+
+}
+
+impl Drop for Temporary<'_> {
+    fn drop(&mut self) {
+        if self.moved {
+            return;
+        }
+        let removed = Name::new(self.name.as_bytes())
+            .and_then(|name| tree::remove(self.access, self.branch, &self.dir, name));
+        if let Err(e) = removed {
+            // Nothing is lost: it is not visible, and the next mount tries again.
+            pr_warn!(
+                "branch '{}': a temporary object is left ({})\n",
+                self.branch.name(),
+                e.to_errno()
+            );
+        }
+    }
+}
+
+/// Makes a file with `contents`.
+pub(crate) fn file_with<'a>(
+    access: &'a WriteAccess<'a>,
+    branch: &'a Branch,
+    mode: Mode,
+    contents: &[u8],
+) -> Result<Temporary<'a>> {
+    let temporary = Temporary::make(access, branch, |creating| creating.create(mode))?;
+    let path = branch.at(temporary.dentry());
+    let file = KernelFile::open(path, bindings::O_WRONLY | bindings::O_LARGEFILE)?;
+    file.write_all_at(contents, 0)?;
+    drop(file);
+    Ok(temporary)
+}
+
+/// Moves the directory `name`, in which there are only whiteouts, out of `dir_of`, and removes it.
+/// `ENOTEMPTY` if there is more in it; it is then where it was.
+pub(crate) fn discard(
+    access: &WriteAccess<'_>,
+    branch: &Branch,
+    dir_of: &Dentry,
+    name: &Name,
+) -> Result {
+    let work = dir(access, branch)?;
+    let away = fresh_name();
+    let away = Name::new(away.as_bytes())?;
+    let renaming = Renaming::start(
+        access,
+        dir_of,
+        name,
+        &work,
+        away,
+        bindings::RENAME_NOREPLACE,
+    )?;
+    let moved: ARef<Dentry> = renaming.source().into();
+    renaming.commit()?;
+    // Nobody looks for anything in it any more: what somebody put there meanwhile, past the union,
+    // must not be lost.
+    let cleared = clear_reserved(access, branch, &moved);
+    if cleared == Err(ENOTEMPTY) {
+        Renaming::start(access, &work, away, dir_of, name, 0)?.commit()?;
+        return Err(ENOTEMPTY);
+    }
+    let removed = cleared.and_then(|()| Removing::start(access, &work, away)?.rmdir());
+    if let Err(e) = removed {
+        pr_warn!(
+            "branch '{}': a removed directory is left in the work directory ({})\n",
+            branch.name(),
+            e.to_errno()
+        );
+    }
+    Ok(())
+}
+
+/// Removes the whiteouts in `dir`. `ENOTEMPTY` if anything else is in it.
+pub(crate) fn clear_reserved(access: &WriteAccess<'_>, branch: &Branch, dir: &Dentry) -> Result {
+    let names = tree::names(branch, dir)?;
+    if names.iter().any(|name| !names::is_reserved(name)) {
+        return Err(ENOTEMPTY);
+    }
+    for name in names {
+        Removing::start(access, dir, Name::new(&name)?)?.unlink()?;
+    }
+    Ok(())
+}

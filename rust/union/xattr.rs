@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Extended attributes.
+
+use super::{
+    copy_up::{self, Data},
+    instance::Union,
+    node::copy_attr,
+};
+use crate::vfs::{
+    dentry::DEntry,
+    xattr::{self, Handler, NameList},
+};
+use kernel::prelude::*;
+
+/// The extended attributes of the objects on the branches.
+pub(crate) struct Xattrs;
+
+impl Handler for Xattrs {
+    type Fs = Union;
+
+    fn get(dentry: &DEntry<Union>, name: &CStr, buf: &mut [u8]) -> Result<usize> {
+        let stack = dentry.positive()?.data().stack()?;
+        let instance = dentry.sb().data();
+        instance
+            .cred
+            .scope(|| xattr::get(stack.top().path(), name, buf))
+    }
+
+    fn set(dentry: &DEntry<Union>, name: &CStr, value: Option<&[u8]>, flags: u32) -> Result {
+        let inode = dentry.positive()?;
+        let instance = dentry.sb().data();
+        if value.is_none() {
+            // Removing what is not there is no reason to copy up.
+            let stack = inode.data().stack()?;
+            instance
+                .cred
+                .scope(|| xattr::get(stack.top().path(), name, &mut []))?;
+        }
+        let layer = copy_up::ensure(dentry, Data::All)?;
+        {
+            let access = layer.branch.mnt().want_write()?;
+            instance.cred.scope(|| match value {
+                Some(value) => xattr::set(&access, &layer.dentry, name, value, flags),
+                None => xattr::remove(&access, &layer.dentry, name),
+            })?;
+        }
+        copy_attr(inode)
+    }
+}
+
+/// `->listxattr`: names that the caller may not read are left out, as everywhere.
+pub(crate) fn list(dentry: &DEntry<Union>) -> Result<NameList> {
+    let stack = dentry.positive()?.data().stack()?;
+    let instance = dentry.sb().data();
+    let names = instance.cred.scope(|| NameList::of(stack.top().path()))?;
+    if xattr::may_see_trusted() {
+        return Ok(names);
+    }
+    names.retain(|name| !name.to_bytes().starts_with(b"trusted."))
+}
