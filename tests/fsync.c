@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: GPL-2.0
+/* fsync, fdatasync, syncfs, sync_file_range, msync. */
+#include "aufs2.h"
+
+AUFS2_FIXTURE
+
+TEST_F(u, files)
+{
+	int fd;
+
+	ASSERT_EQ(0, write_file("ro/f", "text"));
+	ASSERT_EQ(0, up("rw", "ro"));
+	ASSERT_LE(0, fd = open("u/f", O_RDONLY));
+	EXPECT_EQ(0, E(fsync(fd)));
+	EXPECT_EQ(0, E(fdatasync(fd)));
+	close(fd);
+	EXPECT_STREQ("ENOENT", kind("rw/f"));
+	ASSERT_LE(0, fd = open("u/f", O_RDWR));
+	EXPECT_EQ(1, E(pwrite(fd, "T", 1, 0)));
+	EXPECT_EQ(0, E(fsync(fd)));
+	EXPECT_EQ(0, E(fdatasync(fd)));
+	EXPECT_EQ(0, E(sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER)));
+	EXPECT_STREQ("Text", read_file("rw/f"));
+}
+
+TEST_F(u, directories)
+{
+	int fd;
+
+	ASSERT_EQ(0, shell("mkdir ro/low ro/merged rw/merged"));
+	ASSERT_EQ(0, up("rw", "ro"));
+	ASSERT_LE(0, fd = open("u/low", O_RDONLY | O_DIRECTORY));
+	EXPECT_EQ(0, E(fsync(fd)));
+	ASSERT_EQ(0, write_file("u/low/f", "x"));
+	EXPECT_EQ(0, E(fsync(fd)));
+	EXPECT_EQ(0, E(fdatasync(fd)));
+	ASSERT_LE(0, fd = open("u/merged", O_RDONLY | O_DIRECTORY));
+	EXPECT_EQ(0, E(fsync(fd)));
+}
+
+TEST_F(u, syncfs)
+{
+	int fd;
+
+	ASSERT_EQ(0, up("rw", "ro"));
+	ASSERT_EQ(0, write_file("u/f", "text"));
+	ASSERT_LE(0, fd = open("u", O_RDONLY | O_DIRECTORY));
+	EXPECT_EQ(0, E(syncfs(fd)));
+	EXPECT_STREQ("text", read_file("rw/f"));
+}
+
+TEST_F(u, syncing_descriptors)
+{
+	int fd;
+
+	ASSERT_EQ(0, write_file("ro/f", "text"));
+	ASSERT_EQ(0, up("rw", "ro"));
+	ASSERT_LE(0, fd = open("u/f", O_RDWR | O_SYNC));
+	EXPECT_EQ(2, E(pwrite(fd, "TE", 2, 0)));
+	ASSERT_LE(0, fd = open("u/f", O_RDWR | O_DSYNC));
+	EXPECT_EQ(2, E(pwrite(fd, "XT", 2, 2)));
+	EXPECT_STREQ("TEXT", read_file("rw/f"));
+	struct iovec iov = { "t", 1 };
+
+	EXPECT_EQ(1, E(pwritev2(fd, &iov, 1, 0, RWF_DSYNC)));
+	EXPECT_STREQ("tEXT", read_file("rw/f"));
+}
+
+TEST_F(u, pipes_and_path_descriptors)
+{
+	int fd;
+
+	ASSERT_EQ(0, shell("mkfifo ro/p; touch ro/f"));
+	ASSERT_EQ(0, up("rw", "ro"));
+	ASSERT_LE(0, fd = open("u/p", O_RDWR));
+	EXPECT_EQ(-EINVAL, E(fsync(fd)));
+	ASSERT_LE(0, fd = open("u/f", O_PATH));
+	EXPECT_EQ(-EBADF, E(fsync(fd)));
+}
+
+TEST_F(u, data_reaches_the_device)
+{
+	/* written, synced, and read from the branch past its page cache */
+	char *buf = NULL;
+	int fd;
+
+	if (on_tmpfs())
+		SKIP(return, "tmpfs has no device");
+	ASSERT_EQ(0, posix_memalign((void **)&buf, 4096, 4096));
+	ASSERT_EQ(0, up("rw", "ro"));
+	ASSERT_LE(0, fd = open("u/f", O_CREAT | O_RDWR, 0644));
+	memset(buf, 'd', 4096);
+	ASSERT_EQ(4096, E(write(fd, buf, 4096)));
+	ASSERT_EQ(0, E(fsync(fd)));
+	ASSERT_LE(0, fd = open("rw/f", O_RDONLY | O_DIRECT));
+	memset(buf, 0, 4096);
+	ASSERT_EQ(4096, E(read(fd, buf, 4096)));
+	EXPECT_EQ('d', buf[4095]);
+}
+
+TEST_HARNESS_MAIN
