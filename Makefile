@@ -38,7 +38,11 @@ endif
 
 .PHONY: clean
 clean:
+ifdef KDIR
 	+$(Q)$(call KMAKE,clean)
+else
+	$(Q)bash -c '. scripts/lib.sh; rm -rf "$$CACHE/out/$$(hash_of "$$TOP")"'
+endif
 
 RUST_SOURCES = $(shell find rust tests -name '*.rs')
 
@@ -52,7 +56,7 @@ rustfmt rustfmtcheck:
 rustdoc:
 	+$(Q)$(call KMAKE,modules DOC=y)
 rust-analyzer:
-	+$(Q)$(call KMAKE,rust-analyzer)
+	+$(Q)$(if $(KDIR),$(call KMAKE,$@),scripts/rust-analyzer)
 
 .PHONY: demo shell check check-debug check-long
 demo:
