@@ -128,6 +128,26 @@ apt_options() {
 		grep -E '^Acquire::((http|https)::Proxy|Check-Valid-Until) ' || true
 }
 
+# bootstrap VARIANT FOLDER PACKAGE...: a system of the suite without what only
+# people read.
+bootstrap() {
+	local variant=$1 folder=$2 option include
+	shift 2
+	local -a options=()
+	while read -r option; do
+		[[ -n $option ]] && options+=(--aptopt="$option")
+	done < <(apt_options)
+	include=$(IFS=,; echo "$*")
+	mmdebstrap --variant="$variant" --mode=root --format=directory --quiet \
+		--aptopt='APT::Install-Recommends "false"' \
+		--dpkgopt='path-exclude=/usr/share/doc/*' \
+		--dpkgopt='path-exclude=/usr/share/man/*' \
+		--dpkgopt='path-exclude=/usr/share/locale/*' \
+		${include:+"--include=$include"} "${options[@]}" \
+		"$SUITE" "$folder" ${AUFS2_MIRROR:+"$AUFS2_MIRROR"}
+	rm -rf "$folder"/dev/*
+}
+
 # test_root: the image of the small system that tests run in, made or not.
 test_root() {
 	echo "$CACHE/test-root/$SUITE-$(hash_of "$SUITE" "$TOP/scripts/test-root").img"
