@@ -145,7 +145,7 @@ bootstrap() {
 		--dpkgopt='path-exclude=/usr/share/locale/*' \
 		${include:+"--include=$include"} "${options[@]}" \
 		"$SUITE" "$folder" ${AUFS2_MIRROR:+"$AUFS2_MIRROR"}
-	rm -rf "$folder"/dev/*
+	rm -rf "${folder:?}"/dev/*
 }
 
 # test_root: the image of the small system that tests run in, made or not.
