@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Copy-up: everything is kept, when it happens, and what undoes it. */
+#include "aufs2.h"
+#include <sys/time.h>
+
+AUFS2_FIXTURE
+
+TEST_F(u, contents_of_many_sizes)
+{
+	static const long sizes[] = { 0, 1, 4095, 4096, 4097, 65536, 1000001, 5 << 20 };
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
+		ASSERT_EQ(0, shell("head -c %ld /dev/urandom > ro/f%u", sizes[i], i));
+	}
+	ASSERT_EQ(0, up("rw", "ro"));
+	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
+		int fd = open(path_of("u/f%u", i), O_RDWR);
+
+		ASSERT_LE(0, fd);
+		/* a write that changes nothing in the old range */
+		EXPECT_EQ(1, E(pwrite(fd, "+", 1, sizes[i])));
+		EXPECT_EQ(0, E(ftruncate(fd, sizes[i])));
+		close(fd);
+		EXPECT_EQ(checksum(path_of("ro/f%u", i)), checksum(path_of("u/f%u", i))) {
+			TH_LOG("%ld bytes", sizes[i]);
+		}
+		EXPECT_EQ(checksum(path_of("ro/f%u", i)), checksum(path_of("rw/f%u", i)));
+	}
+}
+
+TEST_F(u, attributes)
+{
+	struct timespec times[2] = { { 1000, 111 }, { 2000, 222 } };
+	struct stat st;
+
+	ASSERT_EQ(0, write_file("ro/f", "text"));
+	ASSERT_EQ(0, E(chown("ro/f", 11, 22)));
+	ASSERT_EQ(0, E(chmod("ro/f", 02750)));
+	ASSERT_EQ(0, E(setxattr("ro/f", "trusted.a", "b", 1, 0)));
+	ASSERT_EQ(0, E(utimensat(AT_FDCWD, "ro/f", times, 0)));
+	ASSERT_EQ(0, up("rw", "ro"));
+	/* an attribute only, so that the rest can be compared */
+	ASSERT_EQ(0, E(setxattr("u/f", "trusted.c", "d", 1, 0)));
+	st = st_of("rw/f");
+	EXPECT_EQ(S_IFREG | 02750, st.st_mode);
+	EXPECT_EQ(11, st.st_uid);
+	EXPECT_EQ(22, st.st_gid);
+	EXPECT_EQ(4, st.st_size);
+	EXPECT_EQ(1000, st.st_atim.tv_sec);
+	EXPECT_EQ(111, st.st_atim.tv_nsec);
+	EXPECT_EQ(2000, st.st_mtim.tv_sec);
+	EXPECT_EQ(222, st.st_mtim.tv_nsec);
+	EXPECT_EQ(1, E(getxattr("rw/f", "trusted.a", NULL, 0)));
+	EXPECT_STREQ("text", read_file("rw/f"));
+}
+
+TEST_F(u, parents_attributes)
+{
+	struct stat st;
+
+	ASSERT_EQ(0, shell("mkdir -p ro/a/b; echo x > ro/a/b/f; chown 3:4 ro/a ro/a/b; chmod 1775 ro/a; chmod 700 ro/a/b; touch -d @1000 ro/a/b ro/a"));
+	ASSERT_EQ(0, E(setxattr("ro/a", "trusted.t", "v", 1, 0)));
+	ASSERT_EQ(0, up("rw", "ro"));
+	ASSERT_EQ(0, append_file("u/a/b/f", "+"));
+	st = st_of("rw/a");
+	EXPECT_EQ(S_IFDIR | 01775, st.st_mode);
+	EXPECT_EQ(3, st.st_uid);
+	EXPECT_EQ(1, E(getxattr("rw/a", "trusted.t", NULL, 0)));
+	/* a copy-up is nothing that happened to the directories */
+	EXPECT_EQ(1000, st_of("u/a").st_mtim.tv_sec);
+	EXPECT_EQ(1000, st_of("u/a/b").st_mtim.tv_sec);
+	EXPECT_EQ(S_IFDIR | 0700, st_of("u/a/b").st_mode);
+}
+
+TEST_F(u, not_by_reading)
+{
+	int fd;
+
+	ASSERT_EQ(0, shell("mkdir ro/d; echo x > ro/d/f; ln -s f ro/d/l"));
+	ASSERT_EQ(0, up("rw", "ro"));
+	ASSERT_LE(0, fd = open("u/d/f", O_RDONLY));
+	EXPECT_EQ(0, E(access("u/d/f", W_OK)));
+	list("u/d");
+	EXPECT_EQ(0, E(fsync(fd)));
+	ASSERT_LE(0, open("u/d/f", O_PATH));
+	EXPECT_EQ(-EACCES, ({ become(NOBODY); long e = E(open("u/d/f", O_RDWR)); become(0); e; }));
+	EXPECT_EQ(-EEXIST, E(open("u/d/f", O_RDWR | O_CREAT | O_EXCL, 0644)));
+	EXPECT_EQ(-ENOTDIR, E(open("u/d/f", O_RDWR | O_DIRECTORY)));
+	EXPECT_STREQ("ENOENT", kind("rw/d"));
+}
+
+TEST_F(u, only_what_is_changed)
+{
+	ASSERT_EQ(0, shell("mkdir -p ro/d/e; echo 1 > ro/d/f; echo 2 > ro/d/g; echo 3 > ro/d/e/h"));
+	ASSERT_EQ(0, up("rw", "ro"));
+	ASSERT_EQ(0, append_file("u/d/f", "+"));
+	EXPECT_STREQ("f", list("rw/d"));
+}
+
+TEST_F(u, from_the_right_branch)
+{
+	ASSERT_EQ(0, shell("echo -n 1 > ro/f; echo -n 2 > ro2/f; echo -n 3 > ro2/g"));
+	ASSERT_EQ(0, up("rw", "ro", "ro2"));
+	ASSERT_EQ(0, append_file("u/f", "+"));
+	ASSERT_EQ(0, append_file("u/g", "+"));
+	EXPECT_STREQ("1+", read_file("rw/f"));
+	EXPECT_STREQ("3+", read_file("rw/g"));
+}
+
+TEST_F(u, by_another_user)
+{
+	/* whoever may write causes it, and it keeps the owner */
+	ASSERT_EQ(0, shell("mkdir -m 755 ro/d; echo -n x > ro/d/f; chmod 666 ro/d/f"));
+	ASSERT_EQ(0, up("rw", "ro"));
+	ASSERT_EQ(0, become(NOBODY));
+	EXPECT_EQ(0, append_file("u/d/f", "+"));
+	ASSERT_EQ(0, become(0));
+	EXPECT_STREQ("x+", read_file("rw/d/f"));
+	EXPECT_EQ(0, st_of("rw/d/f").st_uid);
+	EXPECT_EQ(0, st_of("rw/d").st_uid);
+}
+
+/* --- failure ------------------------------------------------------------- */
+
+/* A writable branch with no more than this much space. */
+static int mount_small(const char *size)
+{
+	int err = E(mkdir("small", 0755));
+
+	err = err ?: E(mount("small", "small", "tmpfs", 0, size));
+	err = err ?: E(mkdir("small/rw", 0755)) ?: E(mkdir("small/work", 0755));
+	if (err)
+		return err;
+	area_mounts[area_mounted++] = "small";
+	if (!reference())
+		return up("small/rw=rw", "ro");
+	err = E(mount("none", "u", "overlay", 0,
+		      path_of("redirect_dir=on,lowerdir=%s/ro,upperdir=%s/small/rw,workdir=%s/small/work",
+			      area, area, area)));
+	union_up = !err;
+	return err;
+}
+
+TEST_F(u, no_space)
+{
+	struct statfs before, after;
+	uint64_t sum;
+	int fd;
+
+	ASSERT_EQ(0, shell("head -c 8M /dev/urandom > ro/big; echo -n s > ro/little"));
+	sum = checksum("ro/big");
+	ASSERT_EQ(0, mount_small("size=2M,mode=755"));
+	ASSERT_LE(0, fd = open("u/big", O_RDONLY));
+	ASSERT_EQ(0, E(statfs("small", &before)));
+	EXPECT_EQ(-ENOSPC, E(open("u/big", O_RDWR)));
+	/* nothing half-made is seen, and the space is back */
+	EXPECT_STREQ("big little", list("u"));
+	EXPECT_EQ(sum, checksum("u/big"));
+	EXPECT_EQ(8 << 20, st_of("u/big").st_size);
+	EXPECT_STREQ("ENOENT", kind("small/rw/big"));
+	ASSERT_EQ(0, E(statfs("small", &after)));
+	EXPECT_GE(8, before.f_bfree - after.f_bfree);
+	EXPECT_EQ(sum, ({ lseek(fd, 0, SEEK_SET); checksum(path_of("/proc/self/fd/%d", fd)) ?: sum; }));
+	/* what fits still goes */
+	EXPECT_EQ(0, append_file("u/little", "+"));
+	EXPECT_STREQ("s+", read_file("u/little"));
+	EXPECT_EQ(0, E(unlink("u/big")));
+	EXPECT_STREQ("little", list("u"));
+}
+
+TEST_F(u, no_inodes)
+{
+	int i, err = 0;
+
+	ASSERT_EQ(0, shell("mkdir ro/d; echo x > ro/d/f"));
+	ASSERT_EQ(0, mount_small("nr_inodes=40,mode=755"));
+	for (i = 0; i < 100 && !err; i++)
+		err = write_file(path_of("u/n%d", i), "");
+	EXPECT_EQ(-ENOSPC, err);
+	EXPECT_EQ(-ENOSPC, append_file("u/d/f", "+"));
+	EXPECT_EQ(-ENOSPC, E(rename("u/d", "u/d2")));
+	EXPECT_STREQ("x\n", read_file("u/d/f"));
+	EXPECT_STREQ("f", list("u/d"));
+	for (i = 0; i < 8; i++)
+		unlink(path_of("u/n%d", i));
+	EXPECT_EQ(0, append_file("u/d/f", "+"));
+	EXPECT_STREQ("x\n+", read_file("u/d/f"));
+}
+
+TEST_F(u, quota)
+{
+	struct stat st;
+
+	if (strcmp(test_fs(), "ext4") && strcmp(test_fs(), "xfs"))
+		SKIP(return, "%s has no quota here", test_fs());
+	if (!have("setquota"))
+		SKIP(return, "no setquota");
+	/* user 1234 may have 1 MB */
+	if (shell("mount -o remount,usrquota %s; setquota -u 1234 1024 1024 0 0 %s", area_root, area_root))
+		SKIP(return, "cannot set a quota");
+	ASSERT_EQ(0, shell("head -c 4M /dev/urandom > ro2/big; chown 1234 ro2/big; mount -t tmpfs x ro; cp -p ro2/big ro/; rm ro2/big"));
+	ASSERT_EQ(0, up("rw", "ro"));
+	EXPECT_EQ(-EDQUOT, E(open("u/big", O_RDWR)));
+	EXPECT_STREQ("ENOENT", kind("rw/big"));
+	st = st_of("u/big");
+	EXPECT_EQ(4 << 20, st.st_size);
+	ASSERT_EQ(0, down());
+	ASSERT_EQ(0, E(umount("ro")));
+	area_sums[0] = 0;
+}
+
+TEST_F(u, signal)
+{
+	/* a fatal signal in the middle of a long copy leaves no half of it */
+	uint64_t sum;
+	int status, killed = 0, round;
+	pid_t child;
+
+	ASSERT_EQ(0, shell("head -c 64M /dev/zero | tr '\\0' s > ro/big"));
+	sum = checksum("ro/big");
+	ASSERT_EQ(0, up("rw", "ro"));
+	for (round = 0; round < 5 && !killed; round++) {
+		child = fork();
+		if (!child)
+			_exit(open("u/big", O_RDWR) < 0);
+		usleep(3000 << round);
+		kill(child, SIGKILL);
+		ASSERT_EQ(child, waitpid(child, &status, 0));
+		killed = WIFSIGNALED(status) && strcmp("ENOENT", kind("rw/big"));
+		EXPECT_EQ(sum, checksum("u/big"));
+		EXPECT_EQ(64 << 20, st_of("u/big").st_size);
+		if (!strcmp("file", kind("rw/big"))) {
+			/* it came too late: then it is whole */
+			EXPECT_EQ(64 << 20, st_of("rw/big").st_size);
+			EXPECT_EQ(sum, checksum("rw/big"));
+			break;
+		}
+	}
+	EXPECT_STREQ("big", list("u"));
+	EXPECT_EQ(0, append_file("u/big", "+"));
+	EXPECT_EQ((64 << 20) + 1, st_of("u/big").st_size);
+}
+
+TEST_F(u, nothing_half_made_is_seen)
+{
+	/* readers and writers meanwhile: never a short file, always one name */
+	int status, i, bad = 0;
+	pid_t child;
+
+	ASSERT_EQ(0, shell("mkdir ro/d; head -c 16M /dev/zero | tr '\\0' s > ro/d/big"));
+	ASSERT_EQ(0, up("rw", "ro"));
+	child = fork();
+	if (!child)
+		_exit(open("u/d/big", O_RDWR) < 0);
+	for (i = 0; !waitpid(child, &status, WNOHANG); i++) {
+		bad |= st_of("u/d/big").st_size != 16 << 20;
+		bad |= !!strcmp("big", list("u/d")) << 1;
+		if (!strcmp("file", kind("rw/d/big")))
+			bad |= (st_of("rw/d/big").st_size != 16 << 20) << 2;
+	}
+	EXPECT_EQ(0, bad) TH_LOG("1: short in the union, 2: listing, 4: short in the branch");
+	EXPECT_LT(0, i);
+	EXPECT_EQ(0, status);
+	EXPECT_EQ(checksum("ro/d/big"), checksum("u/d/big"));
+}
+
+TEST_F(u, by_many_at_once)
+{
+	pid_t children[8];
+	int i, status;
+
+	ASSERT_EQ(0, shell("mkdir -p ro/a/b; head -c 1M /dev/zero > ro/a/b/f"));
+	ASSERT_EQ(0, up("rw", "ro"));
+	for (i = 0; i < 8; i++) {
+		children[i] = fork();
+		if (!children[i]) {
+			int fd = open("u/a/b/f", O_RDWR);
+
+			_exit(pwrite(fd, "x", 1, i) != 1);
+		}
+	}
+	for (i = 0; i < 8; i++) {
+		ASSERT_EQ(children[i], waitpid(children[i], &status, 0));
+		EXPECT_EQ(0, status);
+	}
+	EXPECT_EQ(0, strncmp("xxxxxxxx", read_file("u/a/b/f"), 8));
+	EXPECT_EQ(1 << 20, st_of("rw/a/b/f").st_size);
+	EXPECT_STREQ("f", list("rw/a/b"));
+}
+
+TEST_HARNESS_MAIN
