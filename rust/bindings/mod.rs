@@ -22,6 +22,7 @@
     unknown_lints,
     unnecessary_transmutes,
     unreachable_pub,
+    unused_imports,
     unsafe_op_in_unsafe_fn
 )]
 

@@ -32,7 +32,7 @@ pub(crate) fn getattr(dentry: &DEntry<Union>, mask: u32, flags: u32) -> Result<S
     if stack.layers.len() > 1 {
         // How many directories there are in a merged one is not known without reading it.
         stat.set_nlink(1);
-    } else if inode.data().is_linked_below() {
+    } else if inode.data().is_linked_below() || inode.nlink() == 0 {
         stat.set_nlink(inode.nlink());
     }
     Ok(stat)
@@ -68,7 +68,11 @@ pub(crate) fn permission(idmap: &Idmap, inode: &INode<Union>, mask: u32) -> Resu
 }
 
 /// `->get_inode_acl`.
-pub(crate) fn inode_acl(inode: &INode<Union>, acl_type: AclType, walk: Walk) -> Result<Option<Acl>> {
+pub(crate) fn inode_acl(
+    inode: &INode<Union>,
+    acl_type: AclType,
+    walk: Walk,
+) -> Result<Option<Acl>> {
     if walk == Walk::Rcu {
         let guard = rcu::read_lock();
         let stack = inode.data().stack_rcu(&guard).ok_or(ECHILD)?;

@@ -13,7 +13,6 @@ use crate::vfs::{
     path::{Path, PathBuf},
 };
 use kernel::{
-    fmt,
     prelude::*,
     str::BStr,
     sync::{aref::ARef, Arc, Mutex, SetOnce},
@@ -91,7 +90,7 @@ impl Branch {
         }
         let permission = permission.unwrap_or(Permission::new(if READ_ONLY.contains(&fs_type) {
             Access::RealReadOnly
-        } else if first {
+        } else if first && !place.mnt.is_readonly() {
             Access::ReadWrite
         } else {
             Access::ReadOnly
@@ -102,8 +101,10 @@ impl Branch {
         }
         let mnt = PrivateMount::clone_of(place, permission.access == Access::ReadWrite)
             .inspect_err(|_| {
-            log.error(fmt!("branch '{shown}': its mount cannot be used by a union"));
-        })?;
+                log.error(fmt!(
+                    "branch '{shown}': its mount cannot be used by a union"
+                ));
+            })?;
         Self::with_mount(id, name, mnt, permission)
     }
 
@@ -154,11 +155,6 @@ impl Branch {
     /// The path as it was given.
     pub(crate) fn name(&self) -> &BStr {
         BStr::from_bytes(&self.name)
-    }
-
-    /// The permission.
-    pub(crate) fn permission(&self) -> Permission {
-        self.permission
     }
 
     /// Whether the union writes to the branch.

@@ -9,7 +9,7 @@ use super::{
     node::Layer,
     options::{self, BranchSpec, MemoryKey, Opt, Permission, Split},
     table::{Table, MAX_BRANCHES},
-    work,
+    whiteout, work,
 };
 use crate::vfs::{
     fs_context::{Context, Log, Value},
@@ -38,7 +38,6 @@ pub(crate) struct Request {
     branches: KVVec<Wanted>,
     settings: Settings,
     memory: KVec<(MemoryKey, KVec<u8>)>,
-    remount: bool,
 }
 
 impl Request {
@@ -91,7 +90,10 @@ impl Request {
             None => None,
         };
         let mut name = KVec::new();
-        name.extend_from_slice(path.dentry.name().get().map_or(b"/", |n| n.as_bytes()), GFP_KERNEL)?;
+        name.extend_from_slice(
+            path.dentry.name().get().map_or(b"/", |n| n.as_bytes()),
+            GFP_KERNEL,
+        )?;
         self.insert(
             Wanted {
                 name,
@@ -174,7 +176,6 @@ impl Context for Request {
             branches: KVVec::new(),
             settings: sb.map_or_else(Settings::default, |sb| sb.data().settings()),
             memory: KVec::new(),
-            remount: sb.is_some(),
         })
     }
 
@@ -251,13 +252,16 @@ impl Context for Request {
         let table = sb.data().table()?;
         let mut layers = KVec::with_capacity(table.branches.len(), GFP_KERNEL)?;
         for branch in &table.branches {
-            layers.push(
-                Layer {
-                    branch: branch.clone(),
-                    dentry: branch.root().into(),
-                },
-                GFP_KERNEL,
-            )?;
+            let layer = Layer {
+                branch: branch.clone(),
+                dentry: branch.root().into(),
+            };
+            let hides =
+                branch.has_whiteouts() && sb.data().cred.scope(|| whiteout::is_opaque(&layer))?;
+            layers.push(layer, GFP_KERNEL)?;
+            if hides {
+                break;
+            }
         }
         lookup::node(sb, table.generation, layers)
     }

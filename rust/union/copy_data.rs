@@ -2,18 +2,16 @@
 
 //! What a copy-up copies: data with its holes, extended attributes, ACLs, flags.
 
-use crate::{
-    bindings,
-    vfs::{
-        attr,
-        copy::{fatal_signal_pending, Range, RangeOp},
-        dentry::Dentry,
-        errno::{ENODATA, EOPNOTSUPP},
-        file::KernelFile,
-        mount::WriteAccess,
-        path::Path,
-        xattr::{self, NameList},
-    },
+use crate::vfs::{
+    attr,
+    copy::{fatal_signal_pending, Range, RangeOp},
+    dentry::Dentry,
+    errno::{ENODATA, EOPNOTSUPP},
+    file::KernelFile,
+    flags,
+    mount::WriteAccess,
+    path::Path,
+    xattr::{self, NameList},
 };
 use kernel::prelude::*;
 
@@ -26,7 +24,7 @@ pub(crate) fn copy(source: Path<'_>, target: &KernelFile, len: i64) -> Result {
     if len == 0 {
         return Ok(());
     }
-    let flags = bindings::O_RDONLY | bindings::O_LARGEFILE | bindings::O_NOATIME;
+    let flags = flags::O_RDONLY | flags::O_LARGEFILE | flags::O_NOATIME;
     let source = KernelFile::open(source, flags)?;
     let whole = Range {
         from: 0,
@@ -44,10 +42,10 @@ pub(crate) fn copy(source: Path<'_>, target: &KernelFile, len: i64) -> Result {
             return Err(EINTR);
         }
         if sparse && at >= data_end {
-            match source.seek(at, at, bindings::SEEK_DATA) {
+            match source.seek(at, at, flags::SEEK_DATA) {
                 Ok(data) => {
                     at = data;
-                    data_end = source.seek(at, at, bindings::SEEK_HOLE).unwrap_or(len);
+                    data_end = source.seek(at, at, flags::SEEK_HOLE).unwrap_or(len);
                     continue;
                 }
                 // Nothing but a hole up to the end.

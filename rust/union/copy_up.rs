@@ -19,6 +19,7 @@ use crate::vfs::{
     dentry::{DEntry, Dentry},
     errno::{EOPNOTSUPP, ESTALE},
     file::KernelFile,
+    flags,
     inode::INode,
     mode::FileType,
     mount::WriteAccess,
@@ -198,15 +199,46 @@ fn publish(
         layers.push(layer.clone(), GFP_KERNEL)?;
     }
     let node = inode.data();
-    if !inode.is_dir() && inode.nlink() > 1 && !node.is_linked_below() {
-        // Other names of the object are still below, and mean this inode. It stays in the cache to
-        // say so.
-        node.set_linked_below();
-        instance.pinned.lock().push(inode.into(), GFP_KERNEL)?;
+    if !inode.is_dir() && inode.nlink() > 1 {
+        // Other names of the object are still below, and mean this inode.
+        keep_links(inode, instance)?;
     }
     node.publish(inode, state, new_stack(old.generation, layers)?)?;
     inode.copy_attr(layer.inode()?, layer.path().idmap());
     Ok(layer)
+}
+
+/// The inode has names below, and knows how many it has in the union: it stays in the cache.
+pub(super) fn keep_links(inode: &INode<Union>, instance: &Instance) -> Result {
+    let node = inode.data();
+    if !node.is_linked_below() {
+        instance.pinned.lock().push(inode.into(), GFP_KERNEL)?;
+        node.set_linked_below();
+    }
+    Ok(())
+}
+
+/// Makes sure that the object that `dentry` names is on a writable branch under that name: another
+/// name of it may have been copied up before.
+pub(crate) fn ensure_name(dentry: &DEntry<Union>) -> Result<Layer> {
+    let layer = ensure(dentry, Data::All)?;
+    let inode = dentry.positive()?;
+    if inode.is_dir() || !inode.data().is_linked_below() {
+        return Ok(layer);
+    }
+    let instance = dentry.sb().data();
+    let parent = ensure_dir(&dentry.parent_entry(), &layer.branch)?;
+    let name = dentry.name();
+    let name = name.get()?;
+    instance.cred.scope(|| {
+        if namei::lookup(layer.branch.mnt(), &parent.dentry, name)?.is_none() {
+            let before = Stat::of(parent.path())?;
+            let access = layer.branch.mnt().want_write()?;
+            Creating::start(&access, &parent.dentry, name)?.link(&layer.dentry)?;
+            Attr::times(&before).apply(&access, &parent.dentry)?;
+        }
+        Ok(layer.clone())
+    })
 }
 
 /// A copy to be made.
@@ -238,7 +270,7 @@ impl Copy<'_> {
         let temporary = Temporary::make(&access, self.target, |creating| {
             creating.create(self.stat.mode().private())
         })?;
-        let flags = crate::bindings::O_RDWR | crate::bindings::O_LARGEFILE;
+        let flags = flags::O_RDWR | flags::O_LARGEFILE;
         let file = KernelFile::open(self.target.at(temporary.dentry()), flags)?;
         self.fill(&file)?;
         self.set_attributes(&access, temporary.dentry())?;
@@ -285,7 +317,7 @@ impl Copy<'_> {
             }
         })?;
         if self.stat.mode().is_regular() {
-            let flags = crate::bindings::O_RDWR | crate::bindings::O_LARGEFILE;
+            let flags = flags::O_RDWR | flags::O_LARGEFILE;
             let file = KernelFile::open(self.target.at(temporary.dentry()), flags)?;
             self.fill(&file)?;
         }
@@ -357,12 +389,7 @@ impl Copy<'_> {
         }
     }
 
-    fn finish(
-        &self,
-        temporary: Temporary<'_>,
-        dir: &Dentry,
-        name: &Name,
-    ) -> Result<ARef<Dentry>> {
+    fn finish(&self, temporary: Temporary<'_>, dir: &Dentry, name: &Name) -> Result<ARef<Dentry>> {
         let dentry = temporary.dentry().clone();
         self.remember(&dentry)?;
         temporary
@@ -383,7 +410,9 @@ pub(crate) fn place(parent: &DEntry<Union>, name: &Name) -> Result<Layer> {
             break;
         }
         if above.branch.has_whiteouts()
-            && instance.cred.scope(|| super::whiteout::exists(above, name))?
+            && instance
+                .cred
+                .scope(|| super::whiteout::exists(above, name))?
         {
             return Err(EROFS);
         }
@@ -392,11 +421,7 @@ pub(crate) fn place(parent: &DEntry<Union>, name: &Name) -> Result<Layer> {
 }
 
 /// What `name` means in the directories below the one on `branch`, in the directory `dir`.
-pub(crate) fn below(
-    dir: &INode<Union>,
-    branch: &Branch,
-    name: &Name,
-) -> Result<KVec<Layer>> {
+pub(crate) fn below(dir: &INode<Union>, branch: &Branch, name: &Name) -> Result<KVec<Layer>> {
     let stack = dir.data().stack()?;
     let at = stack
         .layers
@@ -411,4 +436,3 @@ pub(crate) fn below(
         .cred
         .scope(|| lookup::find_in(&stack.layers[rest..], name))
 }
-

@@ -3,32 +3,23 @@
 //! Directories.
 
 use super::{
-    attr, entry,
-    instance::Union,
-    lookup,
-    merge::Listing,
-    node::Stack,
-    regular, rename,
-    xattr,
+    attr, entry, instance::Union, lookup, merge::Listing, node::Stack, regular, rename, xattr,
 };
-use crate::{
-    bindings,
-    vfs::{
-        acl::{Acl, AclType},
-        attr::Attr,
-        dentry::{DEntry, InLookup, Negative, Spliced},
-        file::{FsFile, KernelFile},
-        file_ops,
-        idmap::Idmap,
-        inode::{INode, InodeTables, Locked},
-        inode_ops::{Operations, Ops, Walk},
-        mode::Mode,
-        path::PathBuf,
-        readdir::Emitter,
-        rename::Rename,
-        stat::Stat,
-        xattr::NameList,
-    },
+use crate::vfs::{
+    acl::{Acl, AclType},
+    attr::Attr,
+    dentry::{DEntry, InLookup, Negative, Spliced},
+    file::{FsFile, KernelFile},
+    file_ops, flags,
+    idmap::Idmap,
+    inode::{INode, InodeTables, Locked},
+    inode_ops::{Operations, Ops, Walk},
+    mode::Mode,
+    path::PathBuf,
+    readdir::Emitter,
+    rename::Rename,
+    stat::Stat,
+    xattr::NameList,
 };
 use kernel::{
     prelude::*,
@@ -181,15 +172,10 @@ impl file_ops::Operations for DirFile {
         Ok(KBox::new(open, GFP_KERNEL)?)
     }
 
-    fn seek(
-        _data: &Self::Data,
-        file: &FsFile<Union>,
-        offset: i64,
-        whence: u32,
-    ) -> Result<i64> {
+    fn seek(_data: &Self::Data, file: &FsFile<Union>, offset: i64, whence: u32) -> Result<i64> {
         let target = match whence {
-            bindings::SEEK_SET => offset,
-            bindings::SEEK_CUR => file.position().checked_add(offset).ok_or(EOVERFLOW)?,
+            flags::SEEK_SET => offset,
+            flags::SEEK_CUR => file.position().checked_add(offset).ok_or(EOVERFLOW)?,
             _ => return Err(EINVAL),
         };
         file.set_position(target)
@@ -241,7 +227,7 @@ impl file_ops::Operations for DirFile {
 
 fn sync_layers(stack: &Stack, data_only: bool) -> Result {
     for layer in stack.layers.iter().filter(|l| l.branch.is_writable()) {
-        let flags = bindings::O_RDONLY | bindings::O_DIRECTORY;
+        let flags = flags::O_RDONLY | flags::O_DIRECTORY;
         KernelFile::open(layer.path(), flags)?.sync_range(0, i64::MAX, data_only)?;
     }
     Ok(())

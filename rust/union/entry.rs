@@ -18,7 +18,7 @@ use crate::vfs::{
     mode::Mode,
     mount::WriteAccess,
     name::Name,
-    namei::{Creating, Removing},
+    namei::{self, Creating, Removing},
 };
 use kernel::{
     pr_warn_once,
@@ -127,7 +127,9 @@ pub(super) fn changed(dir: &INode<Union>) -> Result {
 
 /// `->create`.
 pub(crate) fn create(idmap: &Idmap, entry: Negative<'_, Union>, mode: Mode) -> Result {
-    make(&New { idmap, mode }, entry, |creating| creating.create(mode))
+    make(&New { idmap, mode }, entry, |creating| {
+        creating.create(mode)
+    })
 }
 
 /// `->mkdir`.
@@ -188,6 +190,10 @@ pub(super) fn unlinked(inode: &INode<Union>, on_branch: bool) -> Result {
     if on_branch && !inode.data().is_linked_below() {
         inode.set_nlink(inode.data().stack()?.top().inode()?.nlink());
     } else {
+        if inode.nlink() > 1 {
+            // The object below has one link more than the union shows.
+            copy_up::keep_links(inode, inode.sb().data())?;
+        }
         inode.drop_nlink();
     }
     copy_attr(inode)
@@ -216,8 +222,13 @@ impl Removal {
         };
         let layer = copy_up::ensure_dir(&dentry.parent_entry(), &branch)?;
         let below = !copy_up::below(dir.get(), &branch, name)?.is_empty();
+        // Of an object with several names, this one may not have been copied up.
+        let on_branch = stack.top().branch.id() == branch.id()
+            && (victim.is_dir()
+                || !victim.data().is_linked_below()
+                || sb.data().cred.scope(|| has_name(&layer, name))?);
         Ok(Self {
-            on_branch: stack.top().branch.id() == branch.id(),
+            on_branch,
             layer,
             below,
         })
@@ -244,6 +255,11 @@ impl Removal {
     }
 }
 
+/// Whether `name` means something in the directory `dir` of a branch.
+pub(super) fn has_name(dir: &Layer, name: &Name) -> Result<bool> {
+    Ok(namei::lookup(dir.branch.mnt(), &dir.dentry, name)?.is_some())
+}
+
 /// The entry `name`, checked to be the object that `dentry` shows.
 fn removing<'a>(
     access: &'a WriteAccess<'_>,
@@ -253,10 +269,12 @@ fn removing<'a>(
 ) -> Result<Removing<'a>> {
     let removing = Removing::start(access, &layer.dentry, name)?;
     let stack = victim.data().stack()?;
-    let same = removing
-        .dentry()
-        .inode()
-        .is_some_and(|inode| stack.top().inode().is_ok_and(|top| core::ptr::eq(inode, top)));
+    let same = removing.dentry().inode().is_some_and(|inode| {
+        stack
+            .top()
+            .inode()
+            .is_ok_and(|top| core::ptr::eq(inode, top))
+    });
     if same {
         Ok(removing)
     } else {

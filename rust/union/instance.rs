@@ -11,17 +11,15 @@ use super::{
     table::Table,
     xattr::Xattrs,
 };
-use crate::{
-    bindings,
-    vfs::{
-        cred::Cred,
-        dentry::DEntry,
-        errno::ESTALE,
-        inode::INode,
-        rcu::{RcuArc, Slot},
-        stat::StatFs,
-        super_block::{FileSystem, SuperBlock},
-    },
+use crate::vfs::{
+    cred::Cred,
+    dentry::DEntry,
+    errno::ESTALE,
+    flags,
+    inode::INode,
+    rcu::{RcuArc, Slot},
+    stat::StatFs,
+    super_block::{FileSystem, SuperBlock},
 };
 use kernel::{
     prelude::*,
@@ -29,7 +27,7 @@ use kernel::{
     seq_print,
     sync::{
         aref::ARef,
-        atomic::{Acquire, Atomic, Relaxed, Release},
+        atomic::{Acquire, Atomic, Relaxed},
         Arc, Mutex,
     },
 };
@@ -102,7 +100,6 @@ pub(crate) struct Instance {
     /// What the mounter was allowed is what the union may do on branches.
     pub(crate) cred: Cred,
     pub(crate) depth: usize,
-    serial: Atomic<u64>,
     /// Inodes that names of branches below may still mean after their copy-up.
     #[pin]
     pub(super) pinned: Mutex<KVVec<ARef<INode<Union>>>>,
@@ -124,7 +121,6 @@ impl Instance {
             settings: Atomic::new(settings.pack()),
             cred,
             depth,
-            serial: Atomic::new(0),
             pinned <- kernel::new_mutex!(KVVec::new(), "Instance::pinned"),
         }))
     }
@@ -137,19 +133,6 @@ impl Instance {
     /// The generation of the branches as they are now.
     pub(crate) fn generation(&self) -> usize {
         self.generation.load(Acquire)
-    }
-
-    /// Replaces the branches. Callers exclude each other by `s_umount`.
-    pub(crate) fn publish(&self, table: Table) -> Result {
-        let generation = table.generation;
-        drop(self.table.replace(Some(RcuArc::new(table, GFP_KERNEL)?)));
-        self.generation.store(generation, Release);
-        Ok(())
-    }
-
-    /// A number that no other call of this mount gets.
-    pub(crate) fn next_serial(&self) -> u64 {
-        self.serial.fetch_add(1, Relaxed)
     }
 
     /// The topmost writable branch. `EROFS`.
@@ -180,7 +163,7 @@ impl Instance {
 
 impl FileSystem for Union {
     const NAME: &'static CStr = c"aufs2";
-    const FLAGS: u32 = bindings::FS_ALLOW_IDMAP;
+    const FLAGS: u32 = flags::FS_ALLOW_IDMAP;
     type Context = Request;
     type SuperData = Pin<KBox<Instance>>;
     type INodeData = Node;

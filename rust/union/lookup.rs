@@ -3,13 +3,17 @@
 //! Finding what a name means.
 
 use super::{
-    dir, instance::Union, names, node::{new_stack, Layer, Node, Stack}, regular, special, whiteout,
+    dir,
+    instance::Union,
+    names,
+    node::{new_stack, Layer, Node, Stack},
+    regular, special, whiteout,
 };
 use crate::vfs::{
     dentry::{DEntry, Dentry, InLookup, Spliced},
     dentry_ops::{Operations, Real, Revalidate},
     errno::ESTALE,
-    inode::{Iget, INode, InodeTables},
+    inode::{INode, Iget, InodeTables},
     mode::{FileType, Mode},
     name::Name,
     namei,
@@ -47,8 +51,7 @@ pub(crate) fn find_in(layers: &[Layer], name: &Name) -> Result<KVec<Layer>> {
                 };
                 let ends = !is_dir
                     || hides
-                        && (whiteout::is_opaque(&here)?
-                            || whiteout::find(layer, name)?.is_some());
+                        && (whiteout::is_opaque(&here)? || whiteout::find(layer, name)?.is_some());
                 found.push(here, GFP_KERNEL)?;
                 if ends {
                     break;
@@ -109,8 +112,7 @@ fn adopt(inode: &INode<Union>, found: &RcuArc<Stack>) -> Result<bool> {
     let have = node.stack()?;
     let same = core::ptr::eq(have.top().inode()?, found.top().inode()?);
     if same {
-        let stale =
-            have.generation != found.generation || !namei::is_current(&have.top().dentry);
+        let stale = have.generation != found.generation || !namei::is_current(&have.top().dentry);
         if stale {
             node.publish(inode, &mut node.lock(), found.clone())?;
         }
@@ -122,10 +124,7 @@ fn adopt(inode: &INode<Union>, found: &RcuArc<Stack>) -> Result<bool> {
 }
 
 /// `->lookup` of a directory.
-pub(crate) fn lookup(
-    dir: &INode<Union>,
-    dentry: InLookup<'_, Union>,
-) -> Result<Spliced<Union>> {
+pub(crate) fn lookup(dir: &INode<Union>, dentry: InLookup<'_, Union>) -> Result<Spliced<Union>> {
     let sb = dir.sb();
     let instance = sb.data();
     let generation = instance.generation();
@@ -152,7 +151,8 @@ impl Operations for Revalidation {
     fn revalidate(call: Revalidate<'_, Union>) -> Result<bool> {
         let dentry = call.dentry;
         let instance = dentry.sb().data();
-        if dentry.stamp() == instance.generation() && (!instance.revalidates() || is_current(dentry))
+        if dentry.stamp() == instance.generation()
+            && (!instance.revalidates() || is_current(dentry))
         {
             return Ok(true);
         }

@@ -8,10 +8,7 @@ use super::{
     node::{Layer, Stack},
     whiteout,
 };
-use crate::{
-    bindings,
-    vfs::{file::KernelFile, inode::ChangeStamp, name::Name, namei, readdir::Entry},
-};
+use crate::vfs::{file::KernelFile, flags, inode::ChangeStamp, name::Name, namei, readdir::Entry};
 use kernel::{prelude::*, sync::Arc};
 
 /// One entry; its name is in the arena.
@@ -146,7 +143,7 @@ impl Merger {
     fn add(&mut self, layer: &Layer, index: u32, is_last: bool) -> Result {
         let file = KernelFile::open(
             layer.path(),
-            bindings::O_RDONLY | bindings::O_DIRECTORY | bindings::O_LARGEFILE,
+            flags::O_RDONLY | flags::O_DIRECTORY | flags::O_LARGEFILE,
         )?;
         let branch = &layer.branch;
         let counts = branch.has_whiteouts() && !is_last;
@@ -158,9 +155,11 @@ impl Merger {
             if !names::is_reserved(entry.name) {
                 return self.insert(branch, &entry, index, false);
             }
-            if counts && entry.dirent_type != bindings::DT_DIR {
+            if counts && entry.dirent_type != flags::DT_DIR {
                 match names::hides(entry.name) {
-                    Hides::Name(name) => self.insert(branch, &Entry { name, ..entry }, index, true)?,
+                    Hides::Name(name) => {
+                        self.insert(branch, &Entry { name, ..entry }, index, true)?
+                    }
                     Hides::InFile => {
                         let mut name = KVec::new();
                         name.extend_from_slice(entry.name, GFP_KERNEL)?;
@@ -186,7 +185,6 @@ impl Merger {
                     name,
                     ino: 0,
                     dirent_type: 0,
-                    position: 0,
                 };
                 self.insert(&layer.branch, &entry, index, true)?;
             }

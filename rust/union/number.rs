@@ -80,11 +80,6 @@ impl Numbers {
         Ok(number)
     }
 
-    /// The number that an object has if it was not copied up.
-    pub(crate) fn natural(&self, inode: &Inode) -> u64 {
-        u64::from(self.branch.0) << BRANCH_BITS | inode.ino()
-    }
-
     /// Whether `inode` has a number that is not its own, as what was copied up has.
     pub(crate) fn is_exception(&self, inode: &Inode) -> bool {
         self.exception(inode.ino(), Some(inode)).is_some()

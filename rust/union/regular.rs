@@ -11,7 +11,7 @@ use super::{
     xattr,
 };
 use crate::{
-    bindings, mmap,
+    mmap,
     vfs::{
         acl::{Acl, AclType},
         attr::Attr,
@@ -21,6 +21,7 @@ use crate::{
         errno::EOPNOTSUPP,
         file::{self, FileChain, FsFile, KernelFile},
         file_ops::{self, Owner},
+        flags,
         idmap::Idmap,
         inode::{INode, InodeTables},
         inode_ops::{Operations, Ops, Walk},
@@ -94,10 +95,13 @@ impl Operations for FileInode {
 }
 
 /// Flags that are for the open itself, and not for the file on the branch.
-const OPEN_ONLY: u32 = bindings::O_CREAT | bindings::O_EXCL | bindings::O_NOCTTY | bindings::O_TRUNC;
+const OPEN_ONLY: u32 = flags::O_CREAT | flags::O_EXCL | flags::O_NOCTTY | flags::O_TRUNC;
+
+/// Flags that are not for the file on the branch: the open of a file without a name was done.
+const UNION_ONLY: u32 = OPEN_ONLY | flags::O_TMPFILE;
 
 /// Flags that `fcntl(F_SETFL)` may change later.
-const CHANGEABLE: u32 = bindings::O_APPEND | bindings::O_NONBLOCK | bindings::O_DIRECT;
+const CHANGEABLE: u32 = flags::O_APPEND | flags::O_NONBLOCK | flags::O_DIRECT;
 
 /// An open regular file.
 #[pin_data]
@@ -114,7 +118,7 @@ fn open_real(user: &FsFile<Union>, stack: &Stack) -> Result<KernelFile> {
     let path = stack.top().path();
     let cred = &user.node().sb().data().cred;
     // The union has checked what it must, and keeps access times and tells watchers itself.
-    let flags = user.flags() & !OPEN_ONLY | bindings::O_NOATIME | bindings::FMODE_NONOTIFY_FLAG;
+    let flags = user.flags() & !UNION_ONLY | flags::O_NOATIME | flags::FMODE_NONOTIFY_FLAG;
     let flags = cred.scope(|| file::may_open(path, flags, path.idmap()))?;
     file::open_backing(user, flags, path, cred)
 }
@@ -163,7 +167,7 @@ impl Hooks for AfterIo {
     type Fs = Union;
 
     fn accessed(file: &FsFile<Union>) {
-        if file.flags() & bindings::O_NOATIME == 0 {
+        if file.flags() & flags::O_NOATIME == 0 {
             file.touch_atime();
         }
     }
@@ -183,8 +187,8 @@ impl file_ops::Operations for RegularFile {
 
     fn open(inode: &INode<Union>, file: &FsFile<Union>) -> Result<KBox<Self::Data>> {
         let flags = file.flags();
-        if file.is_writable() || flags & bindings::O_TRUNC != 0 {
-            let data = if flags & bindings::O_TRUNC != 0 {
+        if file.is_writable() || flags & flags::O_TRUNC != 0 {
+            let data = if flags & flags::O_TRUNC != 0 {
                 Data::Nothing
             } else {
                 Data::All
@@ -223,7 +227,7 @@ impl file_ops::Operations for RegularFile {
         copy_attr(user.node())?;
         let real = data.real(user)?;
         let mask = if instance.is_volatile() {
-            bindings::IOCB_DSYNC | bindings::IOCB_SYNC
+            flags::IOCB_DSYNC | flags::IOCB_SYNC
         } else {
             0
         };
@@ -231,7 +235,7 @@ impl file_ops::Operations for RegularFile {
     }
 
     fn seek(data: &Self::Data, file: &FsFile<Union>, offset: i64, whence: u32) -> Result<i64> {
-        if offset == 0 && whence == bindings::SEEK_CUR {
+        if offset == 0 && whence == flags::SEEK_CUR {
             return Ok(file.position());
         }
         let real = data.real(file)?;
@@ -363,7 +367,7 @@ pub(super) fn tmpfile(
     let cred = instance.cred.for_new(idmap, dir, user.dentry(), mode)?;
     let access = branch.mnt().want_write()?;
     let real = cred.scope(|| {
-        let flags = user.flags() & !OPEN_ONLY | bindings::O_NOATIME;
+        let flags = user.flags() & !UNION_ONLY | flags::O_NOATIME;
         file::open_backing_tmpfile(user, flags, &access, &layer.dentry, mode.0)
     })?;
     let made = Layer {

@@ -8,28 +8,26 @@
 
 use super::{
     branch::Branch,
-    copy_up::{self, Data},
-    entry::{changed, unlinked},
+    copy_up,
+    entry::{changed, has_name, unlinked},
     instance::Union,
     merge, names,
     node::{copy_attr, new_stack, Layer},
     tree_up, whiteout, work,
 };
-use crate::{
-    bindings,
-    vfs::{
-        dentry::DEntry,
-        errno::{ENOTEMPTY, ESTALE},
-        inode::INode,
-        mount::WriteAccess,
-        name::Name,
-        rename::{Rename, Renaming},
-    },
+use crate::vfs::{
+    dentry::DEntry,
+    errno::{ENOTEMPTY, ESTALE},
+    flags,
+    inode::INode,
+    mount::WriteAccess,
+    name::Name,
+    rename::{Rename, Renaming},
 };
 use kernel::{pr_warn_once, prelude::*, sync::Arc};
 
-const EXCHANGE: u32 = bindings::RENAME_EXCHANGE;
-const NOREPLACE: u32 = bindings::RENAME_NOREPLACE;
+const EXCHANGE: u32 = flags::RENAME_EXCHANGE;
+const NOREPLACE: u32 = flags::RENAME_NOREPLACE;
 
 /// One of the two names.
 struct Side<'a> {
@@ -66,7 +64,12 @@ impl<'a> Side<'a> {
             None => Ok(false),
             Some(inode) => {
                 let stack = inode.data().stack()?;
-                Ok(stack.top().branch.id() != self.layer.branch.id())
+                let on_branch = stack.top().branch.id() == self.layer.branch.id();
+                if on_branch && inode.data().is_linked_below() {
+                    let instance = inode.sb().data();
+                    return Ok(!instance.cred.scope(|| has_name(&self.layer, self.name))?);
+                }
+                Ok(!on_branch)
             }
         }
     }
@@ -143,7 +146,7 @@ pub(crate) fn rename(rename: Rename<'_, Union>) -> Result {
 /// `is_locked` says that the VFS holds the lock of a directory that is renamed.
 fn bring_up(dentry: &DEntry<Union>, is_locked: bool) -> Result<Arc<Branch>> {
     let inode = dentry.positive()?;
-    let layer = copy_up::ensure(dentry, Data::All)?;
+    let layer = copy_up::ensure_name(dentry)?;
     if inode.is_dir() {
         tree_up::copy(dentry, &layer, is_locked)?;
     }
@@ -224,10 +227,13 @@ fn swap(access: &WriteAccess<'_>, old: &Side<'_>, new: &Side<'_>, flags: u32) ->
             Some(inode) => {
                 let stack = inode.data().stack()?;
                 let top = stack.top();
-                if top.branch.id() != old.layer.branch.id() {
+                let below = inode.data().is_linked_below();
+                if top.branch.id() != old.layer.branch.id() || below && !real.is_positive() {
                     return Ok(!real.is_positive());
                 }
-                Ok(real.inode().is_some_and(|r| top.inode().is_ok_and(|t| core::ptr::eq(r, t))))
+                Ok(real
+                    .inode()
+                    .is_some_and(|r| top.inode().is_ok_and(|t| core::ptr::eq(r, t))))
             }
         }
     };

@@ -4,7 +4,7 @@
 
 use super::branch::{Branch, BranchId};
 use crate::vfs::{errno::ESTALE, fs_context::Log, lockdep::MAX_STACK_DEPTH};
-use kernel::{fmt, prelude::*, sync::Arc};
+use kernel::{prelude::*, sync::Arc};
 
 /// How many branches a union may have: the identities, less the one of numbers given out singly.
 pub(crate) const MAX_BRANCHES: usize = 0xffff;
@@ -31,7 +31,10 @@ impl Table {
                 ));
                 return Err(EINVAL);
             }
-            if let Some(other) = branches[..index].iter().find(|other| other.overlaps(branch)) {
+            if let Some(other) = branches[..index]
+                .iter()
+                .find(|other| other.overlaps(branch))
+            {
                 log.error(fmt!(
                     "branch '{}' overlaps with branch '{}'",
                     branch.name(),

@@ -3,15 +3,13 @@
 //! Removing a directory tree of a branch, with bounded use of the stack.
 
 use super::branch::Branch;
-use crate::{
-    bindings,
-    vfs::{
-        dentry::Dentry,
-        file::KernelFile,
-        mount::WriteAccess,
-        name::Name,
-        namei::{self, Removing},
-    },
+use crate::vfs::{
+    dentry::Dentry,
+    file::KernelFile,
+    flags,
+    mount::WriteAccess,
+    name::Name,
+    namei::{self, Removing},
 };
 use kernel::{prelude::*, sync::aref::ARef};
 
@@ -20,7 +18,7 @@ type OwnedName = KVec<u8>;
 
 /// The names in `dir`, but for `.` and `..`.
 pub(crate) fn names(branch: &Branch, dir: &Dentry) -> Result<KVVec<OwnedName>> {
-    let file = KernelFile::open(branch.at(dir), bindings::O_RDONLY | bindings::O_DIRECTORY)?;
+    let file = KernelFile::open(branch.at(dir), flags::O_RDONLY | flags::O_DIRECTORY)?;
     let mut names = KVVec::new();
     file.read_dir(|entry| {
         if entry.name != b"." && entry.name != b".." {

@@ -7,19 +7,9 @@
 //! directory in it is made opaque. Whatever fails on the way leaves a union that shows what it
 //! showed before.
 
-use super::{
-    copy_up::{self, Data},
-    instance::Union,
-    merge::Listing,
-    node::Layer,
-    rename::detach,
-    whiteout,
-};
+use super::{copy_up, instance::Union, merge::Listing, node::Layer, rename::detach, whiteout};
 use crate::vfs::{
-    copy::fatal_signal_pending,
-    dentry::DEntry,
-    errno::ESTALE,
-    name::Name,
+    attr::Attr, copy::fatal_signal_pending, dentry::DEntry, errno::ESTALE, name::Name, stat::Stat,
 };
 use kernel::{
     prelude::*,
@@ -78,7 +68,7 @@ pub(super) fn copy(dir: &DEntry<Union>, layer: &Layer, is_locked: bool) -> Resul
                 levels.push(below, GFP_KERNEL)?;
             }
         } else {
-            copy_up::ensure(&child, Data::All)?;
+            copy_up::ensure_name(&child)?;
         }
     }
     Ok(())
@@ -97,9 +87,11 @@ fn close(dir: &DEntry<Union>, layer: &Layer) -> Result {
     let here = stack.on(&layer.branch).ok_or(ESTALE)?.clone();
     {
         let access = layer.branch.mnt().want_write()?;
-        instance
-            .cred
-            .scope(|| whiteout::make_opaque(&access, &layer.branch, &here.dentry))?;
+        instance.cred.scope(|| {
+            let before = Stat::of(here.path())?;
+            whiteout::make_opaque(&access, &layer.branch, &here.dentry)?;
+            Attr::times(&before).apply(&access, &here.dentry)
+        })?;
     }
     detach(inode, &here)
 }

@@ -8,17 +8,15 @@ use super::{
     node::Layer,
     work,
 };
-use crate::{
-    bindings,
-    vfs::{
-        dentry::Dentry,
-        errno::{EOPNOTSUPP, ENAMETOOLONG},
-        file::KernelFile,
-        mode::Mode,
-        mount::WriteAccess,
-        name::{Name, NAME_MAX},
-        namei::{self, Creating, Removing},
-    },
+use crate::vfs::{
+    dentry::Dentry,
+    errno::{ENAMETOOLONG, EOPNOTSUPP},
+    file::KernelFile,
+    flags,
+    mode::Mode,
+    mount::WriteAccess,
+    name::{Name, NAME_MAX},
+    namei::{self, Creating, Removing},
 };
 use kernel::{prelude::*, sync::aref::ARef};
 
@@ -103,8 +101,11 @@ pub(crate) fn hidden_name(branch: &Branch, dentry: &Dentry) -> Result<HiddenName
         bytes: [0; NAME_MAX + 1],
         len: 0,
     };
-    if dentry.inode().is_some_and(|inode| inode.mode().is_regular()) {
-        let file = KernelFile::open(branch.at(dentry), bindings::O_RDONLY)?;
+    if dentry
+        .inode()
+        .is_some_and(|inode| inode.mode().is_regular())
+    {
+        let file = KernelFile::open(branch.at(dentry), flags::O_RDONLY)?;
         name.len = file.read_at(&mut name.bytes, 0)?;
     }
     Ok(name)
@@ -130,9 +131,7 @@ pub(crate) fn create(access: &WriteAccess<'_>, dir: &Layer, name: &Name) -> Resu
             let made = Creating::start(access, &dir.dentry, target)?.link(temporary.dentry());
             match made {
                 Ok(_) => Ok(()),
-                Err(e) if e == EPERM || e == EOPNOTSUPP => {
-                    temporary.move_to(&dir.dentry, target)
-                }
+                Err(e) if e == EPERM || e == EOPNOTSUPP => temporary.move_to(&dir.dentry, target),
                 Err(e) => Err(e),
             }
         }

@@ -6,18 +6,16 @@
 //! What a crash leaves in it is swept at the next mount.
 
 use super::{branch::Branch, names, tree};
-use crate::{
-    bindings,
-    vfs::{
-        dentry::Dentry,
-        errno::ENOTEMPTY,
-        file::KernelFile,
-        mode::Mode,
-        mount::WriteAccess,
-        name::Name,
-        namei::{self, Creating, Removing},
-        rename::Renaming,
-    },
+use crate::vfs::{
+    dentry::Dentry,
+    errno::ENOTEMPTY,
+    file::KernelFile,
+    flags,
+    mode::Mode,
+    mount::WriteAccess,
+    name::Name,
+    namei::{self, Creating, Removing},
+    rename::Renaming,
 };
 use kernel::{
     prelude::*,
@@ -127,7 +125,6 @@ impl<'a> Temporary<'a> {
         self.moved = true;
         Ok(())
     }
-
 }
 
 impl Drop for Temporary<'_> {
@@ -157,7 +154,7 @@ pub(crate) fn file_with<'a>(
 ) -> Result<Temporary<'a>> {
     let temporary = Temporary::make(access, branch, |creating| creating.create(mode))?;
     let path = branch.at(temporary.dentry());
-    let file = KernelFile::open(path, bindings::O_WRONLY | bindings::O_LARGEFILE)?;
+    let file = KernelFile::open(path, flags::O_WRONLY | flags::O_LARGEFILE)?;
     file.write_all_at(contents, 0)?;
     drop(file);
     Ok(temporary)
@@ -174,14 +171,7 @@ pub(crate) fn discard(
     let work = dir(access, branch)?;
     let away = fresh_name();
     let away = Name::new(away.as_bytes())?;
-    let renaming = Renaming::start(
-        access,
-        dir_of,
-        name,
-        &work,
-        away,
-        bindings::RENAME_NOREPLACE,
-    )?;
+    let renaming = Renaming::start(access, dir_of, name, &work, away, flags::RENAME_NOREPLACE)?;
     let moved: ARef<Dentry> = renaming.source().into();
     renaming.commit()?;
     // Nobody looks for anything in it any more: what somebody put there meanwhile, past the union,

@@ -4,10 +4,11 @@
 //!
 //! C header: [`include/linux/posix_acl.h`](srctree/include/linux/posix_acl.h)
 
-use super::{
-    dentry::Dentry, idmap::Idmap, inode::Inode, mount::WriteAccess, path::Path,
+use super::{dentry::Dentry, idmap::Idmap, inode::Inode, mount::WriteAccess, path::Path};
+use crate::{
+    bindings,
+    vfs::errno::{ENODATA, EOPNOTSUPP},
 };
-use crate::{bindings, vfs::errno::{ENODATA, EOPNOTSUPP}};
 use core::ptr::NonNull;
 use kernel::{
     error::{from_err_ptr, to_result},
@@ -108,7 +109,8 @@ impl Acl {
     /// The ACL of `inode` for a permission check, without the path that leads there.
     pub(crate) fn of_inode(inode: &Inode, acl_type: AclType) -> Result<Option<Self>> {
         // SAFETY: The inode is alive.
-        let acl = from_err_ptr(unsafe { bindings::get_inode_acl(inode.as_ptr(), acl_type.to_raw()) })?;
+        let acl =
+            from_err_ptr(unsafe { bindings::get_inode_acl(inode.as_ptr(), acl_type.to_raw()) })?;
         // SAFETY: The call returned a count, or null.
         Ok(unsafe { Self::from_owned(acl) })
     }

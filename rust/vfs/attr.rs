@@ -25,14 +25,6 @@ impl Attr {
         Self(pin_init::zeroed())
     }
 
-    /// Asks for a size.
-    pub(crate) fn size(size: i64) -> Self {
-        let mut attr = Self::empty();
-        attr.0.ia_valid = bindings::ATTR_SIZE;
-        attr.0.ia_size = size;
-        attr
-    }
-
     /// Asks for permission bits.
     pub(crate) fn mode(mode: Mode) -> Self {
         let mut attr = Self::empty();
@@ -176,11 +168,7 @@ pub(crate) fn copy_flags(source: Path<'_>, access: &WriteAccess<'_>, target: &De
     new.flags |= flags;
     // SAFETY: All are valid during the call; the structure is ours.
     to_result(unsafe {
-        bindings::vfs_fileattr_set(
-            to.idmap().as_ptr(),
-            target.as_ptr(),
-            (&raw mut new).cast(),
-        )
+        bindings::vfs_fileattr_set(to.idmap().as_ptr(), target.as_ptr(), (&raw mut new).cast())
     })
 }
 

@@ -57,12 +57,6 @@ impl<'a, T: FileSystem> Iocb<'a, T> {
         // SAFETY: The control block holds a reference to its file.
         unsafe { FsFile::from_raw((*self.0).ki_filp) }
     }
-
-    /// The `IOCB_*` flags.
-    pub(crate) fn flags(&self) -> u32 {
-        // SAFETY: The control block is valid.
-        unsafe { (*self.0).ki_flags as u32 }
-    }
 }
 
 fn count(ret: isize) -> Result<isize> {

@@ -4,9 +4,7 @@
 //!
 //! C header: [`include/linux/cred.h`](srctree/include/linux/cred.h)
 
-use super::{
-    dentry::DEntry, idmap::Idmap, inode::INode, mode::Mode, super_block::FileSystem,
-};
+use super::{dentry::DEntry, idmap::Idmap, inode::INode, mode::Mode, super_block::FileSystem};
 use crate::bindings;
 use core::ptr::NonNull;
 use kernel::{cred::Credential, error::to_result, prelude::*, sync::aref::ARef};

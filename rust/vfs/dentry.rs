@@ -129,7 +129,12 @@ impl Dentry {
         };
         // SAFETY: The dentry is alive; `d_lock` keeps its name from changing.
         unsafe {
-            let lock = (&raw mut (*self.as_ptr()).d_lockref.__bindgen_anon_1.__bindgen_anon_1.lock).cast();
+            let lock = (&raw mut (*self.as_ptr())
+                .d_lockref
+                .__bindgen_anon_1
+                .__bindgen_anon_1
+                .lock)
+                .cast();
             bindings::spin_lock(lock);
             let name = &raw const (*self.as_ptr()).__bindgen_anon_1.d_name;
             let len = ((*name).__bindgen_anon_1.__bindgen_anon_1.len as usize).min(NAME_MAX);
@@ -196,7 +201,8 @@ impl<T: FileSystem> DEntry<T> {
     /// The inode, unless the dentry is negative.
     pub(crate) fn node(&self) -> Option<&INode<T>> {
         // SAFETY: The inode of a dentry of `T` is one of `T`, and is not new once instantiated.
-        self.inode().map(|inode| unsafe { INode::from_raw(inode.as_ptr()) })
+        self.inode()
+            .map(|inode| unsafe { INode::from_raw(inode.as_ptr()) })
     }
 
     /// The inode of a dentry that an operation was called with for what it names. `ESTALE` if it
@@ -228,7 +234,8 @@ impl<T: FileSystem> DEntry<T> {
             }
         })?;
         // SAFETY: A child of a dentry of `T` is one of `T`, and the count is ours.
-        let child: ARef<DEntry<T>> = unsafe { ARef::from_raw(NonNull::new_unchecked(child.cast())) };
+        let child: ARef<DEntry<T>> =
+            unsafe { ARef::from_raw(NonNull::new_unchecked(child.cast())) };
         Ok(child.is_positive().then_some(child))
     }
 
@@ -356,7 +363,10 @@ impl<'a, T: FileSystem> Locked<'a, T> {
     /// The name of `child` in this directory. `ESTALE` if it is in another.
     pub(crate) fn name_of<'b>(&'b self, child: &'b DEntry<T>) -> Result<&'b Name> {
         let parent = child.parent_entry();
-        if !parent.node().is_some_and(|inode| core::ptr::eq(inode, self.get())) {
+        if !parent
+            .node()
+            .is_some_and(|inode| core::ptr::eq(inode, self.get()))
+        {
             return Err(ESTALE);
         }
         // SAFETY: The directory is locked, by the type, and the dentry is in it.

@@ -32,10 +32,7 @@ macro_rules! errno {
 errno! {
     ENAMETOOLONG, "File name too long.";
     ENOTEMPTY, "Directory not empty.";
-    ELOOP, "Too many symbolic links encountered.";
     ENODATA, "No data available.";
     EOPNOTSUPP, "Operation not supported on transport endpoint.";
     ESTALE, "Stale file handle.";
-    EDQUOT, "Quota exceeded.";
-    EUCLEAN, "Structure needs cleaning.";
 }

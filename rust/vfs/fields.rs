@@ -54,18 +54,6 @@ impl<T: FileSystem> INode<T> {
         }
     }
 
-    /// Whether the times that `stat` shows differ from those of `real`.
-    pub(crate) fn times_differ(&self, real: &Inode) -> bool {
-        let (to, from) = (self.as_ptr(), real.as_ptr());
-        // SAFETY: Both inodes are alive; a torn read at worst causes one needless copy.
-        unsafe {
-            (*to).i_mtime_sec != (*from).i_mtime_sec
-                || (*to).i_mtime_nsec != (*from).i_mtime_nsec
-                || (*to).i_ctime_sec != (*from).i_ctime_sec
-                || (*to).i_ctime_nsec != (*from).i_ctime_nsec
-        }
-    }
-
     /// Sets the link count that `stat` shows.
     pub(crate) fn set_nlink(&self, nlink: u32) {
         // SAFETY: The inode is alive.

@@ -242,9 +242,7 @@ impl KernelFile {
     /// Writes a range out; only what is needed to read it back if `data_only`.
     pub(crate) fn sync_range(&self, start: i64, end: i64, data_only: bool) -> Result {
         // SAFETY: The file is alive.
-        to_result(unsafe {
-            bindings::vfs_fsync_range(self.as_ptr(), start, end, data_only.into())
-        })
+        to_result(unsafe { bindings::vfs_fsync_range(self.as_ptr(), start, end, data_only.into()) })
     }
 
     /// Sets the size.
@@ -286,7 +284,12 @@ impl KernelFile {
             let rest = &mut buf[done..];
             // SAFETY: The file is alive, the buffer as long as it says.
             let ret = unsafe {
-                bindings::kernel_read(self.as_ptr(), rest.as_mut_ptr().cast(), rest.len(), &mut pos)
+                bindings::kernel_read(
+                    self.as_ptr(),
+                    rest.as_mut_ptr().cast(),
+                    rest.len(),
+                    &mut pos,
+                )
             };
             to_result(ret.min(0) as c_int)?;
             if ret == 0 {

@@ -44,11 +44,20 @@ pub(crate) trait Operations: Sized + 'static {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
     /// Writes.
-    fn write(_data: &Self::Data, _iocb: &Iocb<'_, Self::Fs>, _iter: &mut Iter<'_>) -> Result<isize> {
+    fn write(
+        _data: &Self::Data,
+        _iocb: &Iocb<'_, Self::Fs>,
+        _iter: &mut Iter<'_>,
+    ) -> Result<isize> {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
     /// `lseek(2)`.
-    fn seek(_data: &Self::Data, _file: &FsFile<Self::Fs>, _offset: i64, _whence: u32) -> Result<i64> {
+    fn seek(
+        _data: &Self::Data,
+        _file: &FsFile<Self::Fs>,
+        _offset: i64,
+        _whence: u32,
+    ) -> Result<i64> {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
     /// `getdents(2)`.
@@ -138,13 +147,6 @@ impl<T: FileSystem> Ops<T> {
     }
 }
 
-/// The data of an open file of `O`'s, if it is one.
-pub(crate) fn data_of<O: Operations>(file: &FsFile<O::Fs>) -> &O::Data {
-    // SAFETY: A file that was opened through the table of `O` has a box of `O::Data`; callers get
-    // an `FsFile` only from the operations of its table.
-    unsafe { &*(*file.as_ptr()).private_data.cast() }
-}
-
 /// Whether `inode`'s files are served by the table of `O`.
 fn is_served_by<O: Operations>(file: *mut bindings::file) -> bool {
     // SAFETY: The file is alive.
@@ -189,6 +191,8 @@ impl<O: Operations> Table<O> {
         owner: crate::THIS_MODULE.as_ptr(),
         open: Some(Self::open),
         release: Some(Self::release),
+        // Without this, reading a directory would be refused with another errno than anywhere else.
+        read: if_has!(HAS_ITERATE, bindings::generic_read_dir),
         read_iter: if_has!(HAS_READ, Self::read_iter),
         write_iter: if_has!(HAS_WRITE, Self::write_iter),
         llseek: if_has!(HAS_SEEK, Self::llseek),
@@ -267,7 +271,14 @@ impl<O: Operations> Table<O> {
 
     unsafe extern "C" fn llseek(file: *mut bindings::file, offset: i64, whence: c_int) -> i64 {
         // SAFETY: See above.
-        let ret = unsafe { O::seek(Self::data(file), FsFile::from_raw(file), offset, whence as u32) };
+        let ret = unsafe {
+            O::seek(
+                Self::data(file),
+                FsFile::from_raw(file),
+                offset,
+                whence as u32,
+            )
+        };
         ret.unwrap_or_else(|e| e.to_errno().into())
     }
 
@@ -277,7 +288,11 @@ impl<O: Operations> Table<O> {
     ) -> c_int {
         // SAFETY: See above; the context is the caller's, for this call.
         from_result(|| unsafe {
-            O::iterate(Self::data(file), FsFile::from_raw(file), &mut Emitter::from_raw(ctx))?;
+            O::iterate(
+                Self::data(file),
+                FsFile::from_raw(file),
+                &mut Emitter::from_raw(ctx),
+            )?;
             Ok(0)
         })
     }
@@ -288,7 +303,11 @@ impl<O: Operations> Table<O> {
     ) -> c_int {
         // SAFETY: See above; the mapping is being set up under the mmap write lock.
         from_result(|| unsafe {
-            O::mmap(Self::data(file), FsFile::from_raw(file), NewMapping::from_raw(vma))?;
+            O::mmap(
+                Self::data(file),
+                FsFile::from_raw(file),
+                NewMapping::from_raw(vma),
+            )?;
             Ok(0)
         })
     }
@@ -323,7 +342,13 @@ impl<O: Operations> Table<O> {
     ) -> c_int {
         // SAFETY: See above.
         from_result(|| unsafe {
-            O::sync(Self::data(file), FsFile::from_raw(file), start, end, data_only != 0)?;
+            O::sync(
+                Self::data(file),
+                FsFile::from_raw(file),
+                start,
+                end,
+                data_only != 0,
+            )?;
             Ok(0)
         })
     }
@@ -378,7 +403,13 @@ impl<O: Operations> Table<O> {
     ) -> c_long {
         // SAFETY: See above.
         let ret = unsafe {
-            O::allocate(Self::data(file), FsFile::from_raw(file), mode as u32, offset, len)
+            O::allocate(
+                Self::data(file),
+                FsFile::from_raw(file),
+                mode as u32,
+                offset,
+                len,
+            )
         };
         ret.map_or_else(|e| e.to_errno() as c_long, |()| 0)
     }

@@ -70,11 +70,6 @@ impl Log {
         self.put(b'e', args);
     }
 
-    /// Says what is odd about the request.
-    pub(crate) fn warn(&self, args: fmt::Arguments<'_>) {
-        self.put(b'w', args);
-    }
-
     fn put(&self, level: u8, args: fmt::Arguments<'_>) {
         // SAFETY: The context outlives the log, which is only lent to its callbacks; `%pA` takes a
         // pointer to `fmt::Arguments`.
@@ -148,7 +143,12 @@ impl<C: Context> Table<C> {
     ) -> c_int {
         from_result(|| {
             // SAFETY: The VFS calls with a valid parameter, whose key is a C string.
-            let (key, value) = unsafe { (CStr::from_char_ptr((*param.cast::<bindings::fs_parameter_full>()).key), value(fc, param)?) };
+            let (key, value) = unsafe {
+                (
+                    CStr::from_char_ptr((*param.cast::<bindings::fs_parameter_full>()).key),
+                    value(fc, param)?,
+                )
+            };
             // SAFETY: The context is ours.
             if unsafe { Self::context(fc) }.parse(&Log(fc), key, value)? {
                 Ok(0)

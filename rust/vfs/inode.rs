@@ -7,7 +7,7 @@
 use super::{
     file_ops, inode_ops, lockdep,
     mode::Mode,
-    super_block::{AnySuperBlock, FileSystem, SuperBlock},
+    super_block::{FileSystem, SuperBlock},
 };
 use crate::{bindings, vfs::idmap::Idmap};
 use core::{
@@ -118,12 +118,6 @@ impl Inode {
         }
     }
 
-    /// The super block that the inode is on.
-    pub(crate) fn super_block(&self) -> &AnySuperBlock {
-        // SAFETY: An inode does not outlive its super block.
-        unsafe { AnySuperBlock::from_raw((*self.as_ptr()).i_sb) }
-    }
-
     /// Whether the filesystem stores POSIX ACLs on this inode.
     pub(crate) fn has_posix_acl(&self) -> bool {
         // SAFETY: The inode and its super block are alive.
@@ -134,7 +128,9 @@ impl Inode {
     /// says; `ECHILD` if `MAY_NOT_BLOCK` is asked and the answer needs sleeping.
     pub(crate) fn permission(&self, idmap: &Idmap, mask: u32) -> Result {
         // SAFETY: Both are valid during the call.
-        to_result(unsafe { bindings::inode_permission(idmap.as_ptr(), self.as_ptr(), mask as c_int) })
+        to_result(unsafe {
+            bindings::inode_permission(idmap.as_ptr(), self.as_ptr(), mask as c_int)
+        })
     }
 
     /// Checks `mask` against the mode and the ACL that this inode itself has cached or can get.
@@ -252,7 +248,11 @@ impl<T: FileSystem> INode<T> {
     pub(crate) fn data(&self) -> &T::INodeData {
         // SAFETY: The inode is in a `Container<T>`, as `alloc_inode` makes them, and ready, as it
         // is not new.
-        unsafe { (*self.as_ptr().cast::<Container<T>>()).data.assume_init_ref() }
+        unsafe {
+            (*self.as_ptr().cast::<Container<T>>())
+                .data
+                .assume_init_ref()
+        }
     }
 
     /// Takes the inode out of the cache: the next `iget` of its number makes another one.
@@ -325,14 +325,6 @@ impl<T: FileSystem> SuperBlock<T> {
             // SAFETY: The inode is of a super block of `T`, not new, and the count is ours.
             Ok(Iget::Cached(unsafe { ARef::from_raw(inode.cast()) }))
         }
-    }
-
-    /// Finds the inode with number `ino` if it is cached, without waiting for one being made.
-    pub(crate) fn ilookup(&self, ino: u64) -> Option<ARef<INode<T>>> {
-        // SAFETY: The super block is alive.
-        let inode = unsafe { bindings::ilookup(self.as_ptr(), ino) };
-        // SAFETY: `ilookup` waits for new inodes; the count is ours.
-        NonNull::new(inode).map(|inode| unsafe { ARef::from_raw(inode.cast()) })
     }
 }
 
@@ -419,11 +411,13 @@ impl Cache {
     }
 
     /// `->alloc_inode` of a super block of `T`.
-    pub(super) fn alloc<T: FileSystem>(&self, sb: *mut bindings::super_block) -> *mut bindings::inode {
+    pub(super) fn alloc<T: FileSystem>(
+        &self,
+        sb: *mut bindings::super_block,
+    ) -> *mut bindings::inode {
         // SAFETY: The cache and the super block are valid.
-        let container: *mut Container<T> = unsafe {
-            bindings::alloc_inode_sb(sb, self.0.as_ptr(), bindings::GFP_KERNEL).cast()
-        };
+        let container: *mut Container<T> =
+            unsafe { bindings::alloc_inode_sb(sb, self.0.as_ptr(), bindings::GFP_KERNEL).cast() };
         if container.is_null() {
             return core::ptr::null_mut();
         }

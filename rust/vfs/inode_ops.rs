@@ -57,7 +57,10 @@ pub(crate) trait Operations: Sized + 'static {
     type Fs: FileSystem;
 
     /// Finds `dentry`'s name in `dir`.
-    fn lookup(_dir: &INode<Self::Fs>, _dentry: InLookup<'_, Self::Fs>) -> Result<Spliced<Self::Fs>> {
+    fn lookup(
+        _dir: &INode<Self::Fs>,
+        _dentry: InLookup<'_, Self::Fs>,
+    ) -> Result<Spliced<Self::Fs>> {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
     /// The target of the symbolic link `inode`.
@@ -122,7 +125,12 @@ pub(crate) trait Operations: Sized + 'static {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
     /// Reads attributes in `mask` (`STATX_*`), under `AT_*` flags.
-    fn getattr(_idmap: &Idmap, _dentry: &DEntry<Self::Fs>, _mask: u32, _flags: u32) -> Result<Stat> {
+    fn getattr(
+        _idmap: &Idmap,
+        _dentry: &DEntry<Self::Fs>,
+        _mask: u32,
+        _flags: u32,
+    ) -> Result<Stat> {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
     /// Lists the names of extended attributes.
@@ -270,7 +278,9 @@ impl<O: Operations> Table<O> {
     ) -> *mut bindings::posix_acl {
         let walk = if rcu { Walk::Rcu } else { Walk::Ref };
         // SAFETY: A live inode, protected by RCU if `rcu`.
-        Acl::into_c(unsafe { O::get_inode_acl(INode::from_raw(inode), AclType::new(acl_type), walk) })
+        Acl::into_c(unsafe {
+            O::get_inode_acl(INode::from_raw(inode), AclType::new(acl_type), walk)
+        })
     }
 
     unsafe extern "C" fn get_acl(
@@ -280,7 +290,11 @@ impl<O: Operations> Table<O> {
     ) -> *mut bindings::posix_acl {
         // SAFETY: Live objects.
         Acl::into_c(unsafe {
-            O::get_acl(Idmap::from_raw(idmap), DEntry::from_raw(dentry), AclType::new(acl_type))
+            O::get_acl(
+                Idmap::from_raw(idmap),
+                DEntry::from_raw(dentry),
+                AclType::new(acl_type),
+            )
         })
     }
 
@@ -310,7 +324,12 @@ impl<O: Operations> Table<O> {
         dentry: *mut bindings::dentry,
     ) -> Negative<'a, O::Fs> {
         // SAFETY: By the contract of this function.
-        unsafe { Negative::assume(Locked::assume(INode::from_raw(dir)), DEntry::from_raw(dentry)) }
+        unsafe {
+            Negative::assume(
+                Locked::assume(INode::from_raw(dir)),
+                DEntry::from_raw(dentry),
+            )
+        }
     }
 
     unsafe extern "C" fn create(
@@ -322,7 +341,11 @@ impl<O: Operations> Table<O> {
     ) -> c_int {
         // SAFETY: `dir` is locked, `dentry` a negative child.
         from_result(|| unsafe {
-            O::create(Idmap::from_raw(idmap), Self::negative(dir, dentry), Mode(mode))?;
+            O::create(
+                Idmap::from_raw(idmap),
+                Self::negative(dir, dentry),
+                Mode(mode),
+            )?;
             Ok(0)
         })
     }
@@ -339,13 +362,13 @@ impl<O: Operations> Table<O> {
         })
     }
 
-    unsafe extern "C" fn unlink(
-        dir: *mut bindings::inode,
-        dentry: *mut bindings::dentry,
-    ) -> c_int {
+    unsafe extern "C" fn unlink(dir: *mut bindings::inode, dentry: *mut bindings::dentry) -> c_int {
         // SAFETY: `dir` is locked.
         from_result(|| unsafe {
-            O::unlink(&Locked::assume(INode::from_raw(dir)), DEntry::from_raw(dentry))?;
+            O::unlink(
+                &Locked::assume(INode::from_raw(dir)),
+                DEntry::from_raw(dentry),
+            )?;
             Ok(0)
         })
     }
@@ -387,7 +410,10 @@ impl<O: Operations> Table<O> {
     unsafe extern "C" fn rmdir(dir: *mut bindings::inode, dentry: *mut bindings::dentry) -> c_int {
         // SAFETY: `dir` is locked.
         from_result(|| unsafe {
-            O::rmdir(&Locked::assume(INode::from_raw(dir)), DEntry::from_raw(dentry))?;
+            O::rmdir(
+                &Locked::assume(INode::from_raw(dir)),
+                DEntry::from_raw(dentry),
+            )?;
             Ok(0)
         })
     }
@@ -401,7 +427,12 @@ impl<O: Operations> Table<O> {
     ) -> c_int {
         // SAFETY: `dir` is locked, `dentry` a negative child.
         from_result(|| unsafe {
-            O::mknod(Idmap::from_raw(idmap), Self::negative(dir, dentry), Mode(mode), dev)?;
+            O::mknod(
+                Idmap::from_raw(idmap),
+                Self::negative(dir, dentry),
+                Mode(mode),
+                dev,
+            )?;
             Ok(0)
         })
     }
@@ -435,7 +466,11 @@ impl<O: Operations> Table<O> {
     ) -> c_int {
         // SAFETY: Live objects.
         from_result(|| unsafe {
-            O::setattr(Idmap::from_raw(idmap), DEntry::from_raw(dentry), Attr(*attr))?;
+            O::setattr(
+                Idmap::from_raw(idmap),
+                DEntry::from_raw(dentry),
+                Attr(*attr),
+            )?;
             Ok(0)
         })
     }
@@ -511,7 +546,8 @@ impl<O: Operations> Table<O> {
                 let dentry = (*file).__bindgen_anon_1.f_path.dentry;
                 bindings::d_mark_tmpfile(file, inode.as_ptr());
                 bindings::d_instantiate(dentry, ARef::into_raw(inode).as_ptr().cast());
-                (*file).f_mode |= bindings::FMODE_OPENED;
+                // The inode's own open operation makes it an open file.
+                kernel::error::to_result(bindings::finish_open(file, dentry, None))?;
             }
             Ok(0)
         })

@@ -25,6 +25,7 @@ pub(crate) mod errno;
 pub(crate) mod fields;
 pub(crate) mod file;
 pub(crate) mod file_ops;
+pub(crate) mod flags;
 pub(crate) mod fs_context;
 pub(crate) mod idmap;
 pub(crate) mod inode;

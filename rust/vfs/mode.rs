@@ -4,8 +4,6 @@
 //!
 //! C header: [`include/uapi/linux/stat.h`](srctree/include/uapi/linux/stat.h)
 
-use crate::bindings;
-
 /// A `umode_t`: the type of an inode and its permission bits.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Mode(pub(crate) u16);
@@ -64,20 +62,5 @@ impl Mode {
     /// Whether both are of the same file type.
     pub(crate) fn same_type(self, other: Self) -> bool {
         self.0 & S_IFMT == other.0 & S_IFMT
-    }
-}
-
-impl FileType {
-    /// The `DT_*` value of a directory entry of this type.
-    pub(crate) fn dirent_type(self) -> u32 {
-        match self {
-            FileType::Regular => bindings::DT_REG,
-            FileType::Directory => bindings::DT_DIR,
-            FileType::Symlink => bindings::DT_LNK,
-            FileType::CharDevice => bindings::DT_CHR,
-            FileType::BlockDevice => bindings::DT_BLK,
-            FileType::Fifo => bindings::DT_FIFO,
-            FileType::Socket => bindings::DT_SOCK,
-        }
     }
 }

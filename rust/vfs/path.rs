@@ -81,7 +81,11 @@ impl PathBuf {
         let mut path = MaybeUninit::<bindings::path>::uninit();
         // SAFETY: `name` is a C string, and `path` is written when the call succeeds.
         to_result(unsafe {
-            bindings::kern_path(name.as_char_ptr(), bindings::LOOKUP_FOLLOW, path.as_mut_ptr())
+            bindings::kern_path(
+                name.as_char_ptr(),
+                bindings::LOOKUP_FOLLOW,
+                path.as_mut_ptr(),
+            )
         })?;
         // SAFETY: The call succeeded, so `path` is initialised and owns its two references.
         Ok(unsafe { Self::from_raw_owned(path.assume_init()) })

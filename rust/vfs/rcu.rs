@@ -92,11 +92,6 @@ impl<T: Send + Sync> RcuArc<T> {
     fn into_raw(self) -> *mut Node<T> {
         ManuallyDrop::new(self).0.as_ptr()
     }
-
-    /// Whether both refer to the same allocation.
-    pub(crate) fn ptr_eq(&self, other: &Self) -> bool {
-        self.0 == other.0
-    }
 }
 
 impl<T: Send + Sync> Deref for RcuArc<T> {
@@ -144,9 +139,7 @@ impl<T: Send + Sync> Slot<T> {
     /// A slot with a value published, or none.
     pub(crate) fn new(value: Option<RcuArc<T>>) -> Self {
         // INVARIANT: The count of `value` moves to the slot.
-        Self(Atomic::new(
-            value.map_or(ptr::null_mut(), RcuArc::into_raw),
-        ))
+        Self(Atomic::new(value.map_or(ptr::null_mut(), RcuArc::into_raw)))
     }
 
     /// Borrows the published value for as long as the RCU read-side critical section lasts.

@@ -63,8 +63,6 @@ pub(crate) struct Entry<'a> {
     pub(crate) ino: u64,
     /// `DT_*`.
     pub(crate) dirent_type: u32,
-    /// Where this entry is.
-    pub(crate) position: i64,
 }
 
 #[repr(C)]
@@ -78,7 +76,7 @@ unsafe extern "C" fn actor(
     ctx: *mut bindings::dir_context,
     name: *const c_char,
     len: c_int,
-    position: i64,
+    _position: i64,
     ino: u64,
     dirent_type: c_uint,
 ) -> bool {
@@ -92,7 +90,6 @@ unsafe extern "C" fn actor(
         name,
         ino,
         dirent_type: dirent_type & bindings::S_DT_MASK,
-        position,
     })
 }
 

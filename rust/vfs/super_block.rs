@@ -19,7 +19,7 @@ use kernel::{
     prelude::*,
     seq_file::SeqFile,
     sync::{aref::ARef, Arc},
-    types::{ForeignOwnable, Opaque},
+    types::Opaque,
 };
 
 /// A filesystem.
@@ -291,10 +291,7 @@ impl<T: FileSystem> SuperTable<T> {
     ) -> c_int {
         // SAFETY: The VFS calls with valid pointers.
         unsafe {
-            T::show_options(
-                DEntry::<T>::from_raw(root).sb(),
-                SeqFile::from_raw(seq),
-            );
+            T::show_options(DEntry::<T>::from_raw(root).sb(), SeqFile::from_raw(seq));
         }
         0
     }

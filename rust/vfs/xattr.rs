@@ -85,8 +85,8 @@ impl<H: Handler> Table<H> {
     ) -> c_int {
         // SAFETY: As above; a null `value` asks for removal.
         from_result(|| unsafe {
-            let value = (!value.is_null())
-                .then(|| core::slice::from_raw_parts(value.cast::<u8>(), size));
+            let value =
+                (!value.is_null()).then(|| core::slice::from_raw_parts(value.cast::<u8>(), size));
             H::set(
                 DEntry::from_raw(dentry),
                 CStr::from_char_ptr(name),
@@ -150,28 +150,30 @@ fn length(ret: isize) -> Result<usize> {
     Ok(ret as usize)
 }
 
+/// The start of a buffer; null, which asks for the length only, for an empty one.
+fn start(buf: &mut [u8]) -> *mut u8 {
+    if buf.is_empty() {
+        core::ptr::null_mut()
+    } else {
+        buf.as_mut_ptr()
+    }
+}
+
 fn list(path: Path<'_>, buf: &mut [u8]) -> Result<usize> {
     // SAFETY: `path` is valid during the call, the buffer as long as it says.
-    length(unsafe {
-        bindings::vfs_listxattr(path.dentry.as_ptr(), buf.as_mut_ptr().cast(), buf.len())
-    })
+    length(unsafe { bindings::vfs_listxattr(path.dentry.as_ptr(), start(buf).cast(), buf.len()) })
 }
 
 /// Reads the attribute `name` at `path` into `buf`; returns the length of the value. With an empty
 /// `buf` only asks for the length.
 pub(crate) fn get(path: Path<'_>, name: &CStr, buf: &mut [u8]) -> Result<usize> {
-    let ptr = if buf.is_empty() {
-        core::ptr::null_mut()
-    } else {
-        buf.as_mut_ptr()
-    };
     // SAFETY: `path` is valid during the call, the buffer as long as it says.
     length(unsafe {
         bindings::vfs_getxattr(
             path.idmap().as_ptr(),
             path.dentry.as_ptr(),
             name.as_char_ptr(),
-            ptr.cast(),
+            start(buf).cast(),
             buf.len(),
         )
     })

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Numbers that the VFS and user space have names for.
+
+// Flags of `open(2)`: [`include/uapi/asm-generic/fcntl.h`](srctree/include/uapi/asm-generic/fcntl.h).
+pub(crate) use crate::bindings::{
+    O_APPEND, O_CREAT, O_DIRECT, O_DIRECTORY, O_EXCL, O_LARGEFILE, O_NOATIME, O_NOCTTY, O_NONBLOCK,
+    O_RDONLY, O_RDWR, O_TMPFILE, O_TRUNC, O_WRONLY,
+};
+// Ways to seek: `lseek(2)`.
+pub(crate) use crate::bindings::{SEEK_CUR, SEEK_DATA, SEEK_HOLE, SEEK_SET};
+// Flags of `renameat2(2)`.
+pub(crate) use crate::bindings::{RENAME_EXCHANGE, RENAME_NOREPLACE};
+// Flags of an I/O in progress.
+pub(crate) use crate::bindings::{IOCB_DSYNC, IOCB_SYNC};
+// Types of directory entries: `readdir(3)`.
+pub(crate) use crate::bindings::DT_DIR;
+// Flags of a filesystem type.
+pub(crate) use crate::bindings::FS_ALLOW_IDMAP;
+// Flags of an open that the kernel does for itself.
+pub(crate) use crate::bindings::FMODE_NONOTIFY_FLAG;
