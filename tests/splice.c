@@ -131,9 +131,11 @@ TEST_F(u, clone)
 	int lower = open("ro/f", O_RDONLY);
 
 	err = E(ioctl(ref, FICLONE, lower));
-	EXPECT_EQ(err, E(ioctl(out, FICLONE, in)));
-	if (err)
+	if (err) {
+		EXPECT_GT(0, E(ioctl(out, FICLONE, in)));
 		SKIP(return, "%s cannot share blocks", test_fs());
+	}
+	ASSERT_EQ(0, E(ioctl(out, FICLONE, in)));
 	EXPECT_EQ(self->sum, checksum("u/copy"));
 	ASSERT_EQ(1, E(pwrite(out, "X", 1, 0)));
 	EXPECT_EQ(self->sum, checksum("u/f"));

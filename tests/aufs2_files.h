@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the tests written in C look at files with: helpers whose results are
+ * printed whole when an EXPECT_ fails.  See aufs2.h.
+ */
+#ifndef AUFS2_TEST_FILES_H
+#define AUFS2_TEST_FILES_H
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <sys/uio.h>
+#include <sys/xattr.h>
+
+#include "kselftest_harness.h"
+
+/* No program uses all of this. */
+#pragma GCC diagnostic ignored "-Wunused-function"
+
+/* The result of a system call, or -errno. */
+#define E(call) ({ long e_ = (long)(call); e_ == -1 ? -(long)errno : e_; })
+
+#define NOBODY 65534
+
+static inline bool reference(void)
+{
+	const char *r = getenv("AUFS2_TEST_REFERENCE");
+
+	return r && *r;
+}
+
+static inline bool plain(void)
+{
+	return reference() && !strcmp(getenv("AUFS2_TEST_REFERENCE"), "plain");
+}
+
+/* Skips what cannot be said in overlayfs's terms. */
+#define AUFS2_ONLY(why) do { \
+	if (reference()) \
+		SKIP(return, "not on overlayfs: " why); \
+} while (0)
+
+static inline const char *test_fs(void)
+{
+	const char *fs = getenv("AUFS2_TEST_FS");
+
+	return fs && *fs ? fs : "tmpfs";
+}
+
+static inline bool on_tmpfs(void)
+{
+	return !strcmp(test_fs(), "tmpfs");
+}
+
+static void __attribute__((noreturn, format(printf, 1, 2)))
+skip_program(const char *fmt, ...)
+{
+	va_list ap;
+
+	printf("TAP version 13\n1..0 # SKIP ");
+	va_start(ap, fmt);
+	vprintf(fmt, ap);
+	va_end(ap);
+	putchar('\n');
+	fflush(stdout);
+	_exit(KSFT_SKIP);
+}
+
+/* Runs a shell command quietly; its exit status. */
+static int __attribute__((format(printf, 1, 2)))
+shell(const char *fmt, ...)
+{
+	char cmd[8192];
+	va_list ap;
+	int status, len = snprintf(cmd, sizeof(cmd), "{ ");
+
+	va_start(ap, fmt);
+	len += vsnprintf(cmd + len, sizeof(cmd) - len, fmt, ap);
+	va_end(ap);
+	snprintf(cmd + len, sizeof(cmd) - len, "\n} >/dev/null 2>&1");
+	status = system(cmd);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+static inline bool have(const char *command)
+{
+	return shell("command -v %s", command) == 0;
+}
+
+static const char *errno_name(int err)
+{
+	return strerrorname_np(err) ?: "E?";
+}
+
+/* One of a few static buffers, so that a call can hold several results. */
+static char *buffer(void)
+{
+	static char ring[8][8192];
+	static int next;
+
+	next = (next + 1) % 8;
+	ring[next][0] = 0;
+	return ring[next];
+}
+
+static char * __attribute__((format(printf, 1, 2))) path_of(const char *fmt, ...)
+{
+	char *b = buffer();
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(b, 8192, fmt, ap);
+	va_end(ap);
+	return b;
+}
+
+/* What a short file says, or the name of the error. */
+static const char *read_file(const char *path)
+{
+	char *b = buffer();
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n, len = 0;
+
+	if (fd < 0)
+		return errno_name(errno);
+	while ((n = read(fd, b + len, 8191 - len)) > 0)
+		len += n;
+	if (n < 0)
+		strcpy(b, errno_name(errno));
+	else
+		b[len] = 0;
+	close(fd);
+	return b;
+}
+
+/* The same from a descriptor, from the start of the file. */
+static const char *read_fd(int fd)
+{
+	char *b = buffer();
+	ssize_t n = pread(fd, b, 8191, 0);
+
+	if (n < 0)
+		return errno_name(errno);
+	b[n] = 0;
+	return b;
+}
+
+static int put(const char *path, int flags, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC | flags, 0644);
+	int err = 0;
+	size_t len = strlen(text);
+
+	if (fd < 0)
+		return -errno;
+	if (write(fd, text, len) != (ssize_t)len)
+		err = errno ? -errno : -EIO;
+	if (close(fd) && !err)
+		err = -errno;
+	return err;
+}
+
+/* Makes or overwrites a file. */
+static int write_file(const char *path, const char *text)
+{
+	return put(path, O_CREAT | O_TRUNC, text);
+}
+
+/* Appends to a file that is there. */
+static int append_file(const char *path, const char *text)
+{
+	return put(path, O_APPEND, text);
+}
+
+static const char *kind_of(mode_t mode)
+{
+	switch (mode & S_IFMT) {
+	case S_IFREG: return "file";
+	case S_IFDIR: return "dir";
+	case S_IFLNK: return "symlink";
+	case S_IFCHR: return "chr";
+	case S_IFBLK: return "blk";
+	case S_IFIFO: return "fifo";
+	case S_IFSOCK: return "sock";
+	}
+	return "?";
+}
+
+/* "file", "dir", ..., or the name of the error. */
+static const char *kind(const char *path)
+{
+	struct stat st;
+
+	return lstat(path, &st) ? errno_name(errno) : kind_of(st.st_mode);
+}
+
+static struct stat st_of(const char *path)
+{
+	struct stat st;
+
+	if (lstat(path, &st))
+		memset(&st, 0, sizeof(st));
+	return st;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+	return strcmp(*(char * const *)a, *(char * const *)b);
+}
+
+/* The names of a directory but . and .., sorted, between spaces. */
+static const char *list(const char *path)
+{
+	char *names[512], *b = buffer();
+	struct dirent *de;
+	int n = 0, dots = 0, i;
+	size_t len = 0;
+	DIR *d = opendir(path);
+
+	if (!d)
+		return errno_name(errno);
+	errno = 0;
+	while ((de = readdir(d)) && n < 512) {
+		if (!strcmp(de->d_name, ".") || !strcmp(de->d_name, ".."))
+			dots++;
+		else
+			names[n++] = strdup(de->d_name);
+	}
+	if (errno)
+		len += sprintf(b + len, "%s! ", errno_name(errno));
+	closedir(d);
+	qsort(names, n, sizeof(*names), compare_names);
+	if (dots != 2)
+		len += sprintf(b, "(%d of . and ..) ", dots);
+	for (i = 0; i < n; i++) {
+		if (len + strlen(names[i]) < 8190)
+			len += sprintf(b + len, "%s%s", i ? " " : "", names[i]);
+		free(names[i]);
+	}
+	return b;
+}
+
+static uint64_t mix(uint64_t sum, const void *data, size_t len)
+{
+	const unsigned char *p = data;
+
+	while (len--)
+		sum = (sum ^ *p++) * 0x100000001b3ULL;
+	return sum;
+}
+
+#define SUM_START 0xcbf29ce484222325ULL
+
+/* A checksum of a file's contents; 0 if it cannot be read. */
+static uint64_t checksum(const char *path)
+{
+	char b[16384];
+	uint64_t sum = SUM_START;
+	int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOATIME);
+	ssize_t n;
+
+	if (fd < 0)
+		return 0;
+	while ((n = read(fd, b, sizeof(b))) > 0)
+		sum = mix(sum, b, n);
+	close(fd);
+	return n < 0 ? 0 : sum;
+}
+
+/* A checksum of everything in a tree but the times of access. */
+static uint64_t tree_checksum(const char *path)
+{
+	struct dirent *de;
+	uint64_t sum = 0;
+	DIR *d = opendir(path);
+
+	while (d && (de = readdir(d))) {
+		char sub[4096];
+		struct stat st;
+		uint64_t one = mix(SUM_START, de->d_name, strlen(de->d_name));
+
+		if (!strcmp(de->d_name, ".."))
+			continue;
+		snprintf(sub, sizeof(sub), "%s/%s", path, de->d_name);
+		if (lstat(sub, &st))
+			continue;
+		one = mix(one, &st.st_mode, sizeof(st.st_mode));
+		one = mix(one, &st.st_uid, sizeof(st.st_uid));
+		one = mix(one, &st.st_gid, sizeof(st.st_gid));
+		one = mix(one, &st.st_nlink, sizeof(st.st_nlink));
+		one = mix(one, &st.st_mtim, sizeof(st.st_mtim));
+		one = mix(one, &st.st_ctim, sizeof(st.st_ctim));
+		if (S_ISREG(st.st_mode))
+			one ^= checksum(sub) * 3;
+		if (S_ISDIR(st.st_mode) && strcmp(de->d_name, "."))
+			one ^= tree_checksum(sub) * 7;
+		sum += one;
+	}
+	if (d)
+		closedir(d);
+	return sum;
+}
+
+/* The effective user; 0 gives root's powers back. */
+static int become(uid_t uid)
+{
+	if (uid)
+		return E(setegid(uid)) ?: E(seteuid(uid));
+	return E(seteuid(0)) ?: E(setegid(0));
+}
+
+#endif /* AUFS2_TEST_FILES_H */
