@@ -1,0 +1,81 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# mount(8) command lines, word for word as their users have them, with the
+# helper mount.aufs2 where it is installed and without it.
+. "$(dirname "$(readlink -f "$0")")/lib/lib.sh"
+[ -z "$reference" ] || skip_all "not on overlayfs: the option grammar"
+need mount
+
+echo ro > ro/f
+echo ro2 > ro2/f
+echo ro2 > ro2/g
+
+# works: whether u is rw over ro over ro2.
+works() {
+	same 'f g' "$(names u)" && same ro "$(cat u/f)" && same ro2 "$(cat u/g)" &&
+		echo new > u/new && same new "$(cat rw/new)" && rm u/new && rm -f rw/new
+}
+
+# try NAME [mount's arguments]: with and without the helper.
+try() {
+	what=$1
+	shift
+	for helper in '' -i; do
+		if [ -z "$helper" ] && ! command -v mount.aufs2 > /dev/null; then
+			skip "$what, helper" "no mount.aufs2"
+			continue
+		fi
+		if check "$what${helper:+, no helper}: mount" mount $helper -t aufs2 "$@"; then
+			check "$what${helper:+, no helper}: works" works
+			check "$what${helper:+, no helper}: umount" umount u
+		fi
+	done
+}
+
+three=$area/rw=rw:$area/ro=ro:$area/ro2=ro
+try 'br:' -o "br:$three" none u
+try 'br=' -o "br=$three" none u
+try 'dirs=' -o "noatime,dirs=$three" aufs2 u
+try 'defaults' -o "br:$area/rw:$area/ro:$area/ro2" none u
+try 'rr' -o "br:$area/rw=rw:$area/ro=rr:$area/ro2=rr+wh" none u
+try 'append:' -o "br:$area/rw=rw,append:$area/ro,append:$area/ro2=ro+wh" none u
+try 'several -o' -o "br:$area/rw=rw" -o "append:$area/ro=ro" -o "append:$area/ro2=ro" none u
+try 'xino' -o "xino=/dev/shm/.xino,br=$three" none u
+try 'udba' -o "udba=reval,br=$three" none u
+try 'generic options' -o "rw,nodev,noexec,relatime,br:$three" none u
+
+# A comma is an option's end for mount(8) itself; the helper gets \, whole.
+mkdir 'a b' 'c:d'
+echo odd > 'a b/mark'
+echo odd > 'c:d/mark2'
+check 'space and colon: mount' mount -t aufs2 -o "br:$area/a b=ro:$area/c\\:d=ro" none u &&
+	check 'space and colon: list' same 'mark mark2' "$(names u)"
+umount u 2> /dev/null
+
+# fstab(5)
+printf 'none %s aufs2 br:%s=rw:%s=ro:%s=ro,noauto 0 0\n' \
+	"$area/u" "$area/rw" "$area/ro" "$area/ro2" > fstab
+check 'fstab: mount' mount -T fstab "$area/u" && check 'fstab: works' works
+umount u 2> /dev/null
+
+# What /proc/mounts shows can be given back to a remount.
+mount -t aufs2 -o "br:$three" none u
+line=$(awk -v at="$area/u" '$2 == at { print $4 }' /proc/mounts)
+check 'shown options have si=' contains ",$line" ',si='
+check 'remount with what is shown' mount -o "remount,$line" u
+check 'remount works' works
+check 'remount,ro' mount -o remount,ro u
+refused 'read-only then' sh -c "echo x > u/new"
+check 'remount,rw' mount -o remount,rw u
+check 'writable again' works
+check 'umount' umount u
+
+# The message says which branch, where mount(8) prints the kernel's log.
+refused 'missing branch' mount -t aufs2 -o "br:$area/rw=rw:$area/nowhere=ro" none u
+refused 'bad option' mount -t aufs2 -o "br:$three,nosuch" none u
+refused 'no branches' mount -t aufs2 none u
+refused 'busy' sh -c "mount -t aufs2 -o 'br:$three' none u && cd u && umount $area/u"
+cd "$area" || exit 1
+umount u 2> /dev/null
+finish

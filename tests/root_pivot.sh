@@ -1,0 +1,60 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# The union as /: pivot_root into it, work there, remount,ro, and out again.
+. "$(dirname "$(readlink -f "$0")")/lib/lib.sh"
+need busybox pivot_root
+
+mkdir -p ro/bin ro/proc ro/old ro/tmp ro/etc
+cp "$(command -v busybox)" ro/bin/busybox
+if ! ro/bin/busybox true; then skip_all "busybox does not run"; fi
+for applet in sh mount umount cat echo ls rm mkdir grep pivot_root; do
+	ln -s busybox "ro/bin/$applet"
+done
+echo low > ro/etc/conf
+if [ -n "$reference" ]; then
+	mount -t overlay -o "lowerdir=$area/ro,upperdir=$area/rw,workdir=$area/.work" none u
+else
+	mount -t aufs2 -o "br:$area/rw=rw:$area/ro=ro" none u
+fi || skip_all "cannot mount"
+
+# Static, or it takes its libraries along.
+if ! chroot u /bin/busybox true 2> /dev/null; then
+	for library in $(ldd "$(command -v busybox)" | grep -o '/[^ ]*'); do
+		mkdir -p "u/$(dirname "$library")"
+		cp -L "$library" "u/$library"
+	done
+fi
+
+cat > inside <<'END'
+cd /
+mount -t proc proc /proc || exit 10
+[ "$(cat /etc/conf)" = low ] || exit 11
+echo new > /etc/conf || exit 12
+[ "$(cat /etc/conf)" = new ] || exit 13
+mkdir /made && echo x > /made/f && rm -r /made || exit 14
+grep -q ' / / ' /proc/self/mountinfo || exit 15
+umount -l /old || exit 16
+# What runs is mapped from the union by its own name.
+grep -q ' /bin/busybox$' /proc/self/maps || exit 17
+mount -o remount,ro / || exit 18
+echo y 2> /dev/null > /etc/conf && exit 19
+[ "$(cat /etc/conf)" = new ] || exit 20
+mount -o remount,rw / || exit 21
+echo again > /etc/conf || exit 22
+umount /proc || exit 23
+exit 0
+END
+cp inside u/inside
+
+pivot() {
+	# shellcheck disable=SC2016 # expanded in there
+	unshare --mount --propagation private sh -c '
+		cd u && pivot_root . old && exec chroot . /bin/sh /inside' < /dev/null
+}
+
+check 'pivot_root, work, remount,ro (10 to 23: the line of inside)' pivot
+check 'what was written is in the branch' same again "$(cat rw/etc/conf)"
+check 'the read-only branch is not changed' same low "$(cat ro/etc/conf)"
+check 'umount' umount u
+finish
