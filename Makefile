@@ -29,12 +29,16 @@ export SUITE KERNEL AUFS2_CACHE AUFS2_MIRROR V CLIPPY W
 modules:
 	+$(Q)$(call KMAKE,modules)
 
+# A kernel which signs its modules keeps its key to itself, unless it was built
+# here: see the documentation on signing.
+NO_KEY = $(if $(wildcard $(KDIR)/certs/signing_key.pem),,CONFIG_MODULE_SIG_ALL=)
+
 .PHONY: modules_install
 modules_install:
 ifndef KDIR
 	$(error modules_install needs KDIR=, the build tree of the kernel to install for)
 endif
-	+$(Q)$(call KMAKE,modules_install)
+	+$(Q)$(call KMAKE,modules_install $(NO_KEY))
 
 .PHONY: clean
 clean:
