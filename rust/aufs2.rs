@@ -26,7 +26,6 @@ struct Aufs2 {
 
 impl kernel::InPlaceModule for Aufs2 {
     fn init(module: &'static ThisModule) -> impl PinInit<Self, Error> {
-        vfs::rcu::init();
         try_pin_init!(Self {
             registration <- vfs::super_block::Registration::new(module),
         })

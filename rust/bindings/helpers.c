@@ -214,15 +214,3 @@ int aufs2_helper_file_remove_privs(struct file *file)
 {
 	return file_remove_privs(file);
 }
-
-/* Deferred work. */
-
-void aufs2_helper_INIT_WORK(struct work_struct *work, work_func_t func)
-{
-	INIT_WORK(work, func);
-}
-
-bool aufs2_helper_schedule_work(struct work_struct *work)
-{
-	return schedule_work(work);
-}

@@ -75,8 +75,8 @@ pub(crate) fn inode_acl(
 ) -> Result<Option<Acl>> {
     if walk == Walk::Rcu {
         let guard = rcu::read_lock();
-        let stack = inode.data().stack_rcu(&guard).ok_or(ECHILD)?;
-        let real = stack.top().dentry.inode_rcu(&guard).ok_or(ECHILD)?;
+        let top = inode.data().top_rcu(&guard).ok_or(ECHILD)?;
+        let real = top.inode().ok_or(ECHILD)?;
         if !real.has_posix_acl() {
             return Ok(None);
         }

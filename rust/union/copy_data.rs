@@ -3,7 +3,7 @@
 //! What a copy-up copies: data with its holes, extended attributes, ACLs, flags.
 
 use crate::vfs::{
-    attr,
+    acl, attr,
     copy::{fatal_signal_pending, Range, RangeOp},
     dentry::Dentry,
     errno::{ENODATA, EOPNOTSUPP},
@@ -77,13 +77,15 @@ pub(crate) fn copy(source: Path<'_>, target: &KernelFile, len: i64) -> Result {
 /// Copies the extended attributes, ACLs included, of the object at `source` to `target`. Attributes
 /// that `target`'s filesystem does not know are left out, but not those that decide who may do what.
 pub(crate) fn copy_xattrs(source: Path<'_>, access: &WriteAccess<'_>, target: &Dentry) -> Result {
+    // What the directory's default ACL gave the copy is not the source's.
+    acl::clear(access, target)?;
     let names = match NameList::of(source) {
         Err(e) if e == EOPNOTSUPP => return Ok(()),
         other => other?,
     };
     for name in names.iter() {
-        if crate::vfs::acl::is_acl(name) {
-            crate::vfs::acl::copy(source, access, target, name)?;
+        if acl::is_acl(name) {
+            acl::copy(source, access, target, name)?;
             continue;
         }
         let value = match xattr::get_all(source, name) {

@@ -112,7 +112,7 @@ fn adopt(inode: &INode<Union>, found: &RcuArc<Stack>) -> Result<bool> {
     let have = node.stack()?;
     let same = core::ptr::eq(have.top().inode()?, found.top().inode()?);
     if same {
-        let stale = have.generation != found.generation || !namei::is_current(&have.top().dentry);
+        let stale = have.generation != found.generation || !have.top().dentry.is_current();
         if stale {
             node.publish(inode, &mut node.lock(), found.clone())?;
         }
@@ -175,8 +175,8 @@ fn is_current(dentry: &DEntry<Union>) -> bool {
         None => true,
         Some(inode) => inode
             .data()
-            .stack_rcu(&guard)
-            .is_some_and(|stack| namei::is_current(&stack.top().dentry)),
+            .top_rcu(&guard)
+            .is_some_and(|top| top.is_current()),
     }
 }
 

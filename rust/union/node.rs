@@ -4,7 +4,7 @@
 
 use super::{branch::Branch, instance::Union, merge::Listing};
 use crate::vfs::{
-    dentry::Dentry,
+    dentry::{Dentry, Published, RcuDentry},
     errno::ESTALE,
     inode::{INode, Inode},
     lockdep,
@@ -71,6 +71,8 @@ impl Stack {
 #[pin_data]
 pub(crate) struct Node {
     stack: Slot<Stack>,
+    /// The top object, for RCU walks.
+    top: Published,
     /// See [`Node::is_linked_below`].
     linked_below: Atomic<bool>,
     /// Held while the stack is replaced, and during a copy-up.
@@ -89,12 +91,14 @@ pub(crate) struct State {
 impl Node {
     /// The data of an inode at stacking level `depth`.
     pub(crate) fn new(stack: RcuArc<Stack>, depth: usize) -> impl PinInit<Self> {
+        let top = Published::new(stack.top().dentry.clone());
         let state = State {
             listing: None,
             earlier: KVec::new(),
         };
         pin_init!(Self {
             stack: Slot::new(Some(stack)),
+            top,
             linked_below: Atomic::new(false),
             state <- Mutex::new(state, c"Node::state", lockdep::node_key(depth)),
         })
@@ -105,9 +109,9 @@ impl Node {
         self.stack.get().ok_or(ESTALE)
     }
 
-    /// The stack within an RCU walk.
-    pub(crate) fn stack_rcu<'a>(&'a self, guard: &'a rcu::Guard) -> Option<&'a Stack> {
-        self.stack.read(guard)
+    /// The top object as an RCU walk sees it.
+    pub(crate) fn top_rcu<'a>(&'a self, guard: &'a rcu::Guard) -> Option<RcuDentry<'a>> {
+        self.top.read(guard)
     }
 
     /// Takes the lock. May sleep for as long as a copy-up takes.
@@ -125,7 +129,10 @@ impl Node {
         if inode.mode().is_regular() {
             locked.earlier.reserve(1, GFP_KERNEL)?;
         }
-        if let Some(old) = self.stack.replace(Some(stack)) {
+        let top = stack.top().dentry.clone();
+        let old = self.stack.replace(Some(stack));
+        self.top.replace(Some(top));
+        if let Some(old) = old {
             if inode.mode().is_regular() {
                 locked.earlier.push(old, GFP_KERNEL)?;
             }
@@ -146,6 +153,7 @@ impl Node {
 
     /// Gives the stack up, as the inode leaves the cache.
     pub(crate) fn release(&self) {
+        self.top.replace(None);
         drop(self.stack.replace(None));
         let mut state = self.state.lock();
         drop(state.listing.take());

@@ -156,8 +156,8 @@ fn shows(inode: &INode<Union>, real: &KernelFile) -> bool {
     let guard = rcu::read_lock();
     inode
         .data()
-        .stack_rcu(&guard)
-        .and_then(|stack| stack.top().dentry.inode_rcu(&guard))
+        .top_rcu(&guard)
+        .and_then(|top| top.inode())
         .is_some_and(|top| core::ptr::eq(top, real.inode()))
 }
 

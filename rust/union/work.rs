@@ -33,7 +33,7 @@ static SERIAL: Atomic<u64> = Atomic::new(1);
 /// The work directory; made if it is not there.
 pub(crate) fn dir(access: &WriteAccess<'_>, branch: &Branch) -> Result<ARef<Dentry>> {
     let mut work = branch.work.lock();
-    if let Some(dir) = work.as_ref().filter(|dir| namei::is_current(dir)) {
+    if let Some(dir) = work.as_ref().filter(|dir| dir.is_current()) {
         return Ok(dir.clone());
     }
     let name = Name::new(names::WORK)?;

@@ -226,3 +226,23 @@ pub(crate) fn copy(
         },
     }
 }
+
+/// Removes the ACLs of an object that was just made.
+pub(crate) fn clear(access: &WriteAccess<'_>, dentry: &Dentry) -> Result {
+    let path = Path {
+        mnt: access.mount(),
+        dentry,
+    };
+    let Some(inode) = dentry.inode().filter(|inode| inode.has_posix_acl()) else {
+        return Ok(());
+    };
+    for acl_type in [AclType::Access, AclType::Default] {
+        if acl_type == AclType::Default && !inode.is_dir() {
+            continue;
+        }
+        if Acl::get(path, acl_type)?.is_some() {
+            Acl::set(access, dentry, None, acl_type)?;
+        }
+    }
+    Ok(())
+}

@@ -15,6 +15,7 @@ use kernel::{
     error::from_err_ptr,
     prelude::*,
     sync::aref::{ARef, AlwaysRefCounted},
+    sync::atomic::{Acquire, Atomic, Full},
     sync::rcu,
     types::Opaque,
 };
@@ -73,9 +74,9 @@ impl Dentry {
         (!inode.is_null()).then(|| unsafe { Inode::from_raw(inode) })
     }
 
-    /// The inode as an RCU walk sees it.
-    pub(crate) fn inode_rcu<'a>(&'a self, _guard: &'a rcu::Guard) -> Option<&'a Inode> {
-        self.inode()
+    /// Whether the dentry is still what its parent calls by its name.
+    pub(crate) fn is_current(&self) -> bool {
+        self.is_positive() && (!self.is_unhashed() || self.is_root_entry())
     }
 
     /// Whether the dentry has an inode.
@@ -143,6 +144,70 @@ impl Dentry {
             bindings::spin_unlock(lock);
         }
         snapshot
+    }
+}
+
+/// A counted dentry that RCU walks may look at.
+///
+/// # Invariants
+///
+/// The pointer is null or a dentry of which this owns a count.
+pub(crate) struct Published(Atomic<*mut bindings::dentry>);
+
+// SAFETY: As for `Dentry`; the pointer is only accessed atomically.
+unsafe impl Send for Published {}
+// SAFETY: As above.
+unsafe impl Sync for Published {}
+
+/// A dentry as an RCU walk sees it: its memory is there, but nobody may be holding it.
+#[derive(Clone, Copy)]
+pub(crate) struct RcuDentry<'a>(&'a Dentry);
+
+impl Published {
+    /// Publishes a dentry.
+    pub(crate) fn new(dentry: ARef<Dentry>) -> Self {
+        // INVARIANT: The count moves here.
+        Self(Atomic::new(ARef::into_raw(dentry).as_ptr().cast()))
+    }
+
+    /// Publishes another dentry, or none; gives up the old one at once. May sleep.
+    pub(crate) fn replace(&self, dentry: Option<ARef<Dentry>>) {
+        let raw = dentry.map_or(core::ptr::null_mut(), |dentry| {
+            ARef::into_raw(dentry).as_ptr().cast()
+        });
+        // INVARIANT: The new count moves here, the old one goes with the temporary.
+        let old = self.0.xchg(raw, Full);
+        if !old.is_null() {
+            // SAFETY: By the type invariant we owned a count of the old dentry.
+            drop(unsafe { Dentry::from_raw_owned(old) });
+        }
+    }
+
+    /// Looks at the dentry. What a dentry names may change at any time, as in any RCU walk.
+    pub(crate) fn read<'a>(&'a self, _guard: &'a rcu::Guard) -> Option<RcuDentry<'a>> {
+        let dentry = self.0.load(Acquire);
+        // SAFETY: The dentry was counted when it was loaded, within the read-side critical section
+        // of `_guard`; the dcache frees the memory of a dentry, other than one made for a pipe or
+        // socket, a grace period after its last count has gone (`fs/dcache.c:dentry_free`).
+        (!dentry.is_null()).then(|| RcuDentry(unsafe { Dentry::from_raw(dentry) }))
+    }
+}
+
+impl Drop for Published {
+    fn drop(&mut self) {
+        self.replace(None);
+    }
+}
+
+impl<'a> RcuDentry<'a> {
+    /// The inode, unless the dentry is negative: its memory, too, outlives the walk.
+    pub(crate) fn inode(self) -> Option<&'a Inode> {
+        self.0.inode()
+    }
+
+    /// Whether the dentry is still what its parent calls by its name.
+    pub(crate) fn is_current(self) -> bool {
+        self.0.is_current()
     }
 }
 

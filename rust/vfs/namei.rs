@@ -49,11 +49,6 @@ pub(crate) fn read_link(dentry: &Dentry) -> Result<Target> {
     Target::new(bytes)
 }
 
-/// Whether `dentry` is still what its parent calls by its name.
-pub(crate) fn is_current(dentry: &Dentry) -> bool {
-    dentry.is_positive() && (!dentry.is_unhashed() || dentry.is_root_entry())
-}
-
 /// A name in a locked directory, to make an object at.
 ///
 /// # Invariants

@@ -245,8 +245,6 @@ pub(super) unsafe extern "C" fn kill<T: FileSystem>(sb: *mut bindings::super_blo
             T::shutdown(SuperBlock::from_raw(sb));
         }
         bindings::kill_anon_super(sb);
-        // What the evicted inodes gave up may hold references into what `data` is about to unmount.
-        rcu::flush();
         if !info.is_null() {
             (*sb).s_fs_info = core::ptr::null_mut();
             drop(KBox::from_raw(info));
