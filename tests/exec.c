@@ -49,9 +49,9 @@ TEST_F(u, permission)
 	EXPECT_EQ(0, shell("u/prog"));
 }
 
-TEST_F(u, core_dump_of_a_map)
+TEST_F(u, map_through_proc_mem)
 {
-	/* the map's pages are written by get_user_pages */
+	/* as a debugger or a core dump reads it, by get_user_pages */
 	char b[4096] = "";
 	char *p;
 	int fd, mem;
@@ -59,12 +59,12 @@ TEST_F(u, core_dump_of_a_map)
 	ASSERT_EQ(0, write_file("ro/f", "mapped"));
 	ASSERT_EQ(0, up("rw", "ro"));
 	ASSERT_LE(0, fd = open("u/f", O_RDONLY));
-	p = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE, fd, 0);
+	p = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
 	ASSERT_NE(MAP_FAILED, p);
 	ASSERT_LE(0, mem = open("/proc/self/mem", O_RDWR));
 	EXPECT_EQ(6, E(pread(mem, b, 6, (off_t)(uintptr_t)p)));
 	EXPECT_STREQ("mapped", b);
-	/* and a debugger's write stays in the process */
+	/* and a write stays in the process */
 	EXPECT_EQ(1, E(pwrite(mem, "M", 1, (off_t)(uintptr_t)p)));
 	EXPECT_EQ('M', p[0]);
 	EXPECT_STREQ("mapped", read_file("u/f"));

@@ -11,40 +11,45 @@ else
 	mount -t aufs2 -o "br:$area/rw=rw:$area/ro=ro" none u
 fi || skip_all "cannot mount"
 
+# overlayfs refuses its own options from /proc/mounts, which mount(8) adds.
+remount() {
+	mount ${reference:+--options-mode ignore} -o "remount,$1" u
+}
+
 # writes TEXT: through the union
 writes() {
 	echo "$1" > u/new
 }
 
 check 'writable' writes 1
-check 'remount,ro' mount -o remount,ro u
+check 'remount,ro' remount ro
 check 'shown as ro' contains "$(grep " $area/u " /proc/mounts)" ' ro,'
 refused 'not writable' writes 2
 refused 'no copy-up' sh -c 'echo x >> u/f'
 refused 'no unlink' rm -f u/f
 check 'readable' same low "$(cat u/f)"
 check 'nothing came to the branch' same new "$(names rw | sed 's/\.wh\.[^ ]* *//g')"
-check 'remount,rw' mount -o remount,rw u
+check 'remount,rw' remount rw
 check 'writable again' writes 3
 check 'the write is there' same 3 "$(cat u/new)"
 
 # A descriptor open for writing keeps the union from turning read-only.
 exec 7> u/open
-refused 'busy with a writer' mount -o remount,ro u
+refused 'busy with a writer' remount ro
 check 'and stays writable' writes 4
 exec 7>&-
-check 'remount,ro without it' mount -o remount,ro u
-check 'remount,rw at the end' mount -o remount,rw u
+check 'remount,ro without it' remount ro
+check 'remount,rw at the end' remount rw
 
 # An unlinked file that is open counts, too.
 exec 7> u/open
 rm u/open
-refused 'busy with an unlinked one' mount -o remount,ro u
+refused 'busy with an unlinked one' remount ro
 exec 7>&-
-check 'remount,ro after it' mount -o remount,ro u
+check 'remount,ro after it' remount ro
 
 # A mount of its own may be read-only while the union is not.
-mount -o remount,rw u
+remount rw
 mkdir v
 check 'bind' mount --bind u v
 check 'bind,ro' mount -o remount,bind,ro v

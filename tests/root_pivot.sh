@@ -50,10 +50,10 @@ cp inside u/inside
 pivot() {
 	# shellcheck disable=SC2016 # expanded in there
 	unshare --mount --propagation private sh -c '
-		cd u && pivot_root . old && exec chroot . /bin/sh /inside' < /dev/null
+		cd u && pivot_root . old && exec /bin/sh /inside' < /dev/null
 }
 
-check 'pivot_root, work, remount,ro (10 to 23: the line of inside)' pivot
+check 'pivot_root, work, remount,ro (status 10 to 23: see inside)' pivot
 check 'what was written is in the branch' same again "$(cat rw/etc/conf)"
 check 'the read-only branch is not changed' same low "$(cat ro/etc/conf)"
 check 'umount' umount u

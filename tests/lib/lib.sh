@@ -42,13 +42,15 @@ check() {
 	name=$1
 	shift
 	number=$((number + 1))
-	if output=$("$@" 2>&1); then
+	status=0
+	output=$("$@" 2>&1) || status=$?
+	if [ "$status" -eq 0 ]; then
 		passed=$((passed + 1))
 		echo "ok $number $name"
 		return 0
 	fi
 	failed=$((failed + 1))
-	echo "# $*: status $?"
+	echo "# $*: status $status"
 	[ -z "$output" ] || printf '%s\n' "$output" | sed 's/^/#   /'
 	echo "not ok $number $name"
 	return 1
