@@ -18,6 +18,10 @@ module! {
     alias: ["fs-aufs2"],
 }
 
+/// What the `module!` macro of Linux 7.2 declares by itself.
+#[cfg(kernel_7_3)]
+const THIS_MODULE: ThisModule = <Aufs2 as kernel::ModuleMetadata>::THIS_MODULE;
+
 #[pin_data]
 struct Aufs2 {
     #[pin]

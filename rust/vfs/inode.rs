@@ -10,6 +10,8 @@ use super::{
     super_block::{FileSystem, SuperBlock},
 };
 use crate::{bindings, vfs::idmap::Idmap};
+#[cfg(kernel_7_3)]
+use pin_init::raw_try_init;
 use core::{
     marker::PhantomData,
     mem::{offset_of, MaybeUninit},
@@ -347,7 +349,7 @@ impl<T: FileSystem> NewInode<'_, T> {
         // SAFETY: Nobody but us touches the data of a new inode; the slot is uninitialised memory
         // that will not move, as inodes do not.
         unsafe {
-            data.__pinned_init((*container).data.as_mut_ptr())?;
+            raw_try_init((*container).data.as_mut_ptr(), data)?;
             (*container).ready = true;
         }
         // SAFETY: Nobody else uses a new inode; `like` is alive.
@@ -383,6 +385,17 @@ impl<T: FileSystem> Drop for NewInode<'_, T> {
         // SAFETY: The inode is new and ours; this gives it up, with our count.
         unsafe { bindings::iget_failed(self.0.as_ptr()) };
     }
+}
+
+/// What the `pin_init` of Linux 7.3 has by this name.
+///
+/// # Safety
+///
+/// `slot` is valid uninitialised memory that will not move; on error it stays uninitialised.
+#[cfg(not(kernel_7_3))]
+unsafe fn raw_try_init<T, E>(slot: *mut T, init: impl PinInit<T, E>) -> Result<(), E> {
+    // SAFETY: By the contract of this function.
+    unsafe { init.__pinned_init(slot) }
 }
 
 /// The slab cache that the inodes of a filesystem type come from.

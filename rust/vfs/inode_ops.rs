@@ -337,7 +337,7 @@ impl<O: Operations> Table<O> {
         dir: *mut bindings::inode,
         dentry: *mut bindings::dentry,
         mode: bindings::umode_t,
-        _excl: bool,
+        #[cfg(not(kernel_7_3))] _exclusive: bool,
     ) -> c_int {
         // SAFETY: `dir` is locked, `dentry` a negative child.
         from_result(|| unsafe {

@@ -97,7 +97,8 @@ impl<T: Send + Sync> Drop for RcuArc<T> {
         // memory, which `KBox` allocated with `kmalloc`.
         unsafe {
             ManuallyDrop::drop(&mut (*node).value);
-            bindings::kvfree_call_rcu((*node).rcu.get(), node.cast());
+            // A `kvfree_rcu_head` is the start of a `callback_head`, where a kernel has both.
+            bindings::kvfree_call_rcu((*node).rcu.get().cast(), node.cast());
         }
     }
 }
