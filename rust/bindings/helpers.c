@@ -214,3 +214,10 @@ int aufs2_helper_file_remove_privs(struct file *file)
 {
 	return file_remove_privs(file);
 }
+
+/* Super blocks. */
+
+void aufs2_helper_down_read_nested(struct rw_semaphore *sem, int subclass)
+{
+	down_read_nested(sem, subclass);
+}

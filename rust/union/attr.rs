@@ -21,14 +21,19 @@ use crate::vfs::{
 use kernel::{prelude::*, sync::rcu};
 
 /// `->getattr`: the attributes are the branch's, device and number the union's.
-pub(crate) fn getattr(dentry: &DEntry<Union>, mask: u32, flags: u32) -> Result<Stat> {
+pub(crate) fn getattr(
+    idmap: &Idmap,
+    dentry: &DEntry<Union>,
+    mask: u32,
+    flags: u32,
+) -> Result<Stat> {
     let inode = dentry.positive()?;
     let stack = inode.data().stack()?;
     let instance = dentry.sb().data();
     let mut stat = instance
         .cred
         .scope(|| Stat::query(stack.top().path(), mask, flags))?;
-    stat.identify(inode);
+    stat.identify(inode, idmap);
     if stack.layers.len() > 1 {
         // How many directories there are in a merged one is not known without reading it.
         stat.set_nlink(1);

@@ -224,7 +224,8 @@ impl Context for Request {
         }
         let table = Table::new(log, 1, branches)?;
         let writable = table.writable().is_ok();
-        for branch in table.branches.iter().filter(|branch| branch.is_writable()) {
+        let swept = |branch: &&Arc<Branch>| branch.is_writable() && !readonly;
+        for branch in table.branches.iter().filter(swept) {
             work::sweep(branch).inspect_err(|e| {
                 log.error(fmt!("branch '{}': {}", branch.name(), Reason(*e)));
             })?;

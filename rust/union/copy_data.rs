@@ -84,6 +84,9 @@ pub(crate) fn copy_xattrs(source: Path<'_>, access: &WriteAccess<'_>, target: &D
         other => other?,
     };
     for name in names.iter() {
+        if !xattr::may_copy(source, name)? {
+            continue;
+        }
         if acl::is_acl(name) {
             acl::copy(source, access, target, name)?;
             continue;

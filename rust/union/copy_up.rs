@@ -16,6 +16,7 @@ use super::{
 };
 use crate::vfs::{
     attr::Attr,
+    cred::Cred,
     dentry::{DEntry, Dentry},
     errno::{EOPNOTSUPP, ESTALE},
     file::KernelFile,
@@ -59,7 +60,7 @@ pub(crate) fn ensure(dentry: &DEntry<Union>, data: Data) -> Result<Layer> {
     }
     if dentry.is_unhashed() {
         // It has no name (any more): neither will the copy have one.
-        return copy_nameless(inode, instance, target, data);
+        return copy_nameless(dentry, instance, target, data);
     }
     let parent = ensure_dir(&dentry.parent_entry(), target)?;
     copy_one(dentry, instance, &parent, data)
@@ -126,6 +127,7 @@ fn copy_one(
             stat: &stat,
             target: &parent.branch,
             data,
+            cred: instance.cred.for_copy_of(dentry)?,
         };
         let before = Stat::of(parent.path())?;
         let made = copy.make(parent, name)?;
@@ -144,11 +146,12 @@ fn copy_one(
 }
 
 fn copy_nameless(
-    inode: &INode<Union>,
+    dentry: &DEntry<Union>,
     instance: &Instance,
     target: &Arc<Branch>,
     data: Data,
 ) -> Result<Layer> {
+    let inode = dentry.positive()?;
     let node = inode.data();
     let mut state = node.lock();
     let stack = node.stack()?;
@@ -164,6 +167,7 @@ fn copy_nameless(
             stat: &stat,
             target,
             data,
+            cred: instance.cred.for_copy_of(dentry)?,
         };
         copy.make_nameless()
     })?;
@@ -218,6 +222,22 @@ pub(super) fn keep_links(inode: &INode<Union>, instance: &Instance) -> Result {
     Ok(())
 }
 
+/// The last name of the inode is gone: so is the reason to keep it in the cache.
+pub(super) fn forget_links(inode: &INode<Union>, instance: &Instance) {
+    if !inode.data().is_linked_below() {
+        return;
+    }
+    let mut pinned = instance.pinned.lock();
+    let found = pinned.iter().position(|held| core::ptr::eq(&**held, inode));
+    let held = found.and_then(|at| {
+        let last = pinned.len() - 1;
+        pinned.swap(at, last);
+        pinned.pop()
+    });
+    drop(pinned);
+    drop(held);
+}
+
 /// Makes sure that the object that `dentry` names is on a writable branch under that name: another
 /// name of it may have been copied up before.
 pub(crate) fn ensure_name(dentry: &DEntry<Union>) -> Result<Layer> {
@@ -249,9 +269,19 @@ struct Copy<'a> {
     stat: &'a Stat,
     target: &'a Branch,
     data: Data,
+    /// What the copy is made with, if not with the mounter's credentials.
+    cred: Option<Cred>,
 }
 
 impl Copy<'_> {
+    /// Makes the object itself by `make`, with the label that it is to have.
+    fn create<R>(&self, make: impl FnOnce() -> R) -> R {
+        match &self.cred {
+            Some(cred) => cred.scope(make),
+            None => make(),
+        }
+    }
+
     /// Makes the copy under `name` in `parent`.
     fn make(&self, parent: &Layer, name: &Name) -> Result<ARef<Dentry>> {
         if self.stat.mode().file_type() != FileType::Regular {
@@ -268,7 +298,7 @@ impl Copy<'_> {
         }
         let access = self.target.mnt().want_write()?;
         let temporary = Temporary::make(&access, self.target, |creating| {
-            creating.create(self.stat.mode().private())
+            self.create(|| creating.create(self.stat.mode().private()))
         })?;
         let flags = flags::O_RDWR | flags::O_LARGEFILE;
         let file = KernelFile::open(self.target.at(temporary.dentry()), flags)?;
@@ -286,10 +316,12 @@ impl Copy<'_> {
             _ => None,
         };
         let access = self.target.mnt().want_write()?;
-        let temporary = Temporary::make(&access, self.target, |creating| match &target {
-            Some(target) => creating.symlink(target.as_c_str()?),
-            None if mode.is_dir() => creating.mkdir(mode.private()),
-            None => creating.mknod(mode.private(), self.stat.rdev()),
+        let temporary = Temporary::make(&access, self.target, |creating| {
+            self.create(|| match &target {
+                Some(target) => creating.symlink(target.as_c_str()?),
+                None if mode.is_dir() => creating.mkdir(mode.private()),
+                None => creating.mknod(mode.private(), self.stat.rdev()),
+            })
         })?;
         self.set_attributes(&access, temporary.dentry())?;
         self.finish(temporary, &parent.dentry, name)
@@ -310,11 +342,10 @@ impl Copy<'_> {
         let access = self.target.mnt().want_write()?;
         let temporary = Temporary::make(&access, self.target, |creating| {
             let mode = self.stat.mode();
-            if mode.is_regular() {
-                creating.create(mode.private())
-            } else {
-                creating.mknod(mode.private(), self.stat.rdev())
-            }
+            self.create(|| match mode.is_regular() {
+                true => creating.create(mode.private()),
+                false => creating.mknod(mode.private(), self.stat.rdev()),
+            })
         })?;
         if self.stat.mode().is_regular() {
             let flags = flags::O_RDWR | flags::O_LARGEFILE;
@@ -335,7 +366,8 @@ impl Copy<'_> {
             return Ok(None);
         }
         let access = self.target.mnt().want_write()?;
-        let file = match KernelFile::tmpfile(&access, dir, self.stat.mode().private().0) {
+        let mode = self.stat.mode().private();
+        let file = match self.create(|| KernelFile::tmpfile(&access, dir, mode.0)) {
             Ok(file) => file,
             Err(e) if e == EOPNOTSUPP => {
                 self.target.no_tmpfile.populate(());

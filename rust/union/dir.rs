@@ -93,8 +93,8 @@ impl Operations for DirInode {
         attr::setattr(idmap, dentry, attr)
     }
 
-    fn getattr(_idmap: &Idmap, dentry: &DEntry<Union>, mask: u32, flags: u32) -> Result<Stat> {
-        attr::getattr(dentry, mask, flags)
+    fn getattr(idmap: &Idmap, dentry: &DEntry<Union>, mask: u32, flags: u32) -> Result<Stat> {
+        attr::getattr(idmap, dentry, mask, flags)
     }
 
     fn listxattr(dentry: &DEntry<Union>) -> Result<NameList> {

@@ -195,6 +195,9 @@ pub(super) fn unlinked(inode: &INode<Union>, on_branch: bool) -> Result {
             copy_up::keep_links(inode, inode.sb().data())?;
         }
         inode.drop_nlink();
+        if inode.nlink() == 0 {
+            copy_up::forget_links(inode, inode.sb().data());
+        }
     }
     copy_attr(inode)
 }

@@ -71,6 +71,18 @@ impl Cred {
         Ok(this)
     }
 
+    /// These credentials with the security label that a copy of the object `source`, of the
+    /// filesystem `T`, is to be made with; `None` if they will do as they are.
+    pub(crate) fn for_copy_of<T: FileSystem>(&self, source: &DEntry<T>) -> Result<Option<Self>> {
+        let mut new = core::ptr::null_mut();
+        // SAFETY: The dentry is alive; on success `new` is null, or a count that is ours.
+        self.scope(|| {
+            to_result(unsafe { bindings::security_inode_copy_up(source.as_ptr(), &mut new) })
+        })?;
+        // SAFETY: As above.
+        Ok((!new.is_null()).then(|| unsafe { Self::from_owned(new) }))
+    }
+
     pub(super) fn as_ptr(&self) -> *const bindings::cred {
         self.0.as_ptr()
     }

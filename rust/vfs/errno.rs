@@ -34,5 +34,6 @@ errno! {
     ENOTEMPTY, "Directory not empty.";
     ENODATA, "No data available.";
     EOPNOTSUPP, "Operation not supported on transport endpoint.";
+    ECANCELED, "Operation cancelled.";
     ESTALE, "Stale file handle.";
 }

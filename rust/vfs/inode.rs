@@ -10,8 +10,6 @@ use super::{
     super_block::{FileSystem, SuperBlock},
 };
 use crate::{bindings, vfs::idmap::Idmap};
-#[cfg(kernel_7_3)]
-use pin_init::raw_try_init;
 use core::{
     marker::PhantomData,
     mem::{offset_of, MaybeUninit},
@@ -24,6 +22,8 @@ use kernel::{
     sync::aref::{ARef, AlwaysRefCounted},
     types::{NotThreadSafe, Opaque},
 };
+#[cfg(kernel_7_3)]
+use pin_init::raw_try_init;
 
 /// Any `struct inode`.
 #[repr(transparent)]

@@ -6,6 +6,7 @@
 //! [`include/linux/statfs.h`](srctree/include/linux/statfs.h)
 
 use super::{
+    idmap::Idmap,
     inode::INode,
     mode::Mode,
     path::Path,
@@ -66,13 +67,18 @@ impl Stat {
         self.0.nlink = nlink;
     }
 
-    /// Shows the object as `inode`: its device, its number, and what the VFS enforces on it.
-    pub(crate) fn identify<T: FileSystem>(&mut self, inode: &INode<T>) {
+    /// Shows the object as `inode` on a mount with `idmap`: its device, its number, its owner, and
+    /// what the VFS enforces on it.
+    pub(crate) fn identify<T: FileSystem>(&mut self, inode: &INode<T>, idmap: &Idmap) {
         self.0.ino = inode.ino();
-        // SAFETY: The inode and its super block are alive; the call only reads the inode's flags.
+        // SAFETY: The inode and its super block are alive; the calls only read the inode's flags and
+        // the mapping.
         unsafe {
             self.0.dev = (*inode.sb().as_ptr()).s_dev;
             bindings::generic_fill_statx_attr(inode.as_ptr(), &mut self.0);
+            let ns = (*inode.sb().as_ptr()).s_user_ns;
+            self.0.uid.val = bindings::make_vfsuid(idmap.as_ptr(), ns, self.0.uid).val;
+            self.0.gid.val = bindings::make_vfsgid(idmap.as_ptr(), ns, self.0.gid).val;
         }
     }
 }

@@ -122,7 +122,9 @@ impl AnySuperBlock {
     pub(crate) fn sync(&self) -> Result {
         // SAFETY: The super block is alive and active; `s_umount` is what `sync_filesystem` wants.
         to_result(unsafe {
-            bindings::down_read(&raw mut (*self.as_ptr()).s_umount);
+            // A filesystem that is stacked on this one may hold its own, of the same class.
+            let level = (*self.as_ptr()).s_stack_depth;
+            bindings::down_read_nested(&raw mut (*self.as_ptr()).s_umount, level);
             let ret = bindings::sync_filesystem(self.as_ptr());
             bindings::up_read(&raw mut (*self.as_ptr()).s_umount);
             ret
@@ -262,6 +264,7 @@ impl<T: FileSystem> SuperTable<T> {
         statfs: Some(Self::statfs),
         show_options: Some(Self::show_options),
         sync_fs: Some(Self::sync_fs),
+        freeze_fs: Some(Self::freeze_fs),
         ..pin_init::zeroed()
     };
 
@@ -291,6 +294,16 @@ impl<T: FileSystem> SuperTable<T> {
         unsafe {
             T::show_options(DEntry::<T>::from_raw(root).sb(), SeqFile::from_raw(seq));
         }
+        0
+    }
+
+    /// Allows freezing: the VFS has stopped writers and written everything out by now, and there is
+    /// nothing more to do.
+    ///
+    /// # Safety
+    ///
+    /// Called by the VFS with a super block of ours; it is not looked at.
+    unsafe extern "C" fn freeze_fs(_sb: *mut bindings::super_block) -> c_int {
         0
     }
 

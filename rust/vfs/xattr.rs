@@ -10,7 +10,10 @@ use super::{
     path::Path,
     super_block::FileSystem,
 };
-use crate::bindings;
+use crate::{
+    bindings,
+    vfs::errno::{ECANCELED, EOPNOTSUPP},
+};
 use core::marker::PhantomData;
 use kernel::{
     error::{from_result, to_result},
@@ -226,6 +229,20 @@ pub(crate) fn remove(access: &WriteAccess<'_>, dentry: &Dentry, name: &CStr) -> 
             name.as_char_ptr(),
         )
     })
+}
+
+/// Whether a security module wants the attribute `name` of the object at `source` copied with it:
+/// some make their own for the copy.
+pub(crate) fn may_copy(source: Path<'_>, name: &CStr) -> Result<bool> {
+    // SAFETY: The dentry is alive, the name a C string.
+    let ret = to_result(unsafe {
+        bindings::security_inode_copy_up_xattr(source.dentry.as_ptr(), name.as_char_ptr())
+    });
+    match ret {
+        Err(e) if e == ECANCELED => Ok(false),
+        Err(e) if e == EOPNOTSUPP => Ok(true),
+        other => other.map(|()| true),
+    }
 }
 
 /// Whether the current task may know of `trusted.` attributes.
