@@ -72,6 +72,8 @@ make_fs(const char *type, const char *at)
 			snprintf(why, sizeof(why), "mkfs.%s failed", type);
 			return why;
 		}
+		/* there may be no /dev/loop-control that would load it */
+		shell("modprobe -q loop");
 		if (shell("mount -t %s -o loop %s.img %s", type, at, at)) {
 			snprintf(why, sizeof(why), "cannot mount %s by loop", type);
 			return why;

@@ -6,6 +6,7 @@ FIXTURE(u) { int unused; };
 FIXTURE_SETUP(u)
 {
 	ASSERT_EQ(0, area_enter());
+	shell("modprobe -q loop");
 	ASSERT_EQ(0, shell("mkdir -p v tree/d/e; echo -n low > tree/f; echo -n deep > tree/d/e/g; ln tree/f tree/hard; ln -s f tree/l; head -c 100000 /dev/urandom > tree/big"));
 }
 FIXTURE_TEARDOWN(u)

@@ -6,22 +6,42 @@
 [ -z "$reference" ] || skip_all "not on overlayfs: the module"
 need rmmod lsmod
 
+modprobe -q loop 2> /dev/null
+need losetup wipefs mkfs.ext4
+
+# Two file systems on devices: a super block that is held keeps its device from
+# being opened exclusively, after its last mount is gone, too.
 mkdir a b
-mount -t tmpfs a a
-mount -t tmpfs b b
-mkdir b/d
-echo low > b/f
-echo low > b/d/g
+for at in a b; do
+	truncate -s 16M $at.img && mkfs.ext4 -q $at.img || exit 1
+done
+dev_a=$(losetup -f --show a.img) && dev_b=$(losetup -f --show b.img) ||
+	skip_all "no loop device"
+
+# free DEVICE: whether no file system on it is alive.
+free() {
+	wipefs --all --quiet "$1"
+}
+
+# fresh: makes both anew, mounts them, and fills b.
+fresh() {
+	mkfs.ext4 -q -F "$dev_a" && mkfs.ext4 -q -F "$dev_b" &&
+		mount "$dev_a" a && mount "$dev_b" b || exit 1
+	mkdir b/d
+	echo low > b/f
+	echo low > b/d/g
+}
 
 users() {
 	awk '$1 == "aufs2" { print $3 }' /proc/modules
 }
 
 unused=$(users)
+fresh
+refused 'a device with a mounted file system is not free' free "$dev_b"
 check 'mount' mount -t aufs2 -o "br:$area/a=rw:$area/b=ro" none u
 check 'the module is used' test "$(users)" -gt "$unused"
 refused 'rmmod while mounted' rmmod aufs2
-refused 'a branch is busy' umount b
 
 # Everything that takes references: inodes, open files, maps, whiteouts.
 cat u/f u/d/g > /dev/null
@@ -37,34 +57,30 @@ check 'the open file is still there' contains "$(cat <&7)" low
 exec 7<&-
 check 'umount' umount u
 check 'the module is as unused as before' same "$unused" "$(users)"
-check 'nothing is held on the read-only branch' umount b
-check 'nor on the writable one' umount a
+umount a b
+check 'nothing is held on the read-only branch' free "$dev_b"
+check 'nor on the writable one' free "$dev_a"
 
 # The same lazily: with a file open, then closed.
-mount -t tmpfs a a
-mount -t tmpfs b b
-echo low > b/f
+fresh
 mount -t aufs2 -o "br:$area/a=rw:$area/b=ro" none u
 exec 7< u/f
 check 'lazy umount' umount -l u
+umount a b
 check 'the open file is read' same low "$(cat <&7)"
+refused 'and holds the branch' free "$dev_b"
 exec 7<&-
-check 'nothing is held after the last close (ro)' umount b
-check 'nothing is held after the last close (rw)' umount a
+check 'nothing is held after the last close (ro)' free "$dev_b"
+check 'nothing is held after the last close (rw)' free "$dev_a"
 
-# A loop device can go, its file system not being held.
-if command -v mkfs.ext4 > /dev/null && truncate -s 16M img && mkfs.ext4 -q img &&
-	loop=$(losetup -f --show img 2> /dev/null); then
-	mount "$loop" b
-	mount -t aufs2 -o "br:$area/rw=rw:$area/b=ro" none u
-	ls u > /dev/null
-	check 'umount of a loop device: union' umount u
-	check 'umount of a loop device: branch' umount b
-	check 'losetup -d' losetup -d "$loop"
-	refused 'the device is gone' losetup "$loop"
-else
-	skip 'loop device' 'no loop device'
-fi
+# A mount that is refused holds nothing.
+fresh
+refused 'a mount with a missing branch' \
+	mount -i -t aufs2 -o "br:$area/a=rw:$area/b=ro:$area/nowhere=ro" none u
+umount a b
+check 'nothing is held after it (ro)' free "$dev_b"
+check 'nothing is held after it (rw)' free "$dev_a"
+check 'losetup -d' losetup -d "$dev_a" "$dev_b"
 
 # Many mounts come and go.
 many() {

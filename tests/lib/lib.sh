@@ -121,6 +121,7 @@ if [ "$fs" != tmpfs ]; then
 	btrfs) need mkfs.btrfs; truncate -s 256M /mnt/img; mkfs.btrfs -q /mnt/img ;;
 	*) skip_all "AUFS2_TEST_FS=$fs is not known" ;;
 	esac
+	modprobe -q loop 2> /dev/null
 	mount -t "$fs" -o loop /mnt/img "$area" || skip_all "cannot mount $fs by loop"
 fi
 cd "$area" || exit 1
