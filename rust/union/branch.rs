@@ -3,6 +3,7 @@
 //! Branches.
 
 use super::{
+    instance::MAGIC,
     number::Numbers,
     options::{Access, Permission},
 };
@@ -98,6 +99,11 @@ impl Branch {
         if permission.access == Access::ReadWrite && place.mnt.is_readonly() {
             log.error(fmt!("branch '{shown}' is read-only, and cannot be =rw"));
             return Err(EROFS);
+        }
+        if permission.access == Access::ReadWrite && fs.magic() == MAGIC {
+            // The names that this union would write are reserved in that one.
+            log.error(fmt!("branch '{shown}' is a union itself, and cannot be =rw"));
+            return Err(EINVAL);
         }
         let mnt = PrivateMount::clone_of(place, permission.access == Access::ReadWrite)
             .inspect_err(|_| {

@@ -12,7 +12,7 @@ use super::{
     whiteout, work,
 };
 use crate::vfs::{
-    fs_context::{Context, Log, Value},
+    fs_context::{Context, Log, Param, Value},
     inode::INode,
     mount::PrivateMount,
     path::PathBuf,
@@ -202,10 +202,7 @@ impl Context for Request {
         Ok(true)
     }
 
-    fn split_monolithic(
-        data: &[u8],
-        param: &mut dyn FnMut(&[u8], Option<&[u8]>) -> Result,
-    ) -> Result {
+    fn split_monolithic(data: &[u8], param: &mut Param<'_>) -> Result {
         for piece in Split::new(data, b',').filter(|piece| !piece.is_empty()) {
             let (key, value) = options::key_value(piece);
             param(key, value)?;

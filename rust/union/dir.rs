@@ -3,7 +3,8 @@
 //! Directories.
 
 use super::{
-    attr, entry, instance::Union, lookup, merge::Listing, node::Stack, regular, rename, xattr,
+    attr, control, entry, instance::Union, lookup, merge::Listing, node::Stack, regular, rename,
+    xattr,
 };
 use crate::vfs::{
     acl::{Acl, AclType},
@@ -14,6 +15,7 @@ use crate::vfs::{
     idmap::Idmap,
     inode::{INode, InodeTables, Locked},
     inode_ops::{Operations, Ops, Walk},
+    ioctl::Command,
     mode::Mode,
     path::PathBuf,
     readdir::Emitter,
@@ -207,6 +209,10 @@ impl file_ops::Operations for DirFile {
             out.set_position(FIRST + (start + index) as i64 + 1);
         }
         Ok(())
+    }
+
+    fn ioctl(_data: &Self::Data, file: &FsFile<Union>, command: Command) -> Result<u32> {
+        control::ioctl(file, command)
     }
 
     fn sync(

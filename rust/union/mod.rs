@@ -16,6 +16,7 @@
 pub(crate) mod attr;
 pub(crate) mod branch;
 pub(crate) mod context;
+pub(crate) mod control;
 pub(crate) mod copy_data;
 pub(crate) mod copy_up;
 pub(crate) mod dir;

@@ -62,23 +62,16 @@ pub(crate) fn is_reserved(name: &[u8]) -> bool {
     name.starts_with(PREFIX)
 }
 
-/// How a name is whited out.
-pub(crate) enum Whiteout {
-    /// By a file of this name, whatever is in it.
-    Short(Buffer),
-    /// By a file of one of the names that [`long`] gives, with the whole name in it.
-    Long,
-}
-
-/// The whiteout of `name`.
-pub(crate) fn whiteout(name: &[u8]) -> Whiteout {
+/// The whiteout of `name`: a file, whatever is in it. `None` if the name is so long that its
+/// whiteout has one of the names that [`long`] gives, and the whole name in it.
+pub(crate) fn whiteout(name: &[u8]) -> Option<Buffer> {
     if PREFIX.len() + name.len() > NAME_MAX {
-        return Whiteout::Long;
+        return None;
     }
     let mut buffer = Buffer::new();
     buffer.push(PREFIX);
     buffer.push(name);
-    Whiteout::Short(buffer)
+    Some(buffer)
 }
 
 /// How many long names with the same hash a directory can have whited out.

@@ -34,17 +34,6 @@ impl Permission {
             whiteouts: matches!(access, Access::ReadWrite),
         }
     }
-
-    /// The text that [`parse_permission`] reads.
-    pub(crate) fn as_str(self) -> &'static str {
-        match (self.access, self.whiteouts) {
-            (Access::ReadWrite, _) => "rw",
-            (Access::ReadOnly, false) => "ro",
-            (Access::ReadOnly, true) => "ro+wh",
-            (Access::RealReadOnly, false) => "rr",
-            (Access::RealReadOnly, true) => "rr+wh",
-        }
-    }
 }
 
 /// A branch as it is asked for.

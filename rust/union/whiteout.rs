@@ -2,12 +2,7 @@
 
 //! Whiteouts and opaque directories: `Documentation/on-disk-format.md`.
 
-use super::{
-    branch::Branch,
-    names::{self, Whiteout},
-    node::Layer,
-    work,
-};
+use super::{branch::Branch, names, node::Layer, work};
 use crate::vfs::{
     dentry::Dentry,
     errno::{ENAMETOOLONG, EOPNOTSUPP},
@@ -41,7 +36,7 @@ struct Place {
 
 fn locate(branch: &Branch, dir: &Dentry, name: &Name) -> Result<Place> {
     match names::whiteout(name) {
-        Whiteout::Short(buffer) => {
+        Some(buffer) => {
             let found = namei::lookup(branch.mnt(), dir, Name::new(buffer.as_bytes())?)?
                 .filter(|dentry| !is_dir(dentry));
             Ok(Place {
@@ -49,7 +44,7 @@ fn locate(branch: &Branch, dir: &Dentry, name: &Name) -> Result<Place> {
                 found,
             })
         }
-        Whiteout::Long => {
+        None => {
             for slot in 0..names::LONG_SLOTS {
                 let buffer = names::long(name, slot);
                 let found = namei::lookup(branch.mnt(), dir, Name::new(buffer.as_bytes())?)?;
@@ -125,8 +120,8 @@ pub(crate) fn create(access: &WriteAccess<'_>, dir: &Layer, name: &Name) -> Resu
     }
     let target = Name::new(place.name.as_bytes())?;
     match names::whiteout(name) {
-        Whiteout::Short(_) => create_empty(access, &dir.branch, &dir.dentry, target),
-        Whiteout::Long => {
+        Some(_) => create_empty(access, &dir.branch, &dir.dentry, target),
+        None => {
             let temporary = work::file_with(access, &dir.branch, MODE, name)?;
             let made = Creating::start(access, &dir.dentry, target)?.link(temporary.dentry());
             match made {

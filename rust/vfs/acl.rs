@@ -109,8 +109,8 @@ impl Acl {
     /// The ACL of `inode` for a permission check, without the path that leads there.
     pub(crate) fn of_inode(inode: &Inode, acl_type: AclType) -> Result<Option<Self>> {
         // SAFETY: The inode is alive.
-        let acl =
-            from_err_ptr(unsafe { bindings::get_inode_acl(inode.as_ptr(), acl_type.to_raw()) })?;
+        let acl = unsafe { bindings::get_inode_acl(inode.as_ptr(), acl_type.to_raw()) };
+        let acl = from_err_ptr(acl)?;
         // SAFETY: The call returned a count, or null.
         Ok(unsafe { Self::from_owned(acl) })
     }

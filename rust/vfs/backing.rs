@@ -68,11 +68,18 @@ fn count(ret: isize) -> Result<isize> {
 struct Table<H: Hooks>(PhantomData<H>);
 
 impl<H: Hooks> Table<H> {
+    /// # Safety
+    ///
+    /// Called by backing file I/O with the open file that the I/O was for, a file of `H::Fs`.
     unsafe extern "C" fn accessed(file: *mut bindings::file) {
         // SAFETY: Called back with the file of ours that the I/O was for.
         H::accessed(unsafe { FsFile::from_raw(file) });
     }
 
+    /// # Safety
+    ///
+    /// Called at the end of a write, in process context, with the control block that it was for, of
+    /// a file of `H::Fs`.
     unsafe extern "C" fn end_write(iocb: *mut bindings::kiocb, _ret: isize) {
         // SAFETY: Called back with the control block of ours that the I/O was for.
         H::written(unsafe { FsFile::from_raw((*iocb).ki_filp) });

@@ -265,9 +265,9 @@ impl<T: FileSystem> DEntry<T> {
 
     /// The inode, unless the dentry is negative.
     pub(crate) fn node(&self) -> Option<&INode<T>> {
+        let inode = self.inode()?;
         // SAFETY: The inode of a dentry of `T` is one of `T`, and is not new once instantiated.
-        self.inode()
-            .map(|inode| unsafe { INode::from_raw(inode.as_ptr()) })
+        Some(unsafe { INode::from_raw(inode.as_ptr()) })
     }
 
     /// The inode of a dentry that an operation was called with for what it names. `ESTALE` if it

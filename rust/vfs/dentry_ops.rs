@@ -57,6 +57,10 @@ impl<O: Operations> Table<O> {
         ..pin_init::zeroed()
     };
 
+    /// # Safety
+    ///
+    /// `->d_revalidate`: `dentry` is of `O::Fs`, and either counted, or protected by RCU if `flags`
+    /// has `LOOKUP_RCU`. Nothing is locked.
     unsafe extern "C" fn revalidate(
         _dir: *mut bindings::inode,
         _name: *const bindings::qstr,
@@ -75,6 +79,9 @@ impl<O: Operations> Table<O> {
         }
     }
 
+    /// # Safety
+    ///
+    /// `->d_real`: `dentry` is a counted, positive dentry of `O::Fs`.
     unsafe extern "C" fn real(
         dentry: *mut bindings::dentry,
         what: bindings::d_real_type,

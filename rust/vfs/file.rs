@@ -180,6 +180,19 @@ impl KernelFile {
         self.0.as_ptr()
     }
 
+    /// Gives the file to the current task, under a new descriptor. `EMFILE`.
+    pub(crate) fn install(self, flags: u32) -> Result<u32> {
+        // SAFETY: No requirements.
+        let fd = unsafe { bindings::get_unused_fd_flags(flags) };
+        to_result(fd)?;
+        // CAST: Not negative, as just checked.
+        let fd = fd as u32;
+        let file = core::mem::ManuallyDrop::new(self);
+        // SAFETY: The descriptor was reserved just now; the file's count goes with it.
+        unsafe { bindings::fd_install(fd, file.as_ptr()) };
+        Ok(fd)
+    }
+
     /// The inode.
     pub(crate) fn inode(&self) -> &Inode {
         // SAFETY: An open file has an inode.

@@ -9,6 +9,7 @@ use super::{
     copy::{Range, RangeOp},
     file::{FsFile, KernelFile},
     inode::INode,
+    ioctl::Command,
     readdir::Emitter,
     super_block::FileSystem,
     vma::NewMapping,
@@ -70,6 +71,10 @@ pub(crate) trait Operations: Sized + 'static {
     }
     /// The file whose `->get_unmapped_area` places mappings of this one.
     fn placement(_data: &Self::Data) -> Result<&KernelFile> {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+    /// `ioctl(2)`; returns what user space gets. `ENOTTY` for a command that there is not.
+    fn ioctl(_data: &Self::Data, _file: &FsFile<Self::Fs>, _command: Command) -> Result<u32> {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
     /// A descriptor is being closed.
@@ -184,8 +189,6 @@ macro_rules! if_has {
     };
 }
 
-// SAFETY comments below: the VFS calls file operations with a valid, counted file, that was opened
-// through this table but for `open` itself.
 impl<O: Operations> Table<O> {
     const TABLE: bindings::file_operations = bindings::file_operations {
         owner: crate::THIS_MODULE.as_ptr(),
@@ -199,6 +202,7 @@ impl<O: Operations> Table<O> {
         iterate_shared: if_has!(HAS_ITERATE, Self::iterate_shared),
         mmap: if_has!(HAS_MMAP, Self::mmap),
         get_unmapped_area: if_has!(HAS_PLACEMENT, Self::get_unmapped_area),
+        unlocked_ioctl: if_has!(HAS_IOCTL, Self::ioctl),
         flush: if_has!(HAS_FLUSH, Self::flush),
         fsync: if_has!(HAS_SYNC, Self::fsync),
         splice_read: if_has!(HAS_SPLICE_READ, Self::splice_read),
@@ -219,6 +223,9 @@ impl<O: Operations> Table<O> {
         unsafe { &*(*file).private_data.cast() }
     }
 
+    /// # Safety
+    ///
+    /// `->open`: `file` is being opened on `inode`, of `O::Fs`, and nobody else knows it yet.
     unsafe extern "C" fn open(inode: *mut bindings::inode, file: *mut bindings::file) -> c_int {
         // SAFETY: The file is being opened.
         from_result(|| unsafe {
@@ -228,6 +235,10 @@ impl<O: Operations> Table<O> {
         })
     }
 
+    /// # Safety
+    ///
+    /// `->release`: called once for a `file` whose `->open` succeeded, when its last count has
+    /// gone.
     unsafe extern "C" fn release(_inode: *mut bindings::inode, file: *mut bindings::file) -> c_int {
         // SAFETY: The last use of the file; the box is the one that `open` left, if it did.
         unsafe {
@@ -239,11 +250,15 @@ impl<O: Operations> Table<O> {
         0
     }
 
+    /// # Safety
+    ///
+    /// `->read_iter`: both are valid during the call; the file was opened through this table, and
+    /// is counted until the I/O has ended.
     unsafe extern "C" fn read_iter(
         iocb: *mut bindings::kiocb,
         iter: *mut bindings::iov_iter,
     ) -> isize {
-        // SAFETY: See above.
+        // SAFETY: By the contract of this function.
         let ret = unsafe {
             O::read(
                 Self::data((*iocb).ki_filp),
@@ -254,11 +269,14 @@ impl<O: Operations> Table<O> {
         ret.unwrap_or_else(|e| e.to_errno() as isize)
     }
 
+    /// # Safety
+    ///
+    /// As for [`Self::read_iter`].
     unsafe extern "C" fn write_iter(
         iocb: *mut bindings::kiocb,
         iter: *mut bindings::iov_iter,
     ) -> isize {
-        // SAFETY: See above.
+        // SAFETY: By the contract of this function.
         let ret = unsafe {
             O::write(
                 Self::data((*iocb).ki_filp),
@@ -269,8 +287,12 @@ impl<O: Operations> Table<O> {
         ret.unwrap_or_else(|e| e.to_errno() as isize)
     }
 
+    /// # Safety
+    ///
+    /// `->llseek`: `file` is counted and was opened through this table. Its `f_pos_lock` is held
+    /// where the file can be shared.
     unsafe extern "C" fn llseek(file: *mut bindings::file, offset: i64, whence: c_int) -> i64 {
-        // SAFETY: See above.
+        // SAFETY: By the contract of this function.
         let ret = unsafe {
             O::seek(
                 Self::data(file),
@@ -282,11 +304,15 @@ impl<O: Operations> Table<O> {
         ret.unwrap_or_else(|e| e.to_errno().into())
     }
 
+    /// # Safety
+    ///
+    /// `->iterate_shared`: `file` is a counted directory that was opened through this table; its
+    /// `i_rwsem` is held for reading, and `f_pos_lock`. `ctx` is the caller's, for the call.
     unsafe extern "C" fn iterate_shared(
         file: *mut bindings::file,
         ctx: *mut bindings::dir_context,
     ) -> c_int {
-        // SAFETY: See above; the context is the caller's, for this call.
+        // SAFETY: By the contract of this function; the context is the caller's, for this call.
         from_result(|| unsafe {
             O::iterate(
                 Self::data(file),
@@ -297,11 +323,15 @@ impl<O: Operations> Table<O> {
         })
     }
 
+    /// # Safety
+    ///
+    /// `->mmap`: `file` is counted and was opened through this table; `vma` is not in the address
+    /// space yet, whose mmap lock is held for writing.
     unsafe extern "C" fn mmap(
         file: *mut bindings::file,
         vma: *mut bindings::vm_area_struct,
     ) -> c_int {
-        // SAFETY: See above; the mapping is being set up under the mmap write lock.
+        // SAFETY: By the contract of this function; the mapping is being set up under the mmap write lock.
         from_result(|| unsafe {
             O::mmap(
                 Self::data(file),
@@ -312,6 +342,10 @@ impl<O: Operations> Table<O> {
         })
     }
 
+    /// # Safety
+    ///
+    /// `->get_unmapped_area`: `file` is counted and was opened through this table; the mmap lock is
+    /// held for writing.
     unsafe extern "C" fn get_unmapped_area(
         file: *mut bindings::file,
         addr: c_ulong,
@@ -319,28 +353,53 @@ impl<O: Operations> Table<O> {
         pgoff: c_ulong,
         flags: c_ulong,
     ) -> c_ulong {
-        // SAFETY: See above.
+        // SAFETY: By the contract of this function.
         match O::placement(unsafe { Self::data(file) }) {
             Ok(lower) => super::vma::unmapped_area(lower, addr, len, pgoff, flags),
             Err(e) => e.to_errno() as c_ulong,
         }
     }
 
+    /// # Safety
+    ///
+    /// Called by the VFS with a counted file that was opened through this table.
+    unsafe extern "C" fn ioctl(
+        file: *mut bindings::file,
+        number: c_uint,
+        argument: c_ulong,
+    ) -> c_long {
+        // SAFETY: By the contract of this function.
+        let ret = unsafe {
+            O::ioctl(
+                Self::data(file),
+                FsFile::from_raw(file),
+                Command::new(number, argument),
+            )
+        };
+        ret.map_or_else(|e| e.to_errno() as c_long, |n| n as c_long)
+    }
+
+    /// # Safety
+    ///
+    /// `->flush`: `file` is counted and was opened through this table; nothing is locked.
     unsafe extern "C" fn flush(file: *mut bindings::file, owner: bindings::fl_owner_t) -> c_int {
-        // SAFETY: See above.
+        // SAFETY: By the contract of this function.
         from_result(|| unsafe {
             O::flush(Self::data(file), Owner(owner))?;
             Ok(0)
         })
     }
 
+    /// # Safety
+    ///
+    /// `->fsync`: `file` is counted and was opened through this table; nothing is locked.
     unsafe extern "C" fn fsync(
         file: *mut bindings::file,
         start: i64,
         end: i64,
         data_only: c_int,
     ) -> c_int {
-        // SAFETY: See above.
+        // SAFETY: By the contract of this function.
         from_result(|| unsafe {
             O::sync(
                 Self::data(file),
@@ -353,6 +412,10 @@ impl<O: Operations> Table<O> {
         })
     }
 
+    /// # Safety
+    ///
+    /// `->splice_read`: `file` is counted and was opened through this table; `pipe` is locked, and
+    /// `pos` the caller's, for the call.
     unsafe extern "C" fn splice_read(
         file: *mut bindings::file,
         pos: *mut i64,
@@ -360,7 +423,7 @@ impl<O: Operations> Table<O> {
         len: usize,
         flags: c_uint,
     ) -> isize {
-        // SAFETY: See above; `pos` is the caller's.
+        // SAFETY: By the contract of this function; `pos` is the caller's.
         let ret = unsafe {
             O::splice_read(
                 Self::data(file),
@@ -374,6 +437,10 @@ impl<O: Operations> Table<O> {
         ret.unwrap_or_else(|e| e.to_errno() as isize)
     }
 
+    /// # Safety
+    ///
+    /// `->splice_write`: `file` is counted and was opened through this table; `pipe` is not locked,
+    /// and `pos` is the caller's, for the call.
     unsafe extern "C" fn splice_write(
         pipe: *mut bindings::pipe_inode_info,
         file: *mut bindings::file,
@@ -381,7 +448,7 @@ impl<O: Operations> Table<O> {
         len: usize,
         flags: c_uint,
     ) -> isize {
-        // SAFETY: See above; `pos` is the caller's.
+        // SAFETY: By the contract of this function; `pos` is the caller's.
         let ret = unsafe {
             O::splice_write(
                 Self::data(file),
@@ -395,13 +462,16 @@ impl<O: Operations> Table<O> {
         ret.unwrap_or_else(|e| e.to_errno() as isize)
     }
 
+    /// # Safety
+    ///
+    /// `->fallocate`: `file` is counted, open for writing, and was opened through this table.
     unsafe extern "C" fn fallocate(
         file: *mut bindings::file,
         mode: c_int,
         offset: i64,
         len: i64,
     ) -> c_long {
-        // SAFETY: See above.
+        // SAFETY: By the contract of this function.
         let ret = unsafe {
             O::allocate(
                 Self::data(file),
@@ -414,13 +484,16 @@ impl<O: Operations> Table<O> {
         ret.map_or_else(|e| e.to_errno() as c_long, |()| 0)
     }
 
+    /// # Safety
+    ///
+    /// `->fadvise`: `file` is counted and was opened through this table.
     unsafe extern "C" fn fadvise(
         file: *mut bindings::file,
         offset: i64,
         len: i64,
         advice: c_int,
     ) -> c_int {
-        // SAFETY: See above.
+        // SAFETY: By the contract of this function.
         from_result(|| unsafe {
             O::advise(Self::data(file), offset, len, advice as u32)?;
             Ok(0)
@@ -451,6 +524,10 @@ impl<O: Operations> Table<O> {
         }
     }
 
+    /// # Safety
+    ///
+    /// `->copy_file_range`: both files are counted, and `target` was opened through this table;
+    /// `source` is any regular file.
     unsafe extern "C" fn copy_file_range(
         source: *mut bindings::file,
         from: i64,
@@ -465,11 +542,14 @@ impl<O: Operations> Table<O> {
             // CAST: The VFS limits a copy to `MAX_RW_COUNT`.
             len: len as i64,
         };
-        // SAFETY: See above.
+        // SAFETY: By the contract of this function.
         let ret = unsafe { Self::range(source, target, range, RangeOp::Copy(flags)) };
         ret.map_or_else(|e| e.to_errno() as isize, |n| n as isize)
     }
 
+    /// # Safety
+    ///
+    /// As for [`Self::copy_file_range`].
     unsafe extern "C" fn remap_file_range(
         source: *mut bindings::file,
         from: i64,
@@ -485,7 +565,7 @@ impl<O: Operations> Table<O> {
         } else {
             RangeOp::Clone(flags)
         };
-        // SAFETY: See above.
+        // SAFETY: By the contract of this function.
         let ret = unsafe { Self::range(source, target, Range { from, to, len }, op) };
         ret.unwrap_or_else(|e| e.to_errno().into())
     }

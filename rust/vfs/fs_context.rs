@@ -30,10 +30,7 @@ pub(crate) trait Context: Sized + Send + 'static {
     fn parse(&mut self, log: &Log, key: &CStr, value: Value<'_>) -> Result<bool>;
 
     /// The option string of `mount(2)`, whose pieces go to `param` one by one as key and value.
-    fn split_monolithic(
-        data: &[u8],
-        param: &mut dyn FnMut(&[u8], Option<&[u8]>) -> Result,
-    ) -> Result;
+    fn split_monolithic(data: &[u8], param: &mut Param<'_>) -> Result;
 
     /// All parameters are known: prepares a super block.
     fn prepare(
@@ -49,6 +46,9 @@ pub(crate) trait Context: Sized + Send + 'static {
     /// super block is to become.
     fn reconfigure(&mut self, log: &Log, sb: &SuperBlock<Self::Fs>, readonly: bool) -> Result;
 }
+
+/// Where [`Context::split_monolithic`] sends keys and values to.
+pub(crate) type Param<'a> = dyn FnMut(&[u8], Option<&[u8]>) -> Result + 'a;
 
 /// The value of a parameter.
 pub(crate) enum Value<'a> {
@@ -78,7 +78,7 @@ impl Log {
                 (*fields(self.0)).log.log,
                 (*fields(self.0)).log.prefix,
                 level as c_char,
-                c"%pA".as_ptr().cast(),
+                c"%pA".as_char_ptr(),
                 core::ptr::from_ref(&args).cast::<c_void>(),
             );
         }
@@ -91,6 +91,11 @@ fn fields(fc: *mut bindings::fs_context) -> *mut bindings::fs_context_full {
 }
 
 /// `->init_fs_context`.
+///
+/// # Safety
+///
+/// Called by the VFS with a new context for the type `T`; when that is to reconfigure, its `root`
+/// is a counted dentry of a super block of `T`, whose `s_active` it holds.
 pub(super) unsafe extern "C" fn init<T: FileSystem>(fc: *mut bindings::fs_context) -> c_int {
     from_result(|| {
         // SAFETY: The VFS calls with a new context; when it reconfigures, `root` is one of ours.
@@ -128,15 +133,20 @@ impl<C: Context> Table<C> {
         unsafe { &mut *(*fields(fc)).fs_private.cast() }
     }
 
+    /// # Safety
+    ///
+    /// `->free`: called once, at the end of a context that `init` has set up.
     unsafe extern "C" fn free(fc: *mut bindings::fs_context) {
-        // SAFETY: The context is ours, and this is its end. It is null if `init` failed.
+        // SAFETY: The context is ours, and this is its end; the box is the one that `init` left.
         unsafe {
-            if !(*fields(fc)).fs_private.is_null() {
-                drop(KBox::from_raw((*fields(fc)).fs_private.cast::<C>()));
-            }
+            drop(KBox::from_raw((*fields(fc)).fs_private.cast::<C>()));
         }
     }
 
+    /// # Safety
+    ///
+    /// `->parse_param`: `uapi_mutex` is held, or nobody else knows the context; `param` is valid
+    /// during the call, its key a C string.
     unsafe extern "C" fn parse_param(
         fc: *mut bindings::fs_context,
         param: *mut bindings::fs_parameter,
@@ -158,6 +168,10 @@ impl<C: Context> Table<C> {
         })
     }
 
+    /// # Safety
+    ///
+    /// `->parse_monolithic`: as for [`Self::parse_param`]; `data` is null or a C string, as the
+    /// type does not have `FS_BINARY_MOUNTDATA`.
     unsafe extern "C" fn parse_monolithic(
         fc: *mut bindings::fs_context,
         data: *mut c_void,
@@ -188,11 +202,18 @@ impl<C: Context> Table<C> {
         })
     }
 
+    /// # Safety
+    ///
+    /// `->get_tree`: as for [`Self::parse_param`].
     unsafe extern "C" fn get_tree(fc: *mut bindings::fs_context) -> c_int {
         // SAFETY: The context is valid.
         unsafe { bindings::get_tree_nodev(fc, Some(Self::fill_super)) }
     }
 
+    /// # Safety
+    ///
+    /// Called by [`Self::get_tree`] with its own context, and a new super block that is locked and
+    /// that nobody else uses.
     unsafe extern "C" fn fill_super(
         sb: *mut bindings::super_block,
         fc: *mut bindings::fs_context,
@@ -208,6 +229,10 @@ impl<C: Context> Table<C> {
         })
     }
 
+    /// # Safety
+    ///
+    /// `->reconfigure`: as for [`Self::parse_param`]; `root` is a dentry of a super block of ours,
+    /// whose `s_umount` is held for writing.
     unsafe extern "C" fn reconfigure(fc: *mut bindings::fs_context) -> c_int {
         from_result(|| {
             // SAFETY: The context is ours, and its root one of our super blocks.

@@ -447,12 +447,20 @@ impl Drop for Cache {
     }
 }
 
+/// # Safety
+///
+/// Called by the slab allocator with a new object of the cache.
 unsafe extern "C" fn init_once(object: *mut c_void) {
     // SAFETY: The slab gives us an object of the cache's size, which starts with an inode.
     unsafe { bindings::inode_init_once(object.cast()) };
 }
 
 /// `->evict_inode`.
+///
+/// # Safety
+///
+/// Called by the VFS with an inode of `T` that has no user left, and is not new any more or has
+/// failed.
 pub(super) unsafe extern "C" fn evict<T: FileSystem>(inode: *mut bindings::inode) {
     // SAFETY: The caller evicts a valid inode that nobody else uses.
     unsafe {
@@ -465,6 +473,11 @@ pub(super) unsafe extern "C" fn evict<T: FileSystem>(inode: *mut bindings::inode
 }
 
 /// `->free_inode`: runs as an RCU callback, so dropping the data must not sleep.
+///
+/// # Safety
+///
+/// Called by the VFS once for an inode of `T`, a grace period after its eviction, or after its
+/// allocation failed half-way.
 pub(super) unsafe extern "C" fn free<T: FileSystem>(inode: *mut bindings::inode) {
     let container = inode.cast::<Container<T>>();
     // SAFETY: The grace period after the last use has ended: the inode and its data are ours.

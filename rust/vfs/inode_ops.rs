@@ -184,9 +184,7 @@ macro_rules! if_has {
     };
 }
 
-// SAFETY comments below: the VFS calls inode operations with valid, counted objects of the
-// filesystem that the table is installed for, and with the locks that
-// `Documentation/filesystems/locking.rst` lists.
+// What the VFS guarantees is in `Documentation/filesystems/locking.rst` and `vfs.rst`.
 impl<O: Operations> Table<O> {
     const TABLE: bindings::inode_operations = bindings::inode_operations {
         lookup: if_has!(HAS_LOOKUP, Self::lookup),
@@ -214,6 +212,10 @@ impl<O: Operations> Table<O> {
         ..pin_init::zeroed()
     };
 
+    /// # Safety
+    ///
+    /// `->lookup`: `dir` is an inode of `O::Fs` with its lock held, for reading at least; `dentry`
+    /// is a counted child of it that is in lookup, by this task.
     unsafe extern "C" fn lookup(
         dir: *mut bindings::inode,
         dentry: *mut bindings::dentry,
@@ -232,6 +234,10 @@ impl<O: Operations> Table<O> {
         }
     }
 
+    /// # Safety
+    ///
+    /// `->get_link`: `inode` is a symbolic link of `O::Fs`. `dentry` is counted, or null within an
+    /// RCU walk. `done` is the caller's to run after its use of the target.
     unsafe extern "C" fn get_link(
         dentry: *mut bindings::dentry,
         inode: *mut bindings::inode,
@@ -253,6 +259,10 @@ impl<O: Operations> Table<O> {
         }
     }
 
+    /// # Safety
+    ///
+    /// `->permission`: `inode` is of `O::Fs`, and counted, or protected by RCU if `mask` has
+    /// `MAY_NOT_BLOCK`. `idmap` is valid during the call.
     unsafe extern "C" fn permission(
         idmap: *mut bindings::mnt_idmap,
         inode: *mut bindings::inode,
@@ -271,6 +281,9 @@ impl<O: Operations> Table<O> {
         })
     }
 
+    /// # Safety
+    ///
+    /// `->get_inode_acl`: `inode` is of `O::Fs`, and counted, or protected by RCU if `rcu`.
     unsafe extern "C" fn get_inode_acl(
         inode: *mut bindings::inode,
         acl_type: c_int,
@@ -283,6 +296,10 @@ impl<O: Operations> Table<O> {
         })
     }
 
+    /// # Safety
+    ///
+    /// `->get_acl`: `dentry` is a counted, positive dentry of `O::Fs`; `idmap` is valid during the
+    /// call.
     unsafe extern "C" fn get_acl(
         idmap: *mut bindings::mnt_idmap,
         dentry: *mut bindings::dentry,
@@ -298,6 +315,10 @@ impl<O: Operations> Table<O> {
         })
     }
 
+    /// # Safety
+    ///
+    /// `->set_acl`: `dentry` is a counted, positive dentry of `O::Fs`, with its inode locked for
+    /// writing; `acl` is null or valid during the call.
     unsafe extern "C" fn set_acl(
         idmap: *mut bindings::mnt_idmap,
         dentry: *mut bindings::dentry,
@@ -332,6 +353,10 @@ impl<O: Operations> Table<O> {
         }
     }
 
+    /// # Safety
+    ///
+    /// `->create`: `dir` is an inode of `O::Fs` with its lock held for writing, and `dentry` a
+    /// counted, negative child of it.
     unsafe extern "C" fn create(
         idmap: *mut bindings::mnt_idmap,
         dir: *mut bindings::inode,
@@ -350,6 +375,11 @@ impl<O: Operations> Table<O> {
         })
     }
 
+    /// # Safety
+    ///
+    /// `->link`: `dir` is an inode of `O::Fs` with its lock held for writing, and `dentry` a
+    /// counted, negative child of it. `old` is a counted, positive dentry of the same super block,
+    /// with its inode locked for writing.
     unsafe extern "C" fn link(
         old: *mut bindings::dentry,
         dir: *mut bindings::inode,
@@ -362,6 +392,10 @@ impl<O: Operations> Table<O> {
         })
     }
 
+    /// # Safety
+    ///
+    /// `->unlink`: `dir` is an inode of `O::Fs`, and `dentry` a counted, positive child of it; both
+    /// inodes are locked for writing.
     unsafe extern "C" fn unlink(dir: *mut bindings::inode, dentry: *mut bindings::dentry) -> c_int {
         // SAFETY: `dir` is locked.
         from_result(|| unsafe {
@@ -373,6 +407,10 @@ impl<O: Operations> Table<O> {
         })
     }
 
+    /// # Safety
+    ///
+    /// `->symlink`: `dir` is an inode of `O::Fs` with its lock held for writing, and `dentry` a
+    /// counted, negative child of it. `target` is a C string.
     unsafe extern "C" fn symlink(
         idmap: *mut bindings::mnt_idmap,
         dir: *mut bindings::inode,
@@ -390,23 +428,27 @@ impl<O: Operations> Table<O> {
         })
     }
 
+    /// # Safety
+    ///
+    /// `->mkdir`: `dir` is an inode of `O::Fs` with its lock held for writing, and `dentry` a
+    /// counted, negative child of it.
     unsafe extern "C" fn mkdir(
         idmap: *mut bindings::mnt_idmap,
         dir: *mut bindings::inode,
         dentry: *mut bindings::dentry,
         mode: bindings::umode_t,
     ) -> *mut bindings::dentry {
-        // SAFETY: `dir` is locked, `dentry` a negative child.
-        match O::mkdir(
-            unsafe { Idmap::from_raw(idmap) },
-            unsafe { Self::negative(dir, dentry) },
-            Mode(mode | 0o040000),
-        ) {
+        // SAFETY: By the contract of this function.
+        let (idmap, entry) = unsafe { (Idmap::from_raw(idmap), Self::negative(dir, dentry)) };
+        match O::mkdir(idmap, entry, Mode(mode | 0o040000)) {
             Ok(()) => core::ptr::null_mut(),
             Err(e) => e.to_ptr(),
         }
     }
 
+    /// # Safety
+    ///
+    /// As for [`Self::unlink`].
     unsafe extern "C" fn rmdir(dir: *mut bindings::inode, dentry: *mut bindings::dentry) -> c_int {
         // SAFETY: `dir` is locked.
         from_result(|| unsafe {
@@ -418,6 +460,10 @@ impl<O: Operations> Table<O> {
         })
     }
 
+    /// # Safety
+    ///
+    /// `->mknod`: `dir` is an inode of `O::Fs` with its lock held for writing, and `dentry` a
+    /// counted, negative child of it.
     unsafe extern "C" fn mknod(
         idmap: *mut bindings::mnt_idmap,
         dir: *mut bindings::inode,
@@ -437,6 +483,12 @@ impl<O: Operations> Table<O> {
         })
     }
 
+    /// # Safety
+    ///
+    /// `->rename`: the directories are inodes of `O::Fs`, locked for writing; `old` is a counted,
+    /// positive child of `old_dir`, and `new` a counted child of `new_dir`, of the same super
+    /// block. The inodes that they have are locked for writing, but for directories that keep their
+    /// parent.
     unsafe extern "C" fn rename(
         idmap: *mut bindings::mnt_idmap,
         old_dir: *mut bindings::inode,
@@ -459,6 +511,10 @@ impl<O: Operations> Table<O> {
         })
     }
 
+    /// # Safety
+    ///
+    /// `->setattr`: `dentry` is a counted, positive dentry of `O::Fs`, with its inode locked for
+    /// writing; `attr` is valid during the call.
     unsafe extern "C" fn setattr(
         idmap: *mut bindings::mnt_idmap,
         dentry: *mut bindings::dentry,
@@ -475,6 +531,10 @@ impl<O: Operations> Table<O> {
         })
     }
 
+    /// # Safety
+    ///
+    /// `->getattr`: `path` is counted, with a positive dentry of `O::Fs`; nothing is locked. `stat`
+    /// is the caller's.
     unsafe extern "C" fn getattr(
         idmap: *mut bindings::mnt_idmap,
         path: *const bindings::path,
@@ -490,6 +550,10 @@ impl<O: Operations> Table<O> {
         })
     }
 
+    /// # Safety
+    ///
+    /// `->listxattr`: `dentry` is a counted, positive dentry of `O::Fs`; `buf` has `size` bytes,
+    /// and may be null if that is 0.
     unsafe extern "C" fn listxattr(
         dentry: *mut bindings::dentry,
         buf: *mut c_char,
@@ -513,6 +577,10 @@ impl<O: Operations> Table<O> {
         bytes.len() as isize
     }
 
+    /// # Safety
+    ///
+    /// `->update_time`: `inode` is of `O::Fs` and counted; nothing is locked, and nothing may sleep
+    /// if `flags` has `IOCB_NOWAIT`.
     unsafe extern "C" fn update_time(
         inode: *mut bindings::inode,
         which: bindings::fs_update_time,
@@ -528,6 +596,10 @@ impl<O: Operations> Table<O> {
         0
     }
 
+    /// # Safety
+    ///
+    /// `->tmpfile`: `dir` is a counted directory of `O::Fs`, not locked; `file` is being opened on
+    /// a new, unhashed, negative dentry, and nobody else knows it.
     unsafe extern "C" fn tmpfile(
         idmap: *mut bindings::mnt_idmap,
         dir: *mut bindings::inode,
@@ -553,6 +625,10 @@ impl<O: Operations> Table<O> {
         })
     }
 
+    /// # Safety
+    ///
+    /// `->fileattr_get`: `dentry` is a counted, positive dentry of `O::Fs`, not locked; `fa` is the
+    /// caller's.
     unsafe extern "C" fn fileattr_get(
         dentry: *mut bindings::dentry,
         fa: *mut bindings::file_kattr,
@@ -567,6 +643,10 @@ impl<O: Operations> Table<O> {
         })
     }
 
+    /// # Safety
+    ///
+    /// `->fileattr_set`: `dentry` is a counted, positive dentry of `O::Fs`, with its inode locked
+    /// for writing; `fa` is the caller's.
     unsafe extern "C" fn fileattr_set(
         _idmap: *mut bindings::mnt_idmap,
         dentry: *mut bindings::dentry,
@@ -586,6 +666,9 @@ impl<O: Operations> Table<O> {
         })
     }
 
+    /// # Safety
+    ///
+    /// `->fiemap`: `inode` is of `O::Fs` and counted; `info` is valid during the call.
     unsafe extern "C" fn fiemap(
         inode: *mut bindings::inode,
         info: *mut bindings::fiemap_extent_info,

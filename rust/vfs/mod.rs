@@ -30,6 +30,7 @@ pub(crate) mod fs_context;
 pub(crate) mod idmap;
 pub(crate) mod inode;
 pub(crate) mod inode_ops;
+pub(crate) mod ioctl;
 pub(crate) mod lockdep;
 pub(crate) mod mode;
 pub(crate) mod mount;

@@ -72,6 +72,9 @@ struct Reader<'f> {
     calls: usize,
 }
 
+/// # Safety
+///
+/// Called by `iterate_dir` with the `ctx` of a [`Reader`], and a name of `len` bytes.
 unsafe extern "C" fn actor(
     ctx: *mut bindings::dir_context,
     name: *const c_char,

@@ -47,19 +47,9 @@ impl Stat {
         self.0.size
     }
 
-    /// The inode number.
-    pub(crate) fn ino(&self) -> u64 {
-        self.0.ino
-    }
-
     /// The device number of a device inode.
     pub(crate) fn rdev(&self) -> u32 {
         self.0.rdev
-    }
-
-    /// Number of links.
-    pub(crate) fn nlink(&self) -> u32 {
-        self.0.nlink
     }
 
     /// Sets the number of links.
@@ -102,11 +92,6 @@ impl StatFs {
         self.0.f_namelen = name_max as c_long;
         // SAFETY: The super block is alive; its device number is constant.
         self.0.f_fsid = unsafe { bindings::u64_to_fsid(u64::from((*sb.as_ptr()).s_dev)) };
-    }
-
-    /// Bytes that an unprivileged user may still write.
-    pub(crate) fn available_bytes(&self) -> u64 {
-        self.0.f_bavail.saturating_mul(self.0.f_bsize.max(0) as u64)
     }
 
     /// Adds the blocks and files of another filesystem.

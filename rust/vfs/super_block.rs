@@ -168,12 +168,6 @@ impl<T: FileSystem> SuperBlock<T> {
     pub(crate) fn data(&self) -> &T::SuperData {
         &self.info().data
     }
-
-    /// The root, once there is one.
-    pub(crate) fn root(&self) -> &DEntry<T> {
-        // SAFETY: A super block that operations are called on has a root, until it is shut down.
-        unsafe { DEntry::from_raw((*self.as_ptr()).s_root) }
-    }
 }
 
 /// What a new super block is filled in with.
@@ -239,6 +233,11 @@ pub(super) unsafe fn fill<T: FileSystem>(
 }
 
 /// `->kill_sb`.
+///
+/// # Safety
+///
+/// `->kill_sb`: called once with a super block of the type `T`, filled in or not, when its last
+/// active count has gone; `s_umount` is held for writing.
 pub(super) unsafe extern "C" fn kill<T: FileSystem>(sb: *mut bindings::super_block) {
     // SAFETY: The VFS shuts down a super block of ours; after `kill_anon_super` nobody uses it.
     unsafe {
@@ -268,12 +267,18 @@ impl<T: FileSystem> SuperTable<T> {
         ..pin_init::zeroed()
     };
 
+    /// # Safety
+    ///
+    /// `->alloc_inode`: `sb` is a super block of `T` that [`fill`] has given its data.
     unsafe extern "C" fn alloc_inode(sb: *mut bindings::super_block) -> *mut bindings::inode {
         // SAFETY: Inodes are only made on a super block whose data `fill` has set.
         let info = unsafe { SuperBlock::<T>::from_raw(sb) }.info();
         info.cache.alloc::<T>(sb)
     }
 
+    /// # Safety
+    ///
+    /// `->statfs`: `dentry` is a counted dentry of `T`, and `buf` the caller's.
     unsafe extern "C" fn statfs(
         dentry: *mut bindings::dentry,
         buf: *mut bindings::kstatfs,
@@ -286,6 +291,10 @@ impl<T: FileSystem> SuperTable<T> {
         })
     }
 
+    /// # Safety
+    ///
+    /// `->show_options`: `root` is a counted dentry of `T`, the root of a mount; `seq` is valid
+    /// during the call.
     unsafe extern "C" fn show_options(
         seq: *mut bindings::seq_file,
         root: *mut bindings::dentry,
@@ -307,9 +316,12 @@ impl<T: FileSystem> SuperTable<T> {
         0
     }
 
+    /// # Safety
+    ///
+    /// `->sync_fs`: `sb` is a super block of `T` that is mounted; `s_umount` is held.
     unsafe extern "C" fn sync_fs(sb: *mut bindings::super_block, wait: c_int) -> c_int {
-        // SAFETY: The VFS calls with a super block of ours.
         from_result(|| {
+            // SAFETY: By the contract of this function.
             T::sync(unsafe { SuperBlock::from_raw(sb) }, wait != 0)?;
             Ok(0)
         })

@@ -35,7 +35,7 @@ pub(crate) trait Handler: Sized + 'static {
 
 /// The handlers of a super block: one that takes all names.
 pub(super) fn table<H: Handler>() -> *const *const bindings::xattr_handler {
-    const { &Table::<H>::LIST.0 as *const _ as *const *const bindings::xattr_handler }
+    const { Table::<H>::LIST.0.as_ptr() }
 }
 
 #[repr(transparent)]
@@ -48,12 +48,16 @@ struct Table<H: Handler>(PhantomData<H>);
 impl<H: Handler> Table<H> {
     const LIST: &'static List = &List([&Self::HANDLER, core::ptr::null()]);
     const HANDLER: bindings::xattr_handler = bindings::xattr_handler {
-        prefix: c"".as_ptr().cast(),
+        prefix: c"".to_bytes_with_nul().as_ptr(),
         get: Some(Self::get),
         set: Some(Self::set),
         ..pin_init::zeroed()
     };
 
+    /// # Safety
+    ///
+    /// `->get`: `dentry` is a counted, positive dentry of `H::Fs`, `name` a C string; `buf` has
+    /// `size` bytes, or is null to ask for the length.
     unsafe extern "C" fn get(
         _handler: *const bindings::xattr_handler,
         dentry: *mut bindings::dentry,
@@ -76,6 +80,10 @@ impl<H: Handler> Table<H> {
         })
     }
 
+    /// # Safety
+    ///
+    /// `->set`: `dentry` is a counted, positive dentry of `H::Fs`, with its inode locked for
+    /// writing; `name` is a C string; `value` has `size` bytes, or is null to remove the attribute.
     unsafe extern "C" fn set(
         _handler: *const bindings::xattr_handler,
         _idmap: *mut bindings::mnt_idmap,
