@@ -210,30 +210,42 @@ TEST_F(u, quota)
 	area_sums[0] = 0;
 }
 
-TEST_F(u, signal)
+/* Whether a file is that many times the letter s; checksums are slow. */
+static bool is_whole(const char *path, long size)
+{
+	static char b[1 << 20], all[1 << 20];
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n;
+	bool good = fd >= 0;
+
+	memset(all, 's', sizeof(all));
+	while ((n = read(fd, b, sizeof(b))) > 0) {
+		good &= !memcmp(b, all, n);
+		size -= n;
+	}
+	close(fd);
+	return good && n == 0 && size == 0;
+}
+
+TEST_F_TIMEOUT(u, signal, 60)
 {
 	/* a fatal signal in the middle of a long copy leaves no half of it */
-	uint64_t sum;
-	int status, killed = 0, round;
+	int status, round;
 	pid_t child;
 
 	ASSERT_EQ(0, shell("head -c 64M /dev/zero | tr '\\0' s > ro/big"));
-	sum = checksum("ro/big");
 	ASSERT_EQ(0, up("rw", "ro"));
-	for (round = 0; round < 5 && !killed; round++) {
+	for (round = 0; round < 5; round++) {
 		child = fork();
 		if (!child)
 			_exit(open("u/big", O_RDWR) < 0);
 		usleep(3000 << round);
 		kill(child, SIGKILL);
 		ASSERT_EQ(child, waitpid(child, &status, 0));
-		killed = WIFSIGNALED(status) && strcmp("ENOENT", kind("rw/big"));
-		EXPECT_EQ(sum, checksum("u/big"));
-		EXPECT_EQ(64 << 20, st_of("u/big").st_size);
+		EXPECT_TRUE(is_whole("u/big", 64 << 20));
 		if (!strcmp("file", kind("rw/big"))) {
 			/* it came too late: then it is whole */
-			EXPECT_EQ(64 << 20, st_of("rw/big").st_size);
-			EXPECT_EQ(sum, checksum("rw/big"));
+			EXPECT_TRUE(is_whole("rw/big", 64 << 20));
 			break;
 		}
 	}
@@ -262,7 +274,7 @@ TEST_F(u, nothing_half_made_is_seen)
 	EXPECT_EQ(0, bad) TH_LOG("1: short in the union, 2: listing, 4: short in the branch");
 	EXPECT_LT(0, i);
 	EXPECT_EQ(0, status);
-	EXPECT_EQ(checksum("ro/d/big"), checksum("u/d/big"));
+	EXPECT_TRUE(is_whole("u/d/big", 16 << 20));
 }
 
 TEST_F(u, by_many_at_once)

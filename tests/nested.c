@@ -120,7 +120,7 @@ TEST_F(u, on_erofs)
 	use_as_lower(_metadata);
 }
 
-TEST_F(u, on_btrfs_xfs_ext4)
+TEST_F_TIMEOUT(u, on_btrfs_xfs_ext4, 120)
 {
 	static const char * const types[] = { "ext4", "xfs", "btrfs" };
 	unsigned int i, done = 0;
