@@ -102,7 +102,9 @@ impl Branch {
         }
         if permission.access == Access::ReadWrite && fs.magic() == MAGIC {
             // The names that this union would write are reserved in that one.
-            log.error(fmt!("branch '{shown}' is a union itself, and cannot be =rw"));
+            log.error(fmt!(
+                "branch '{shown}' is a union itself, and cannot be =rw"
+            ));
             return Err(EINVAL);
         }
         let mnt = PrivateMount::clone_of(place, permission.access == Access::ReadWrite)

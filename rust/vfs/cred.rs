@@ -75,12 +75,15 @@ impl Cred {
     /// filesystem `T`, is to be made with; `None` if they will do as they are.
     pub(crate) fn for_copy_of<T: FileSystem>(&self, source: &DEntry<T>) -> Result<Option<Self>> {
         let mut new = core::ptr::null_mut();
-        // SAFETY: The dentry is alive; on success `new` is null, or a count that is ours.
-        self.scope(|| {
-            to_result(unsafe { bindings::security_inode_copy_up(source.as_ptr(), &mut new) })
-        })?;
-        // SAFETY: As above.
-        Ok((!new.is_null()).then(|| unsafe { Self::from_owned(new) }))
+        let ret = self.scope(|| {
+            // SAFETY: The dentry is alive, and `new` is null, as a security module wants to find it.
+            unsafe { bindings::security_inode_copy_up(source.as_ptr(), &mut new) }
+        });
+        // SAFETY: What a security module left there is a copy of the current credentials, with a
+        // count that is ours, whether the call failed or not.
+        let new = (!new.is_null()).then(|| unsafe { Self::from_owned(new) });
+        to_result(ret)?;
+        Ok(new)
     }
 
     pub(super) fn as_ptr(&self) -> *const bindings::cred {

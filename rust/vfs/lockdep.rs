@@ -8,7 +8,7 @@
 
 use crate::bindings;
 use core::pin::Pin;
-use kernel::sync::LockClassKey;
+use kernel::{prelude::*, sync::LockClassKey};
 
 /// `FILESYSTEM_MAX_STACK_DEPTH` of `include/linux/fs.h`.
 pub(crate) const MAX_STACK_DEPTH: usize = 2;
@@ -44,6 +44,6 @@ pub(super) unsafe fn classify_inode(inode: *mut bindings::inode) {
             (&FILE[depth], c"aufs2_i_mutex_key")
         };
         let key: *mut bindings::lock_class_key = core::ptr::from_ref(key).cast_mut().cast();
-        bindings::lockdep_set_class_and_name(&raw mut (*inode).i_rwsem, key, name.as_ptr().cast());
+        bindings::lockdep_set_class_and_name(&raw mut (*inode).i_rwsem, key, name.as_char_ptr());
     }
 }

@@ -37,12 +37,12 @@ pub(crate) fn lookup(mnt: &Mount, dir: &Dentry, name: &Name) -> Result<Option<AR
 pub(crate) fn read_link(dentry: &Dentry) -> Result<Target> {
     let mut done = bindings::delayed_call::default();
     // SAFETY: The dentry is alive; `done` is ours to run.
-    let text =
-        from_err_ptr(unsafe { bindings::vfs_get_link(dentry.as_ptr(), &mut done) }.cast_mut())?;
+    let text = unsafe { bindings::vfs_get_link(dentry.as_ptr(), &mut done) };
+    let text = from_err_ptr(text.cast_mut())?;
     let mut bytes = KVec::new();
     // SAFETY: The call returned a C string, which lives until `done` is run.
-    let copied =
-        bytes.extend_from_slice(unsafe { CStr::from_char_ptr(text) }.to_bytes(), GFP_KERNEL);
+    let text = unsafe { CStr::from_char_ptr(text) };
+    let copied = bytes.extend_from_slice(text.to_bytes(), GFP_KERNEL);
     // SAFETY: `done` was filled in by the call above.
     unsafe { bindings::do_delayed_call(&mut done) };
     copied?;
