@@ -10,7 +10,7 @@
 //! - an operation table is a trait, implemented by the filesystem and turned into the C table by a
 //!   constant: [`inode_ops`], [`file_ops`], [`dentry_ops`], [`super_block`], [`fs_context`];
 //! - a thing that must be undone is a guard: [`mount::WriteAccess`], [`namei::Creating`],
-//!   [`namei::Removing`], [`namei::Renaming`];
+//!   [`namei::Removing`], [`rename::Renaming`];
 //! - a lock that the caller holds is a type: [`inode::Locked`];
 //! - differences between kernel versions stay behind this module's functions.
 
