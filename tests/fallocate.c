@@ -50,8 +50,10 @@ TEST_F(u, punch_hole)
 
 	SAME(FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 8192, 32768);
 	SAME(FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 100, 200);
-	if (strcmp(test_fs(), "btrfs"))		/* allocates late */
+	/* the others allocate late, or more than they were asked for */
+	if (on_tmpfs() || !strcmp(test_fs(), "ext4")) {
 		EXPECT_GT(blocks, st_of("u/f").st_blocks);
+	}
 	EXPECT_EQ(65536, st_of("u/f").st_size);
 }
 
