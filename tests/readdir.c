@@ -52,7 +52,7 @@ TEST_F(u, merge_without_duplicates)
 	EXPECT_STREQ("a b c d e", list("u"));
 }
 
-TEST_F(u, ten_thousand_entries)
+TEST_F_TIMEOUT(u, ten_thousand_entries, 100)
 {
 	int extra;
 	DIR *d;
