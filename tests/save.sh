@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # tools/save copies a writable branch, one in memory included, as it is.
+save=$(readlink -f "$(dirname "$(readlink -f "$0")")/../save")
 . "$(dirname "$(readlink -f "$0")")/lib/lib.sh"
 [ -z "$reference" ] || skip_all "not on overlayfs: it has no branch in memory"
-save=$(dirname "$(readlink -f "$0")")/../save
 [ -x "$save" ] || skip_all "no tools/save beside the tests"
 need python3 setfattr getfattr
 
