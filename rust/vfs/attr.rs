@@ -18,11 +18,24 @@ use kernel::{error::to_result, prelude::*};
 
 /// A request to change attributes.
 #[derive(Clone, Copy)]
-pub(crate) struct Attr(pub(super) bindings::iattr);
+pub(crate) struct Attr(bindings::iattr);
 
 impl Attr {
     fn empty() -> Self {
         Self(pin_init::zeroed())
+    }
+
+    /// A copy of what the VFS asks for, but for the open file, which may not outlive the call.
+    ///
+    /// # Safety
+    ///
+    /// `attr` is valid.
+    pub(super) unsafe fn from_raw(attr: *const bindings::iattr) -> Self {
+        // SAFETY: By the contract of this function.
+        let mut attr = Self(unsafe { *attr });
+        attr.0.ia_valid &= !bindings::ATTR_FILE;
+        attr.0.ia_file = core::ptr::null_mut();
+        attr
     }
 
     /// Asks for permission bits.
@@ -77,7 +90,7 @@ impl Attr {
     }
 
     /// The request as it goes to the filesystem below: killing set-id bits is settled by the mode,
-    /// and neither the open file nor the fact of an `O_TRUNC` is the lower one's business.
+    /// and the fact of an `O_TRUNC` is not the lower one's business.
     ///
     /// Owners are given in the ids of a mount with `idmap`; what comes out is the filesystem's.
     pub(crate) fn for_lower<T: FileSystem>(mut self, idmap: &Idmap, dentry: &DEntry<T>) -> Self {
@@ -93,8 +106,7 @@ impl Attr {
         if self.0.ia_valid & (bindings::ATTR_KILL_SUID | bindings::ATTR_KILL_SGID) != 0 {
             self.0.ia_valid &= !bindings::ATTR_MODE;
         }
-        self.0.ia_valid &= !(bindings::ATTR_FILE | bindings::ATTR_OPEN);
-        self.0.ia_file = core::ptr::null_mut();
+        self.0.ia_valid &= !bindings::ATTR_OPEN;
         self
     }
 

@@ -110,6 +110,13 @@ impl Dentry {
         }
     }
 
+    /// Whether the memory is freed after a grace period (`fs/dcache.c:dentry_free`).
+    fn is_freed_by_rcu(&self) -> bool {
+        // SAFETY: The dentry is alive; this flag is constant.
+        let flags = unsafe { (&raw const (*self.as_ptr()).d_flags).read_volatile() };
+        flags & bindings::dentry_flags_DCACHE_NORCU == 0
+    }
+
     /// The parent, with a reference.
     pub(crate) fn parent(&self) -> ARef<Dentry> {
         // SAFETY: The dentry is alive; `dget_parent` returns a counted dentry.
@@ -151,7 +158,8 @@ impl Dentry {
 ///
 /// # Invariants
 ///
-/// The pointer is null or a dentry of which this owns a count.
+/// The pointer is null or a dentry of which this owns a count, and whose memory is freed a grace
+/// period after its last count has gone.
 pub(crate) struct Published(Atomic<*mut bindings::dentry>);
 
 // SAFETY: As for `Dentry`; the pointer is only accessed atomically.
@@ -166,15 +174,18 @@ pub(crate) struct RcuDentry<'a>(&'a Dentry);
 impl Published {
     /// Publishes a dentry.
     pub(crate) fn new(dentry: ARef<Dentry>) -> Self {
-        // INVARIANT: The count moves here.
-        Self(Atomic::new(ARef::into_raw(dentry).as_ptr().cast()))
+        let published = Self(Atomic::new(core::ptr::null_mut()));
+        published.replace(Some(dentry));
+        published
     }
 
     /// Publishes another dentry, or none; gives up the old one at once. May sleep.
     pub(crate) fn replace(&self, dentry: Option<ARef<Dentry>>) {
-        let raw = dentry.map_or(core::ptr::null_mut(), |dentry| {
-            ARef::into_raw(dentry).as_ptr().cast()
-        });
+        let raw = match dentry {
+            Some(dentry) if dentry.is_freed_by_rcu() => ARef::into_raw(dentry).as_ptr().cast(),
+            // One of a pipe or socket, say, is nothing to an RCU walk.
+            _ => core::ptr::null_mut(),
+        };
         // INVARIANT: The new count moves here, the old one goes with the temporary.
         let old = self.0.xchg(raw, Full);
         if !old.is_null() {
@@ -186,9 +197,8 @@ impl Published {
     /// Looks at the dentry. What a dentry names may change at any time, as in any RCU walk.
     pub(crate) fn read<'a>(&'a self, _guard: &'a rcu::Guard) -> Option<RcuDentry<'a>> {
         let dentry = self.0.load(Acquire);
-        // SAFETY: The dentry was counted when it was loaded, within the read-side critical section
-        // of `_guard`; the dcache frees the memory of a dentry, other than one made for a pipe or
-        // socket, a grace period after its last count has gone (`fs/dcache.c:dentry_free`).
+        // SAFETY: By the type invariant, as the dentry was counted when it was loaded, within the
+        // read-side critical section of `_guard`.
         (!dentry.is_null()).then(|| RcuDentry(unsafe { Dentry::from_raw(dentry) }))
     }
 }
@@ -351,8 +361,8 @@ impl<'a, T: FileSystem> InLookup<'a, T> {
     }
 
     /// The name.
-    pub(crate) fn name_in_lookup(&self) -> Result<&'a Name> {
-        // SAFETY: The name of a dentry in lookup does not change.
+    pub(crate) fn name_in_lookup(&self) -> Result<&Name> {
+        // SAFETY: The name of a dentry in lookup does not change, and `splice` ends that.
         unsafe { self.0.name_in_place() }
     }
 

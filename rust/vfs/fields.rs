@@ -30,7 +30,8 @@ impl<T: FileSystem> INode<T> {
             bindings::spin_lock(&raw mut (*to).i_lock);
             (*to).i_uid.val = uid.val;
             (*to).i_gid.val = gid.val;
-            (*to).i_mode = (*from).i_mode;
+            // An inode keeps its type, which its tables are for.
+            (*to).i_mode = self.mode().with_permissions_of(real.mode()).0;
             bindings::inode_set_flags(to, (*from).i_flags & COPIED_FLAGS, COPIED_FLAGS);
             (*to).i_atime_sec = (*from).i_atime_sec;
             (*to).i_atime_nsec = (*from).i_atime_nsec;

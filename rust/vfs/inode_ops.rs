@@ -290,10 +290,15 @@ impl<O: Operations> Table<O> {
         rcu: bool,
     ) -> *mut bindings::posix_acl {
         let walk = if rcu { Walk::Rcu } else { Walk::Ref };
-        // SAFETY: A live inode, protected by RCU if `rcu`.
-        Acl::into_c(unsafe {
-            O::get_inode_acl(INode::from_raw(inode), AclType::new(acl_type), walk)
-        })
+        // SAFETY: By the contract of this function.
+        let inode = unsafe { INode::from_raw(inode) };
+        Acl::into_c(
+            match O::get_inode_acl(inode, AclType::new(acl_type), walk) {
+                // An RCU walk would not give the count back.
+                Ok(Some(_)) if rcu => Err(ECHILD),
+                other => other,
+            },
+        )
     }
 
     /// # Safety
@@ -525,7 +530,7 @@ impl<O: Operations> Table<O> {
             O::setattr(
                 Idmap::from_raw(idmap),
                 DEntry::from_raw(dentry),
-                Attr(*attr),
+                Attr::from_raw(attr),
             )?;
             Ok(0)
         })

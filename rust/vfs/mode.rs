@@ -31,6 +31,11 @@ impl Mode {
         self.0 & Self::PERMISSIONS
     }
 
+    /// The same file type, with the permission bits of `other`.
+    pub(crate) fn with_permissions_of(self, other: Self) -> Self {
+        Self(self.0 & S_IFMT | other.permissions())
+    }
+
     /// The same file type, with permissions for the owner only.
     pub(crate) fn private(self) -> Self {
         Self(self.0 & S_IFMT | if self.is_dir() { 0o700 } else { 0o600 })

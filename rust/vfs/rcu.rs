@@ -23,6 +23,8 @@ use kernel::{
     types::Opaque,
 };
 
+/// `kvfree_call_rcu` finds the start from a head that is within the first page.
+#[repr(C)]
 struct Node<T> {
     rcu: Opaque<bindings::callback_head>,
     refs: Refcount,

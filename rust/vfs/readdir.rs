@@ -118,7 +118,8 @@ impl KernelFile {
         // SAFETY: The file is alive; its position is only used by directory reads, one at a time.
         to_result(unsafe {
             (*self.as_ptr()).f_pos = *position;
-            bindings::iterate_dir(self.as_ptr(), &mut reader.ctx)
+            // From a pointer to the whole, as `actor` makes use of the whole.
+            bindings::iterate_dir(self.as_ptr(), (&raw mut reader).cast())
         })?;
         *position = reader.ctx.pos;
         Ok(reader.calls)

@@ -75,7 +75,12 @@ impl<H: Handler> Table<H> {
                 core::ptr::write_bytes(buf.cast::<u8>(), 0, size);
                 core::slice::from_raw_parts_mut(buf.cast::<u8>(), size)
             };
+            let room = buf.len();
             let len = H::get(DEntry::from_raw(dentry), CStr::from_char_ptr(name), buf)?;
+            // The VFS copies as much of its buffer as this says.
+            if room != 0 && len > room {
+                return Err(ERANGE);
+            }
             Ok(len as c_int)
         })
     }
