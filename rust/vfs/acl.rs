@@ -90,6 +90,7 @@ impl Acl {
 
     /// The ACL of the inode at `path`, as user space would get it there.
     pub(crate) fn get(path: Path<'_>, acl_type: AclType) -> Result<Option<Self>> {
+        path.dentry.require_inode()?;
         // SAFETY: `path` is valid during the call, the name static.
         let acl = from_err_ptr(unsafe {
             bindings::vfs_get_acl(
@@ -138,6 +139,7 @@ impl Acl {
         acl: Option<&Self>,
         acl_type: AclType,
     ) -> Result {
+        dentry.require_inode()?;
         let idmap = access.mount().idmap().as_ptr();
         let name = acl_type.xattr_name().as_char_ptr();
         // SAFETY: All are valid during the call.

@@ -83,6 +83,7 @@ impl Attr {
     /// Checks that the current task may change `dentry`, of the filesystem `T`, like this, and
     /// settles what the request implies (`setattr_prepare`).
     pub(crate) fn prepare<T: FileSystem>(&mut self, idmap: &Idmap, dentry: &DEntry<T>) -> Result {
+        dentry.require_inode()?;
         // SAFETY: All are valid during the call.
         to_result(unsafe {
             bindings::setattr_prepare(idmap.as_ptr(), dentry.as_ptr(), &mut self.0)
@@ -134,6 +135,7 @@ impl Attr {
 ///
 /// `fa` is valid.
 pub(super) unsafe fn fileattr_get(path: Path<'_>, fa: *mut bindings::file_kattr) -> Result {
+    path.dentry.require_inode()?;
     // SAFETY: `path` is valid during the call.
     let ret = to_result(unsafe { bindings::vfs_fileattr_get(path.dentry.as_ptr(), fa) });
     // A filesystem without the operation says so to the VFS in a code of the kernel's own.
@@ -149,6 +151,7 @@ pub(super) unsafe fn fileattr_get(path: Path<'_>, fa: *mut bindings::file_kattr)
 ///
 /// `fa` is valid.
 pub(super) unsafe fn fileattr_set(path: Path<'_>, fa: *mut bindings::file_kattr) -> Result {
+    path.dentry.require_inode()?;
     let _access = path.mnt.want_write()?;
     // SAFETY: `path` is valid during the call.
     to_result(unsafe {

@@ -74,6 +74,7 @@ impl Cred {
     /// These credentials with the security label that a copy of the object `source`, of the
     /// filesystem `T`, is to be made with; `None` if they will do as they are.
     pub(crate) fn for_copy_of<T: FileSystem>(&self, source: &DEntry<T>) -> Result<Option<Self>> {
+        source.require_inode()?;
         let mut new = core::ptr::null_mut();
         let ret = self.scope(|| {
             // SAFETY: The dentry is alive, and `new` is null, as a security module wants to find it.

@@ -79,6 +79,21 @@ impl Dentry {
         self.is_positive() && (!self.is_unhashed() || self.is_root_entry())
     }
 
+    /// The inode, for the VFS functions that take it for granted. `ENOENT`.
+    pub(super) fn require_inode(&self) -> Result<&Inode> {
+        self.inode().ok_or(ENOENT)
+    }
+
+    /// The directory, for the VFS functions that take it for granted. `ENOENT`, `ENOTDIR`.
+    pub(super) fn require_dir(&self) -> Result<&Inode> {
+        let inode = self.require_inode()?;
+        if inode.is_dir() {
+            Ok(inode)
+        } else {
+            Err(ENOTDIR)
+        }
+    }
+
     /// Whether the dentry has an inode.
     pub(crate) fn is_positive(&self) -> bool {
         self.inode().is_some()
@@ -299,6 +314,7 @@ impl<T: FileSystem> DEntry<T> {
         name: &Name,
         dir_is_locked: bool,
     ) -> Result<Option<ARef<DEntry<T>>>> {
+        dir.require_dir()?;
         let mut qstr = name.qstr();
         // SAFETY: The dentry is alive; the lock is held if the call wants it.
         let child = from_err_ptr(unsafe {

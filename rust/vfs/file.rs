@@ -146,6 +146,7 @@ impl KernelFile {
 
     /// Opens the object at `path` with the current credentials.
     pub(crate) fn open(path: Path<'_>, flags: u32) -> Result<Self> {
+        path.dentry.require_inode()?;
         // SAFETY: `path` is valid during the call; the current credentials are alive.
         let file = from_err_ptr(unsafe {
             bindings::dentry_open(&path.to_raw(), flags as c_int, bindings::current_cred())
@@ -157,6 +158,7 @@ impl KernelFile {
     /// Makes a file without a name in the directory `dir`, open for reading and writing.
     /// `EOPNOTSUPP` if the filesystem has no such files.
     pub(crate) fn tmpfile(access: &WriteAccess<'_>, dir: &Dentry, mode: u16) -> Result<Self> {
+        dir.require_dir()?;
         let path = Path {
             mnt: access.mount(),
             dentry: dir,
@@ -341,6 +343,7 @@ pub(crate) fn open_backing<T: FileSystem>(
     path: Path<'_>,
     cred: &Cred,
 ) -> Result<KernelFile> {
+    path.dentry.require_inode()?;
     // SAFETY: All are valid during the call.
     let file = from_err_ptr(unsafe {
         bindings::backing_file_open(user.as_ptr(), flags as c_int, &path.to_raw(), cred.as_ptr())
@@ -357,6 +360,7 @@ pub(crate) fn open_backing_tmpfile<T: FileSystem>(
     dir: &Dentry,
     mode: u16,
 ) -> Result<KernelFile> {
+    dir.require_dir()?;
     let path = Path {
         mnt: access.mount(),
         dentry: dir,

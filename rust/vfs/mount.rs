@@ -129,6 +129,7 @@ impl PrivateMount {
     /// `EINVAL` if the mount may not be copied (unbindable, of another namespace, or with locked
     /// children), `EPERM` without `CAP_SYS_ADMIN` over its namespace.
     pub(crate) fn clone_of(path: Path<'_>, writable: bool) -> Result<Self> {
+        path.dentry.require_inode()?;
         // SAFETY: `path` is valid during the call.
         let mnt = from_err_ptr(unsafe { bindings::clone_private_mount(&path.to_raw()) })?;
         // Access times are kept where writing is meant; elsewhere, nothing is written at all.

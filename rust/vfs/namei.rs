@@ -19,6 +19,7 @@ use kernel::{
 /// Looks `name` up in the directory `dir` with the current credentials; `None` if it means nothing.
 /// Takes the directory's lock only if the name is not cached.
 pub(crate) fn lookup(mnt: &Mount, dir: &Dentry, name: &Name) -> Result<Option<ARef<Dentry>>> {
+    dir.require_dir()?;
     let mut qstr = name.qstr();
     // SAFETY: All are valid during the call.
     let found = from_err_ptr(unsafe {
@@ -64,6 +65,7 @@ pub(crate) struct Creating<'a> {
 impl<'a> Creating<'a> {
     /// Locks `dir` and looks `name` up in it. `EEXIST` if it means something already.
     pub(crate) fn start(access: &'a WriteAccess<'_>, dir: &Dentry, name: &Name) -> Result<Self> {
+        dir.require_dir()?;
         let mut qstr = name.qstr();
         // SAFETY: All are valid during the call.
         let dentry = from_err_ptr(unsafe {
@@ -214,6 +216,7 @@ pub(crate) struct Removing<'a> {
 impl<'a> Removing<'a> {
     /// Locks `dir` and looks `name` up in it. `ENOENT` if it means nothing.
     pub(crate) fn start(access: &'a WriteAccess<'_>, dir: &Dentry, name: &Name) -> Result<Self> {
+        dir.require_dir()?;
         let mut qstr = name.qstr();
         // SAFETY: All are valid during the call.
         let dentry = from_err_ptr(unsafe {

@@ -50,8 +50,10 @@ impl<'a> Path<'a> {
 
     /// Notes that the object was read, if the mount and its time are due for it.
     pub(crate) fn touch_atime(self) {
-        // SAFETY: The place is valid during the call.
-        unsafe { bindings::touch_atime(&self.to_raw()) };
+        if self.dentry.is_positive() {
+            // SAFETY: The place is valid during the call, and has an inode.
+            unsafe { bindings::touch_atime(&self.to_raw()) };
+        }
     }
 
     /// Takes references.

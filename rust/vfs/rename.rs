@@ -47,6 +47,8 @@ impl<'a> Renaming<'a> {
         new_name: &Name,
         flags: u32,
     ) -> Result<Self> {
+        old_dir.require_dir()?;
+        new_dir.require_dir()?;
         let mut rd = bindings::renamedata {
             mnt_idmap: access.mount().idmap().as_ptr(),
             old_parent: old_dir.as_ptr(),

@@ -28,6 +28,7 @@ impl Stat {
 
     /// The attributes in `mask` (`STATX_*`), under `AT_*` flags.
     pub(crate) fn query(path: Path<'_>, mask: u32, flags: u32) -> Result<Self> {
+        path.dentry.require_inode()?;
         let mut stat = MaybeUninit::<bindings::kstat>::zeroed();
         // SAFETY: `path` is valid during the call; the call fills `stat` in.
         to_result(unsafe {

@@ -176,6 +176,7 @@ fn start(buf: &mut [u8]) -> *mut u8 {
 }
 
 fn list(path: Path<'_>, buf: &mut [u8]) -> Result<usize> {
+    path.dentry.require_inode()?;
     // SAFETY: `path` is valid during the call, the buffer as long as it says.
     length(unsafe { bindings::vfs_listxattr(path.dentry.as_ptr(), start(buf).cast(), buf.len()) })
 }
@@ -183,6 +184,7 @@ fn list(path: Path<'_>, buf: &mut [u8]) -> Result<usize> {
 /// Reads the attribute `name` at `path` into `buf`; returns the length of the value. With an empty
 /// `buf` only asks for the length.
 pub(crate) fn get(path: Path<'_>, name: &CStr, buf: &mut [u8]) -> Result<usize> {
+    path.dentry.require_inode()?;
     // SAFETY: `path` is valid during the call, the buffer as long as it says.
     length(unsafe {
         bindings::vfs_getxattr(
@@ -219,6 +221,7 @@ pub(crate) fn set(
     value: &[u8],
     flags: u32,
 ) -> Result {
+    dentry.require_inode()?;
     // SAFETY: All are valid during the call; the value as long as it says.
     to_result(unsafe {
         bindings::vfs_setxattr(
@@ -234,6 +237,7 @@ pub(crate) fn set(
 
 /// Removes an attribute of `dentry` on `access`'s mount.
 pub(crate) fn remove(access: &WriteAccess<'_>, dentry: &Dentry, name: &CStr) -> Result {
+    dentry.require_inode()?;
     // SAFETY: All are valid during the call.
     to_result(unsafe {
         bindings::vfs_removexattr(
@@ -247,6 +251,7 @@ pub(crate) fn remove(access: &WriteAccess<'_>, dentry: &Dentry, name: &CStr) -> 
 /// Whether a security module wants the attribute `name` of the object at `source` copied with it:
 /// some make their own for the copy.
 pub(crate) fn may_copy(source: Path<'_>, name: &CStr) -> Result<bool> {
+    source.dentry.require_inode()?;
     // SAFETY: The dentry is alive, the name a C string.
     let ret = to_result(unsafe {
         bindings::security_inode_copy_up_xattr(source.dentry.as_ptr(), name.as_char_ptr())
