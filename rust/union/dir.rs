@@ -10,7 +10,7 @@ use crate::vfs::{
     acl::{Acl, AclType},
     attr::Attr,
     dentry::{DEntry, InLookup, Negative, Spliced},
-    file::{FsFile, KernelFile},
+    file::{FsFile, KernelFile, Opening},
     file_ops, flags,
     idmap::Idmap,
     inode::{INode, InodeTables, Locked},
@@ -162,16 +162,15 @@ fn listing(inode: &INode<Union>) -> Result<Arc<Listing>> {
 #[vtable]
 impl file_ops::Operations for DirFile {
     type Fs = Union;
-    type Data = Pin<KBox<OpenDir>>;
+    type Data = OpenDir;
 
-    fn open(_inode: &INode<Union>, _file: &FsFile<Union>) -> Result<KBox<Self::Data>> {
-        let open = KBox::pin_init(
+    fn open(_inode: &INode<Union>, _file: Opening<'_, Union>) -> Result<Pin<KBox<OpenDir>>> {
+        KBox::pin_init(
             pin_init!(OpenDir {
                 listing <- kernel::new_mutex!(None, "OpenDir::listing"),
             }),
             GFP_KERNEL,
-        )?;
-        Ok(KBox::new(open, GFP_KERNEL)?)
+        )
     }
 
     fn seek(_data: &Self::Data, file: &FsFile<Union>, offset: i64, whence: u32) -> Result<i64> {

@@ -19,7 +19,7 @@ use crate::{
         copy::{Range, RangeOp},
         dentry::DEntry,
         errno::EOPNOTSUPP,
-        file::{self, FileChain, FsFile, KernelFile},
+        file::{self, FileChain, FsFile, KernelFile, Opening},
         file_ops::{self, Owner},
         flags,
         idmap::Idmap,
@@ -145,7 +145,7 @@ impl OpenFile {
         if !core::ptr::eq(stack.top().inode()?, self.chain.current().inode()) {
             let real = open_real(user, &stack)?;
             self.chain.push(real)?;
-            user.share_mapping_of(self.chain.current());
+            file_ops::share_mapping::<RegularFile>(user, self);
         }
         Ok(self.chain.current())
     }
@@ -183,9 +183,9 @@ struct RegularFile;
 #[vtable]
 impl file_ops::Operations for RegularFile {
     type Fs = Union;
-    type Data = Pin<KBox<OpenFile>>;
+    type Data = OpenFile;
 
-    fn open(inode: &INode<Union>, file: &FsFile<Union>) -> Result<KBox<Self::Data>> {
+    fn open(inode: &INode<Union>, file: Opening<'_, Union>) -> Result<Pin<KBox<OpenFile>>> {
         let flags = file.flags();
         if file.is_writable() || flags & flags::O_TRUNC != 0 {
             let data = if flags & flags::O_TRUNC != 0 {
@@ -197,26 +197,24 @@ impl file_ops::Operations for RegularFile {
         }
         file.clear_flags(OPEN_ONLY);
         let stack = inode.data().stack()?;
-        let real = open_real(file, &stack)?;
+        let real = open_real(&file, &stack)?;
         file.copy_direct_io(&real);
-        file.share_mapping_of(&real);
-        let open = KBox::pin_init(
+        KBox::pin_init(
             try_pin_init!(OpenFile {
                 chain: FileChain::new(real)?,
                 lock <- kernel::new_mutex!((), "OpenFile::lock"),
             }? Error),
             GFP_KERNEL,
-        )?;
-        Ok(KBox::new(open, GFP_KERNEL)?)
+        )
     }
 
-    fn read(data: &Self::Data, iocb: &Iocb<'_, Union>, iter: &mut Iter<'_>) -> Result<isize> {
+    fn read(data: &Self::Data, iocb: Iocb<'_, Union>, iter: &mut Iter<'_>) -> Result<isize> {
         let user = iocb.file();
         let real = data.real(user)?;
         backing::read::<AfterIo>(real, iocb, iter, &user.node().sb().data().cred)
     }
 
-    fn write(data: &Self::Data, iocb: &Iocb<'_, Union>, iter: &mut Iter<'_>) -> Result<isize> {
+    fn write(data: &Self::Data, iocb: Iocb<'_, Union>, iter: &mut Iter<'_>) -> Result<isize> {
         if iter.len() == 0 {
             return Ok(0);
         }
@@ -253,7 +251,7 @@ impl file_ops::Operations for RegularFile {
         Ok(())
     }
 
-    fn placement(data: &Self::Data) -> Result<&KernelFile> {
+    fn lower(data: &Self::Data) -> Result<&KernelFile> {
         Ok(data.chain.current())
     }
 

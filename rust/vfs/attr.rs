@@ -162,6 +162,9 @@ pub(super) unsafe fn fileattr_set(path: Path<'_>, fa: *mut bindings::file_kattr)
 /// `FS_*_FL` flags that a copy of an object takes over.
 const COPIED_FLAGS: u32 = bindings::FS_SYNC_FL | bindings::FS_NOATIME_FL;
 
+/// The same, as `FS_XFLAG_*`.
+const COPIED_XFLAGS: u32 = bindings::FS_XFLAG_SYNC | bindings::FS_XFLAG_NOATIME;
+
 /// Gives `target` the flags of the object at `source` that still make sense on a copy. Filesystems
 /// without such flags are left alone.
 pub(crate) fn copy_flags(source: Path<'_>, access: &WriteAccess<'_>, target: &Dentry) -> Result {
@@ -169,10 +172,9 @@ pub(crate) fn copy_flags(source: Path<'_>, access: &WriteAccess<'_>, target: &De
         mnt: access.mount(),
         dentry: target,
     };
-    let mut old = FileAttr::of(source);
-    let flags = match &mut old {
-        Ok(old) => old.flags & COPIED_FLAGS,
-        Err(_) => 0,
+    let (flags, xflags) = match FileAttr::of(source) {
+        Ok(old) => (old.flags & COPIED_FLAGS, old.fsx_xflags & COPIED_XFLAGS),
+        Err(_) => (0, 0),
     };
     if flags == 0 {
         return Ok(());
@@ -181,6 +183,8 @@ pub(crate) fn copy_flags(source: Path<'_>, access: &WriteAccess<'_>, target: &De
         return Ok(());
     };
     new.flags |= flags;
+    // Filesystems look at one of the two forms, whichever they know better.
+    new.fsx_xflags |= xflags;
     // SAFETY: All are valid during the call; the structure is ours.
     to_result(unsafe {
         bindings::vfs_fileattr_set(to.idmap().as_ptr(), target.as_ptr(), (&raw mut new).cast())

@@ -23,7 +23,8 @@ pub(crate) trait Hooks: Sized + 'static {
     fn written(file: &FsFile<Self::Fs>);
 }
 
-/// A read or write of an open file of `T` in progress.
+/// A read or write of an open file of `T` in progress. It can be passed on once: the I/O below may
+/// end it at any time after that, while the caller of the operation still holds the file.
 pub(crate) struct Iocb<'a, T: FileSystem>(pub(super) *mut bindings::kiocb, PhantomData<&'a T>);
 
 /// The user's side of a read or write: where data goes to or comes from.
@@ -97,7 +98,7 @@ impl<H: Hooks> Table<H> {
 /// Reads from `lower` for `iocb`.
 pub(crate) fn read<H: Hooks>(
     lower: &KernelFile,
-    iocb: &Iocb<'_, H::Fs>,
+    iocb: Iocb<'_, H::Fs>,
     iter: &mut Iter<'_>,
     cred: &Cred,
 ) -> Result<isize> {
@@ -118,7 +119,7 @@ pub(crate) fn read<H: Hooks>(
 /// takes `IOCB_*` flags away.
 pub(crate) fn write<H: Hooks>(
     lower: &KernelFile,
-    iocb: &Iocb<'_, H::Fs>,
+    iocb: Iocb<'_, H::Fs>,
     iter: &mut Iter<'_>,
     cred: &Cred,
     mask: u32,

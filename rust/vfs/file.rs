@@ -14,7 +14,7 @@ use super::{
     super_block::FileSystem,
 };
 use crate::bindings;
-use core::{marker::PhantomData, ptr::NonNull};
+use core::{marker::PhantomData, ops::Deref, ptr::NonNull};
 use kernel::{
     error::{from_err_ptr, to_result},
     prelude::*,
@@ -43,12 +43,6 @@ impl<T: FileSystem> FsFile<T> {
     pub(crate) fn flags(&self) -> u32 {
         // SAFETY: The file is alive.
         unsafe { (&raw const (*self.as_ptr()).f_flags).read_volatile() }
-    }
-
-    /// Takes flags away that were for the open only. To be called from an open operation.
-    pub(crate) fn clear_flags(&self, flags: u32) {
-        // SAFETY: The file is alive; while it is being opened nobody else changes its flags.
-        unsafe { (*self.as_ptr()).f_flags &= !flags };
     }
 
     /// Whether the file may be written.
@@ -99,23 +93,40 @@ impl<T: FileSystem> FsFile<T> {
         // SAFETY: The file holds a reference to its path.
         unsafe { DEntry::from_raw((*self.as_ptr()).__bindgen_anon_1.f_path.dentry) }
     }
+}
 
-    /// The page cache that the file reports about: that of another file. For as long as this file
-    /// is open, that other one is.
-    pub(crate) fn share_mapping_of(&self, other: &KernelFile) {
-        // SAFETY: Both files are alive. The field is only read, once per use.
-        unsafe {
-            (&raw mut (*self.as_ptr()).f_mapping).write_volatile((*other.as_ptr()).f_mapping);
-        }
+/// A file that is being opened: nobody else knows it yet.
+pub(crate) struct Opening<'a, T: FileSystem>(&'a FsFile<T>);
+
+impl<'a, T: FileSystem> Opening<'a, T> {
+    /// # Safety
+    ///
+    /// Nobody else knows the file during `'a`.
+    pub(super) unsafe fn assume(file: &'a FsFile<T>) -> Self {
+        Self(file)
+    }
+
+    /// Takes flags away that were for the open only.
+    pub(crate) fn clear_flags(&self, flags: u32) {
+        // SAFETY: The file is alive, and its flags are ours, by the type.
+        unsafe { (*self.0.as_ptr()).f_flags &= !flags };
     }
 
     /// `O_DIRECT` is possible if it is on `other`.
     pub(crate) fn copy_direct_io(&self, other: &KernelFile) {
         let bits = bindings::FMODE_CAN_ODIRECT;
-        // SAFETY: This file is being opened, so its mode is ours; the other's is constant.
+        // SAFETY: The file is alive, and its mode ours, by the type; the other's is constant.
         unsafe {
-            (*self.as_ptr()).f_mode |= (*other.as_ptr()).f_mode & bits;
+            (*self.0.as_ptr()).f_mode |= (*other.as_ptr()).f_mode & bits;
         }
+    }
+}
+
+impl<T: FileSystem> Deref for Opening<'_, T> {
+    type Target = FsFile<T>;
+
+    fn deref(&self) -> &FsFile<T> {
+        self.0
     }
 }
 

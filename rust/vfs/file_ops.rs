@@ -7,7 +7,7 @@
 use super::{
     backing::{Iocb, Iter, Pipe},
     copy::{Range, RangeOp},
-    file::{FsFile, KernelFile},
+    file::{FsFile, KernelFile, Opening},
     inode::INode,
     ioctl::Command,
     readdir::Emitter,
@@ -39,15 +39,18 @@ pub(crate) trait Operations: Sized + 'static {
     type Data: Send + Sync;
 
     /// Opens.
-    fn open(inode: &INode<Self::Fs>, file: &FsFile<Self::Fs>) -> Result<KBox<Self::Data>>;
+    fn open(
+        inode: &INode<Self::Fs>,
+        file: Opening<'_, Self::Fs>,
+    ) -> Result<Pin<KBox<Self::Data>>>;
     /// Reads.
-    fn read(_data: &Self::Data, _iocb: &Iocb<'_, Self::Fs>, _iter: &mut Iter<'_>) -> Result<isize> {
+    fn read(_data: &Self::Data, _iocb: Iocb<'_, Self::Fs>, _iter: &mut Iter<'_>) -> Result<isize> {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
     /// Writes.
     fn write(
         _data: &Self::Data,
-        _iocb: &Iocb<'_, Self::Fs>,
+        _iocb: Iocb<'_, Self::Fs>,
         _iter: &mut Iter<'_>,
     ) -> Result<isize> {
         build_error!(VTABLE_DEFAULT_ERROR)
@@ -69,8 +72,9 @@ pub(crate) trait Operations: Sized + 'static {
     fn mmap(_data: &Self::Data, _file: &FsFile<Self::Fs>, _vma: NewMapping<'_>) -> Result {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
-    /// The file whose `->get_unmapped_area` places mappings of this one.
-    fn placement(_data: &Self::Data) -> Result<&KernelFile> {
+    /// The file below that serves this one now: its page cache is what this one reports about, and
+    /// its `->get_unmapped_area` places mappings. See [`share_mapping`].
+    fn lower(_data: &Self::Data) -> Result<&KernelFile> {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
     /// `ioctl(2)`; returns what user space gets. `ENOTTY` for a command that there is not.
@@ -194,7 +198,7 @@ impl<O: Operations> Table<O> {
         llseek: if_has!(HAS_SEEK, Self::llseek),
         iterate_shared: if_has!(HAS_ITERATE, Self::iterate_shared),
         mmap: if_has!(HAS_MMAP, Self::mmap),
-        get_unmapped_area: if_has!(HAS_PLACEMENT, Self::get_unmapped_area),
+        get_unmapped_area: if_has!(HAS_LOWER, Self::get_unmapped_area),
         unlocked_ioctl: if_has!(HAS_IOCTL, Self::ioctl),
         flush: if_has!(HAS_FLUSH, Self::flush),
         fsync: if_has!(HAS_SYNC, Self::fsync),
@@ -222,8 +226,14 @@ impl<O: Operations> Table<O> {
     unsafe extern "C" fn open(inode: *mut bindings::inode, file: *mut bindings::file) -> c_int {
         // SAFETY: The file is being opened.
         from_result(|| unsafe {
-            let data = O::open(INode::from_raw(inode), FsFile::from_raw(file))?;
-            (*file).private_data = KBox::into_raw(data).cast();
+            let user = FsFile::from_raw(file);
+            let data = O::open(INode::from_raw(inode), Opening::assume(user))?;
+            // What is pinned stays where it is until `release`.
+            let data = KBox::into_raw(Pin::into_inner_unchecked(data));
+            (*file).private_data = data.cast();
+            if O::HAS_LOWER {
+                share_mapping::<O>(user, &*data);
+            }
             Ok(0)
         })
     }
@@ -237,7 +247,7 @@ impl<O: Operations> Table<O> {
         unsafe {
             let data = (*file).private_data.cast::<O::Data>();
             if !data.is_null() {
-                drop(KBox::from_raw(data));
+                drop(Pin::new_unchecked(KBox::from_raw(data)));
             }
         }
         0
@@ -255,7 +265,7 @@ impl<O: Operations> Table<O> {
         let ret = unsafe {
             O::read(
                 Self::data((*iocb).ki_filp),
-                &Iocb::from_raw(iocb),
+                Iocb::from_raw(iocb),
                 &mut Iter::from_raw(iter),
             )
         };
@@ -273,7 +283,7 @@ impl<O: Operations> Table<O> {
         let ret = unsafe {
             O::write(
                 Self::data((*iocb).ki_filp),
-                &Iocb::from_raw(iocb),
+                Iocb::from_raw(iocb),
                 &mut Iter::from_raw(iter),
             )
         };
@@ -347,7 +357,7 @@ impl<O: Operations> Table<O> {
         flags: c_ulong,
     ) -> c_ulong {
         // SAFETY: By the contract of this function.
-        match O::placement(unsafe { Self::data(file) }) {
+        match O::lower(unsafe { Self::data(file) }) {
             Ok(lower) => super::vma::unmapped_area(lower, addr, len, pgoff, flags),
             Err(e) => e.to_errno() as c_ulong,
         }
@@ -563,6 +573,25 @@ impl<O: Operations> Table<O> {
         // SAFETY: By the contract of this function.
         let ret = unsafe { Self::range(source, target, Range { from, to, len }, op) };
         ret.unwrap_or_else(|e| e.to_errno().into())
+    }
+}
+
+/// Makes the page cache of [`Operations::lower`] the one that `file` reports about, as `->open` does
+/// by itself. Does nothing unless `data` is that of `file`.
+pub(crate) fn share_mapping<O: Operations>(file: &FsFile<O::Fs>, data: &O::Data) {
+    // SAFETY: The file is alive; what it holds is constant once it is open.
+    let held = unsafe { (*file.as_ptr()).private_data };
+    if !core::ptr::eq(held.cast(), data) {
+        return;
+    }
+    if let Ok(lower) = O::lower(data) {
+        // SAFETY: Both files are alive. `data` is borrowed from the file until its release, for no
+        // more than which `f_mapping` is used, and so is what `lower` borrows from it for as long.
+        // The field is only read, once per use.
+        unsafe {
+            let mapping = (*lower.as_ptr()).f_mapping;
+            (&raw mut (*file.as_ptr()).f_mapping).write_volatile(mapping);
+        }
     }
 }
 

@@ -1,0 +1,55 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# The work directory of a writable branch: swept by a mount, and what fsync=
+# chooses.
+. "$(dirname "$(readlink -f "$0")")/lib/lib.sh"
+[ -z "$reference" ] || skip_all "not on overlayfs: the format is aufs's"
+
+union() {
+	mount -t aufs2 -o "br:$area/rw=rw:$area/ro=ro${1:+,$1}" none u
+}
+work=rw/.wh..wh.orph
+
+# As a crash in the middle of a copy-up, and of the removal of a tree, leaves it.
+mkdir -p $work/.wh..wh.t.0000000000000001/a/b/c
+echo half > $work/.wh..wh.t.0000000000000002
+echo deep > $work/.wh..wh.t.0000000000000001/a/b/c/f
+mkfifo $work/.wh..wh.t.0000000000000001/a/p
+ln -s x $work/.wh..wh.t.0000000000000003
+echo mine > rw/mine
+echo low > ro/low
+
+check 'a read-only mount' union ro
+check 'leaves everything' test -e $work/.wh..wh.t.0000000000000002
+check 'umount' umount u
+check 'mount' union
+check 'sweeps the work directory' same '' "$(ls -A $work)"
+check 'and nothing else' same mine "$(cat rw/mine)"
+check 'umount' umount u
+
+rmdir $work && echo file > $work
+refused 'a file in the place of the work directory' union
+check 'is not touched' same file "$(cat $work)"
+rm $work
+
+for mode in auto strict volatile; do
+	check "fsync=$mode" union "fsync=$mode"
+	shown=$(awk '$2 ~ "/u$" && $3 ~ "aufs" { print $4 }' /proc/mounts)
+	case $mode in
+	auto) refused 'is not shown' contains "$shown" fsync= ;;
+	*) check 'is shown' contains "$shown" "fsync=$mode" ;;
+	esac
+	check 'copies up' sh -c 'echo more >> u/low'
+	check 'syncs' sync u/low
+	check 'and has the data' same "$(printf 'low\nmore')" "$(cat u/low)"
+	check 'nothing is left in the work directory' same '' "$(ls -A $work 2> /dev/null)"
+	check 'umount' umount u
+	rm -f rw/low
+done
+refused 'fsync=never' union fsync=never
+check 'mount' union
+check 'remount to another' mount -o remount,fsync=volatile u
+check 'is shown' contains "$(grep "$area/u " /proc/mounts)" fsync=volatile
+check 'umount' umount u
+finish
