@@ -39,20 +39,13 @@ pub(crate) trait Operations: Sized + 'static {
     type Data: Send + Sync;
 
     /// Opens.
-    fn open(
-        inode: &INode<Self::Fs>,
-        file: Opening<'_, Self::Fs>,
-    ) -> Result<Pin<KBox<Self::Data>>>;
+    fn open(inode: &INode<Self::Fs>, file: Opening<'_, Self::Fs>) -> Result<Pin<KBox<Self::Data>>>;
     /// Reads.
     fn read(_data: &Self::Data, _iocb: Iocb<'_, Self::Fs>, _iter: &mut Iter<'_>) -> Result<isize> {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
     /// Writes.
-    fn write(
-        _data: &Self::Data,
-        _iocb: Iocb<'_, Self::Fs>,
-        _iter: &mut Iter<'_>,
-    ) -> Result<isize> {
+    fn write(_data: &Self::Data, _iocb: Iocb<'_, Self::Fs>, _iter: &mut Iter<'_>) -> Result<isize> {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
     /// `lseek(2)`.
