@@ -13,10 +13,11 @@ need losetup wipefs mkfs.ext4
 # being opened exclusively, after its last mount is gone, too.
 mkdir a b
 for at in a b; do
-	truncate -s 16M $at.img && mkfs.ext4 -q $at.img || exit 1
+	truncate -s 16M "$at.img" || exit 1
+	mkfs.ext4 -q "$at.img" || exit 1
 done
-dev_a=$(losetup -f --show a.img) && dev_b=$(losetup -f --show b.img) ||
-	skip_all "no loop device"
+dev_a=$(losetup -f --show a.img) || skip_all "no loop device"
+dev_b=$(losetup -f --show b.img) || skip_all "no loop device"
 
 # free DEVICE: whether no file system on it is alive.
 free() {
@@ -85,9 +86,9 @@ check 'losetup -d' losetup -d "$dev_a" "$dev_b"
 # Many mounts come and go.
 many() {
 	i=0
-	while [ $i -lt 50 ]; do
+	while [ "$i" -lt 50 ]; do
 		mount -t aufs2 -o "br:$area/rw=rw:$area/ro=ro" none u || return
-		echo $i > u/f || return
+		echo "$i" > u/f || return
 		umount u || return
 		i=$((i + 1))
 	done

@@ -13,6 +13,11 @@ void aufs2_helper_inode_lock(struct inode *inode)
 	inode_lock(inode);
 }
 
+void aufs2_helper_inode_lock_nested(struct inode *inode, unsigned int subclass)
+{
+	inode_lock_nested(inode, subclass);
+}
+
 void aufs2_helper_inode_unlock(struct inode *inode)
 {
 	inode_unlock(inode);

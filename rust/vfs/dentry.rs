@@ -316,13 +316,22 @@ impl<T: FileSystem> DEntry<T> {
     ) -> Result<Option<ARef<DEntry<T>>>> {
         dir.require_dir()?;
         let mut qstr = name.qstr();
-        // SAFETY: The dentry is alive; the lock is held if the call wants it.
+        let inode = dir.inode().ok_or(ENOENT)?.as_ptr();
+        // SAFETY: The dentry and its inode are alive, and the directory is locked over the lookup. A
+        // rename, which this is for, holds locks of directories above and beside this one; no VFS
+        // operation takes a directory's lock in the last subclass, so that this one comes after all.
         let child = from_err_ptr(unsafe {
-            if dir_is_locked {
-                bindings::lookup_noperm(&mut qstr, dir.as_ptr())
-            } else {
-                bindings::lookup_noperm_unlocked(&mut qstr, dir.as_ptr())
+            if !dir_is_locked {
+                bindings::inode_lock_nested(
+                    inode,
+                    bindings::inode_i_mutex_lock_class_I_MUTEX_NONDIR2,
+                );
             }
+            let child = bindings::lookup_noperm(&mut qstr, dir.as_ptr());
+            if !dir_is_locked {
+                bindings::inode_unlock(inode);
+            }
+            child
         })?;
         // SAFETY: A child of a dentry of `T` is one of `T`, and the count is ours.
         let child: ARef<DEntry<T>> =

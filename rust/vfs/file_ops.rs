@@ -570,7 +570,8 @@ impl<O: Operations> Table<O> {
 }
 
 /// Makes the page cache of [`Operations::lower`] the one that `file` reports about, as `->open` does
-/// by itself. Does nothing unless `data` is that of `file`.
+/// by itself. Does nothing unless `data` is that of `file`, nor for a page cache of tmpfs, which the
+/// kernel expects under inodes of tmpfs only.
 pub(crate) fn share_mapping<O: Operations>(file: &FsFile<O::Fs>, data: &O::Data) {
     // SAFETY: The file is alive; what it holds is constant once it is open.
     let held = unsafe { (*file.as_ptr()).private_data };
@@ -583,6 +584,11 @@ pub(crate) fn share_mapping<O: Operations>(file: &FsFile<O::Fs>, data: &O::Data)
         // The field is only read, once per use.
         unsafe {
             let mapping = (*lower.as_ptr()).f_mapping;
+            // Of a file with such a mapping, `mm/memfd.c` takes the inode for one of shmem's own,
+            // and reads beyond the end of ours.
+            if bindings::shmem_mapping(mapping) {
+                return;
+            }
             (&raw mut (*file.as_ptr()).f_mapping).write_volatile(mapping);
         }
     }

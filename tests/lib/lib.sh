@@ -103,7 +103,7 @@ finish() {
 
 # names FOLDER: what is in it, in one line.
 names() {
-	# shellcheck disable=SC2046 # one word a name
+	# shellcheck disable=SC2005,SC2046 # one word a name, in one line
 	echo $(cd "$1" && LC_ALL=C ls -A)
 }
 

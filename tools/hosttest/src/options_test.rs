@@ -36,6 +36,17 @@ fn permission(text: &str) -> Permission {
     parse_permission(text.as_bytes()).unwrap()
 }
 
+/// A permission the way it is written in a list.
+fn text_of(permission: Permission) -> &'static str {
+    match (permission.access, permission.whiteouts) {
+        (Access::ReadWrite, _) => "rw",
+        (Access::ReadOnly, false) => "ro",
+        (Access::ReadOnly, true) => "ro+wh",
+        (Access::RealReadOnly, false) => "rr",
+        (Access::RealReadOnly, true) => "rr+wh",
+    }
+}
+
 /// A path the way it is written in a list.
 fn escape(path: &[u8]) -> Vec<u8> {
     let mut text = Vec::new();
@@ -55,7 +66,7 @@ fn write(branches: &[Branch]) -> Vec<u8> {
             let mut item = escape(path);
             if let Some(permission) = permission {
                 item.push(b'=');
-                item.extend_from_slice(permission.as_str().as_bytes());
+                item.extend_from_slice(text_of(*permission).as_bytes());
             }
             item
         })
