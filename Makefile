@@ -23,7 +23,7 @@ Q := @
 endif
 
 # What the scripts read from the environment.
-export SUITE KERNEL AUFS2_CACHE AUFS2_MIRROR V CLIPPY W
+export SUITE KERNEL AUFS2_CACHE AUFS2_MIRROR AUFS2_SAMPLE V CLIPPY W
 
 .PHONY: modules
 modules:

@@ -6,6 +6,8 @@ use kernel::prelude::*;
 
 mod bindings;
 mod mmap;
+#[cfg(aufs2_sample)]
+mod sample;
 mod union;
 mod vfs;
 
@@ -26,12 +28,17 @@ const THIS_MODULE: ThisModule = <Aufs2 as kernel::ModuleMetadata>::THIS_MODULE;
 struct Aufs2 {
     #[pin]
     registration: vfs::super_block::Registration<union::instance::Union>,
+    #[cfg(aufs2_sample)]
+    #[pin]
+    sample: vfs::super_block::Registration<sample::Sample>,
 }
 
 impl kernel::InPlaceModule for Aufs2 {
     fn init(module: &'static ThisModule) -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
             registration <- vfs::super_block::Registration::new(module),
+            #[cfg(aufs2_sample)]
+            sample <- vfs::super_block::Registration::new(module),
         })
     }
 }

@@ -118,7 +118,7 @@ out_dir() {
 	local kver debver source id
 	id=$(kernel_id) || exit
 	eval "$id"
-	echo "$CACHE/out/$(hash_of "$TOP")/$kver${CLIPPY:+-clippy}"
+	echo "$CACHE/out/$(hash_of "$TOP")/$kver${CLIPPY:+-clippy}${AUFS2_SAMPLE:+-sample}"
 }
 
 # apt_options: this system's apt settings which decide whether the archive can
