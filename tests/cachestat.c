@@ -19,14 +19,7 @@ AUFS2_FIXTURE
  * there are none.
  */
 #define NOT_ON_TMPFS() \
-	if (on_tmpfs()) SKIP(return, "a union's file cannot have the page cache of tmpfs")
-
-static bool on_tmpfs(void)
-{
-	const char *fs = getenv("AUFS2_TEST_FS");
-
-	return (!fs || !strcmp(fs, "tmpfs")) && !getenv("AUFS2_TEST_REFERENCE");
-}
+	if (on_tmpfs() && !reference()) SKIP(return, "a union's file cannot have the page cache of tmpfs")
 
 static long cached(int fd, struct counts *cs)
 {

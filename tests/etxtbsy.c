@@ -62,6 +62,9 @@ TEST_F(u, running_lower_program)
 	EXPECT_EQ(-ETXTBSY, E(open("u/prog", O_RDWR)));
 	EXPECT_EQ(-ETXTBSY, E(truncate("u/prog", 0)));
 	EXPECT_STREQ("ENOENT", kind("rw/prog"));
+	/* truncated by a descriptor that only reads: refused late, and nothing is lost */
+	EXPECT_EQ(-ETXTBSY, E(open("u/prog", O_RDONLY | O_TRUNC)));
+	EXPECT_EQ(st_of("ro/prog").st_size, st_of("u/prog").st_size);
 	/* its name and its mode are not it */
 	EXPECT_EQ(0, E(chmod("u/prog", 0700)));
 	EXPECT_EQ(-ETXTBSY, E(open("u/prog", O_WRONLY))) TH_LOG("after a copy-up by chmod");

@@ -188,7 +188,9 @@ impl file_ops::Operations for RegularFile {
     fn open(inode: &INode<Union>, file: Opening<'_, Union>) -> Result<Pin<KBox<OpenFile>>> {
         let flags = file.flags();
         if file.is_writable() || flags & flags::O_TRUNC != 0 {
-            let data = if flags & flags::O_TRUNC != 0 {
+            // A descriptor that may write has kept programs from being run from the file, so that
+            // the truncation, which the VFS does next, will not be refused for that.
+            let data = if flags & flags::O_TRUNC != 0 && file.is_writable() {
                 Data::Nothing
             } else {
                 Data::All
