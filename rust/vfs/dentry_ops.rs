@@ -88,7 +88,10 @@ impl<O: Operations> Table<O> {
     ) -> *mut bindings::dentry {
         // SAFETY: The VFS calls with a counted dentry of ours.
         let dentry = unsafe { DEntry::from_raw(dentry) };
-        if !dentry.inode().is_some_and(|inode| inode.mode().is_regular()) {
+        if !dentry
+            .inode()
+            .is_some_and(|inode| inode.mode().is_regular())
+        {
             return dentry.as_ptr();
         }
         let what = if what == bindings::d_real_type_D_REAL_METADATA {
