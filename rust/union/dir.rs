@@ -16,6 +16,7 @@ use crate::vfs::{
     inode::{INode, InodeTables, Locked},
     inode_ops::{Operations, Ops, Walk},
     ioctl::Command,
+    lockdep,
     mode::Mode,
     path::PathBuf,
     readdir::Emitter,
@@ -164,10 +165,11 @@ impl file_ops::Operations for DirFile {
     type Fs = Union;
     type Data = OpenDir;
 
-    fn open(_inode: &INode<Union>, _file: Opening<'_, Union>) -> Result<Pin<KBox<OpenDir>>> {
+    fn open(inode: &INode<Union>, _file: Opening<'_, Union>) -> Result<Pin<KBox<OpenDir>>> {
+        let key = lockdep::open_key(inode.sb().data().depth);
         KBox::pin_init(
             pin_init!(OpenDir {
-                listing <- kernel::new_mutex!(None, "OpenDir::listing"),
+                listing <- Mutex::new(None, c"OpenDir::listing", key),
             }),
             GFP_KERNEL,
         )

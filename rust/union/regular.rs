@@ -25,6 +25,7 @@ use crate::{
         idmap::Idmap,
         inode::{INode, InodeTables},
         inode_ops::{Operations, Ops, Walk},
+        lockdep,
         mode::Mode,
         path::PathBuf,
         stat::Stat,
@@ -186,6 +187,7 @@ impl file_ops::Operations for RegularFile {
     type Data = OpenFile;
 
     fn open(inode: &INode<Union>, file: Opening<'_, Union>) -> Result<Pin<KBox<OpenFile>>> {
+        let key = lockdep::open_key(inode.sb().data().depth);
         let flags = file.flags();
         if file.is_writable() || flags & flags::O_TRUNC != 0 {
             // A descriptor that may write has kept programs from being run from the file, so that
@@ -204,7 +206,7 @@ impl file_ops::Operations for RegularFile {
         KBox::pin_init(
             try_pin_init!(OpenFile {
                 chain: FileChain::new(real)?,
-                lock <- kernel::new_mutex!((), "OpenFile::lock"),
+                lock <- Mutex::new((), c"OpenFile::lock", key),
             }? Error),
             GFP_KERNEL,
         )

@@ -16,11 +16,17 @@ pub(crate) const MAX_STACK_DEPTH: usize = 2;
 static DIR: [LockClassKey; MAX_STACK_DEPTH] = [const { new_key() }; MAX_STACK_DEPTH];
 static FILE: [LockClassKey; MAX_STACK_DEPTH] = [const { new_key() }; MAX_STACK_DEPTH];
 
+static OPEN: [LockClassKey; MAX_STACK_DEPTH] = [const { new_key() }; MAX_STACK_DEPTH];
 static NODE: [LockClassKey; MAX_STACK_DEPTH] = [const { new_key() }; MAX_STACK_DEPTH];
 
 /// The class of a lock that a filesystem at stacking level `depth` has in each of its inodes.
 pub(crate) fn node_key(depth: usize) -> Pin<&'static LockClassKey> {
     Pin::static_ref(&NODE[depth.clamp(1, MAX_STACK_DEPTH) - 1])
+}
+
+/// The class of a lock that a filesystem at stacking level `depth` has in each of its open files.
+pub(crate) fn open_key(depth: usize) -> Pin<&'static LockClassKey> {
+    Pin::static_ref(&OPEN[depth.clamp(1, MAX_STACK_DEPTH) - 1])
 }
 
 const fn new_key() -> LockClassKey {
