@@ -96,6 +96,10 @@ pub(crate) fn copy_xattrs(source: Path<'_>, access: &WriteAccess<'_>, target: &D
             Err(e) if e == ENODATA || e == EOPNOTSUPP => continue,
             other => other?,
         };
+        if value.is_empty() && decides_access(name) {
+            // No filesystem means anything by it, and some refuse to set it.
+            continue;
+        }
         match xattr::set(access, target, name, &value, 0) {
             Err(e) if e == EOPNOTSUPP && !decides_access(name) => {}
             other => other?,

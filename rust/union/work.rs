@@ -118,10 +118,15 @@ impl<'a> Temporary<'a> {
         &self.dentry
     }
 
-    /// Moves the object to `name` in `dir`, over what is there. It is not temporary any more.
+    /// Moves the object to `name` in `dir`. It is not temporary any more. `EEXIST` if the name has been
+    /// taken since it was found to be free.
     pub(crate) fn move_to(mut self, dir: &Dentry, name: &Name) -> Result {
         let from = Name::new(self.name.as_bytes())?;
-        Renaming::start(self.access, &self.dir, from, dir, name, 0)?.commit()?;
+        let renaming = Renaming::start(self.access, &self.dir, from, dir, name, 0)?;
+        if renaming.target().is_positive() {
+            return Err(EEXIST);
+        }
+        renaming.commit()?;
         self.moved = true;
         Ok(())
     }
