@@ -62,15 +62,15 @@ rustdoc:
 rust-analyzer:
 	+$(Q)$(if $(KDIR),$(call KMAKE,$@),scripts/rust-analyzer)
 
-.PHONY: demo shell check check-debug check-long
+.PHONY: demo shell check check-debug
 demo:
 	$(Q)scripts/demo
 shell:
 	$(Q)scripts/shell
 check:
 	$(Q)scripts/check
-check-debug check-long:
-	$(Q)scripts/$@
+check-debug:
+	$(Q)scripts/check-debug
 
 .PHONY: help
 help:
@@ -80,7 +80,6 @@ help:
 	@echo 'Check it:'
 	@echo '  check           - everything, on unmodified kernels'
 	@echo '  check-debug     - the tests on a kernel with every checker on'
-	@echo '  check-long      - long stresses and fuzzers'
 	@echo 'Build it:'
 	@echo '  modules         - aufs2.ko (default)'
 	@echo '  modules_install - install it (needs KDIR)'

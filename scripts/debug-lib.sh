@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# What the scripts of the debug kernel share; wants lib.sh.
+
+# The flavours are fragments that qemu/debug.config is extended by: `rt` is
+# qemu/debug-rt.config.
+DEBUG_FLAVOUR=${DEBUG_FLAVOUR:-}
+
+# What KASAN in Rust code needs beyond the build root, and what packs the image.
+DEBUG_PACKAGES=(clang lld llvm lz4)
+
+# debug_root: where the build root with clang is, made or not.
+debug_root() {
+	echo "$(root_dir).debug-$(hash_of "${DEBUG_PACKAGES[@]}")"
+}
+
+# in_debug_root COMMAND...: in_root for that root.
+in_debug_root() {
+	in_some_root "$(debug_root)" "$@"
+}
+
+# debug_fragments: the parts of the config, one a line.
+debug_fragments() {
+	echo "$TOP/qemu/debug.config"
+	[[ -z $DEBUG_FLAVOUR ]] || echo "$TOP/qemu/debug-$DEBUG_FLAVOUR.config"
+}
+
+# debug_dir: where the debug kernel of this SUITE and KERNEL is, made or not:
+#
+#	tree/		what KDIR takes, with LLVM=1
+#	modules/	its modules as installed, none being ours
+#	release		what uname -r says in it
+#
+# Made anew when the source, a compiler or the config changes, and not for a
+# comment in the script: it takes too long. What it contains has a number.
+debug_dir() {
+	local debver source id versions config
+	local -a fragments
+	id=$(kernel_id) || exit
+	eval "local $(tr '\n' ' ' <<<"$id")"
+	mapfile -t fragments < <(debug_fragments)
+	config=$(grep -hE '^(# )?CONFIG_' "${fragments[@]}") || exit
+	versions=$(in_debug_root sh -c \
+		'clang --version | head -1; rustc --version; bindgen --version') || exit
+	echo "$CACHE/debug/${source#linux-source-}${DEBUG_FLAVOUR:+-$DEBUG_FLAVOUR}-$(
+		hash_of "contents 1" "$debver" "$versions" "$config")"
+}
+
+# debug_boot_dir: what `qemu/run --kernel` takes.
+debug_boot_dir() {
+	local dir
+	dir=$(debug_dir) || exit
+	echo "$dir.boot-$(hash_of "$TOP/scripts/boot-files" "$TOP/qemu/initramfs")"
+}
+
+# debug_out: where modules of this work tree built for it go.
+debug_out() {
+	local dir
+	dir=$(debug_dir) || exit
+	echo "$CACHE/out/$(hash_of "$TOP")/$(<"$dir/release")"
+}
