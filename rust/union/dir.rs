@@ -166,7 +166,7 @@ impl file_ops::Operations for DirFile {
     type Data = OpenDir;
 
     fn open(inode: &INode<Union>, _file: Opening<'_, Union>) -> Result<Pin<KBox<OpenDir>>> {
-        let key = lockdep::open_key(inode.sb().data().depth);
+        let key = lockdep::open_dir_key(inode.sb().data().depth);
         KBox::pin_init(
             pin_init!(OpenDir {
                 listing <- Mutex::new(None, c"OpenDir::listing", key),

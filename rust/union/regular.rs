@@ -187,7 +187,7 @@ impl file_ops::Operations for RegularFile {
     type Data = OpenFile;
 
     fn open(inode: &INode<Union>, file: Opening<'_, Union>) -> Result<Pin<KBox<OpenFile>>> {
-        let key = lockdep::open_key(inode.sb().data().depth);
+        let key = lockdep::open_file_key(inode.sb().data().depth);
         let flags = file.flags();
         if file.is_writable() || flags & flags::O_TRUNC != 0 {
             // A descriptor that may write has kept programs from being run from the file, so that

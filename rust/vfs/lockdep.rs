@@ -16,7 +16,8 @@ pub(crate) const MAX_STACK_DEPTH: usize = 2;
 static DIR: [LockClassKey; MAX_STACK_DEPTH] = [const { new_key() }; MAX_STACK_DEPTH];
 static FILE: [LockClassKey; MAX_STACK_DEPTH] = [const { new_key() }; MAX_STACK_DEPTH];
 
-static OPEN: [LockClassKey; MAX_STACK_DEPTH] = [const { new_key() }; MAX_STACK_DEPTH];
+static OPEN_DIR: [LockClassKey; MAX_STACK_DEPTH] = [const { new_key() }; MAX_STACK_DEPTH];
+static OPEN_FILE: [LockClassKey; MAX_STACK_DEPTH] = [const { new_key() }; MAX_STACK_DEPTH];
 static NODE: [LockClassKey; MAX_STACK_DEPTH] = [const { new_key() }; MAX_STACK_DEPTH];
 
 /// The class of a lock that a filesystem at stacking level `depth` has in each of its inodes.
@@ -24,9 +25,15 @@ pub(crate) fn node_key(depth: usize) -> Pin<&'static LockClassKey> {
     Pin::static_ref(&NODE[depth.clamp(1, MAX_STACK_DEPTH) - 1])
 }
 
-/// The class of a lock that a filesystem at stacking level `depth` has in each of its open files.
-pub(crate) fn open_key(depth: usize) -> Pin<&'static LockClassKey> {
-    Pin::static_ref(&OPEN[depth.clamp(1, MAX_STACK_DEPTH) - 1])
+/// The class of a lock that a filesystem at stacking level `depth` has in each of its open
+/// directories. A class belongs to locks of one name only.
+pub(crate) fn open_dir_key(depth: usize) -> Pin<&'static LockClassKey> {
+    Pin::static_ref(&OPEN_DIR[depth.clamp(1, MAX_STACK_DEPTH) - 1])
+}
+
+/// As [`open_dir_key`], for open files.
+pub(crate) fn open_file_key(depth: usize) -> Pin<&'static LockClassKey> {
+    Pin::static_ref(&OPEN_FILE[depth.clamp(1, MAX_STACK_DEPTH) - 1])
 }
 
 const fn new_key() -> LockClassKey {
