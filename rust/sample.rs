@@ -6,32 +6,9 @@
 //! about unions.
 #![forbid(unsafe_code)]
 
-use crate::vfs::{
-    backing::{self, Hooks, Iocb, Iter},
-    cred::Cred,
-    dentry::{DEntry, Dentry, InLookup, Spliced},
-    dentry_ops::{self, Real, Revalidate},
-    errno::{EOPNOTSUPP, ESTALE},
-    file::{self, FsFile, KernelFile, Opening},
-    file_ops, flags,
-    fs_context::{self, Log, Param, Value},
-    idmap::Idmap,
-    inode::{INode, Iget, InodeTables},
-    inode_ops::{self, Ops, Target},
-    lockdep::MAX_STACK_DEPTH,
-    mode::FileType,
-    mount::PrivateMount,
-    namei,
-    path::{Path, PathBuf},
-    rcu::{RcuArc, Slot},
-    readdir::Emitter,
-    stat::{Stat, StatFs},
-    super_block::{FileSystem, Params, SuperBlock},
-    vma::NewMapping,
-    xattr,
-};
-use core::convert::Infallible;
-use kernel::{prelude::*, seq_file::SeqFile, sync::aref::ARef};
+use crate::vfs::prelude::*;
+use core::{convert::Infallible, ptr};
+use kernel::{prelude::*, sync::aref::ARef};
 
 /// The filesystem type.
 pub(crate) struct Sample;
@@ -42,78 +19,34 @@ pub(crate) struct Tree {
     cred: Cred,
 }
 
-impl Tree {
-    fn at<'a>(&'a self, dentry: &'a Dentry) -> Path<'a> {
-        Path {
-            mnt: &self.mnt,
-            dentry,
-        }
-    }
-}
-
 /// What an inode shows, until it is evicted.
 type Node = Slot<ARef<Dentry>>;
 
-fn real(inode: &INode<Sample>) -> Result<RcuArc<ARef<Dentry>>> {
-    inode.data().get().ok_or(ESTALE)
-}
-
-/// The inode that shows `dentry`.
-fn node(sb: &SuperBlock<Sample>, dentry: &Dentry) -> Result<ARef<INode<Sample>>> {
-    let below = dentry.inode().ok_or(ESTALE)?;
-    match sb.iget(below.ino())? {
-        Iget::New(new) => {
-            let (inode, file) = match below.mode().file_type() {
-                FileType::Directory => (Ops::new::<Dir>(), Some(file_ops::Ops::new::<Dir>())),
-                FileType::Regular => (Ops::new::<File>(), Some(file_ops::Ops::new::<File>())),
-                FileType::Symlink => (Ops::new::<Link>(), None),
-                _ => (Ops::new::<File>(), None),
-            };
-            let tables = InodeTables { inode, file };
-            let held = RcuArc::new(dentry.into(), GFP_KERNEL)?;
-            let data = Ok::<_, Infallible>(Slot::new(Some(held)));
-            new.fill(below, sb.data().mnt.idmap(), tables, data)
-        }
-        Iget::Cached(inode) if core::ptr::eq(real(&inode)?.inode().ok_or(ESTALE)?, below) => {
-            Ok(inode)
-        }
-        // The number was given to another object below.
-        Iget::Cached(_) => Err(ESTALE),
-    }
-}
-
+#[vtable]
 impl FileSystem for Sample {
     const NAME: &'static CStr = c"aufs2_sample";
-    const FLAGS: u32 = 0;
     type Context = Request;
     type SuperData = Tree;
     type INodeData = Node;
-    type DentryOps = Dentries;
-    type Xattrs = Xattrs;
+    type DentryOps = Names;
+    type Xattrs = Without<Self>;
 
     fn evict(inode: &INode<Self>) {
         drop(inode.data().replace(None));
     }
 
-    fn shutdown(_sb: &SuperBlock<Self>) {}
-
     fn statfs(root: &DEntry<Self>) -> Result<StatFs> {
-        let tree = root.sb().data();
-        let mut stat = StatFs::of(tree.at(tree.mnt.root()))?;
+        let mnt = &root.sb().data().mnt;
+        let mut stat = StatFs::of(mnt.at(mnt.root()))?;
         stat.identify(root.sb(), 255);
         Ok(stat)
-    }
-
-    fn show_options(_sb: &SuperBlock<Self>, _seq: &SeqFile) {}
-
-    fn sync(_sb: &SuperBlock<Self>, _wait: bool) -> Result {
-        Ok(())
     }
 }
 
 /// A mount being made.
 pub(crate) struct Request(Option<PathBuf>);
 
+#[vtable]
 impl fs_context::Context for Request {
     type Fs = Sample;
 
@@ -122,44 +55,24 @@ impl fs_context::Context for Request {
     }
 
     fn parse(&mut self, _log: &Log, key: &CStr, value: Value<'_>) -> Result<bool> {
-        self.0 = match value {
+        match value {
             _ if key.to_bytes() != b"dir" => return Ok(false),
-            Value::String(path) => Some(PathBuf::resolve(path.to_bytes())?),
-            Value::Place(path) => Some(path),
+            Value::String(path) => self.0 = Some(PathBuf::resolve(path.to_bytes())?),
+            Value::Place(path) => self.0 = Some(path),
             Value::Flag => return Err(EINVAL),
-        };
+        }
         Ok(true)
     }
 
-    fn split_monolithic(data: &[u8], param: &mut Param<'_>) -> Result {
-        for piece in data.split(|&b| b == b',') {
-            match piece.iter().position(|&b| b == b'=') {
-                Some(at) => param(&piece[..at], Some(&piece[at + 1..]))?,
-                None => param(piece, None)?,
-            }
-        }
-        Ok(())
-    }
-
     fn prepare(&mut self, log: &Log, _readonly: bool) -> Result<(Params, Tree)> {
-        let Some(dir) = self.0.take() else {
+        let dir = self.0.take().ok_or(EINVAL).inspect_err(|_| {
             log.error(fmt!("which directory? dir=PATH"));
-            return Err(EINVAL);
-        };
+        })?;
         let mnt = PrivateMount::clone_of(dir.as_ref(), false)?;
-        let below = mnt.super_block();
-        if below.stack_depth() >= MAX_STACK_DEPTH {
-            return Err(EINVAL);
-        }
-        let params = Params {
-            magic: 0x7361_6d70,
-            max_bytes: below.max_bytes(),
-            time_granularity: below.time_granularity(),
-            stack_depth: below.stack_depth() + 1,
-            posix_acl: false,
-            readonly: true,
-        };
-        let cred = Cred::current();
+        let (params, cred) = (
+            Params::above(mnt.super_block(), 0x7361_6d70)?,
+            Cred::current(),
+        );
         Ok((params, Tree { mnt, cred }))
     }
 
@@ -167,51 +80,64 @@ impl fs_context::Context for Request {
         node(sb, sb.data().mnt.root())
     }
 
-    fn reconfigure(&mut self, _log: &Log, _sb: &SuperBlock<Sample>, readonly: bool) -> Result {
-        if readonly {
-            Ok(())
-        } else {
-            Err(EROFS)
+    fn reconfigure(&mut self, _: &Log, _: &SuperBlock<Sample>, readonly: bool) -> Result {
+        readonly.then_some(()).ok_or(EROFS)
+    }
+}
+
+/// The inode that shows `dentry`.
+fn node(sb: &SuperBlock<Sample>, dentry: &Dentry) -> Result<ARef<INode<Sample>>> {
+    let below = dentry.inode().ok_or(ESTALE)?;
+    let tables = match below.mode().file_type() {
+        FileType::Directory => InodeTables::with_file::<Dir, Dir>(),
+        FileType::Regular => InodeTables::with_file::<File, File>(),
+        FileType::Symlink => InodeTables::new::<Link>(),
+        _ => InodeTables::new::<File>(),
+    };
+    match sb.iget(below.ino())? {
+        Iget::New(new) => {
+            let data = Slot::new(Some(RcuArc::new(dentry.into(), GFP_KERNEL)?));
+            let data = Ok::<_, Infallible>(data);
+            new.fill(below, sb.data().mnt.idmap(), tables, data)
         }
+        Iget::Cached(inode) if ptr::eq(real(&inode)?.inode().ok_or(ESTALE)?, below) => Ok(inode),
+        // The number was given to another object below.
+        Iget::Cached(_) => Err(ESTALE),
     }
 }
 
-pub(crate) struct Dentries;
-
-impl dentry_ops::Operations for Dentries {
-    type Fs = Sample;
-
-    fn revalidate(call: Revalidate<'_, Sample>) -> Result<bool> {
-        // A name that meant nothing may mean something now.
-        Ok(call.dentry.is_positive())
-    }
-
-    fn real(_dentry: &DEntry<Sample>, _what: Real) -> Option<ARef<Dentry>> {
-        None
-    }
+fn real(inode: &INode<Sample>) -> Result<RcuArc<ARef<Dentry>>> {
+    inode.data().get().ok_or(ESTALE)
 }
 
-pub(crate) struct Xattrs;
-
-impl xattr::Handler for Xattrs {
-    type Fs = Sample;
-
-    fn get(_dentry: &DEntry<Sample>, _name: &CStr, _buf: &mut [u8]) -> Result<usize> {
-        Err(EOPNOTSUPP)
-    }
-
-    fn set(_: &DEntry<Sample>, _: &CStr, _: Option<&[u8]>, _flags: u32) -> Result {
-        Err(EROFS)
-    }
+/// Opens what `inode` shows.
+fn open(inode: &INode<Sample>, file: &Opening<'_, Sample>) -> Result<Pin<KBox<KernelFile>>> {
+    let (real, tree) = (real(inode)?, inode.sb().data());
+    let flags = file.flags() & (flags::O_DIRECTORY | flags::O_DIRECT) | flags::O_LARGEFILE;
+    let below = file::open_backing(file, flags, tree.mnt.at(&real), &tree.cred)?;
+    file.copy_direct_io(&below);
+    Ok(KBox::pin(below, GFP_KERNEL)?)
 }
 
 fn getattr(idmap: &Idmap, dentry: &DEntry<Sample>, mask: u32, flags: u32) -> Result<Stat> {
     let inode = dentry.positive()?;
     let (real, tree) = (real(inode)?, inode.sb().data());
-    let query = || Stat::query(tree.at(&real), mask, flags);
+    let query = || Stat::query(tree.mnt.at(&real), mask, flags);
     let mut stat = tree.cred.scope(query)?;
     stat.identify(inode, idmap);
     Ok(stat)
+}
+
+/// Names that mean something keep their meaning.
+pub(crate) struct Names;
+
+#[vtable]
+impl dentry_ops::Operations for Names {
+    type Fs = Sample;
+
+    fn revalidate(call: dentry_ops::Revalidate<'_, Sample>) -> Result<bool> {
+        Ok(call.dentry.is_positive())
+    }
 }
 
 struct Dir;
@@ -221,11 +147,9 @@ impl inode_ops::Operations for Dir {
     type Fs = Sample;
 
     fn lookup(dir: &INode<Sample>, dentry: InLookup<'_, Sample>) -> Result<Spliced<Sample>> {
-        let (sb, tree, parent) = (dir.sb(), dir.sb().data(), real(dir)?);
-        let name = dentry.name_in_lookup()?;
-        let find = || namei::lookup(&tree.mnt, &parent, name);
-        let found = tree.cred.scope(find)?;
-        let inode = found.map(|found| node(sb, &found)).transpose()?;
+        let (real, tree, name) = (real(dir)?, dir.sb().data(), dentry.name_in_lookup()?);
+        let found = tree.cred.scope(|| namei::lookup(&tree.mnt, &real, name))?;
+        let inode = found.map(|found| node(dir.sb(), &found)).transpose()?;
         dentry.splice(inode, 0)
     }
 
@@ -239,32 +163,13 @@ impl file_ops::Operations for Dir {
     type Fs = Sample;
     type Data = KernelFile;
 
-    fn open(inode: &INode<Sample>, _file: Opening<'_, Sample>) -> Result<Pin<KBox<KernelFile>>> {
-        let (real, tree) = (real(inode)?, inode.sb().data());
-        let flags = flags::O_RDONLY | flags::O_DIRECTORY;
-        let open = || KernelFile::open(tree.at(&real), flags);
-        Ok(KBox::pin(tree.cred.scope(open)?, GFP_KERNEL)?)
+    fn open(inode: &INode<Sample>, file: Opening<'_, Sample>) -> Result<Pin<KBox<KernelFile>>> {
+        open(inode, &file)
     }
 
     fn iterate(below: &KernelFile, file: &FsFile<Sample>, out: &mut Emitter<'_>) -> Result {
-        if !out.emit_dots(file) {
-            return Ok(());
-        }
-        // An entry's position is its number, after the two dots.
-        let (mut number, mut has_room) = (2, true);
-        file.node().sb().data().cred.scope(|| {
-            below.read_dir(|entry| {
-                if entry.name == b"." || entry.name == b".." {
-                    return Ok(());
-                }
-                if number == out.position() && has_room {
-                    has_room = out.emit(entry.name, entry.ino, entry.dirent_type);
-                    out.set_position(number + i64::from(has_room));
-                }
-                number += 1;
-                Ok(())
-            })
-        })
+        let read = || below.read_dir_into(out);
+        file.node().sb().data().cred.scope(read)
     }
 }
 
@@ -285,16 +190,12 @@ impl file_ops::Operations for File {
     type Data = KernelFile;
 
     fn open(inode: &INode<Sample>, file: Opening<'_, Sample>) -> Result<Pin<KBox<KernelFile>>> {
-        let (real, tree) = (real(inode)?, inode.sb().data());
-        let flags = flags::O_RDONLY | flags::O_LARGEFILE | file.flags() & flags::O_DIRECT;
-        let below = file::open_backing(&file, flags, tree.at(&real), &tree.cred)?;
-        file.copy_direct_io(&below);
-        Ok(KBox::pin(below, GFP_KERNEL)?)
+        open(inode, &file)
     }
 
     fn read(below: &KernelFile, iocb: Iocb<'_, Sample>, iter: &mut Iter<'_>) -> Result<isize> {
         let cred = &iocb.file().node().sb().data().cred;
-        backing::read::<Self>(below, iocb, iter, cred)
+        backing::read::<Without<Sample>>(below, iocb, iter, cred)
     }
 
     fn mmap(below: &KernelFile, file: &FsFile<Sample>, vma: NewMapping<'_>) -> Result {
@@ -304,15 +205,6 @@ impl file_ops::Operations for File {
     fn lower(below: &KernelFile) -> Result<&KernelFile> {
         Ok(below)
     }
-}
-
-/// Nothing is to be done after a read.
-impl Hooks for File {
-    type Fs = Sample;
-
-    fn accessed(_file: &FsFile<Sample>) {}
-
-    fn written(_file: &FsFile<Sample>) {}
 }
 
 struct Link;

@@ -154,10 +154,7 @@ impl Branch {
 
     /// A place on the branch.
     pub(crate) fn at<'a>(&'a self, dentry: &'a Dentry) -> Path<'a> {
-        Path {
-            mnt: &self.mnt,
-            dentry,
-        }
+        self.mnt.at(dentry)
     }
 
     /// The path as it was given.

@@ -168,6 +168,7 @@ impl Request {
     }
 }
 
+#[vtable]
 impl Context for Request {
     type Fs = Union;
 

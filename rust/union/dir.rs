@@ -14,7 +14,7 @@ use crate::vfs::{
     file_ops, flags,
     idmap::Idmap,
     inode::{INode, InodeTables, Locked},
-    inode_ops::{Operations, Ops, Walk},
+    inode_ops::{Operations, Walk},
     ioctl::Command,
     lockdep,
     mode::Mode,
@@ -31,10 +31,7 @@ use kernel::{
 
 /// The tables of directories.
 pub(crate) fn tables() -> InodeTables<Union> {
-    InodeTables {
-        inode: Ops::new::<DirInode>(),
-        file: Some(file_ops::Ops::new::<DirFile>()),
-    }
+    InodeTables::with_file::<DirInode, DirFile>()
 }
 
 struct DirInode;

@@ -161,6 +161,7 @@ impl Instance {
     }
 }
 
+#[vtable]
 impl FileSystem for Union {
     const NAME: &'static CStr = c"aufs2";
     const FLAGS: u32 = flags::FS_ALLOW_IDMAP;

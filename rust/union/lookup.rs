@@ -145,6 +145,7 @@ pub(crate) fn lookup(dir: &INode<Union>, dentry: InLookup<'_, Union>) -> Result<
 /// The dentry operations.
 pub(crate) struct Revalidation;
 
+#[vtable]
 impl Operations for Revalidation {
     type Fs = Union;
 

@@ -24,7 +24,7 @@ use crate::{
         flags,
         idmap::Idmap,
         inode::{INode, InodeTables},
-        inode_ops::{Operations, Ops, Walk},
+        inode_ops::{Operations, Walk},
         lockdep,
         mode::Mode,
         path::PathBuf,
@@ -40,10 +40,7 @@ use kernel::{
 
 /// The tables of regular files.
 pub(crate) fn tables() -> InodeTables<Union> {
-    InodeTables {
-        inode: Ops::new::<FileInode>(),
-        file: Some(file_ops::Ops::new::<RegularFile>()),
-    }
+    InodeTables::with_file::<FileInode, RegularFile>()
 }
 
 /// The inode operations of everything but directories and symbolic links.

@@ -8,27 +8,22 @@ use crate::vfs::{
     dentry::DEntry,
     idmap::Idmap,
     inode::{INode, InodeTables},
-    inode_ops::{Operations, Ops, Target},
+    inode_ops::Operations,
     namei,
     stat::Stat,
+    symlink::Target,
     xattr::NameList,
 };
 use kernel::prelude::*;
 
 /// The tables of devices, FIFOs and sockets.
 pub(crate) fn tables() -> InodeTables<Union> {
-    InodeTables {
-        inode: Ops::new::<FileInode>(),
-        file: None,
-    }
+    InodeTables::new::<FileInode>()
 }
 
 /// The tables of symbolic links.
 pub(crate) fn symlink_tables() -> InodeTables<Union> {
-    InodeTables {
-        inode: Ops::new::<LinkInode>(),
-        file: None,
-    }
+    InodeTables::new::<LinkInode>()
 }
 
 struct LinkInode;

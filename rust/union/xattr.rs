@@ -16,6 +16,7 @@ use kernel::prelude::*;
 /// The extended attributes of the objects on the branches.
 pub(crate) struct Xattrs;
 
+#[vtable]
 impl Handler for Xattrs {
     type Fs = Union;
 

@@ -8,6 +8,7 @@ use super::{
     cred::Cred,
     file::{FsFile, KernelFile},
     super_block::FileSystem,
+    vtable::Without,
 };
 use crate::bindings;
 use core::{marker::PhantomData, mem::MaybeUninit};
@@ -18,9 +19,13 @@ pub(crate) trait Hooks: Sized + 'static {
     type Fs: FileSystem;
 
     /// Data was read.
-    fn accessed(file: &FsFile<Self::Fs>);
+    fn accessed(_file: &FsFile<Self::Fs>) {}
     /// A write has ended, well or not.
-    fn written(file: &FsFile<Self::Fs>);
+    fn written(_file: &FsFile<Self::Fs>) {}
+}
+
+impl<T: FileSystem> Hooks for Without<T> {
+    type Fs = T;
 }
 
 /// A read or write of an open file of `T` in progress. It can be passed on once: the I/O below may

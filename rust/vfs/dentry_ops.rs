@@ -7,10 +7,12 @@
 use super::{
     dentry::{DEntry, Dentry},
     super_block::FileSystem,
+    vtable::{if_has, Without},
 };
 use crate::bindings;
 use core::marker::PhantomData;
 use kernel::{
+    error::VTABLE_DEFAULT_ERROR,
     prelude::*,
     sync::{aref::ARef, rcu},
 };
@@ -32,19 +34,30 @@ pub(crate) enum Real {
     Metadata,
 }
 
-/// The dentry operations of a filesystem.
+/// The dentry operations of a filesystem. Without [`Operations::revalidate`] a cached name holds until
+/// the VFS itself changes it.
+#[vtable]
 pub(crate) trait Operations: Sized + 'static {
     type Fs: FileSystem;
 
     /// Whether a cached dentry still holds. `false` drops it, **and detaches what is mounted below
     /// it**: answer `false` only if the object is gone or has become another.
-    fn revalidate(call: Revalidate<'_, Self::Fs>) -> Result<bool>;
+    fn revalidate(_call: Revalidate<'_, Self::Fs>) -> Result<bool> {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
 
     /// The dentry below this one that really has the data or metadata of a regular file.
     ///
     /// What it returns must live for as long as the inode of `dentry` is in use, as the VFS takes no
     /// reference. `None` is the dentry itself.
-    fn real(dentry: &DEntry<Self::Fs>, what: Real) -> Option<ARef<Dentry>>;
+    fn real(_dentry: &DEntry<Self::Fs>, _what: Real) -> Option<ARef<Dentry>> {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+}
+
+#[vtable]
+impl<T: FileSystem> Operations for Without<T> {
+    type Fs = T;
 }
 
 /// The C table of `O`.
@@ -52,8 +65,8 @@ pub(super) struct Table<O: Operations>(PhantomData<O>);
 
 impl<O: Operations> Table<O> {
     pub(super) const TABLE: bindings::dentry_operations = bindings::dentry_operations {
-        d_revalidate: Some(Self::revalidate),
-        d_real: Some(Self::real),
+        d_revalidate: if_has!(HAS_REVALIDATE, Self::revalidate),
+        d_real: if_has!(HAS_REAL, Self::real),
         ..pin_init::zeroed()
     };
 

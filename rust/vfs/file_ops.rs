@@ -13,6 +13,7 @@ use super::{
     readdir::Emitter,
     super_block::FileSystem,
     vma::NewMapping,
+    vtable::if_has,
 };
 use crate::bindings;
 use core::marker::PhantomData;
@@ -31,7 +32,8 @@ impl Owner {
     }
 }
 
-/// The operations on open files of one kind.
+/// The operations on open files of one kind. What is not implemented is what the VFS makes of a null
+/// pointer; but files can be sought in up to their inode's size, and leases are the VFS's.
 #[vtable]
 pub(crate) trait Operations: Sized + 'static {
     type Fs: FileSystem;
@@ -169,16 +171,6 @@ unsafe impl Sync for Aops {}
 
 struct Table<O: Operations>(PhantomData<O>);
 
-macro_rules! if_has {
-    ($has:ident, $f:expr) => {
-        if O::$has {
-            Some($f)
-        } else {
-            None
-        }
-    };
-}
-
 impl<O: Operations> Table<O> {
     const TABLE: bindings::file_operations = bindings::file_operations {
         owner: crate::THIS_MODULE.as_ptr(),
@@ -188,7 +180,11 @@ impl<O: Operations> Table<O> {
         read: if_has!(HAS_ITERATE, bindings::generic_read_dir),
         read_iter: if_has!(HAS_READ, Self::read_iter),
         write_iter: if_has!(HAS_WRITE, Self::write_iter),
-        llseek: if_has!(HAS_SEEK, Self::llseek),
+        llseek: if O::HAS_SEEK {
+            Some(Self::llseek)
+        } else {
+            Some(bindings::generic_file_llseek)
+        },
         iterate_shared: if_has!(HAS_ITERATE, Self::iterate_shared),
         mmap: if_has!(HAS_MMAP, Self::mmap),
         get_unmapped_area: if_has!(HAS_LOWER, Self::get_unmapped_area),

@@ -9,17 +9,19 @@ use super::{
     inode::INode,
     path::{Path, PathBuf},
     super_block::{self, FileSystem, Params, SuperBlock},
+    vtable::if_has,
 };
 use crate::bindings;
 use core::{marker::PhantomData, mem::MaybeUninit};
 use kernel::{
-    error::{from_result, to_result},
+    error::{from_result, to_result, VTABLE_DEFAULT_ERROR},
     fmt,
     prelude::*,
     sync::aref::ARef,
 };
 
 /// What a mount, or a reconfiguration, is asked for: collected by parameters, then used once.
+#[vtable]
 pub(crate) trait Context: Sized + Send + 'static {
     type Fs: FileSystem<Context = Self>;
 
@@ -29,8 +31,11 @@ pub(crate) trait Context: Sized + Send + 'static {
     /// One parameter. `Ok(false)` if it is unknown here: the VFS then knows it or refuses it.
     fn parse(&mut self, log: &Log, key: &CStr, value: Value<'_>) -> Result<bool>;
 
-    /// The option string of `mount(2)`, whose pieces go to `param` one by one as key and value.
-    fn split_monolithic(data: &[u8], param: &mut Param<'_>) -> Result;
+    /// The option string of `mount(2)`, whose pieces go to `param` one by one as key and value. The
+    /// VFS splits it at commas without it.
+    fn split_monolithic(_data: &[u8], _param: &mut Param<'_>) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
 
     /// All parameters are known: prepares a super block.
     fn prepare(
@@ -43,8 +48,10 @@ pub(crate) trait Context: Sized + Send + 'static {
     fn make_root(sb: &SuperBlock<Self::Fs>) -> Result<ARef<INode<Self::Fs>>>;
 
     /// Applies the parameters to a mounted super block, all or nothing. `readonly` is what the
-    /// super block is to become.
-    fn reconfigure(&mut self, log: &Log, sb: &SuperBlock<Self::Fs>, readonly: bool) -> Result;
+    /// super block is to become: anybody who asks may have it without this operation.
+    fn reconfigure(&mut self, _log: &Log, _sb: &SuperBlock<Self::Fs>, _readonly: bool) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
 }
 
 /// Where [`Context::split_monolithic`] sends keys and values to.
@@ -113,22 +120,22 @@ pub(super) unsafe extern "C" fn init<T: FileSystem>(fc: *mut bindings::fs_contex
     })
 }
 
-struct Table<C: Context>(PhantomData<C>);
+struct Table<O: Context>(PhantomData<O>);
 
-impl<C: Context> Table<C> {
+impl<O: Context> Table<O> {
     const TABLE: bindings::fs_context_operations = bindings::fs_context_operations {
         free: Some(Self::free),
         parse_param: Some(Self::parse_param),
-        parse_monolithic: Some(Self::parse_monolithic),
+        parse_monolithic: if_has!(HAS_SPLIT_MONOLITHIC, Self::parse_monolithic),
         get_tree: Some(Self::get_tree),
-        reconfigure: Some(Self::reconfigure),
+        reconfigure: if_has!(HAS_RECONFIGURE, Self::reconfigure),
         ..pin_init::zeroed()
     };
 
     /// # Safety
     ///
     /// `fc` is a context that `init` has set up, not used by anybody else during `'a`.
-    unsafe fn context<'a>(fc: *mut bindings::fs_context) -> &'a mut C {
+    unsafe fn context<'a>(fc: *mut bindings::fs_context) -> &'a mut O {
         // SAFETY: By the contract of this function; `uapi_mutex` serialises users of a context.
         unsafe { &mut *(*fields(fc)).fs_private.cast() }
     }
@@ -139,7 +146,7 @@ impl<C: Context> Table<C> {
     unsafe extern "C" fn free(fc: *mut bindings::fs_context) {
         // SAFETY: The context is ours, and this is its end; the box is the one that `init` left.
         unsafe {
-            drop(KBox::from_raw((*fields(fc)).fs_private.cast::<C>()));
+            drop(KBox::from_raw((*fields(fc)).fs_private.cast::<O>()));
         }
     }
 
@@ -182,7 +189,7 @@ impl<C: Context> Table<C> {
             }
             // SAFETY: The VFS calls with a C string.
             let data = unsafe { CStr::from_char_ptr(data.cast::<c_char>()) };
-            C::split_monolithic(data.to_bytes(), &mut |key, value| {
+            O::split_monolithic(data.to_bytes(), &mut |key, value| {
                 let key = CStringBuf::new(key)?;
                 let Some(value) = value else {
                     // SAFETY: The context is valid, the key is a C string.
@@ -223,7 +230,7 @@ impl<C: Context> Table<C> {
             unsafe {
                 let readonly = (*fields(fc)).sb_flags & bindings::SB_RDONLY != 0;
                 let (params, data) = Self::context(fc).prepare(&Log(fc), readonly)?;
-                super_block::fill::<C::Fs>(sb, &params, data, C::make_root)?;
+                super_block::fill::<O::Fs>(sb, &params, data, O::make_root)?;
             }
             Ok(0)
         })

@@ -309,8 +309,30 @@ pub(crate) struct NewInode<'a, T: FileSystem>(NonNull<bindings::inode>, PhantomD
 
 /// What an inode is filled in with.
 pub(crate) struct InodeTables<T: FileSystem> {
-    pub(crate) inode: inode_ops::Ops<T>,
-    pub(crate) file: Option<file_ops::Ops<T>>,
+    inode: inode_ops::Ops<T>,
+    file: Option<file_ops::Ops<T>>,
+}
+
+impl<T: FileSystem> InodeTables<T> {
+    /// The table of inodes that the filesystem itself does not open.
+    pub(crate) const fn new<I: inode_ops::Operations<Fs = T>>() -> Self {
+        Self {
+            inode: inode_ops::Ops::new::<I>(),
+            file: None,
+        }
+    }
+
+    /// The tables of inodes that are opened as `F`.
+    pub(crate) const fn with_file<I, F>() -> Self
+    where
+        I: inode_ops::Operations<Fs = T>,
+        F: file_ops::Operations<Fs = T>,
+    {
+        Self {
+            inode: inode_ops::Ops::new::<I>(),
+            file: Some(file_ops::Ops::new::<F>()),
+        }
+    }
 }
 
 impl<T: FileSystem> SuperBlock<T> {

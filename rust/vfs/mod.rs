@@ -9,6 +9,7 @@
 //! - all `unsafe` code of the module, and every call of a C binding, is in here or in the bindings;
 //! - an operation table is a trait, implemented by the filesystem and turned into the C table by a
 //!   constant: [`inode_ops`], [`file_ops`], [`dentry_ops`], [`super_block`], [`fs_context`];
+//! - an operation that a filesystem leaves out is left to the VFS: [`vtable`];
 //! - a thing that must be undone is a guard: [`mount::WriteAccess`], [`namei::Creating`],
 //!   [`namei::Removing`], [`rename::Renaming`];
 //! - a lock that the caller holds is a type: [`inode::Locked`];
@@ -30,6 +31,7 @@ pub(crate) mod fs_context;
 pub(crate) mod idmap;
 pub(crate) mod inode;
 pub(crate) mod inode_ops;
+mod inode_table;
 pub(crate) mod ioctl;
 pub(crate) mod lockdep;
 pub(crate) mod mode;
@@ -37,10 +39,14 @@ pub(crate) mod mount;
 pub(crate) mod name;
 pub(crate) mod namei;
 pub(crate) mod path;
+#[cfg(aufs2_sample)]
+pub(crate) mod prelude;
 pub(crate) mod rcu;
 pub(crate) mod readdir;
 pub(crate) mod rename;
 pub(crate) mod stat;
 pub(crate) mod super_block;
+pub(crate) mod symlink;
 pub(crate) mod vma;
+pub(crate) mod vtable;
 pub(crate) mod xattr;

@@ -69,6 +69,11 @@ impl Mount {
         unsafe { Dentry::from_raw((*self.as_ptr()).mnt_root) }
     }
 
+    /// The place of `dentry` on this mount.
+    pub(crate) fn at<'a>(&'a self, dentry: &'a Dentry) -> Path<'a> {
+        Path { mnt: self, dentry }
+    }
+
     /// The super block that is mounted.
     pub(crate) fn super_block(&self) -> &AnySuperBlock {
         // SAFETY: A mount holds an active reference to its super block.

@@ -5,7 +5,11 @@
 //! C header: [`include/linux/namei.h`](srctree/include/linux/namei.h)
 
 use super::{
-    dentry::Dentry, inode_ops::Target, mode::Mode, mount::Mount, mount::WriteAccess, name::Name,
+    dentry::Dentry,
+    mode::Mode,
+    mount::{Mount, WriteAccess},
+    name::Name,
+    symlink::Target,
 };
 use crate::{bindings, vfs::errno::ENAMETOOLONG};
 use core::{marker::PhantomData, ptr::NonNull};

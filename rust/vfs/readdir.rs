@@ -125,6 +125,18 @@ impl KernelFile {
         Ok(reader.calls)
     }
 
+    /// Passes entries of this directory on to the reader `out`, from its position on. Callers exclude
+    /// each other.
+    #[cfg_attr(not(aufs2_sample), expect(dead_code))]
+    pub(crate) fn read_dir_into(&self, out: &mut Emitter<'_>) -> Result {
+        // SAFETY: The file and the context are alive; the file's position is only used by directory
+        // reads, one at a time.
+        to_result(unsafe {
+            (*self.as_ptr()).f_pos = out.position();
+            bindings::iterate_dir(self.as_ptr(), out.0)
+        })
+    }
+
     /// Reads all entries of this directory; `each` may fail, which ends the reading.
     pub(crate) fn read_dir(&self, mut each: impl FnMut(Entry<'_>) -> Result) -> Result {
         let mut position = 0;

@@ -8,26 +8,30 @@ use super::{
     dentry::DEntry,
     dentry_ops, fs_context,
     inode::{self, Cache, INode},
+    lockdep::MAX_STACK_DEPTH,
     rcu,
     stat::StatFs,
+    vtable::if_has,
     xattr,
 };
 use crate::bindings;
 use core::{marker::PhantomData, ops::Deref};
 use kernel::{
-    error::{from_result, to_result},
+    error::{from_result, to_result, VTABLE_DEFAULT_ERROR},
     prelude::*,
     seq_file::SeqFile,
     sync::{aref::ARef, Arc},
     types::Opaque,
 };
 
-/// A filesystem.
+/// A filesystem. For kinds of operations that it has none of, there is
+/// [`Without`](super::vtable::Without).
+#[vtable]
 pub(crate) trait FileSystem: Sized + Send + Sync + 'static {
     /// The name of the type, as in `/proc/filesystems`.
     const NAME: &'static CStr;
     /// `FS_*` flags of the type.
-    const FLAGS: u32;
+    const FLAGS: u32 = 0;
     /// What a mount or a reconfiguration is asked for.
     type Context: fs_context::Context<Fs = Self>;
     /// The data of a super block.
@@ -40,15 +44,21 @@ pub(crate) trait FileSystem: Sized + Send + Sync + 'static {
     type Xattrs: xattr::Handler<Fs = Self>;
 
     /// An unused inode leaves the cache: release, in process context, what needs sleeping.
-    fn evict(inode: &INode<Self>);
+    fn evict(_inode: &INode<Self>) {}
     /// The super block is about to be shut down: give up references to its own inodes.
-    fn shutdown(sb: &SuperBlock<Self>);
-    /// `statfs(2)`.
-    fn statfs(root: &DEntry<Self>) -> Result<StatFs>;
+    fn shutdown(_sb: &SuperBlock<Self>) {}
+    /// `statfs(2)`; `ENOSYS` without it.
+    fn statfs(_root: &DEntry<Self>) -> Result<StatFs> {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
     /// Prints the options that `/proc/mounts` shows, each with a comma before it.
-    fn show_options(sb: &SuperBlock<Self>, seq: &SeqFile);
+    fn show_options(_sb: &SuperBlock<Self>, _seq: &SeqFile) {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
     /// `sync(2)`, `syncfs(2)`, unmount: writes out what is dirty; waits for it if `wait`.
-    fn sync(sb: &SuperBlock<Self>, wait: bool) -> Result;
+    fn sync(_sb: &SuperBlock<Self>, _wait: bool) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
 }
 
 /// Any `struct super_block`.
@@ -186,6 +196,26 @@ pub(crate) struct Params {
     pub(crate) readonly: bool,
 }
 
+impl Params {
+    /// Those of a read-only filesystem that is stacked on `below` alone. `EINVAL` if too many are
+    /// stacked already.
+    #[cfg_attr(not(aufs2_sample), expect(dead_code))]
+    pub(crate) fn above(below: &AnySuperBlock, magic: usize) -> Result<Self> {
+        let stack_depth = below.stack_depth() + 1;
+        if stack_depth > MAX_STACK_DEPTH {
+            return Err(EINVAL);
+        }
+        Ok(Self {
+            magic,
+            max_bytes: below.max_bytes(),
+            time_granularity: below.time_granularity(),
+            stack_depth,
+            posix_acl: false,
+            readonly: true,
+        })
+    }
+}
+
 /// Fills in a new super block: called by `fs_context` with what the context has prepared.
 ///
 /// # Safety
@@ -253,47 +283,47 @@ pub(super) unsafe extern "C" fn kill<T: FileSystem>(sb: *mut bindings::super_blo
     }
 }
 
-struct SuperTable<T: FileSystem>(PhantomData<T>);
+struct SuperTable<O: FileSystem>(PhantomData<O>);
 
-impl<T: FileSystem> SuperTable<T> {
+impl<O: FileSystem> SuperTable<O> {
     const TABLE: bindings::super_operations = bindings::super_operations {
         alloc_inode: Some(Self::alloc_inode),
-        free_inode: Some(inode::free::<T>),
-        evict_inode: Some(inode::evict::<T>),
-        statfs: Some(Self::statfs),
-        show_options: Some(Self::show_options),
-        sync_fs: Some(Self::sync_fs),
+        free_inode: Some(inode::free::<O>),
+        evict_inode: Some(inode::evict::<O>),
+        statfs: if_has!(HAS_STATFS, Self::statfs),
+        show_options: if_has!(HAS_SHOW_OPTIONS, Self::show_options),
+        sync_fs: if_has!(HAS_SYNC, Self::sync_fs),
         freeze_fs: Some(Self::freeze_fs),
         ..pin_init::zeroed()
     };
 
     /// # Safety
     ///
-    /// `->alloc_inode`: `sb` is a super block of `T` that [`fill`] has given its data.
+    /// `->alloc_inode`: `sb` is a super block of `O` that [`fill`] has given its data.
     unsafe extern "C" fn alloc_inode(sb: *mut bindings::super_block) -> *mut bindings::inode {
         // SAFETY: Inodes are only made on a super block whose data `fill` has set.
-        let info = unsafe { SuperBlock::<T>::from_raw(sb) }.info();
-        info.cache.alloc::<T>(sb)
+        let info = unsafe { SuperBlock::<O>::from_raw(sb) }.info();
+        info.cache.alloc::<O>(sb)
     }
 
     /// # Safety
     ///
-    /// `->statfs`: `dentry` is a counted dentry of `T`, and `buf` the caller's.
+    /// `->statfs`: `dentry` is a counted dentry of `O`, and `buf` the caller's.
     unsafe extern "C" fn statfs(
         dentry: *mut bindings::dentry,
         buf: *mut bindings::kstatfs,
     ) -> c_int {
         // SAFETY: The VFS calls with a counted dentry of ours and a valid buffer.
         from_result(|| unsafe {
-            let dentry = DEntry::<T>::from_raw(dentry);
-            *buf.cast() = T::statfs(dentry)?.0;
+            let dentry = DEntry::<O>::from_raw(dentry);
+            *buf.cast() = O::statfs(dentry)?.0;
             Ok(0)
         })
     }
 
     /// # Safety
     ///
-    /// `->show_options`: `root` is a counted dentry of `T`, the root of a mount; `seq` is valid
+    /// `->show_options`: `root` is a counted dentry of `O`, the root of a mount; `seq` is valid
     /// during the call.
     unsafe extern "C" fn show_options(
         seq: *mut bindings::seq_file,
@@ -301,7 +331,7 @@ impl<T: FileSystem> SuperTable<T> {
     ) -> c_int {
         // SAFETY: The VFS calls with valid pointers.
         unsafe {
-            T::show_options(DEntry::<T>::from_raw(root).sb(), SeqFile::from_raw(seq));
+            O::show_options(DEntry::<O>::from_raw(root).sb(), SeqFile::from_raw(seq));
         }
         0
     }
@@ -318,11 +348,11 @@ impl<T: FileSystem> SuperTable<T> {
 
     /// # Safety
     ///
-    /// `->sync_fs`: `sb` is a super block of `T` that is mounted; `s_umount` is held.
+    /// `->sync_fs`: `sb` is a super block of `O` that is mounted; `s_umount` is held.
     unsafe extern "C" fn sync_fs(sb: *mut bindings::super_block, wait: c_int) -> c_int {
         from_result(|| {
             // SAFETY: By the contract of this function.
-            T::sync(unsafe { SuperBlock::from_raw(sb) }, wait != 0)?;
+            O::sync(unsafe { SuperBlock::from_raw(sb) }, wait != 0)?;
             Ok(0)
         })
     }

@@ -9,6 +9,7 @@ use super::{
     mount::WriteAccess,
     path::Path,
     super_block::FileSystem,
+    vtable::{if_has, Without},
 };
 use crate::{
     bindings,
@@ -16,26 +17,41 @@ use crate::{
 };
 use core::marker::PhantomData;
 use kernel::{
-    error::{from_result, to_result},
+    error::{from_result, to_result, VTABLE_DEFAULT_ERROR},
     prelude::*,
 };
 
-/// The extended attributes of a filesystem, whatever their names.
+/// The extended attributes of a filesystem, whatever their names. What is not implemented is
+/// `EOPNOTSUPP`.
+#[vtable]
 pub(crate) trait Handler: Sized + 'static {
     type Fs: FileSystem;
 
     /// Reads `name` into `buf`; returns the length of the value. With an empty `buf` only the
     /// length is wanted. `ENODATA`, `ERANGE`, `EOPNOTSUPP`.
-    fn get(dentry: &DEntry<Self::Fs>, name: &CStr, buf: &mut [u8]) -> Result<usize>;
+    fn get(_dentry: &DEntry<Self::Fs>, _name: &CStr, _buf: &mut [u8]) -> Result<usize> {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
 
     /// Sets `name`, or removes it if there is no value. `flags` are `XATTR_CREATE` and
     /// `XATTR_REPLACE`.
-    fn set(dentry: &DEntry<Self::Fs>, name: &CStr, value: Option<&[u8]>, flags: u32) -> Result;
+    fn set(_dentry: &DEntry<Self::Fs>, _name: &CStr, _value: Option<&[u8]>, _flags: u32) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
 }
 
-/// The handlers of a super block: one that takes all names.
-pub(super) fn table<H: Handler>() -> *const *const bindings::xattr_handler {
-    const { Table::<H>::LIST.0.as_ptr() }
+#[vtable]
+impl<T: FileSystem> Handler for Without<T> {
+    type Fs = T;
+}
+
+/// The handlers of a super block: one that takes all names, or none.
+pub(super) fn table<O: Handler>() -> *const *const bindings::xattr_handler {
+    if O::HAS_GET || O::HAS_SET {
+        const { Table::<O>::LIST.0.as_ptr() }
+    } else {
+        core::ptr::null()
+    }
 }
 
 #[repr(transparent)]
@@ -43,20 +59,20 @@ struct List([*const bindings::xattr_handler; 2]);
 // SAFETY: The pointers are to constants.
 unsafe impl Sync for List {}
 
-struct Table<H: Handler>(PhantomData<H>);
+struct Table<O: Handler>(PhantomData<O>);
 
-impl<H: Handler> Table<H> {
+impl<O: Handler> Table<O> {
     const LIST: &'static List = &List([&Self::HANDLER, core::ptr::null()]);
     const HANDLER: bindings::xattr_handler = bindings::xattr_handler {
         prefix: c"".to_bytes_with_nul().as_ptr(),
-        get: Some(Self::get),
-        set: Some(Self::set),
+        get: if_has!(HAS_GET, Self::get),
+        set: if_has!(HAS_SET, Self::set),
         ..pin_init::zeroed()
     };
 
     /// # Safety
     ///
-    /// `->get`: `dentry` is a counted, positive dentry of `H::Fs`, `name` a C string; `buf` has
+    /// `->get`: `dentry` is a counted, positive dentry of `O::Fs`, `name` a C string; `buf` has
     /// `size` bytes, or is null to ask for the length.
     unsafe extern "C" fn get(
         _handler: *const bindings::xattr_handler,
@@ -76,7 +92,7 @@ impl<H: Handler> Table<H> {
                 core::slice::from_raw_parts_mut(buf.cast::<u8>(), size)
             };
             let room = buf.len();
-            let len = H::get(DEntry::from_raw(dentry), CStr::from_char_ptr(name), buf)?;
+            let len = O::get(DEntry::from_raw(dentry), CStr::from_char_ptr(name), buf)?;
             // The VFS copies as much of its buffer as this says.
             if room != 0 && len > room {
                 return Err(ERANGE);
@@ -87,7 +103,7 @@ impl<H: Handler> Table<H> {
 
     /// # Safety
     ///
-    /// `->set`: `dentry` is a counted, positive dentry of `H::Fs`, with its inode locked for
+    /// `->set`: `dentry` is a counted, positive dentry of `O::Fs`, with its inode locked for
     /// writing; `name` is a C string; `value` has `size` bytes, or is null to remove the attribute.
     unsafe extern "C" fn set(
         _handler: *const bindings::xattr_handler,
@@ -103,7 +119,7 @@ impl<H: Handler> Table<H> {
         from_result(|| unsafe {
             let value =
                 (!value.is_null()).then(|| core::slice::from_raw_parts(value.cast::<u8>(), size));
-            H::set(
+            O::set(
                 DEntry::from_raw(dentry),
                 CStr::from_char_ptr(name),
                 value,

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What a filesystem is usually written with.
+
+pub(crate) use super::{
+    backing::{self, Iocb, Iter},
+    cred::Cred,
+    dentry::{DEntry, Dentry, InLookup, Spliced},
+    dentry_ops,
+    errno::*,
+    file::{self, FsFile, KernelFile, Opening},
+    file_ops, flags,
+    fs_context::{self, Log, Value},
+    idmap::Idmap,
+    inode::{INode, Iget, InodeTables},
+    inode_ops,
+    mode::FileType,
+    mount::PrivateMount,
+    namei,
+    path::PathBuf,
+    rcu::{RcuArc, Slot},
+    readdir::Emitter,
+    stat::{Stat, StatFs},
+    super_block::{FileSystem, Params, SuperBlock},
+    symlink::Target,
+    vma::NewMapping,
+    vtable::Without,
+};

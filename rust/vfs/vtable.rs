@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What operation tables have in common.
+//!
+//! A table is a `#[vtable]` trait. What an implementation leaves out is a null pointer in the C
+//! table, so that the VFS does what it does for any filesystem without the operation.
+
+use core::marker::PhantomData;
+
+/// `Some(f)` if the implementation `O` has the operation.
+macro_rules! if_has {
+    ($has:ident, $f:expr) => {
+        if O::$has {
+            Some($f)
+        } else {
+            None
+        }
+    };
+}
+pub(super) use if_has;
+
+/// Stands for the operations of a kind that the filesystem `T` does without.
+#[cfg_attr(not(aufs2_sample), expect(dead_code))]
+pub(crate) struct Without<T>(PhantomData<T>);
