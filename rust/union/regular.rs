@@ -113,10 +113,14 @@ pub(super) struct OpenFile {
 
 /// Opens the object that `user` shows on its branch.
 fn open_real(user: &FsFile<Union>, stack: &Stack) -> Result<KernelFile> {
+    open_as(user, stack, user.flags())
+}
+
+fn open_as(user: &FsFile<Union>, stack: &Stack, flags: u32) -> Result<KernelFile> {
     let path = stack.top().path();
     let cred = &user.node().sb().data().cred;
     // The union has checked what it must, and keeps access times and tells watchers itself.
-    let flags = user.flags() & !UNION_ONLY | flags::O_NOATIME | flags::FMODE_NONOTIFY_FLAG;
+    let flags = flags & !UNION_ONLY | flags::O_NOATIME | flags::FMODE_NONOTIFY_FLAG;
     let flags = cred.scope(|| file::may_open(path, flags, path.idmap()))?;
     file::open_backing(user, flags, path, cred)
 }
@@ -135,8 +139,8 @@ impl OpenFile {
         Ok(real)
     }
 
-    /// The object was copied up since the file was opened. Only a reader can be in that situation:
-    /// whoever may write has the copy.
+    /// The object was copied up since the file was opened. Only a reader can be in that situation, or
+    /// an open that is not complete: whoever may write has the copy.
     fn refresh(&self, user: &FsFile<Union>) -> Result<&KernelFile> {
         let _guard = self.lock.lock();
         let stack = user.node().data().stack()?;
@@ -186,20 +190,26 @@ impl file_ops::Operations for RegularFile {
     fn open(inode: &INode<Union>, file: Opening<'_, Union>) -> Result<Pin<KBox<OpenFile>>> {
         let key = lockdep::open_file_key(inode.sb().data().depth);
         let flags = file.flags();
-        if file.is_writable() || flags & flags::O_TRUNC != 0 {
-            // A descriptor that may write has kept programs from being run from the file, so that
-            // the truncation, which the VFS does next, will not be refused for that.
-            let data = if flags & flags::O_TRUNC != 0 && file.is_writable() {
-                Data::Nothing
-            } else {
-                Data::All
-            };
-            copy_up::ensure(file.dentry(), data)?;
-        }
+        let truncates = flags & flags::O_TRUNC != 0;
         file.clear_flags(OPEN_ONLY);
         let stack = inode.data().stack()?;
-        let real = open_real(&file, &stack)?;
-        file.copy_direct_io(&real);
+        let real = if truncates
+            && !stack.top().branch.is_writable()
+            // Whether there is direct I/O has to be known now, so the copy has.
+            && flags & flags::O_DIRECT == 0
+        {
+            // The truncation may still be refused: it is what copies the file up, without its data.
+            // Until then nobody has the descriptor, and nothing is written through it.
+            file.allow_direct_io();
+            open_as(&file, &stack, flags & !flags::O_ACCMODE | flags::O_RDONLY)?
+        } else {
+            if file.is_writable() || truncates {
+                copy_up::ensure(file.dentry(), Data::All)?;
+            }
+            let real = open_real(&file, &*inode.data().stack()?)?;
+            file.copy_direct_io(&real);
+            real
+        };
         KBox::pin_init(
             try_pin_init!(OpenFile {
                 chain: FileChain::new(real)?,
@@ -207,6 +217,10 @@ impl file_ops::Operations for RegularFile {
             }? Error),
             GFP_KERNEL,
         )
+    }
+
+    fn truncated(data: &Self::Data, file: &FsFile<Union>) -> Result {
+        data.real(file).map(|_| ())
     }
 
     fn read(data: &Self::Data, iocb: Iocb<'_, Union>, iter: &mut Iter<'_>) -> Result<isize> {

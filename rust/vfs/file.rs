@@ -112,6 +112,12 @@ impl<'a, T: FileSystem> Opening<'a, T> {
         unsafe { (*self.0.as_ptr()).f_flags &= !flags };
     }
 
+    /// Whether `O_DIRECT` is possible is not known yet: I/O with it fails if it is not.
+    pub(crate) fn allow_direct_io(&self) {
+        // SAFETY: The file is alive, and its mode ours, by the type.
+        unsafe { (*self.0.as_ptr()).f_mode |= bindings::FMODE_CAN_ODIRECT };
+    }
+
     /// `O_DIRECT` is possible if it is on `other`.
     pub(crate) fn copy_direct_io(&self, other: &KernelFile) {
         let bits = bindings::FMODE_CAN_ODIRECT;

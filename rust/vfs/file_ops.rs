@@ -13,7 +13,7 @@ use super::{
     readdir::Emitter,
     super_block::FileSystem,
     vma::NewMapping,
-    vtable::if_has,
+    vtable::{if_has, Without},
 };
 use crate::bindings;
 use core::marker::PhantomData;
@@ -42,6 +42,11 @@ pub(crate) trait Operations: Sized + 'static {
 
     /// Opens.
     fn open(inode: &INode<Self::Fs>, file: Opening<'_, Self::Fs>) -> Result<Pin<KBox<Self::Data>>>;
+    /// The truncation that the open of `file` asked for (`O_TRUNC`) is done. The VFS asks for it after
+    /// [`Operations::open`], when security modules have agreed; the open fails if this does.
+    fn truncated(_data: &Self::Data, _file: &FsFile<Self::Fs>) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
     /// Reads.
     fn read(_data: &Self::Data, _iocb: Iocb<'_, Self::Fs>, _iter: &mut Iter<'_>) -> Result<isize> {
         build_error!(VTABLE_DEFAULT_ERROR)
@@ -134,6 +139,16 @@ pub(crate) trait Operations: Sized + 'static {
         _op: RangeOp,
     ) -> Result<i64> {
         build_error!(VTABLE_DEFAULT_ERROR)
+    }
+}
+
+#[vtable]
+impl<T: FileSystem> Operations for Without<T> {
+    type Fs = T;
+    type Data = ();
+
+    fn open(_inode: &INode<T>, _file: Opening<'_, T>) -> Result<Pin<KBox<()>>> {
+        Err(ENXIO)
     }
 }
 
@@ -565,9 +580,22 @@ impl<O: Operations> Table<O> {
     }
 }
 
+/// Calls [`Operations::truncated`].
+///
+/// # Safety
+///
+/// `file` was opened through the table of `O`, and is alive.
+pub(super) unsafe fn truncated<O: Operations>(file: *mut bindings::file) -> Result {
+    if O::HAS_TRUNCATED {
+        // SAFETY: By the contract of this function.
+        unsafe { O::truncated(Table::<O>::data(file), FsFile::from_raw(file))? };
+    }
+    Ok(())
+}
+
 /// Makes the page cache of [`Operations::lower`] the one that `file` reports about, as `->open` does
-/// by itself. Does nothing unless `data` is that of `file`, nor for a page cache of tmpfs, which the
-/// kernel expects under inodes of tmpfs only.
+/// by itself; its own, which is empty, if that is of tmpfs, which the kernel expects under inodes of
+/// tmpfs only. Does nothing unless `data` is that of `file`.
 pub(crate) fn share_mapping<O: Operations>(file: &FsFile<O::Fs>, data: &O::Data) {
     // SAFETY: The file is alive; what it holds is constant once it is open.
     let held = unsafe { (*file.as_ptr()).private_data };
@@ -579,11 +607,11 @@ pub(crate) fn share_mapping<O: Operations>(file: &FsFile<O::Fs>, data: &O::Data)
         // more than which `f_mapping` is used, and so is what `lower` borrows from it for as long.
         // The field is only read, once per use.
         unsafe {
-            let mapping = (*lower.as_ptr()).f_mapping;
+            let mut mapping = (*lower.as_ptr()).f_mapping;
             // Of a file with such a mapping, `mm/memfd.c` takes the inode for one of shmem's own,
             // and reads beyond the end of ours.
             if bindings::shmem_mapping(mapping) {
-                return;
+                mapping = (*(*file.as_ptr()).f_inode).i_mapping;
             }
             (&raw mut (*file.as_ptr()).f_mapping).write_volatile(mapping);
         }

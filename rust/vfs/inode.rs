@@ -8,6 +8,7 @@ use super::{
     file_ops, inode_ops, lockdep,
     mode::Mode,
     super_block::{FileSystem, SuperBlock},
+    vtable::Without,
 };
 use crate::{bindings, vfs::idmap::Idmap};
 use core::{
@@ -317,7 +318,7 @@ impl<T: FileSystem> InodeTables<T> {
     /// The table of inodes that the filesystem itself does not open.
     pub(crate) const fn new<I: inode_ops::Operations<Fs = T>>() -> Self {
         Self {
-            inode: inode_ops::Ops::new::<I>(),
+            inode: inode_ops::Ops::new::<I, Without<T>>(),
             file: None,
         }
     }
@@ -329,7 +330,7 @@ impl<T: FileSystem> InodeTables<T> {
         F: file_ops::Operations<Fs = T>,
     {
         Self {
-            inode: inode_ops::Ops::new::<I>(),
+            inode: inode_ops::Ops::new::<I, F>(),
             file: Some(file_ops::Ops::new::<F>()),
         }
     }
@@ -390,6 +391,7 @@ impl<T: FileSystem> NewInode<'_, T> {
             }
             lockdep::classify_inode(inode);
         }
+        // INVARIANT: `InodeTables` has the tables of a pair only, and they never change.
         let this = core::mem::ManuallyDrop::new(self);
         // SAFETY: The inode is filled in, so it may be seen as one of `T`.
         let filled = unsafe { INode::<T>::from_raw(this.0.as_ptr()) };

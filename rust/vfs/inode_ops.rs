@@ -9,6 +9,7 @@ use super::{
     attr::Attr,
     dentry::{DEntry, InLookup, Negative, Spliced},
     file::FsFile,
+    file_ops,
     idmap::Idmap,
     inode::{INode, Locked},
     inode_table::Table,
@@ -140,12 +141,16 @@ pub(crate) trait Operations: Sized + 'static {
 }
 
 /// An operations table for inodes of `T`.
-pub(crate) struct Ops<T: FileSystem>(&'static bindings::inode_operations, PhantomData<T>);
+pub(super) struct Ops<T: FileSystem>(&'static bindings::inode_operations, PhantomData<T>);
 
 impl<T: FileSystem> Ops<T> {
-    /// The table of `O`.
-    pub(crate) const fn new<O: Operations<Fs = T>>() -> Self {
-        Self(const { &Table::<O>::TABLE }, PhantomData)
+    /// The table of `O`, for inodes that are opened as `F`.
+    pub(super) const fn new<O, F>() -> Self
+    where
+        O: Operations<Fs = T>,
+        F: file_ops::Operations<Fs = T>,
+    {
+        Self(const { &Table::<O, F>::TABLE }, PhantomData)
     }
 
     pub(super) fn as_ptr(&self) -> *const bindings::inode_operations {

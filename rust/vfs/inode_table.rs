@@ -9,6 +9,7 @@ use super::{
     attr::Attr,
     dentry::{DEntry, InLookup, Negative},
     file::FsFile,
+    file_ops,
     idmap::Idmap,
     inode::{INode, Locked},
     inode_ops::{Operations, Walk},
@@ -20,11 +21,16 @@ use crate::{bindings, vfs::errno::EOPNOTSUPP};
 use core::marker::PhantomData;
 use kernel::{error::from_result, prelude::*, sync::aref::ARef};
 
-/// The C table of `O`.
-pub(super) struct Table<O: Operations>(PhantomData<O>);
+/// The C table of `O`, for inodes that are opened as `F`.
+///
+/// # Invariants
+///
+/// A file that is open on an inode with this table was opened through the table of `F`, unless `F`
+/// is `Without`.
+pub(super) struct Table<O: Operations, F: file_ops::Operations<Fs = O::Fs>>(PhantomData<(O, F)>);
 
 // What the VFS guarantees is in `Documentation/filesystems/locking.rst` and `vfs.rst`.
-impl<O: Operations> Table<O> {
+impl<O: Operations, F: file_ops::Operations<Fs = O::Fs>> Table<O, F> {
     pub(super) const TABLE: bindings::inode_operations = bindings::inode_operations {
         lookup: if_has!(HAS_LOOKUP, Self::lookup),
         get_link: if_has!(HAS_GET_LINK, Self::get_link),
@@ -353,7 +359,7 @@ impl<O: Operations> Table<O> {
     /// # Safety
     ///
     /// `->setattr`: `dentry` is a counted, positive dentry of `O::Fs`, with its inode locked for
-    /// writing; `attr` is valid during the call.
+    /// writing; `attr` is valid during the call, and a file in it is one that was opened on the inode.
     unsafe extern "C" fn setattr(
         idmap: *mut bindings::mnt_idmap,
         dentry: *mut bindings::dentry,
@@ -366,6 +372,11 @@ impl<O: Operations> Table<O> {
                 DEntry::from_raw(dentry),
                 Attr::from_raw(attr),
             )?;
+            let of_open = bindings::ATTR_OPEN | bindings::ATTR_FILE;
+            if (*attr).ia_valid & of_open == of_open {
+                // The file was opened on this inode, through the table of `F` by the type invariant.
+                file_ops::truncated::<F>((*attr).ia_file)?;
+            }
             Ok(0)
         })
     }

@@ -20,5 +20,4 @@ macro_rules! if_has {
 pub(super) use if_has;
 
 /// Stands for the operations of a kind that the filesystem `T` does without.
-#[cfg_attr(not(aufs2_sample), expect(dead_code))]
 pub(crate) struct Without<T>(PhantomData<T>);
