@@ -28,6 +28,9 @@ use kernel::{pr_warn_once, prelude::*, sync::Arc};
 
 const EXCHANGE: u32 = flags::RENAME_EXCHANGE;
 const NOREPLACE: u32 = flags::RENAME_NOREPLACE;
+/// Leaves a device 0/0 at the old name, as other filesystems do: here it is an object like any other,
+/// which hides what is below as they do. It is the branch that makes it.
+const WHITEOUT: u32 = flags::RENAME_WHITEOUT;
 
 /// One of the two names.
 struct Side<'a> {
@@ -77,7 +80,7 @@ impl<'a> Side<'a> {
 
 /// `->rename`.
 pub(crate) fn rename(rename: Rename<'_, Union>) -> Result {
-    if rename.flags & !(EXCHANGE | NOREPLACE) != 0 {
+    if rename.flags & !(EXCHANGE | NOREPLACE | WHITEOUT) != 0 {
         return Err(EINVAL);
     }
     let exchange = rename.flags & EXCHANGE != 0;
@@ -119,7 +122,7 @@ pub(crate) fn rename(rename: Rename<'_, Union>) -> Result {
         let access = branch.mnt().want_write()?;
         instance
             .cred
-            .scope(|| on_branch(&access, &old, &new, exchange))?;
+            .scope(|| on_branch(&access, &old, &new, rename.flags))?;
     }
 
     if !exchange {
@@ -154,7 +157,7 @@ fn bring_up(dentry: &DEntry<Union>, is_locked: bool) -> Result<Arc<Branch>> {
 }
 
 /// The rename on the branch.
-fn on_branch(access: &WriteAccess<'_>, old: &Side<'_>, new: &Side<'_>, exchange: bool) -> Result {
+fn on_branch(access: &WriteAccess<'_>, old: &Side<'_>, new: &Side<'_>, flags: u32) -> Result {
     let branch = &old.layer.branch;
     // A directory must not be merged with what is below its new name.
     let opaque = |side: &Side<'_>, at: &Side<'_>| -> Result {
@@ -171,16 +174,17 @@ fn on_branch(access: &WriteAccess<'_>, old: &Side<'_>, new: &Side<'_>, exchange:
         }
     };
     opaque(old, new)?;
-    if exchange {
+    if flags & EXCHANGE != 0 {
         opaque(new, old)?;
         return swap(access, old, new, EXCHANGE);
     }
 
-    if old.below {
+    let whites_out = old.below && flags & WHITEOUT == 0;
+    if whites_out {
         whiteout::create(access, &old.layer, old.name)?;
     }
     let undo = |e: Error| {
-        if old.below && whiteout::remove(access, &old.layer, old.name).is_err() {
+        if whites_out && whiteout::remove(access, &old.layer, old.name).is_err() {
             pr_warn_once!("a needless whiteout is left\n");
         }
         e
@@ -191,7 +195,7 @@ fn on_branch(access: &WriteAccess<'_>, old: &Side<'_>, new: &Side<'_>, exchange:
         // would stumble over.
         clear_whiteouts(access, new).map_err(undo)?;
     }
-    swap(access, old, new, 0).map_err(undo)?;
+    swap(access, old, new, flags & WHITEOUT).map_err(undo)?;
     // From here on the new state shows.
     if whiteout::remove(access, &new.layer, new.name).is_err() {
         pr_warn_once!("a needless whiteout is left\n");

@@ -10,7 +10,7 @@ pub(crate) use crate::bindings::{
 // Ways to seek: `lseek(2)`.
 pub(crate) use crate::bindings::{SEEK_CUR, SEEK_DATA, SEEK_HOLE, SEEK_SET};
 // Flags of `renameat2(2)`.
-pub(crate) use crate::bindings::{RENAME_EXCHANGE, RENAME_NOREPLACE};
+pub(crate) use crate::bindings::{RENAME_EXCHANGE, RENAME_NOREPLACE, RENAME_WHITEOUT};
 // Flags of an I/O in progress.
 pub(crate) use crate::bindings::{IOCB_DSYNC, IOCB_SYNC};
 // Types of directory entries: `readdir(3)`.
