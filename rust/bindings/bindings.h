@@ -38,8 +38,14 @@
 #include <linux/statfs.h>
 #include <linux/swap.h>
 #include <linux/uio.h>
+#include <linux/wait_bit.h>
 #include <linux/writeback.h>
 #include <linux/xattr.h>
+
+/* Exported for filesystems that are stacked, and declared in fs/internal.h. */
+struct file *alloc_empty_backing_file(int flags, const struct cred *cred,
+				      const struct file *user_file);
+void backing_file_set_user_path(struct file *f, const struct path *path);
 
 /* Casts and macros which bindgen does not see through. */
 const unsigned int RUST_CONST_HELPER_SB_RDONLY = (__force unsigned int)SB_RDONLY;
@@ -59,6 +65,11 @@ const unsigned int RUST_CONST_HELPER_FMODE_READ = (__force unsigned int)FMODE_RE
 const unsigned int RUST_CONST_HELPER_FMODE_OPENED = (__force unsigned int)FMODE_OPENED;
 const unsigned int RUST_CONST_HELPER_FMODE_LSEEK = (__force unsigned int)FMODE_LSEEK;
 const unsigned int RUST_CONST_HELPER_FMODE_CAN_ODIRECT = (__force unsigned int)FMODE_CAN_ODIRECT;
+const unsigned int RUST_CONST_HELPER_FMODE_BACKING = (__force unsigned int)FMODE_BACKING;
+const unsigned int RUST_CONST_HELPER_FMODE_NOACCOUNT = (__force unsigned int)FMODE_NOACCOUNT;
+const unsigned int RUST_CONST_HELPER_FMODE_WRITER = (__force unsigned int)FMODE_WRITER;
+const unsigned int RUST_CONST_HELPER_FMODE_NEED_UNMOUNT = (__force unsigned int)FMODE_NEED_UNMOUNT;
+const unsigned int RUST_CONST_HELPER_FMODE_FSNOTIFY_MASK = (__force unsigned int)FMODE_FSNOTIFY_MASK;
 const unsigned int RUST_CONST_HELPER_ACL_TYPE_ACCESS = (__force unsigned int)ACL_TYPE_ACCESS;
 const unsigned int RUST_CONST_HELPER_ACL_TYPE_DEFAULT = (__force unsigned int)ACL_TYPE_DEFAULT;
 
@@ -67,4 +78,6 @@ const unsigned int RUST_CONST_HELPER_MNT_READONLY = MNT_READONLY;
 const unsigned int RUST_CONST_HELPER_FMODE_NONOTIFY_FLAG = (__force unsigned int)FMODE_NONOTIFY;
 const unsigned int RUST_CONST_HELPER_ACL_USER = ACL_USER;
 const unsigned int RUST_CONST_HELPER_ACL_GROUP = ACL_GROUP;
+const unsigned int RUST_CONST_HELPER_TASK_KILLABLE = TASK_KILLABLE;
+const unsigned int RUST_CONST_HELPER_TASK_UNINTERRUPTIBLE = TASK_UNINTERRUPTIBLE;
 #endif /* AUFS2_BINDINGS_H */

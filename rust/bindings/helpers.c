@@ -220,6 +220,70 @@ int aufs2_helper_file_remove_privs(struct file *file)
 	return file_remove_privs(file);
 }
 
+const struct path *aufs2_helper_file_user_path(const struct file *f)
+{
+	return file_user_path(f);
+}
+
+errseq_t aufs2_helper_filemap_sample_wb_err(struct address_space *mapping)
+{
+	return filemap_sample_wb_err(mapping);
+}
+
+errseq_t aufs2_helper_file_sample_sb_err(struct file *file)
+{
+	return file_sample_sb_err(file);
+}
+
+void aufs2_helper_i_readcount_inc(struct inode *inode)
+{
+	i_readcount_inc(inode);
+}
+
+struct file *aufs2_helper_get_file(struct file *f)
+{
+	return get_file(f);
+}
+
+void aufs2_helper___module_get(struct module *module)
+{
+	__module_get(module);
+}
+
+/* Mappings. */
+
+int aufs2_helper_vfs_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	return vfs_mmap(file, vma);
+}
+
+bool aufs2_helper_vma_is_dax(const struct vm_area_struct *vma)
+{
+	return vma_is_dax(vma);
+}
+
+void aufs2_helper_mmap_read_unlock(struct mm_struct *mm)
+{
+	mmap_read_unlock(mm);
+}
+
+/* Locks of one bit. */
+
+int aufs2_helper_wait_on_bit_lock(unsigned long *word, int bit, unsigned int mode)
+{
+	return wait_on_bit_lock(word, bit, mode);
+}
+
+bool aufs2_helper_test_and_set_bit_lock(long nr, unsigned long *addr)
+{
+	return test_and_set_bit_lock(nr, addr);
+}
+
+void aufs2_helper_clear_and_wake_up_bit(int bit, unsigned long *word)
+{
+	clear_and_wake_up_bit(bit, word);
+}
+
 /* Super blocks. */
 
 void aufs2_helper_down_read_nested(struct rw_semaphore *sem, int subclass)

@@ -6,10 +6,33 @@
 //! The mapping's file is a backing file, which the VFS knows to show by the path, device and inode
 //! of the union's file. This is the design of aufs since 2011, without a patched kernel.
 
-use crate::vfs::{cred::Cred, file::KernelFile, vma::NewMapping};
+use super::fault::{self, Held, Swap};
+use crate::vfs::{
+    cred::Cred,
+    file::KernelFile,
+    front_file::FrontPath,
+    vm_ops::{Prepared, ServedBy},
+    vma::NewMapping,
+};
 use kernel::prelude::*;
 
 /// Hands the mapping to the file on the branch.
 pub(super) fn map(real: &KernelFile, vma: NewMapping<'_>, cred: &Cred) -> Result {
-    vma.hand_to(real, cred)
+    vma.hand_to(real, cred)?;
+    Ok(())
+}
+
+/// Hands the mapping to the file on the branch, with a file in front whose own path is the union's.
+pub(super) fn map_with_front<H: Held>(
+    real: &KernelFile,
+    vma: NewMapping<'_>,
+    cred: &Cred,
+    held: H,
+) -> Result {
+    let prepared = Prepared::<Swap<H>>::new(&vma, cred, held)?;
+    let handed = vma.hand_to(real, cred)?;
+    if fault::suits(&handed) {
+        prepared.place(handed, FrontPath::User, ServedBy::Filesystem);
+    }
+    Ok(())
 }

@@ -6,24 +6,36 @@
 #![forbid(unsafe_code)]
 
 mod direct;
+mod fault;
 
-use crate::vfs::{cred::Cred, file::KernelFile, vma::NewMapping};
+use crate::vfs::{cred::Cred, file::KernelFile, front_file::FrontPath, vma::NewMapping};
 use kernel::prelude::*;
 
-/// How a mapping is served.
-enum Engine {
+/// How a mapping is to be served.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Engine {
     /// By the file on the branch, and nothing of ours in between.
     Direct,
-}
-
-fn choose(_real: &KernelFile) -> Engine {
-    Engine::Direct
+    /// By the file on the branch, on behalf of a file of the union.
+    Fault,
 }
 
 /// Maps `real`, the file on a branch that an open file of the union is served by. A mapping keeps
-/// the file that it was made with, whatever is copied up later.
-pub(crate) fn map(real: &KernelFile, vma: NewMapping<'_>, cred: &Cred) -> Result {
-    match choose(real) {
-        Engine::Direct => direct::map(real, vma, cred),
+/// the file that it was made with, whatever is copied up later. A mapping with a file of the union
+/// keeps what `held` returns as long. `shown` is the path that `f_path` of the mapping's file is.
+///
+/// Where `engine` or `shown` cannot be had, the file on the branch is mapped directly.
+pub(crate) fn map<H: fault::Held>(
+    real: &KernelFile,
+    vma: NewMapping<'_>,
+    cred: &Cred,
+    held: impl FnOnce() -> Result<H>,
+    engine: Engine,
+    shown: FrontPath,
+) -> Result {
+    match (engine, shown) {
+        (Engine::Direct, FrontPath::Behind) => direct::map(real, vma, cred),
+        (Engine::Direct, FrontPath::User) => direct::map_with_front(real, vma, cred, held()?),
+        (Engine::Fault, _) => fault::map(real, vma, cred, held()?, shown),
     }
 }

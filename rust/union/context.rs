@@ -123,6 +123,8 @@ impl Request {
             Opt::Fsync(fsync) => self.settings.fsync = fsync,
             Opt::Sum(sum) => self.settings.sum = sum,
             Opt::Acl(acl) => self.settings.acl = acl,
+            Opt::Mmap(mmap) => self.settings.mmap = mmap,
+            Opt::MmapPath(union) => self.settings.mmap_path = union,
             Opt::Memory(key, value) => self.memory.push((key, value), GFP_KERNEL)?,
             Opt::Ignored => {}
         }

@@ -7,7 +7,7 @@ use super::{
     context::Request,
     lookup::Revalidation,
     node::Node,
-    options::{Fsync, Udba},
+    options::{Fsync, Mmap, Udba},
     table::Table,
     xattr::Xattrs,
 };
@@ -45,6 +45,8 @@ pub(crate) struct Settings {
     pub(crate) udba: Udba,
     pub(crate) sum: bool,
     pub(crate) acl: bool,
+    pub(crate) mmap: Mmap,
+    pub(crate) mmap_path: bool,
 }
 
 impl Default for Settings {
@@ -54,6 +56,8 @@ impl Default for Settings {
             udba: Udba::Reval,
             sum: false,
             acl: true,
+            mmap: Mmap::Direct,
+            mmap_path: false,
         }
     }
 }
@@ -66,7 +70,13 @@ impl Settings {
             Fsync::Volatile => 2,
         };
         let reval = u32::from(self.udba == Udba::Reval);
-        fsync | reval << 2 | u32::from(self.sum) << 3 | u32::from(self.acl) << 4
+        let fault = u32::from(self.mmap == Mmap::Fault);
+        fsync
+            | reval << 2
+            | u32::from(self.sum) << 3
+            | u32::from(self.acl) << 4
+            | fault << 5
+            | u32::from(self.mmap_path) << 6
     }
 
     fn unpack(packed: u32) -> Self {
@@ -83,6 +93,12 @@ impl Settings {
             },
             sum: packed & 8 != 0,
             acl: packed & 16 != 0,
+            mmap: if packed & 32 != 0 {
+                Mmap::Fault
+            } else {
+                Mmap::Direct
+            },
+            mmap_path: packed & 64 != 0,
         }
     }
 }
@@ -231,6 +247,12 @@ impl FileSystem for Union {
         }
         if !settings.acl {
             seq_print!(seq, ",noacl");
+        }
+        if settings.mmap == Mmap::Fault {
+            seq_print!(seq, ",mmap=fault");
+        }
+        if settings.mmap_path {
+            seq_print!(seq, ",mmap_path=union");
         }
     }
 

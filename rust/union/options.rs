@@ -67,6 +67,15 @@ pub(crate) enum Udba {
     Reval,
 }
 
+/// Who serves the faults of new mappings: `rust/mmap/`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Mmap {
+    /// The file on the branch, by itself.
+    Direct,
+    /// The file on the branch, on behalf of a file of the union.
+    Fault,
+}
+
 /// One option.
 pub(crate) enum Opt {
     /// `br`, `dirs`, `append`: branches to add below those so far.
@@ -81,6 +90,10 @@ pub(crate) enum Opt {
     Sum(bool),
     /// `acl` or `noacl`.
     Acl(bool),
+    /// `mmap`.
+    Mmap(Mmap),
+    /// `mmap_path`: whether the file of a mapping has the union's path itself.
+    MmapPath(bool),
     /// A parameter of the branch in memory: `size`, `nr_inodes`, `mode`.
     Memory(MemoryKey, KVec<u8>),
     /// Accepted for the sake of aufs; it changes nothing here, as `Documentation/usage.md` says.
@@ -128,6 +141,10 @@ pub(crate) fn parse(key: &[u8], value: Option<&[u8]>) -> Result<Option<Opt>> {
         (b"nosum", None) => Opt::Sum(false),
         (b"acl", None) => Opt::Acl(true),
         (b"noacl", None) => Opt::Acl(false),
+        (b"mmap", Some(b"direct")) => Opt::Mmap(Mmap::Direct),
+        (b"mmap", Some(b"fault")) => Opt::Mmap(Mmap::Fault),
+        (b"mmap_path", Some(b"branch")) => Opt::MmapPath(false),
+        (b"mmap_path", Some(b"union")) => Opt::MmapPath(true),
         (b"size", Some(v)) => Opt::Memory(MemoryKey::Size, copy(v)?),
         (b"nr_inodes", Some(v)) => Opt::Memory(MemoryKey::Inodes, copy(v)?),
         (b"mode", Some(v)) => Opt::Memory(MemoryKey::Mode, copy(v)?),
@@ -135,7 +152,7 @@ pub(crate) fn parse(key: &[u8], value: Option<&[u8]>) -> Result<Option<Opt>> {
         (b"noxino" | b"trunc_xino" | b"notrunc_xino" | b"trunc_xib" | b"notrunc_xib", None) => {
             Opt::Ignored
         }
-        (b"udba" | b"fsync", _) => return Err(EINVAL),
+        (b"udba" | b"fsync" | b"mmap" | b"mmap_path", _) => return Err(EINVAL),
         _ => return Ok(None),
     }))
 }

@@ -4,10 +4,12 @@
 
 use super::{
     attr,
+    branch::Branch,
     copy_up::{self, Data},
     instance::Union,
     lookup,
     node::{copy_attr, Layer, Stack},
+    options::Mmap,
     xattr,
 };
 use crate::{
@@ -18,10 +20,11 @@ use crate::{
         backing::{self, Hooks, Iocb, Iter, Pipe},
         copy::{Range, RangeOp},
         dentry::DEntry,
-        errno::EOPNOTSUPP,
+        errno::{EOPNOTSUPP, ESTALE},
         file::{self, FileChain, FsFile, KernelFile, Opening},
         file_ops::{self, Owner},
         flags,
+        front_file::FrontPath,
         idmap::Idmap,
         inode::{INode, InodeTables},
         inode_ops::{Operations, Walk},
@@ -35,7 +38,7 @@ use crate::{
 };
 use kernel::{
     prelude::*,
-    sync::{aref::ARef, rcu, Mutex},
+    sync::{aref::ARef, rcu, Arc, Mutex},
 };
 
 /// The tables of regular files.
@@ -163,6 +166,20 @@ fn shows(inode: &INode<Union>, real: &KernelFile) -> bool {
         .is_some_and(|top| core::ptr::eq(top, real.inode()))
 }
 
+/// The branch that `real`, which serves `user`, is on. `ESTALE` if it has gone.
+fn branch_of(user: &FsFile<Union>, real: &KernelFile) -> Result<Arc<Branch>> {
+    let is_it = |branch: &Branch| core::ptr::eq(branch.mnt(), real.path().mnt);
+    let stack = user.node().data().stack()?;
+    let top = &stack.top().branch;
+    if is_it(top) {
+        return Ok(top.clone());
+    }
+    // It was copied up just now.
+    let table = user.node().sb().data().table()?;
+    let branch = table.branches.iter().find(|branch| is_it(branch));
+    branch.cloned().ok_or(ESTALE)
+}
+
 struct AfterIo;
 
 impl Hooks for AfterIo {
@@ -261,7 +278,19 @@ impl file_ops::Operations for RegularFile {
 
     fn mmap(data: &Self::Data, file: &FsFile<Union>, vma: NewMapping<'_>) -> Result {
         let real = data.real(file)?;
-        mmap::map(real, vma, &file.node().sb().data().cred)?;
+        let instance = file.node().sb().data();
+        let settings = instance.settings();
+        let engine = match settings.mmap {
+            Mmap::Direct => mmap::Engine::Direct,
+            Mmap::Fault => mmap::Engine::Fault,
+        };
+        let shown = if settings.mmap_path {
+            FrontPath::User
+        } else {
+            FrontPath::Behind
+        };
+        let branch = || branch_of(file, real);
+        mmap::map(real, vma, &instance.cred, branch, engine, shown)?;
         AfterIo::accessed(file);
         Ok(())
     }

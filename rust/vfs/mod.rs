@@ -8,7 +8,8 @@
 //!
 //! - all `unsafe` code of the module, and every call of a C binding, is in here or in the bindings;
 //! - an operation table is a trait, implemented by the filesystem and turned into the C table by a
-//!   constant: [`inode_ops`], [`file_ops`], [`dentry_ops`], [`super_block`], [`fs_context`];
+//!   constant: [`inode_ops`], [`file_ops`], [`dentry_ops`], [`super_block`], [`fs_context`],
+//!   [`vm_ops`];
 //! - an operation that a filesystem leaves out is left to the VFS: [`vtable`];
 //! - a thing that must be undone is a guard: [`mount::WriteAccess`], [`namei::Creating`],
 //!   [`namei::Removing`], [`rename::Renaming`];
@@ -18,15 +19,18 @@
 pub(crate) mod acl;
 pub(crate) mod attr;
 pub(crate) mod backing;
+mod bit_lock;
 pub(crate) mod copy;
 pub(crate) mod cred;
 pub(crate) mod dentry;
 pub(crate) mod dentry_ops;
 pub(crate) mod errno;
+pub(crate) mod fault;
 pub(crate) mod fields;
 pub(crate) mod file;
 pub(crate) mod file_ops;
 pub(crate) mod flags;
+pub(crate) mod front_file;
 pub(crate) mod fs_context;
 pub(crate) mod idmap;
 pub(crate) mod inode;
@@ -47,6 +51,7 @@ pub(crate) mod rename;
 pub(crate) mod stat;
 pub(crate) mod super_block;
 pub(crate) mod symlink;
+pub(crate) mod vm_ops;
 pub(crate) mod vma;
 pub(crate) mod vtable;
 pub(crate) mod xattr;

@@ -4,32 +4,132 @@
 //!
 //! C header: [`include/linux/mm.h`](srctree/include/linux/mm.h)
 
-use super::{cred::Cred, file::KernelFile};
+use super::{cred::Cred, file::KernelFile, inode::Inode, super_block::AnySuperBlock};
 use crate::bindings;
 use core::marker::PhantomData;
-use kernel::{error::to_result, prelude::*};
+use kernel::{
+    error::to_result,
+    mm::virt::{flags, VmaRef},
+    prelude::*,
+};
 
 /// A mapping that `mmap(2)` is setting up, with the mmap lock held for writing.
+///
+/// # Invariants
+///
+/// The pointer is valid, and the mapping the caller's alone, during `'a`. Its file is the one that
+/// was mapped.
 pub(crate) struct NewMapping<'a>(*mut bindings::vm_area_struct, PhantomData<&'a ()>);
 
-impl NewMapping<'_> {
+impl<'a> NewMapping<'a> {
     /// # Safety
     ///
-    /// `ptr` is a mapping being set up, the caller's alone during `'a`.
+    /// `ptr` is a mapping being set up, the caller's alone during `'a`, with its first file.
     pub(super) unsafe fn from_raw(ptr: *mut bindings::vm_area_struct) -> Self {
+        // INVARIANT: By the contract of this function.
         Self(ptr, PhantomData)
+    }
+
+    /// The file that user space mapped, or who stands for it.
+    pub(super) fn user_file(&self) -> *mut bindings::file {
+        // SAFETY: The mapping is ours, by the type invariant.
+        unsafe { (*self.0).vm_file }
     }
 
     /// Hands the mapping to `lower`, a file made by [`open_backing`](super::file::open_backing): it
     /// becomes the mapping's file, and its filesystem serves the faults. procfs goes on showing the
     /// file that user space mapped. `ENODEV` if `lower` cannot be mapped.
-    pub(crate) fn hand_to(self, lower: &KernelFile, cred: &Cred) -> Result {
+    ///
+    /// After that nothing may fail: the kernel would not undo what the filesystem did.
+    pub(crate) fn hand_to(self, lower: &KernelFile, cred: &Cred) -> Result<Handed<'a>> {
         let mut ctx = bindings::backing_file_ctx {
             cred: cred.as_ptr(),
             ..pin_init::zeroed()
         };
         // SAFETY: All are valid during the call.
-        to_result(unsafe { bindings::backing_file_mmap(lower.as_ptr(), self.0, &mut ctx) })
+        to_result(unsafe { bindings::backing_file_mmap(lower.as_ptr(), self.0, &mut ctx) })?;
+        // INVARIANT: As for `self`, and it was handed over.
+        Ok(Handed(self.0, PhantomData))
+    }
+}
+
+/// A mapping that a filesystem below has taken. It may have handed it on itself.
+///
+/// # Invariants
+///
+/// As for [`NewMapping`], but that its file is the one that serves it, with operations that are set
+/// up for that file.
+pub(crate) struct Handed<'a>(*mut bindings::vm_area_struct, PhantomData<&'a ()>);
+
+impl Handed<'_> {
+    /// The super block of the file that serves the mapping.
+    pub(crate) fn super_block(&self) -> &AnySuperBlock {
+        // SAFETY: The mapping holds its file, and that its inode, which holds its super block.
+        unsafe { AnySuperBlock::from_raw((*Inode::as_ptr(self.inode())).i_sb) }
+    }
+
+    fn inode(&self) -> &Inode {
+        // SAFETY: The mapping holds its file, and that its inode.
+        unsafe { Inode::from_raw((*(*self.0).vm_file).f_inode) }
+    }
+
+    /// Whether the mapping has a front file of this module already, by a union below.
+    pub(crate) fn has_front(&self) -> bool {
+        // SAFETY: The mapping holds its file, which has operations.
+        unsafe {
+            core::ptr::eq(
+                (*(*(*self.0).vm_file).f_op).owner,
+                crate::THIS_MODULE.as_ptr(),
+            )
+        }
+    }
+
+    /// Whether the mapping is of something else than the pages of a page cache, or has no fault
+    /// handler: device memory, `hugetlbfs`, DAX.
+    pub(crate) fn is_special(&self) -> bool {
+        let special = flags::PFNMAP | flags::MIXEDMAP | flags::HUGETLB | flags::IO;
+        // SAFETY: The mapping is ours, by the type invariant; the operations of a mapping are null
+        // or valid.
+        unsafe {
+            VmaRef::from_raw(self.0).flags() & special != 0
+                || bindings::vma_is_dax(self.0)
+                || (*self.0)
+                    .vm_ops
+                    .as_ref()
+                    .is_none_or(|ops| ops.fault.is_none())
+        }
+    }
+
+    /// The file that serves the mapping.
+    pub(super) fn file(&self) -> KernelFile {
+        // SAFETY: The mapping holds its file; the count is taken here.
+        unsafe { KernelFile::from_raw(bindings::get_file((*self.0).vm_file)) }
+    }
+
+    /// How the file serves the mapping.
+    pub(super) fn ops(&self) -> *const bindings::vm_operations_struct {
+        // SAFETY: The mapping is ours, by the type invariant.
+        unsafe { (*self.0).vm_ops }
+    }
+
+    /// Makes `file` the mapping's.
+    ///
+    /// # Safety
+    ///
+    /// `file` is alive, and can stand for the file that serves the mapping.
+    pub(super) unsafe fn set_file(&self, file: *mut bindings::file) {
+        // SAFETY: The mapping is ours; it takes a reference to the file.
+        unsafe { bindings::vma_set_file(self.0, file) };
+    }
+
+    /// Makes `ops` the mapping's.
+    ///
+    /// # Safety
+    ///
+    /// `ops` lives as long as the mapping's file.
+    pub(super) unsafe fn set_ops(&self, ops: *const bindings::vm_operations_struct) {
+        // SAFETY: The mapping is ours.
+        unsafe { (*self.0).vm_ops = ops };
     }
 }
 

@@ -4,7 +4,7 @@
 //! mean the same by it.
 
 use crate::options::{
-    key_value, parse, parse_branches, parse_permission, Access, BranchSpec, Fsync, MemoryKey, Opt,
+    key_value, parse, parse_branches, parse_permission, Access, BranchSpec, Fsync, MemoryKey, Mmap, Opt,
     Permission, Split, Udba,
 };
 use kernel::prelude::*;
@@ -199,6 +199,12 @@ fn other_options() {
     is("nosum", |opt| matches!(opt, Opt::Sum(false)));
     is("acl", |opt| matches!(opt, Opt::Acl(true)));
     is("noacl", |opt| matches!(opt, Opt::Acl(false)));
+    is("mmap=direct", |opt| matches!(opt, Opt::Mmap(Mmap::Direct)));
+    is("mmap=fault", |opt| matches!(opt, Opt::Mmap(Mmap::Fault)));
+    is("mmap_path=branch", |opt| {
+        matches!(opt, Opt::MmapPath(false))
+    });
+    is("mmap_path=union", |opt| matches!(opt, Opt::MmapPath(true)));
     is(
         "size=50%",
         |opt| matches!(opt, Opt::Memory(MemoryKey::Size, v) if *v == *b"50%"),
@@ -214,7 +220,16 @@ fn other_options() {
     for text in ["si=1a2b", "xino=/x", "noxino", "trunc_xino", "notrunc_xib"] {
         is(text, |opt| matches!(opt, Opt::Ignored));
     }
-    for text in ["udba", "udba=", "udba=x", "fsync", "fsync=1"] {
+    for text in [
+        "udba",
+        "udba=",
+        "udba=x",
+        "fsync",
+        "fsync=1",
+        "mmap",
+        "mmap=Fault",
+        "mmap_path=direct",
+    ] {
         assert_eq!(parse_text(text.as_bytes()).err(), Some(EINVAL), "{text}");
     }
     for text in [
