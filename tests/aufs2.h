@@ -17,6 +17,7 @@
  *	AUFS2_TEST_FS		what the branches are on: tmpfs (a super block of
  *				its own for ro and ro2), or ext4, xfs, btrfs (all
  *				on one)
+ *	AUFS2_TEST_OPTIONS	more options of every union
  *	AUFS2_TEST_REFERENCE	to test the tests: overlay mounts overlayfs
  *				where the set-up can be said in its terms;
  *				plain copies the lower branches into the
@@ -267,6 +268,8 @@ union_mount(const char *more, unsigned long flags, const char * const *branches)
 	union_options(opts, sizeof(opts), branches);
 	if (*more)
 		snprintf(opts + strlen(opts), sizeof(opts) - strlen(opts), ",%s", more);
+	if (!reference() && *test_options())
+		snprintf(opts + strlen(opts), sizeof(opts) - strlen(opts), ",%s", test_options());
 	area_seal();
 	if (plain()) {
 		for (int i = 1; branches[i]; i++) {

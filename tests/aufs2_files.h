@@ -60,6 +60,12 @@ static inline const char *test_fs(void)
 	return fs && *fs ? fs : "tmpfs";
 }
 
+/* More options of every union. */
+static inline const char *test_options(void)
+{
+	return getenv("AUFS2_TEST_OPTIONS") ?: "";
+}
+
 static inline bool on_tmpfs(void)
 {
 	return !strcmp(test_fs(), "tmpfs");

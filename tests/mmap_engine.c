@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Which engine serves a map, who says so, and what it keeps busy. */
+#include "aufs2.h"
+#include <sys/resource.h>
+
+#define PAGES 16
+
+FIXTURE(u) { long page; long size; };
+FIXTURE_SETUP(u)
+{
+	self->page = sysconf(_SC_PAGESIZE);
+	self->size = PAGES * self->page;
+	if (reference())
+		SKIP(return, "engines are the union's");
+	ASSERT_EQ(0, area_enter());
+	/* page by page: what is in one folio is mapped by one fault */
+	ASSERT_EQ(0, shell("head -c %ld /dev/zero | tr '\\0' l > .l", self->size));
+	ASSERT_EQ(0, shell("dd if=.l of=ro/f bs=%ld && dd if=.l of=rw/g bs=%ld", self->page, self->page));
+}
+FIXTURE_TEARDOWN(u)
+{
+	const char *wrong = area_leave();
+
+	EXPECT_STREQ("", wrong ?: "");
+}
+
+static int mount_with(const char *more)
+{
+	return union_mount(more, 0, (const char * const []){ "rw", "ro", NULL });
+}
+
+static char *map(const char *path, int flags, int prot, int kind, long size)
+{
+	int fd = open(path, flags | O_CLOEXEC);
+	char *p = mmap(NULL, size, prot, kind, fd, 0);
+	int err = errno;
+
+	close(fd);
+	errno = err;
+	return p;
+}
+
+/* How many faults it takes to touch each of the pages, which are in memory. */
+static long faults_of(volatile char *p, long page)
+{
+	struct rusage before, after;
+	long i;
+
+	getrusage(RUSAGE_SELF, &before);
+	for (i = 0; i < PAGES; i++)
+		(void)p[i * page];
+	getrusage(RUSAGE_SELF, &after);
+	return after.ru_minflt - before.ru_minflt;
+}
+
+/* The faults of a new map: few where the kernel maps what is around, all else. */
+static long faults_of_new(const char *path, long page)
+{
+	char *p = map(path, O_RDONLY, PROT_READ, MAP_SHARED, PAGES * page);
+	long n;
+
+	if (p == MAP_FAILED)
+		return -errno;
+	n = faults_of(p, page);
+	munmap(p, PAGES * page);
+	return n;
+}
+
+TEST_F(u, direct_is_the_default)
+{
+	long native;
+
+	ASSERT_EQ(0, mount_with("acl"));
+	native = faults_of_new("ro/f", self->page);
+	EXPECT_LT(native, PAGES);
+	EXPECT_EQ(native, faults_of_new("u/f", self->page));
+	EXPECT_STREQ("", strstr(read_file("/proc/mounts"), ",mmap") ?: "");
+}
+
+TEST_F(u, fault)
+{
+	ASSERT_EQ(0, mount_with("mmap=fault"));
+	EXPECT_EQ(PAGES, faults_of_new("u/f", self->page));
+	EXPECT_EQ(PAGES, faults_of_new("u/g", self->page));
+	EXPECT_NE(NULL, strstr(read_file("/proc/mounts"), ",mmap=fault"));
+}
+
+TEST_F(u, front_file_without_the_engine)
+{
+	ASSERT_EQ(0, mount_with("mmap_path=union"));
+	EXPECT_EQ(faults_of_new("ro/f", self->page), faults_of_new("u/f", self->page));
+	EXPECT_NE(NULL, strstr(read_file("/proc/mounts"), ",mmap_path=union"));
+}
+
+TEST_F(u, remount_is_for_new_maps)
+{
+	char *direct, *fault;
+
+	ASSERT_EQ(0, mount_with("acl"));
+	direct = map("u/f", O_RDONLY, PROT_READ, MAP_SHARED, self->size);
+	ASSERT_NE(MAP_FAILED, direct);
+	ASSERT_EQ(0, E(mount("none", "u", fs_name(), MS_REMOUNT, "mmap=fault")));
+	EXPECT_NE(NULL, strstr(read_file("/proc/mounts"), ",mmap=fault"));
+	EXPECT_EQ(PAGES, faults_of_new("u/f", self->page));
+	fault = map("u/f", O_RDONLY, PROT_READ, MAP_SHARED, self->size);
+	ASSERT_NE(MAP_FAILED, fault);
+	ASSERT_EQ(0, E(mount("none", "u", fs_name(), MS_REMOUNT, "mmap=direct")));
+	EXPECT_STREQ("", strstr(read_file("/proc/mounts"), ",mmap") ?: "");
+	EXPECT_GT(PAGES, faults_of(direct, self->page));
+	EXPECT_EQ(PAGES, faults_of(fault, self->page));
+	EXPECT_GT(PAGES, faults_of_new("u/f", self->page));
+	munmap(direct, self->size);
+	munmap(fault, self->size);
+}
+
+TEST_F(u, bad_values)
+{
+	EXPECT_EQ(-EINVAL, mount_with("mmap=shadow"));
+	EXPECT_EQ(-EINVAL, mount_with("mmap="));
+	EXPECT_EQ(-EINVAL, mount_with("mmap"));
+	EXPECT_EQ(-EINVAL, mount_with("mmap_path=direct"));
+}
+
+/* A map alone, without a descriptor, keeps the union and the branch mounted. */
+TEST_F(u, a_map_keeps_the_union_busy)
+{
+	char *p;
+
+	ASSERT_EQ(0, mount_with("mmap=fault"));
+	p = map("u/g", O_RDWR, PROT_READ | PROT_WRITE, MAP_SHARED, self->size);
+	ASSERT_NE(MAP_FAILED, p);
+	EXPECT_EQ(-EBUSY, E(umount2("u", 0)));
+	p[0] = 'x';
+	EXPECT_EQ('x', *read_file("u/g"));
+	/* as elsewhere, a map for writing is in the way of becoming read-only */
+	EXPECT_EQ(-EBUSY, E(mount("none", "u", NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL)));
+	munmap(p, self->size);
+	EXPECT_EQ(0, E(mount("none", "u", NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL)));
+	EXPECT_EQ(0, down());
+}
+
+/* A map survives that the union goes from the tree, with everything it needs. */
+TEST_F(u, after_a_lazy_unmount)
+{
+	char *p, *q;
+
+	ASSERT_EQ(0, mount_with("mmap=fault"));
+	p = map("u/f", O_RDONLY, PROT_READ, MAP_SHARED, self->size);
+	q = map("u/g", O_RDWR, PROT_READ | PROT_WRITE, MAP_SHARED, self->size);
+	ASSERT_NE(MAP_FAILED, p);
+	ASSERT_NE(MAP_FAILED, q);
+	ASSERT_EQ(0, E(umount2("u", MNT_DETACH)));
+	union_up = false;
+	drop_caches();
+	EXPECT_EQ('l', p[self->size - 1]);
+	q[0] = 'x';
+	EXPECT_EQ(0, E(msync(q, self->size, MS_SYNC)));
+	EXPECT_EQ('x', *read_file("rw/g"));
+	munmap(p, self->size);
+	munmap(q, self->size);
+}
+
+TEST_HARNESS_MAIN
