@@ -23,7 +23,7 @@ Q := @
 endif
 
 # What the scripts read from the environment.
-export SUITE KERNEL AUFS2_CACHE AUFS2_MIRROR AUFS2_SAMPLE V CLIPPY W
+export SUITE KERNEL AUFS2_CACHE AUFS2_MIRROR AUFS2_SAMPLE V CLIPPY W LONG DEBUG AUFS2_TEST_SEED
 
 .PHONY: modules
 modules:
@@ -62,7 +62,7 @@ rustdoc:
 rust-analyzer:
 	+$(Q)$(if $(KDIR),$(call KMAKE,$@),scripts/rust-analyzer)
 
-.PHONY: demo shell check check-debug
+.PHONY: demo shell check check-debug check-long check-dkms
 demo:
 	$(Q)scripts/demo
 shell:
@@ -71,6 +71,10 @@ check:
 	$(Q)scripts/check
 check-debug:
 	$(Q)scripts/check-debug
+check-long:
+	$(Q)scripts/check-long
+check-dkms:
+	$(Q)scripts/check-dkms
 
 .PHONY: help
 help:
@@ -80,6 +84,8 @@ help:
 	@echo 'Check it:'
 	@echo '  check           - everything, on unmodified kernels'
 	@echo '  check-debug     - the tests on a kernel with every checker on'
+	@echo '  check-long      - the stresses and fuzzers, for LONG=20 times as long'
+	@echo '  check-dkms      - the module as dkms installs it, in a clean root'
 	@echo 'Build it:'
 	@echo '  modules         - aufs2.ko (default)'
 	@echo '  modules_install - install it (needs KDIR)'

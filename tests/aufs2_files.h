@@ -71,6 +71,14 @@ static inline bool on_tmpfs(void)
 	return !strcmp(test_fs(), "tmpfs");
 }
 
+/* How long a stress or a fuzzer runs, in ms: AUFS2_TEST_LONG=N makes it N times as long. */
+static inline long long_ms(long ms)
+{
+	const char *factor = getenv("AUFS2_TEST_LONG");
+
+	return ms * (factor && atol(factor) > 0 ? atol(factor) : 1);
+}
+
 static void __attribute__((noreturn, format(printf, 1, 2)))
 skip_program(const char *fmt, ...)
 {
