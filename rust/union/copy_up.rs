@@ -7,7 +7,7 @@
 
 use super::{
     branch::Branch,
-    copy_data,
+    copy_data, entry,
     instance::{Instance, Union},
     lookup,
     node::{new_stack, Layer, Stack, State},
@@ -132,8 +132,9 @@ fn copy_one(
         let before = Stat::of(parent.path())?;
         let made = copy.make(parent, name)?;
         // Making an entry changed the times of the directory, which the union's user did not.
-        let access = parent.branch.mnt().want_write()?;
-        if Attr::times(&before).apply(&access, &parent.dentry).is_err() {
+        let keep_times = |access| Attr::times(&before).apply(&access, &parent.dentry);
+        let kept = parent.branch.mnt().want_write().and_then(keep_times);
+        if kept.is_err() {
             pr_warn_once!("the times of a directory could not be kept over a copy-up\n");
         }
         Ok(made)
@@ -142,7 +143,19 @@ fn copy_one(
         branch: parent.branch.clone(),
         dentry: copy,
     };
-    publish(inode, instance, &mut state, &stack, layer)
+    publish(inode, instance, &mut state, &stack, layer.clone()).inspect_err(|_| {
+        instance.cred.scope(|| undo(parent, name, &layer));
+    })
+}
+
+/// Takes back the copy `made` at `name` in `parent`, which the union does not show yet.
+fn undo(parent: &Layer, name: &Name, made: &Layer) {
+    if let Ok(copy) = made.inode() {
+        made.branch.numbers.forget(copy.ino());
+    }
+    if let Ok(access) = parent.branch.mnt().want_write() {
+        entry::undo(&access, parent, name);
+    }
 }
 
 fn copy_nameless(

@@ -100,7 +100,7 @@ fn show(
 }
 
 /// Takes back what was made.
-fn undo(access: &WriteAccess<'_>, layer: &Layer, name: &Name) {
+pub(super) fn undo(access: &WriteAccess<'_>, layer: &Layer, name: &Name) {
     let undone = Removing::start(access, &layer.dentry, name).and_then(|removing| {
         if removing.dentry().inode().is_some_and(Inode::is_dir) {
             drop(removing);
@@ -185,15 +185,21 @@ fn linked(inode: &INode<Union>) -> Result {
     copy_attr(inode)
 }
 
-/// A name was taken from `inode`, whose top object is on the branch that was written if `on_branch`.
+/// A name is about to be taken from `inode`, whose top object is on the branch that is to be written
+/// if `on_branch`: what could fail after that.
+pub(super) fn prepare_unlinked(inode: &INode<Union>, on_branch: bool) -> Result {
+    if !on_branch && inode.nlink() > 1 {
+        // The object below will have one link more than the union shows.
+        copy_up::keep_links(inode, inode.sb().data())?;
+    }
+    Ok(())
+}
+
+/// The name was taken.
 pub(super) fn unlinked(inode: &INode<Union>, on_branch: bool) -> Result {
     if on_branch && !inode.data().is_linked_below() {
         inode.set_nlink(inode.data().stack()?.top().inode()?.nlink());
     } else {
-        if inode.nlink() > 1 {
-            // The object below has one link more than the union shows.
-            copy_up::keep_links(inode, inode.sb().data())?;
-        }
         inode.drop_nlink();
         if inode.nlink() == 0 {
             copy_up::forget_links(inode, inode.sb().data());
@@ -291,6 +297,7 @@ pub(crate) fn unlink(dir: &Locked<'_, Union>, dentry: &DEntry<Union>) -> Result 
     let victim = dentry.positive()?;
     let instance = dir.sb().data();
     let removal = Removal::plan(dir, dentry, name)?;
+    prepare_unlinked(victim, removal.on_branch)?;
     {
         // A copy-up must not give the object its name back.
         let _state = victim.data().lock();

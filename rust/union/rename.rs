@@ -9,7 +9,7 @@
 use super::{
     branch::Branch,
     copy_up,
-    entry::{changed, has_name, unlinked},
+    entry::{changed, has_name, prepare_unlinked, unlinked},
     instance::Union,
     merge, names,
     node::{copy_attr, new_stack, Layer},
@@ -114,6 +114,11 @@ pub(crate) fn rename(rename: Rename<'_, Union>) -> Result {
         return Err(ESTALE);
     }
 
+    let victim_on_branch = !new.is_elsewhere()?;
+    if let Some(victim) = victim.filter(|victim| !victim.is_dir() && !exchange) {
+        prepare_unlinked(victim, victim_on_branch)?;
+    }
+
     {
         // A copy-up of what is replaced must not give it its name back.
         let _state = victim
@@ -130,8 +135,7 @@ pub(crate) fn rename(rename: Rename<'_, Union>) -> Result {
             if victim.is_dir() {
                 victim.set_nlink(0);
             } else {
-                let on_branch = !new.is_elsewhere()?;
-                unlinked(victim, on_branch)?;
+                unlinked(victim, victim_on_branch)?;
             }
         }
     }
