@@ -101,7 +101,34 @@ void aufs2_helper_remove_inode_hash(struct inode *inode)
 	remove_inode_hash(inode);
 }
 
+bool aufs2_helper_mapping_mapped(const struct address_space *mapping)
+{
+	return mapping_mapped(mapping);
+}
+
+/* A count per processor. */
+
+bool aufs2_helper_percpu_ref_tryget_live(struct percpu_ref *ref)
+{
+	return percpu_ref_tryget_live(ref);
+}
+
+void aufs2_helper_percpu_ref_put(struct percpu_ref *ref)
+{
+	percpu_ref_put(ref);
+}
+
+void aufs2_helper_percpu_ref_kill(struct percpu_ref *ref)
+{
+	percpu_ref_kill(ref);
+}
+
 /* Dentries and names. */
+
+unsigned int aufs2_helper_d_count(const struct dentry *dentry)
+{
+	return d_count(dentry);
+}
 
 void aufs2_helper_do_delayed_call(struct delayed_call *call)
 {

@@ -20,6 +20,9 @@ use kernel::{
     types::Opaque,
 };
 
+/// The length of a path that `dentry_path_raw` has room for.
+const PATH_MAX: usize = bindings::PATH_MAX as usize;
+
 /// Any `struct dentry`.
 #[repr(transparent)]
 pub(crate) struct Dentry(Opaque<bindings::dentry>);
@@ -136,6 +139,31 @@ impl Dentry {
     pub(crate) fn parent(&self) -> ARef<Dentry> {
         // SAFETY: The dentry is alive; `dget_parent` returns a counted dentry.
         unsafe { Dentry::from_raw_owned(bindings::dget_parent(self.as_ptr())) }
+    }
+
+    /// How many references there are, ours included: those of its children, too.
+    pub(crate) fn count(&self) -> u32 {
+        // SAFETY: The dentry is alive.
+        unsafe { bindings::d_count(self.as_ptr()) }
+    }
+
+    /// Drops what is cached below and not in use. May sleep.
+    pub(crate) fn shrink(&self) {
+        // SAFETY: The dentry is alive.
+        unsafe { bindings::shrink_dcache_parent(self.as_ptr()) };
+    }
+
+    /// The path within the filesystem, as it is now. `ENAMETOOLONG`.
+    pub(crate) fn path_within(&self) -> Result<KVec<u8>> {
+        let mut buf = KVec::from_elem(0u8, PATH_MAX, GFP_KERNEL)?;
+        // SAFETY: The dentry is alive; the buffer has the length that is given.
+        let path = from_err_ptr(unsafe {
+            bindings::dentry_path_raw(self.as_ptr(), buf.as_mut_ptr().cast(), PATH_MAX as c_int)
+        })?;
+        let mut text = KVec::new();
+        // SAFETY: The call returned a C string within the buffer, which is still there.
+        text.extend_from_slice(unsafe { CStr::from_char_ptr(path) }.to_bytes(), GFP_KERNEL)?;
+        Ok(text)
     }
 
     /// Whether `ancestor` is this dentry or above it.

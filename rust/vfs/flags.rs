@@ -16,6 +16,6 @@ pub(crate) use crate::bindings::{IOCB_DSYNC, IOCB_SYNC};
 // Types of directory entries: `readdir(3)`.
 pub(crate) use crate::bindings::DT_DIR;
 // Flags of a filesystem type.
-pub(crate) use crate::bindings::FS_ALLOW_IDMAP;
+pub(crate) use crate::bindings::{FS_ALLOW_IDMAP, FS_RENAME_DOES_D_MOVE};
 // Flags of an open that the kernel does for itself.
 pub(crate) use crate::bindings::FMODE_NONOTIFY_FLAG;

@@ -157,6 +157,24 @@ impl Inode {
         InodeLock(self, NotThreadSafe)
     }
 
+    /// Whether somebody has the file open for writing.
+    pub(crate) fn is_open_for_write(&self) -> bool {
+        // SAFETY: The inode is alive; the count may change, and either value is one.
+        unsafe { (&raw const (*self.as_ptr()).i_writecount.counter).read_volatile() > 0 }
+    }
+
+    /// Whether somebody has the file open for writing, or is executing it.
+    pub(crate) fn is_write_counted(&self) -> bool {
+        // SAFETY: The inode is alive; the count may change, and either value is one.
+        unsafe { (&raw const (*self.as_ptr()).i_writecount.counter).read_volatile() != 0 }
+    }
+
+    /// Whether the file is mapped into memory by anybody.
+    pub(crate) fn is_mapped(&self) -> bool {
+        // SAFETY: The inode is alive, and so is its mapping.
+        unsafe { bindings::mapping_mapped((*self.as_ptr()).i_mapping) }
+    }
+
     /// Takes a write reference, as an open for writing does. `ETXTBSY` while it is being executed.
     pub(crate) fn get_write_access(&self) -> Result<WriterCount<'_>> {
         // SAFETY: The inode is alive.
@@ -255,6 +273,22 @@ impl<T: FileSystem> INode<T> {
             (*self.as_ptr().cast::<Container<T>>())
                 .data
                 .assume_init_ref()
+        }
+    }
+
+    /// The data of an inode of `T` that may have failed while it was made: then there is none.
+    ///
+    /// # Safety
+    ///
+    /// `ptr` is an inode of a super block of `T` that is not freed during `'a`, and not `I_NEW`.
+    pub(super) unsafe fn data_of<'a>(ptr: *mut bindings::inode) -> Option<&'a T::INodeData> {
+        let container = ptr.cast::<Container<T>>();
+        // SAFETY: By the contract of this function; `ready` does not change any more, and says that
+        // the data is initialised, by the type invariant.
+        unsafe {
+            (*container)
+                .ready
+                .then(|| (*container).data.assume_init_ref())
         }
     }
 

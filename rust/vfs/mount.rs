@@ -137,19 +137,11 @@ impl PrivateMount {
         path.dentry.require_inode()?;
         // SAFETY: `path` is valid during the call.
         let mnt = from_err_ptr(unsafe { bindings::clone_private_mount(&path.to_raw()) })?;
-        // Access times are kept where writing is meant; elsewhere, nothing is written at all.
-        // SAFETY: The mount is new, and nobody else looks at its flags yet.
-        unsafe {
-            let flags = &mut (*mnt).mnt_flags;
-            if writable {
-                *flags &= !(bindings::MNT_NOATIME as c_int | bindings::MNT_NODIRATIME as c_int);
-            } else {
-                *flags |= bindings::MNT_READONLY as c_int | bindings::MNT_NOATIME as c_int;
-            }
-        }
         // INVARIANT: `clone_private_mount` makes a long-term mount.
         // SAFETY: The call succeeded, so the pointer is not null.
-        Ok(Self(unsafe { NonNull::new_unchecked(mnt) }, PhantomData))
+        let mount = Self(unsafe { NonNull::new_unchecked(mnt) }, PhantomData);
+        mount.set_writable(writable);
+        Ok(mount)
     }
 
     /// Mounts a new instance of the filesystem type `fs_type` with the given `key=value`
@@ -185,6 +177,32 @@ impl PrivateMount {
         // INVARIANT: `fc_mount_longterm` makes a long-term mount.
         // SAFETY: The call succeeded, so the pointer is not null.
         Ok(Self(unsafe { NonNull::new_unchecked(mnt) }, PhantomData))
+    }
+
+    /// Whether somebody else holds the mount: by an open file, a mapping, or a place on it.
+    pub(crate) fn is_busy(&self) -> bool {
+        // `may_umount` allows for the long-term reference, which is ours, and for another one.
+        let extra: ARef<Mount> = (&**self).into();
+        // SAFETY: The mount is alive.
+        unsafe { bindings::may_umount(extra.as_ptr()) == 0 }
+    }
+
+    /// Whether anything can be written through the mount; what is being written goes on. Access
+    /// times are kept where writing is meant; elsewhere, nothing is written at all.
+    pub(crate) fn set_writable(&self, writable: bool) {
+        let no_atime = bindings::MNT_NOATIME as c_int | bindings::MNT_NODIRATIME as c_int;
+        let readonly = bindings::MNT_READONLY as c_int;
+        // SAFETY: The mount is ours alone: no namespace has it, so that nobody else changes its
+        // flags, and callers exclude each other. Readers look at any time, and either value will do.
+        unsafe {
+            let at = &raw mut (*self.0.as_ptr()).mnt_flags;
+            let old = at.read_volatile();
+            at.write_volatile(if writable {
+                old & !(readonly | no_atime)
+            } else {
+                old | readonly | no_atime
+            });
+        }
     }
 }
 

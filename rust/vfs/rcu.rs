@@ -161,6 +161,13 @@ impl<T: Send + Sync> Drop for Slot<T> {
     }
 }
 
+/// Waits until every task has slept or returned to user space: whoever was using something without
+/// a count, and does not sleep while doing so, is done with it. Takes a while.
+pub(crate) fn synchronize_tasks() {
+    // SAFETY: No requirements; may sleep.
+    unsafe { bindings::synchronize_rcu_tasks() };
+}
+
 /// Waits for the RCU callbacks of this module. Called at module unload, when there can be no new
 /// ones.
 pub(crate) fn exit() {

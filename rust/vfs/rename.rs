@@ -24,6 +24,22 @@ pub(crate) struct Rename<'a, T: FileSystem> {
     pub(crate) flags: u32,
 }
 
+impl<T: FileSystem> Rename<'_, T> {
+    /// The rename has happened: moves the dentries, whose names change with that. For a type with
+    /// `FS_RENAME_DOES_D_MOVE`, whose operation has to do it itself.
+    pub(crate) fn moved(self) {
+        // SAFETY: Both are dentries of one filesystem, whose parents are locked, as the VFS does
+        // over the operation; the source is positive, and so is the target of an exchange.
+        unsafe {
+            if self.flags & bindings::RENAME_EXCHANGE != 0 {
+                bindings::d_exchange(self.old.as_ptr(), self.new.as_ptr());
+            } else {
+                bindings::d_move(self.old.as_ptr(), self.new.as_ptr());
+            }
+        }
+    }
+}
+
 /// The two names of a rename that the kernel itself does, with their directories locked.
 ///
 /// # Invariants

@@ -61,6 +61,10 @@ pub(crate) trait FileSystem: Sized + Send + Sync + 'static {
     }
 }
 
+/// The unique identity of a filesystem.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Uuid([u8; 16]);
+
 /// Any `struct super_block`.
 #[repr(transparent)]
 pub(crate) struct AnySuperBlock(Opaque<bindings::super_block>);
@@ -87,6 +91,18 @@ impl AnySuperBlock {
     pub(crate) fn stack_depth(&self) -> usize {
         // SAFETY: The super block is alive; the depth is constant once mounted. Never negative.
         unsafe { (*self.as_ptr()).s_stack_depth as usize }
+    }
+
+    /// The device number, `st_dev`.
+    pub(crate) fn dev(&self) -> u32 {
+        // SAFETY: The super block is alive; the number is constant.
+        unsafe { (*self.as_ptr()).s_dev }
+    }
+
+    /// The unique identity of the filesystem; all zeroes if it has none.
+    pub(crate) fn uuid(&self) -> Uuid {
+        // SAFETY: The super block is alive; the identity is set when it is mounted.
+        Uuid(unsafe { (*self.as_ptr()).s_uuid.b })
     }
 
     /// The magic number of `statfs(2)`.

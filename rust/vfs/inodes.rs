@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! All inodes of a super block that are cached.
+
+use super::{
+    inode::INode,
+    super_block::{FileSystem, SuperBlock},
+};
+use crate::bindings;
+use core::{mem::offset_of, ptr::NonNull};
+use kernel::{prelude::*, sync::aref::ARef};
+
+/// How many inodes are looked at before the lock of the list is given up for a moment.
+const BATCH: usize = 1024;
+
+impl<T: FileSystem> SuperBlock<T> {
+    /// Calls `act` with each cached inode whose data `select` picks, until it fails.
+    ///
+    /// `select` is called for every inode, under spin locks: it must not sleep, and should be a
+    /// load or two. `act` may sleep. An inode that is made meanwhile may be missed; one whose
+    /// eviction has begun is.
+    pub(crate) fn for_each_inode(
+        &self,
+        select: impl Fn(&T::INodeData) -> bool,
+        mut act: impl FnMut(&INode<T>) -> Result,
+    ) -> Result {
+        let sb = self.as_ptr();
+        // The inode that the walk is at; its count keeps it in the list.
+        let mut here: Option<ARef<INode<T>>> = None;
+        loop {
+            // SAFETY: The super block is alive. The list is read under its lock; an inode stays in
+            // it while it is counted, so that the walk can go on from the one that we hold. An
+            // inode that is neither new nor being freed has its data, and `igrab` counts it, or
+            // says that it is being freed.
+            let next = unsafe {
+                let head = &raw mut (*sb).s_inodes;
+                bindings::spin_lock((&raw mut (*sb).s_inode_list_lock).cast());
+                let mut link = match &here {
+                    Some(inode) => (*inode.as_ptr()).i_sb_list.next,
+                    None => (*head).next,
+                };
+                let mut found = None;
+                let mut patience = BATCH;
+                while link != head {
+                    let inode = link
+                        .byte_sub(offset_of!(bindings::inode, i_sb_list))
+                        .cast::<bindings::inode>();
+                    let state = bindings::inode_state_read_once(inode);
+                    let unusual = bindings::inode_state_flags_enum_I_NEW
+                        | bindings::inode_state_flags_enum_I_FREEING
+                        | bindings::inode_state_flags_enum_I_WILL_FREE;
+                    let data = if state & unusual == 0 {
+                        INode::<T>::data_of(inode)
+                    } else {
+                        None
+                    };
+                    let selected = data.is_some_and(&select);
+                    patience = patience.saturating_sub(1);
+                    // Every now and then somebody else gets the lock.
+                    if selected || patience == 0 && data.is_some() {
+                        found = NonNull::new(bindings::igrab(inode));
+                        if found.is_some() {
+                            break;
+                        }
+                    }
+                    link = (*link).next;
+                }
+                bindings::spin_unlock((&raw mut (*sb).s_inode_list_lock).cast());
+                found
+            };
+            // SAFETY: It is an inode of `T`, not new, and the count is ours.
+            let next: Option<ARef<INode<T>>> = next.map(|i| unsafe { ARef::from_raw(i.cast()) });
+            // May sleep: not under the lock.
+            here = next;
+            match &here {
+                Some(inode) if select(inode.data()) => act(inode)?,
+                Some(_) => {}
+                None => return Ok(()),
+            }
+        }
+    }
+}

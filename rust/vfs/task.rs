@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The current task.
+
+use crate::bindings;
+
+/// The process id of the current task, as the first pid namespace has it.
+pub(crate) fn current_id() -> i32 {
+    // SAFETY: The current task is alive; the id of its thread group is constant.
+    unsafe { (*bindings::get_current()).tgid }
+}
