@@ -6,6 +6,7 @@ use super::{
     copy_up::{self, Data},
     instance::Union,
     node::copy_attr,
+    refresh,
 };
 use crate::vfs::{
     acl::{Acl, AclType},
@@ -28,7 +29,7 @@ pub(crate) fn getattr(
     flags: u32,
 ) -> Result<Stat> {
     let inode = dentry.positive()?;
-    let stack = inode.data().stack()?;
+    let stack = refresh::stack_or_old(dentry)?;
     let instance = dentry.sb().data();
     let mut stat = instance
         .cred

@@ -10,13 +10,18 @@ use super::{
 use crate::vfs::{
     dentry::Dentry,
     fs_context::Log,
+    gate::Gate,
     mount::{Mount, PrivateMount},
     path::{Path, PathBuf},
 };
 use kernel::{
     prelude::*,
     str::BStr,
-    sync::{aref::ARef, Arc, Mutex, SetOnce},
+    sync::{
+        aref::ARef,
+        atomic::{Acquire, Atomic, Relaxed, Release},
+        Arc, Mutex, SetOnce,
+    },
 };
 
 /// Identifies a branch for as long as anything refers to it. Indices change when branches come and
@@ -28,9 +33,16 @@ pub(crate) struct BranchId(pub(crate) u16);
 #[pin_data]
 pub(crate) struct Branch {
     id: BranchId,
-    permission: Permission,
+    /// [`Permission`], packed: `mod:` changes it.
+    permission: Atomic<u32>,
     /// The path as it was given, for messages and listings.
     name: KVec<u8>,
+    /// Whether the union may be told to write to the branch: the mount that it was made from can be.
+    can_write: bool,
+    /// Passed by whoever opens a file on the branch; closed while it is decided whether the branch
+    /// can go.
+    #[pin]
+    pub(super) gate: Gate,
     /// The numbers of its inodes that are not what [`Numbers`] computes.
     #[pin]
     pub(crate) numbers: Numbers,
@@ -39,8 +51,29 @@ pub(crate) struct Branch {
     pub(super) work: Mutex<Option<ARef<Dentry>>>,
     /// Whether the filesystem turned out not to make nameless files.
     pub(super) no_tmpfile: SetOnce<()>,
-    /// Declared last: the mount goes after everything that refers to it.
+    /// Declared after everything that refers to it.
     mnt: PrivateMount,
+    /// Declared last: told when the mount has gone.
+    gone: Farewell,
+}
+
+/// Tells those who wait for it that a branch has gone.
+struct Farewell(Arc<Atomic<bool>>);
+
+impl Drop for Farewell {
+    fn drop(&mut self) {
+        self.0.store(true, Release);
+    }
+}
+
+/// Knows whether a branch is still there, without keeping it.
+pub(crate) struct Watch(Arc<Atomic<bool>>);
+
+impl Watch {
+    /// Whether the last reference to the branch has gone, and its mount with it.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.0.load(Acquire)
+    }
 }
 
 /// Filesystems that cannot be a branch: what they show is not files.
@@ -96,6 +129,7 @@ impl Branch {
         } else {
             Access::ReadOnly
         }));
+        let can_write = !place.mnt.is_readonly() && fs.magic() != MAGIC;
         if permission.access == Access::ReadWrite && place.mnt.is_readonly() {
             log.error(fmt!("branch '{shown}' is read-only, and cannot be =rw"));
             return Err(EROFS);
@@ -113,26 +147,31 @@ impl Branch {
                     "branch '{shown}': its mount cannot be used by a union"
                 ));
             })?;
-        Self::with_mount(id, name, mnt, permission)
+        Self::with_mount(id, name, mnt, permission, can_write)
     }
 
-    /// Makes a branch of the whole of `mnt`.
+    /// Makes a branch of the whole of `mnt`. `can_write` says whether it may be written to at all.
     pub(crate) fn with_mount(
         id: BranchId,
         name: KVec<u8>,
         mnt: PrivateMount,
         permission: Permission,
+        can_write: bool,
     ) -> Result<Arc<Self>> {
+        let gone = Farewell(Arc::new(Atomic::new(false), GFP_KERNEL)?);
         Arc::pin_init(
             try_pin_init!(Self {
                 id,
-                permission,
+                permission: Atomic::new(permission.pack()),
                 name,
+                can_write,
+                gate <- Gate::new(),
                 numbers <- Numbers::new(*id),
                 work <- kernel::new_mutex!(None, "Branch::work"),
                 no_tmpfile: SetOnce::new(),
                 mnt,
-            }),
+                gone,
+            }? Error),
             GFP_KERNEL,
         )
     }
@@ -162,14 +201,56 @@ impl Branch {
         BStr::from_bytes(&self.name)
     }
 
+    /// The permission as it is now.
+    pub(crate) fn permission(&self) -> Permission {
+        Permission::unpack(self.permission.load(Relaxed))
+    }
+
+    /// Changes the permission, as [`Branch::can_be`] has allowed. Callers exclude each other.
+    pub(super) fn set_permission(&self, permission: Permission) {
+        let writable = permission.access == Access::ReadWrite;
+        if writable {
+            self.mnt.set_writable(true);
+        }
+        self.permission.store(permission.pack(), Release);
+        if !writable {
+            self.mnt.set_writable(false);
+        }
+    }
+
+    /// Whether the branch may have `permission`. `EROFS`.
+    pub(super) fn can_be(&self, log: &Log, permission: Permission) -> Result {
+        if permission.access == Access::ReadWrite && !self.can_write {
+            let shown = self.name();
+            log.error(fmt!("branch '{shown}' is read-only, and cannot be =rw"));
+            return Err(EROFS);
+        }
+        Ok(())
+    }
+
     /// Whether the union writes to the branch.
     pub(crate) fn is_writable(&self) -> bool {
-        self.permission.access == Access::ReadWrite
+        self.permission().access == Access::ReadWrite
     }
 
     /// Whether whiteouts on the branch hide what is below it.
     pub(crate) fn has_whiteouts(&self) -> bool {
-        self.permission.whiteouts
+        self.permission().whiteouts
+    }
+
+    /// Whether anybody but the union itself holds the branch's mount: by an open file or a mapping.
+    pub(super) fn is_held(&self) -> bool {
+        self.mnt.is_busy()
+    }
+
+    /// Whether this is a branch of the directory at `place`.
+    pub(super) fn is_at(&self, place: &PathBuf) -> bool {
+        core::ptr::eq::<Dentry>(self.root(), &*place.dentry)
+    }
+
+    /// Something to wait for the branch's end with.
+    pub(super) fn watch(&self) -> Watch {
+        Watch(self.gone.0.clone())
     }
 
     /// Whether the directory trees of the two have anything in common.

@@ -3,13 +3,15 @@
 //! Mounting a union, and remounting it.
 
 use super::{
-    branch::{Branch, BranchId},
+    branch::Branch,
+    change::Plan,
+    ids::Ids,
     instance::{Instance, Settings, Union, MAGIC},
     lookup,
-    node::Layer,
-    options::{self, BranchSpec, MemoryKey, Opt, Permission, Split},
+    options::{self, BranchSpec, Change, MemoryKey, Opt, Permission, Split},
+    refresh,
     table::{Table, MAX_BRANCHES},
-    whiteout, work,
+    work,
 };
 use crate::vfs::{
     fs_context::{Context, Log, Param, Value},
@@ -25,62 +27,79 @@ use kernel::{
     sync::{aref::ARef, Arc},
 };
 
-/// A branch that is asked for, with its path resolved when the option was read.
-struct Wanted {
-    name: KVec<u8>,
-    /// `None` is a branch in memory.
-    path: Option<PathBuf>,
+/// A branch by its path, which was resolved when the option was read.
+pub(super) struct Named {
+    pub(super) name: KVec<u8>,
+    /// `None` for a branch in memory, and for a branch that is to go whose path is not there.
+    pub(super) path: Option<PathBuf>,
+}
+
+impl Named {
+    /// The path as it was given.
+    pub(super) fn shown(&self) -> &BStr {
+        BStr::from_bytes(&self.name)
+    }
+
+    fn is_memory(&self) -> bool {
+        &self.name[..] == options::MEMORY
+    }
+}
+
+/// A branch that is asked for.
+pub(super) struct Wanted {
+    pub(super) named: Named,
     permission: Option<Permission>,
 }
 
 /// What a mount or a remount asks for.
 pub(crate) struct Request {
-    branches: KVVec<Wanted>,
+    changes: KVVec<Change<Wanted, Named>>,
     settings: Settings,
     memory: KVec<(MemoryKey, KVec<u8>)>,
 }
 
+/// A branch that is to be there. `ENOENT` and its like if the path is not.
+fn want(log: &Log, spec: BranchSpec) -> Result<Wanted> {
+    let path = if &spec.path[..] == options::MEMORY {
+        None
+    } else {
+        let path = PathBuf::resolve(&spec.path).inspect_err(|e| {
+            let shown = BStr::from_bytes(&spec.path);
+            log.error(fmt!("branch '{shown}': {}", Reason(*e)));
+        })?;
+        Some(path)
+    };
+    Ok(Wanted {
+        named: Named {
+            name: spec.path,
+            path,
+        },
+        permission: spec.permission,
+    })
+}
+
+/// A branch that is there already, it is said.
+fn known(name: KVec<u8>) -> Named {
+    let path = match &name[..] == options::MEMORY {
+        true => None,
+        // What has no such path any more may still be known by it.
+        false => PathBuf::resolve(&name).ok(),
+    };
+    Named { name, path }
+}
+
 impl Request {
-    fn want(&mut self, log: &Log, spec: BranchSpec, front: bool) -> Result {
-        if self.branches.len() >= MAX_BRANCHES {
-            log.error(fmt!("more than {MAX_BRANCHES} branches"));
-            return Err(EINVAL);
-        }
-        let path = if &spec.path[..] == options::MEMORY {
-            None
-        } else {
-            let path = PathBuf::resolve(&spec.path).inspect_err(|e| {
-                let shown = BStr::from_bytes(&spec.path);
-                log.error(fmt!("branch '{shown}': {}", Reason(*e)));
-            })?;
-            Some(path)
-        };
-        self.insert(
-            Wanted {
-                name: spec.path,
-                path,
-                permission: spec.permission,
-            },
-            front,
-        )
-    }
-
-    fn insert(&mut self, wanted: Wanted, front: bool) -> Result {
-        self.branches.push(wanted, GFP_KERNEL)?;
-        if front {
-            self.branches.rotate_right(1);
-        }
-        Ok(())
-    }
-
-    /// `FSCONFIG_SET_PATH` and `FSCONFIG_SET_FD`: the key is `br`, and may have a permission after a
-    /// `+`.
+    /// `FSCONFIG_SET_PATH` and `FSCONFIG_SET_FD`: the key is a word of the options about branches,
+    /// and may have a permission after a `+`.
     fn want_place(&mut self, log: &Log, key: &[u8], path: PathBuf) -> Result<bool> {
         let (word, permission) = match key.iter().position(|&b| b == b'+') {
             Some(at) => (&key[..at], Some(&key[at + 1..])),
             None => (key, None),
         };
-        if !matches!(word, b"br" | b"dirs" | b"append" | b"prepend") {
+        if !matches!(
+            word,
+            b"br" | b"dirs" | b"append" | b"prepend" | b"del" | b"mod"
+        ) {
             return Ok(false);
         }
         let permission = match permission.filter(|text| !text.is_empty()) {
@@ -94,31 +113,46 @@ impl Request {
             path.dentry.name().get().map_or(b"/", |n| n.as_bytes()),
             GFP_KERNEL,
         )?;
-        self.insert(
-            Wanted {
-                name,
-                path: Some(path),
-                permission,
-            },
-            word == b"prepend",
-        )?;
+        let named = Named {
+            name,
+            path: Some(path),
+        };
+        let change = match word {
+            b"del" => Change::Delete(named),
+            b"mod" => Change::Modify(named, permission.ok_or(EINVAL)?),
+            _ => {
+                let wanted = Wanted { named, permission };
+                match word {
+                    b"prepend" => Change::Insert(0, wanted),
+                    b"append" => Change::Append(wanted),
+                    _ => Change::Initial(wanted),
+                }
+            }
+        };
+        self.changes.push(change, GFP_KERNEL)?;
         Ok(true)
     }
 
     fn apply(&mut self, log: &Log, opt: Opt) -> Result {
         match opt {
-            Opt::Append(list) => {
-                for spec in list {
-                    self.want(log, spec, false)?;
+            Opt::Branches(changes) => {
+                for change in changes {
+                    let change = match change {
+                        Change::Initial(spec) => Change::Initial(want(log, spec)?),
+                        Change::Append(spec) => Change::Append(want(log, spec)?),
+                        Change::Insert(index, spec) => Change::Insert(index, want(log, spec)?),
+                        Change::Delete(path) => Change::Delete(known(path)),
+                        Change::Modify(path, permission) => Change::Modify(known(path), permission),
+                        Change::Move(index, path) => Change::Move(index, known(path)),
+                    };
+                    if self.changes.len() >= MAX_BRANCHES {
+                        log.error(fmt!("more than {MAX_BRANCHES} branches"));
+                        return Err(EINVAL);
+                    }
+                    self.changes.push(change, GFP_KERNEL)?;
                 }
             }
-            Opt::Prepend(list) => {
-                let mut list = list;
-                // Each goes to the front, so that the last one goes first.
-                while let Some(spec) = list.pop() {
-                    self.want(log, spec, true)?;
-                }
-            }
+            Opt::Refrof(refrof) => self.settings.refrof = refrof,
             Opt::Udba(udba) => self.settings.udba = udba,
             Opt::Fsync(fsync) => self.settings.fsync = fsync,
             Opt::Sum(sum) => self.settings.sum = sum,
@@ -131,6 +165,56 @@ impl Request {
         Ok(())
     }
 
+    /// The branches that the changes make of `before`.
+    fn plan(&self, log: &Log, ids: &mut Ids, before: Option<&Table>) -> Result<Plan> {
+        let mut plan = Plan::new(before)?;
+        let mut maker = BranchMaker {
+            ids,
+            memory: &self.memory,
+            is_remount: before.is_some(),
+        };
+        for change in &self.changes {
+            plan.apply(log, &mut maker, change)?;
+        }
+        Ok(plan)
+    }
+}
+
+/// Makes branches of what is asked for.
+pub(super) struct BranchMaker<'a> {
+    ids: &'a mut Ids,
+    memory: &'a [(MemoryKey, KVec<u8>)],
+    is_remount: bool,
+}
+
+impl BranchMaker<'_> {
+    /// Whether the union is mounted already.
+    pub(super) fn is_remount(&self) -> bool {
+        self.is_remount
+    }
+
+    /// Makes the branch that is to be at `index`.
+    pub(super) fn make(&mut self, log: &Log, index: usize, wanted: &Wanted) -> Result<Arc<Branch>> {
+        let place = wanted.named.path.as_ref();
+        let id = self.ids.take(place.map(PathBuf::as_ref)).inspect_err(|_| {
+            log.error(fmt!(
+                "this union has had all the branches that one can have"
+            ));
+        })?;
+        let mut name = KVec::new();
+        name.extend_from_slice(&wanted.named.name, GFP_KERNEL)?;
+        match place {
+            Some(path) => Branch::new(log, id, name, path, wanted.permission, index == 0),
+            None if wanted.named.is_memory() => {
+                let permission = wanted
+                    .permission
+                    .unwrap_or(Permission::new(options::Access::ReadWrite));
+                Branch::with_mount(id, name, self.memory_branch(log)?, permission, true)
+            }
+            None => Err(ENOENT),
+        }
+    }
+
     fn memory_branch(&self, log: &Log) -> Result<PrivateMount> {
         let mut params: KVec<(&CStr, &[u8])> = KVec::new();
         // An instance of the kernel's own has no limits unless it is given some.
@@ -141,7 +225,7 @@ impl Request {
         if !given(MemoryKey::Mode) {
             params.push((c"mode", b"755"), GFP_KERNEL)?;
         }
-        for (key, value) in &self.memory {
+        for (key, value) in self.memory {
             let key = match key {
                 MemoryKey::Size => c"size",
                 MemoryKey::Inodes => c"nr_inodes",
@@ -152,22 +236,6 @@ impl Request {
         PrivateMount::new_instance(c"tmpfs", &params)
             .inspect_err(|e| log.error(fmt!("branch in memory: {}", Reason(*e))))
     }
-
-    fn make_branch(&self, log: &Log, index: usize, wanted: &Wanted) -> Result<Arc<Branch>> {
-        // CAST: `want` keeps the number of branches below the number of identities.
-        let id = BranchId(index as u16);
-        let mut name = KVec::new();
-        name.extend_from_slice(&wanted.name, GFP_KERNEL)?;
-        match &wanted.path {
-            Some(path) => Branch::new(log, id, name, path, wanted.permission, index == 0),
-            None => {
-                let permission = wanted
-                    .permission
-                    .unwrap_or(Permission::new(options::Access::ReadWrite));
-                Branch::with_mount(id, name, self.memory_branch(log)?, permission)
-            }
-        }
-    }
 }
 
 #[vtable]
@@ -176,7 +244,7 @@ impl Context for Request {
 
     fn new(_log: &Log, sb: Option<&SuperBlock<Union>>) -> Result<Self> {
         Ok(Self {
-            branches: KVVec::new(),
+            changes: KVVec::new(),
             settings: sb.map_or_else(Settings::default, |sb| sb.data().settings()),
             memory: KVec::new(),
         })
@@ -218,11 +286,9 @@ impl Context for Request {
         log: &Log,
         readonly: bool,
     ) -> Result<(Params, <Union as FileSystem>::SuperData)> {
-        let mut branches = KVVec::with_capacity(self.branches.len(), GFP_KERNEL)?;
-        for (index, wanted) in self.branches.iter().enumerate() {
-            branches.push(self.make_branch(log, index, wanted)?, GFP_KERNEL)?;
-        }
-        let table = Table::new(log, 1, branches)?;
+        let mut ids = Ids::new();
+        let plan = self.plan(log, &mut ids, None)?;
+        let table = Table::new(log, 1, plan.branches)?;
         let writable = table.writable().is_ok();
         let swept = |branch: &&Arc<Branch>| branch.is_writable() && !readonly;
         for branch in table.branches.iter().filter(swept) {
@@ -245,41 +311,37 @@ impl Context for Request {
             posix_acl: first_acl && self.settings.acl,
             readonly: readonly || !writable,
         };
-        let instance = KBox::pin_init(Instance::new(table, self.settings)?, GFP_KERNEL)?;
+        let instance = KBox::pin_init(Instance::new(table, ids, self.settings)?, GFP_KERNEL)?;
         Ok((params, instance))
     }
 
     fn make_root(sb: &SuperBlock<Union>) -> Result<ARef<INode<Union>>> {
         let table = sb.data().table()?;
-        let mut layers = KVec::with_capacity(table.branches.len(), GFP_KERNEL)?;
-        for branch in &table.branches {
-            let layer = Layer {
-                branch: branch.clone(),
-                dentry: branch.root().into(),
-            };
-            let hides =
-                branch.has_whiteouts() && sb.data().cred.scope(|| whiteout::is_opaque(&layer))?;
-            layers.push(layer, GFP_KERNEL)?;
-            if hides {
-                break;
-            }
-        }
+        let layers = sb.data().cred.scope(|| refresh::root_layers(&table))?;
         lookup::node(sb, table.generation, layers)
     }
 
     fn reconfigure(&mut self, log: &Log, sb: &SuperBlock<Union>, readonly: bool) -> Result {
-        if !self.branches.is_empty() {
-            log.error(fmt!("branches cannot be changed by a remount"));
+        let instance = sb.data();
+        let table = instance.table()?;
+        let adds_memory = |change: &Change<Wanted, Named>| match change {
+            Change::Initial(w) | Change::Append(w) | Change::Insert(_, w) => w.named.is_memory(),
+            _ => false,
+        };
+        if !self.memory.is_empty() && !self.changes.iter().any(adds_memory) {
+            log.error(fmt!("a branch in memory cannot be changed"));
             return Err(EINVAL);
         }
-        if !self.memory.is_empty() {
-            log.error(fmt!("the branch in memory cannot be changed by a remount"));
-            return Err(EINVAL);
+        // The paths are given up at the end, so that they do not keep what goes.
+        let plan = self.plan(log, &mut instance.changing.lock(), Some(&table))?;
+        self.changes.clear();
+        drop(table);
+        if !readonly && sb.is_readonly() && !plan.has_writable() {
+            log.error(fmt!("no branch is writable"));
+            return Err(EROFS);
         }
-        if !readonly {
-            sb.data().table()?.writable().inspect_err(|_| {
-                log.error(fmt!("no branch is writable"));
-            })?;
+        if plan.changed {
+            plan.carry_out(log, sb)?;
         }
         sb.data().set_settings(self.settings);
         Ok(())

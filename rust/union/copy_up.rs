@@ -12,6 +12,7 @@ use super::{
     lookup,
     node::{new_stack, Layer, Stack, State},
     options::Fsync,
+    refresh,
     work::Temporary,
 };
 use crate::vfs::{
@@ -48,7 +49,7 @@ pub(crate) enum Data {
 /// there is none above it.
 pub(crate) fn ensure(dentry: &DEntry<Union>, data: Data) -> Result<Layer> {
     let inode = dentry.positive()?;
-    let stack = inode.data().stack()?;
+    let stack = refresh::stack_or_old(dentry)?;
     if stack.top().branch.is_writable() {
         return Ok(stack.top().clone());
     }

@@ -3,8 +3,14 @@
 //! Directories.
 
 use super::{
-    attr, control, entry, instance::Union, lookup, merge::Listing, node::Stack, regular, rename,
-    xattr,
+    attr, control, entry,
+    instance::Union,
+    lookup,
+    merge::Listing,
+    node::Stack,
+    refresh,
+    regular::{self, Opened},
+    rename, xattr,
 };
 use crate::vfs::{
     acl::{Acl, AclType},
@@ -134,6 +140,7 @@ const FIRST: i64 = 2;
 /// positions stay what they are.
 #[pin_data]
 struct OpenDir {
+    _opened: Opened,
     #[pin]
     listing: Mutex<Option<Arc<Listing>>>,
 }
@@ -141,9 +148,10 @@ struct OpenDir {
 struct DirFile;
 
 /// The merged entries of a directory, read now or kept from the last time.
-fn listing(inode: &INode<Union>) -> Result<Arc<Listing>> {
+fn listing(dentry: &DEntry<Union>) -> Result<Arc<Listing>> {
+    let stack = refresh::stack(dentry)?;
+    let inode = dentry.positive()?;
     let node = inode.data();
-    let stack = node.stack()?;
     if let Some(kept) = node.lock().listing.as_ref() {
         if kept.is_current(&stack) {
             return Ok(kept.clone());
@@ -166,6 +174,7 @@ impl file_ops::Operations for DirFile {
         let key = lockdep::open_dir_key(inode.sb().data().depth);
         KBox::pin_init(
             pin_init!(OpenDir {
+                _opened: Opened::new(inode),
                 listing <- Mutex::new(None, c"OpenDir::listing", key),
             }),
             GFP_KERNEL,
@@ -191,7 +200,7 @@ impl file_ops::Operations for DirFile {
             match kept.as_ref().filter(|_| !rewound) {
                 Some(listing) => listing.clone(),
                 None => {
-                    let read = listing(file.node())?;
+                    let read = listing(file.dentry())?;
                     let old = kept.replace(read.clone());
                     drop(kept);
                     drop(old);
@@ -224,7 +233,7 @@ impl file_ops::Operations for DirFile {
         if instance.is_volatile() {
             return Ok(());
         }
-        let stack = file.node().data().stack()?;
+        let stack = refresh::stack(file.dentry())?;
         instance.cred.scope(|| sync_layers(&stack, data_only))
     }
 }

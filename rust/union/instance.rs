@@ -5,6 +5,7 @@
 use super::{
     branch::Branch,
     context::Request,
+    ids::Ids,
     lookup::Revalidation,
     node::Node,
     options::{Fsync, Mmap, Udba},
@@ -27,7 +28,7 @@ use kernel::{
     seq_print,
     sync::{
         aref::ARef,
-        atomic::{Acquire, Atomic, Relaxed},
+        atomic::{Acquire, Atomic, Relaxed, Release},
         Arc, Mutex,
     },
 };
@@ -47,6 +48,8 @@ pub(crate) struct Settings {
     pub(crate) acl: bool,
     pub(crate) mmap: Mmap,
     pub(crate) mmap_path: bool,
+    /// Whether open files show what their name means after the branches have changed.
+    pub(crate) refrof: bool,
 }
 
 impl Default for Settings {
@@ -58,6 +61,7 @@ impl Default for Settings {
             acl: true,
             mmap: Mmap::Direct,
             mmap_path: false,
+            refrof: true,
         }
     }
 }
@@ -77,6 +81,7 @@ impl Settings {
             | u32::from(self.acl) << 4
             | fault << 5
             | u32::from(self.mmap_path) << 6
+            | u32::from(self.refrof) << 7
     }
 
     fn unpack(packed: u32) -> Self {
@@ -99,6 +104,7 @@ impl Settings {
                 Mmap::Direct
             },
             mmap_path: packed & 64 != 0,
+            refrof: packed & 128 != 0,
         }
     }
 }
@@ -116,6 +122,9 @@ pub(crate) struct Instance {
     /// What the mounter was allowed is what the union may do on branches.
     pub(crate) cred: Cred,
     pub(crate) depth: usize,
+    /// The identities of branches; held while it is decided whether the branches change.
+    #[pin]
+    pub(super) changing: Mutex<Ids>,
     /// Inodes that names of branches below may still mean after their copy-up.
     #[pin]
     pub(super) pinned: Mutex<KVVec<ARef<INode<Union>>>>,
@@ -125,7 +134,7 @@ static NEXT_SI: Atomic<u64> = Atomic::new(1);
 
 impl Instance {
     /// A union of the branches in `table`, for the current task.
-    pub(crate) fn new(table: Table, settings: Settings) -> Result<impl PinInit<Self>> {
+    pub(crate) fn new(table: Table, ids: Ids, settings: Settings) -> Result<impl PinInit<Self>> {
         let depth = table.stack_depth();
         let generation = table.generation;
         let table = RcuArc::new(table, GFP_KERNEL)?;
@@ -137,6 +146,7 @@ impl Instance {
             settings: Atomic::new(settings.pack()),
             cred,
             depth,
+            changing <- kernel::new_mutex!(ids, "Instance::changing"),
             pinned <- kernel::new_mutex!(KVVec::new(), "Instance::pinned"),
         }))
     }
@@ -144,6 +154,20 @@ impl Instance {
     /// The branches as they are now.
     pub(crate) fn table(&self) -> Result<RcuArc<Table>> {
         self.table.get().ok_or(ESTALE)
+    }
+
+    /// Publishes other branches. Callers exclude each other by [`Instance::changing`].
+    pub(super) fn publish(&self, table: RcuArc<Table>) {
+        let generation = table.generation;
+        let old = self.table.replace(Some(table));
+        // Whoever sees the generation sees the table.
+        self.generation.store(generation, Release);
+        drop(old);
+    }
+
+    /// Waits until a change of the branches that is being decided is decided.
+    pub(super) fn wait_for_change(&self) {
+        drop(self.changing.lock());
     }
 
     /// The generation of the branches as they are now.
@@ -180,7 +204,7 @@ impl Instance {
 #[vtable]
 impl FileSystem for Union {
     const NAME: &'static CStr = c"aufs2";
-    const FLAGS: u32 = flags::FS_ALLOW_IDMAP;
+    const FLAGS: u32 = flags::FS_ALLOW_IDMAP | flags::FS_RENAME_DOES_D_MOVE;
     type Context = Request;
     type SuperData = Pin<KBox<Instance>>;
     type INodeData = Node;
@@ -253,6 +277,9 @@ impl FileSystem for Union {
         }
         if settings.mmap_path {
             seq_print!(seq, ",mmap_path=union");
+        }
+        if !settings.refrof {
+            seq_print!(seq, ",norefrof");
         }
     }
 

@@ -7,7 +7,7 @@ use super::{
     instance::Union,
     names,
     node::{new_stack, Layer, Node, Stack},
-    regular, special, whiteout,
+    refresh, regular, special, whiteout,
 };
 use crate::vfs::{
     dentry::{DEntry, Dentry, InLookup, Spliced},
@@ -104,42 +104,44 @@ pub(crate) fn node(
 }
 
 /// Whether the cached `inode` stands for what `found` does; updates it if so.
-fn adopt(inode: &INode<Union>, found: &RcuArc<Stack>) -> Result<bool> {
+pub(super) fn adopt(inode: &INode<Union>, found: &RcuArc<Stack>) -> Result<bool> {
     if !inode.mode().same_type(found.top().inode()?.mode()) {
         return Ok(false);
     }
     let node = inode.data();
-    let have = node.stack()?;
+    let Ok(have) = node.stack() else {
+        // Its branch is gone.
+        return Ok(false);
+    };
     let same = core::ptr::eq(have.top().inode()?, found.top().inode()?);
     if same {
         let stale = have.generation != found.generation || !have.top().dentry.is_current();
         if stale {
-            node.publish(inode, &mut node.lock(), found.clone())?;
+            node.publish_newer(inode, &mut node.lock(), found.clone())?;
         }
         return Ok(true);
     }
     // Another name of what was copied up since: the copy is what it means.
     let real = have.top().inode()?;
-    Ok(have.top().branch.numbers.is_exception(real))
+    Ok(node.is_linked_below() && have.top().branch.numbers.is_exception(real))
 }
 
 /// `->lookup` of a directory.
 pub(crate) fn lookup(dir: &INode<Union>, dentry: InLookup<'_, Union>) -> Result<Spliced<Union>> {
     let sb = dir.sb();
     let instance = sb.data();
-    let generation = instance.generation();
     let name = dentry.name_in_lookup()?;
     if names::is_reserved(name) {
-        return dentry.splice(None, generation);
+        return dentry.splice(None, instance.generation());
     }
-    let stack = dir.data().stack()?;
+    let stack = refresh::stack(&dentry.parent_entry())?;
     let layers = instance.cred.scope(|| find(&stack, name))?;
     let inode = if layers.is_empty() {
         None
     } else {
         Some(node(sb, stack.generation, layers)?)
     };
-    dentry.splice(inode, generation)
+    dentry.splice(inode, stack.generation)
 }
 
 /// The dentry operations.
@@ -160,7 +162,7 @@ impl Operations for Revalidation {
         if call.rcu {
             return Err(ECHILD);
         }
-        look_again(dentry)
+        refresh::look_again(dentry)
     }
 
     fn real(dentry: &DEntry<Union>, _what: Real) -> Option<ARef<Dentry>> {
@@ -179,26 +181,4 @@ fn is_current(dentry: &DEntry<Union>) -> bool {
             .top_rcu(&guard)
             .is_some_and(|top| top.is_current()),
     }
-}
-
-/// Looks the name up once more, and brings the inode up to date if it still means the same object.
-fn look_again(dentry: &DEntry<Union>) -> Result<bool> {
-    let instance = dentry.sb().data();
-    let generation = instance.generation();
-    let parent = dentry.parent_entry();
-    let stack = parent.positive()?.data().stack()?;
-    let name = dentry.name();
-    let layers = instance.cred.scope(|| find(&stack, name.get()?))?;
-    let valid = match dentry.node() {
-        None => layers.is_empty(),
-        Some(_) if layers.is_empty() => false,
-        Some(inode) => {
-            layers[0].number()? == inode.ino()
-                && adopt(inode, &new_stack(stack.generation, layers)?)?
-        }
-    };
-    if valid {
-        dentry.set_stamp(generation);
-    }
-    Ok(valid)
 }

@@ -25,6 +25,8 @@ pub(crate) struct Listing {
     items: KVVec<Item>,
     /// Of each directory, as it was before it was read.
     stamps: KVec<ChangeStamp>,
+    /// That of the stack.
+    generation: usize,
 }
 
 /// An entry as it is shown.
@@ -52,7 +54,8 @@ impl Listing {
 
     /// Whether the directories have not changed since they were read. Loads only.
     pub(crate) fn is_current(&self, stack: &Stack) -> bool {
-        self.stamps.len() == stack.layers.len()
+        self.generation == stack.generation
+            && self.stamps.len() == stack.layers.len()
             && self
                 .stamps
                 .iter()
@@ -76,7 +79,7 @@ impl Listing {
         for (index, layer) in stack.layers.iter().enumerate() {
             merger.add(layer, index as u32, index == last)?;
         }
-        merger.finish(stamps)
+        merger.finish(stamps, stack.generation)
     }
 }
 
@@ -232,7 +235,7 @@ impl Merger {
         Ok(())
     }
 
-    fn finish(self, stamps: KVec<ChangeStamp>) -> Result<Arc<Listing>> {
+    fn finish(self, stamps: KVec<ChangeStamp>, generation: usize) -> Result<Arc<Listing>> {
         let mut items = KVVec::with_capacity(self.candidates.len(), GFP_KERNEL)?;
         for candidate in self.candidates {
             if !candidate.hides {
@@ -244,6 +247,7 @@ impl Merger {
                 arena: self.arena,
                 items,
                 stamps,
+                generation,
             },
             GFP_KERNEL,
         )?)

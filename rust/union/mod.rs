@@ -5,6 +5,7 @@
 //! - [`options`], [`names`]: text, and nothing but text;
 //! - [`branch`], [`table`]: the trees that the union is made of, and their order;
 //! - [`node`]: what an inode of the union stands for in the branches, an immutable stack under RCU;
+//! - [`change`], [`remove`], [`busy`], [`refresh`]: branches that come and go;
 //! - [`lookup`], [`whiteout`], [`merge`]: reading the union;
 //! - [`copy_up`], [`copy_data`], [`entry`], [`rename`]: writing to it;
 //! - [`context`], [`instance`], [`dir`], [`regular`], [`special`], [`attr`], [`xattr`]: the
@@ -15,12 +16,15 @@
 
 pub(crate) mod attr;
 pub(crate) mod branch;
+pub(crate) mod busy;
+pub(crate) mod change;
 pub(crate) mod context;
 pub(crate) mod control;
 pub(crate) mod copy_data;
 pub(crate) mod copy_up;
 pub(crate) mod dir;
 pub(crate) mod entry;
+pub(crate) mod ids;
 pub(crate) mod instance;
 pub(crate) mod lookup;
 pub(crate) mod merge;
@@ -28,7 +32,9 @@ pub(crate) mod names;
 pub(crate) mod node;
 pub(crate) mod number;
 pub(crate) mod options;
+pub(crate) mod refresh;
 pub(crate) mod regular;
+pub(crate) mod remove;
 pub(crate) mod rename;
 pub(crate) mod special;
 pub(crate) mod table;

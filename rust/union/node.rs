@@ -2,7 +2,11 @@
 
 //! What an inode of the union stands for.
 
-use super::{branch::Branch, instance::Union, merge::Listing};
+use super::{
+    branch::{Branch, BranchId},
+    instance::Union,
+    merge::Listing,
+};
 use crate::vfs::{
     dentry::{Dentry, Published, RcuDentry},
     errno::ESTALE,
@@ -15,7 +19,7 @@ use kernel::{
     prelude::*,
     sync::{
         aref::ARef,
-        atomic::{Acquire, Atomic, Release},
+        atomic::{Acquire, Atomic, Full, Relaxed, Release},
         lock::mutex::MutexGuard,
         rcu, Arc, Mutex,
     },
@@ -62,8 +66,38 @@ impl Stack {
 
     /// The layer on `branch`.
     pub(crate) fn on(&self, branch: &Branch) -> Option<&Layer> {
-        let found = |layer: &&Layer| layer.branch.id() == branch.id();
-        self.layers.iter().find(found)
+        self.on_id(branch.id())
+    }
+
+    /// The layer on the branch with identity `id`.
+    pub(crate) fn on_id(&self, id: BranchId) -> Option<&Layer> {
+        self.layers.iter().find(|layer| layer.branch.id() == id)
+    }
+
+    fn branches(&self) -> BranchSet {
+        let ids = self.layers.iter().map(|layer| layer.branch.id());
+        BranchSet(ids.fold(0, |set, id| set | BranchSet::of(id).0))
+    }
+}
+
+/// A set of branches that may have too many in it, never too few.
+#[derive(Clone, Copy)]
+pub(crate) struct BranchSet(u64);
+
+impl BranchSet {
+    /// The set of one.
+    pub(crate) fn of(id: BranchId) -> Self {
+        Self(1 << (id.0 % 64))
+    }
+
+    /// The set with one more.
+    pub(crate) fn with(self, id: BranchId) -> Self {
+        Self(self.0 | Self::of(id).0)
+    }
+
+    /// Whether the two may have a branch in common.
+    pub(crate) fn meets(self, other: Self) -> bool {
+        self.0 & other.0 != 0
     }
 }
 
@@ -75,6 +109,15 @@ pub(crate) struct Node {
     top: Published,
     /// See [`Node::is_linked_below`].
     linked_below: Atomic<bool>,
+    /// The branches that the stack, or an earlier one, has been on.
+    branches: Atomic<u64>,
+    /// How many descriptors are open.
+    opens: Atomic<u32>,
+    /// Who opened or mapped the object last, as a hint.
+    opener: Atomic<i32>,
+    /// How many renames of the object are between what they do on the branch and what they do in
+    /// the dentry cache.
+    moving: Atomic<u32>,
     /// Held while the stack is replaced, and during a copy-up.
     #[pin]
     state: Mutex<State>,
@@ -85,13 +128,14 @@ pub(crate) struct State {
     /// The merged entries of a directory, as last read.
     pub(crate) listing: Option<Arc<Listing>>,
     /// Earlier stacks of a file: `d_real` hands their dentries out without a reference.
-    earlier: KVec<RcuArc<Stack>>,
+    pub(super) earlier: KVec<RcuArc<Stack>>,
 }
 
 impl Node {
     /// The data of an inode at stacking level `depth`.
     pub(crate) fn new(stack: RcuArc<Stack>, depth: usize) -> impl PinInit<Self> {
         let top = Published::new(stack.top().dentry.clone());
+        let branches = Atomic::new(stack.branches().0);
         let state = State {
             listing: None,
             earlier: KVec::new(),
@@ -100,6 +144,10 @@ impl Node {
             stack: Slot::new(Some(stack)),
             top,
             linked_below: Atomic::new(false),
+            branches,
+            opens: Atomic::new(0),
+            opener: Atomic::new(0),
+            moving: Atomic::new(0),
             state <- Mutex::new(state, c"Node::state", lockdep::node_key(depth)),
         })
     }
@@ -130,14 +178,104 @@ impl Node {
             locked.earlier.reserve(1, GFP_KERNEL)?;
         }
         let top = stack.top().dentry.clone();
+        let branches = self.branches.load(Relaxed) | stack.branches().0;
+        self.branches.xchg(branches, Full);
         let old = self.stack.replace(Some(stack));
-        self.top.replace(Some(top));
+        self.top.replace(Some(top.clone()));
         if let Some(old) = old {
-            if inode.mode().is_regular() {
+            // `d_real` may have handed out the dentry of a file.
+            let is = |dentry: &ARef<Dentry>| {
+                let old: &Dentry = &old.top().dentry;
+                core::ptr::eq::<Dentry>(&**dentry, old)
+            };
+            let kept = locked.earlier.iter().any(|stack| is(&stack.top().dentry));
+            if inode.mode().is_regular() && !is(&top) && !kept {
                 locked.earlier.push(old, GFP_KERNEL)?;
             }
         }
         Ok(())
+    }
+
+    /// As [`Node::publish`], unless somebody else has published what was made from a later table.
+    pub(crate) fn publish_newer(
+        &self,
+        inode: &INode<Union>,
+        locked: &mut State,
+        stack: RcuArc<Stack>,
+    ) -> Result {
+        if self.stack()?.generation > stack.generation {
+            return Ok(());
+        }
+        self.publish(inode, locked, stack)
+    }
+
+    /// The branches that something of this object may be on.
+    pub(crate) fn branches(&self) -> BranchSet {
+        BranchSet(self.branches.load(Acquire))
+    }
+
+    /// Computes [`Node::branches`] anew, after a branch has gone: `stack` is the current one.
+    pub(crate) fn forget_branches(&self, locked: &State, stack: &Stack) {
+        let earlier = locked.earlier.iter().map(|stack| stack.branches().0);
+        let set = earlier.fold(stack.branches().0, |set, more| set | more);
+        self.branches.xchg(set, Full);
+    }
+
+    /// Takes what is on a branch out of the earlier stacks. The caller drops it once nobody can be
+    /// using a dentry that `d_real` gave out.
+    pub(crate) fn take_earlier(
+        &self,
+        locked: &mut State,
+        branch: BranchId,
+        taken: &mut KVec<RcuArc<Stack>>,
+    ) -> Result {
+        let mut at = 0;
+        while at < locked.earlier.len() {
+            if locked.earlier[at].on_id(branch).is_some() {
+                taken.reserve(1, GFP_KERNEL)?;
+                let last = locked.earlier.len() - 1;
+                locked.earlier.swap(at, last);
+                if let Some(stack) = locked.earlier.pop() {
+                    taken.push(stack, GFP_KERNEL)?;
+                }
+            } else {
+                at += 1;
+            }
+        }
+        Ok(())
+    }
+
+    /// Counts a descriptor.
+    pub(crate) fn opened(&self, by: i32) {
+        self.opener.store(by, Relaxed);
+        self.opens.fetch_add(1, Full);
+    }
+
+    /// A descriptor was closed.
+    pub(crate) fn closed(&self) {
+        self.opens.fetch_sub(1, Full);
+    }
+
+    /// How many descriptors are open.
+    pub(crate) fn opens(&self) -> u32 {
+        self.opens.load(Acquire)
+    }
+
+    /// Who opened or mapped the object last: a process id, as the first namespace has it.
+    pub(crate) fn opener(&self) -> i32 {
+        self.opener.load(Relaxed)
+    }
+
+    /// The object has moved, or is about to, on its branch: until the guard is dropped, its name in
+    /// the dentry cache may be the old one.
+    pub(crate) fn moving(&self) -> Moving<'_> {
+        self.moving.fetch_add(1, Full);
+        Moving(self)
+    }
+
+    /// See [`Node::moving`].
+    pub(crate) fn is_moving(&self) -> bool {
+        self.moving.load(Acquire) != 0
     }
 
     /// Whether the object was copied up while it had other names below: those mean this inode, too,
@@ -158,6 +296,15 @@ impl Node {
         let mut state = self.state.lock();
         drop(state.listing.take());
         state.earlier.clear();
+    }
+}
+
+/// A rename is under way.
+pub(crate) struct Moving<'a>(&'a Node);
+
+impl Drop for Moving<'_> {
+    fn drop(&mut self) {
+        self.0.moving.fetch_sub(1, Full);
     }
 }
 

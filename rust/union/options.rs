@@ -27,6 +27,28 @@ pub(crate) struct Permission {
 }
 
 impl Permission {
+    /// In one word, for an atomic.
+    pub(crate) const fn pack(self) -> u32 {
+        let access = match self.access {
+            Access::ReadWrite => 0,
+            Access::ReadOnly => 1,
+            Access::RealReadOnly => 2,
+        };
+        access | (self.whiteouts as u32) << 2
+    }
+
+    /// The other way round.
+    pub(crate) const fn unpack(packed: u32) -> Self {
+        Self {
+            access: match packed & 3 {
+                0 => Access::ReadWrite,
+                1 => Access::ReadOnly,
+                _ => Access::RealReadOnly,
+            },
+            whiteouts: packed & 4 != 0,
+        }
+    }
+
     /// A permission without attributes.
     pub(crate) const fn new(access: Access) -> Self {
         Self {
@@ -76,12 +98,30 @@ pub(crate) enum Mmap {
     Fault,
 }
 
+/// A change of the branches. Those of one request are made from left to right.
+#[derive(PartialEq, Eq, Debug)]
+pub(crate) enum Change<B, P> {
+    /// `br`, `dirs`: as `Append`; in a remount, what is there already is left alone.
+    Initial(B),
+    /// `append`: a branch below those so far.
+    Append(B),
+    /// `add`, `ins`, `prepend`: a branch at an index.
+    Insert(usize, B),
+    /// `del`: the branch of a path goes.
+    Delete(P),
+    /// `mod`: the branch of a path gets another permission.
+    Modify(P, Permission),
+    /// `mv`: the branch of a path goes to an index, as counted without it.
+    Move(usize, P),
+}
+
 /// One option.
 pub(crate) enum Opt {
-    /// `br`, `dirs`, `append`: branches to add below those so far.
-    Append(KVec<BranchSpec>),
-    /// `prepend`: branches to add above those so far.
-    Prepend(KVec<BranchSpec>),
+    /// Changes of the branches, in their order.
+    Branches(KVec<Change<BranchSpec, KVec<u8>>>),
+    /// `refrof`: open files show what their name means after the branches have changed; or
+    /// `norefrof`.
+    Refrof(bool),
     /// `udba`.
     Udba(Udba),
     /// `fsync`.
@@ -115,18 +155,11 @@ pub(crate) fn parse(key: &[u8], value: Option<&[u8]>) -> Result<Option<Opt>> {
         Some(colon) => (&key[..colon], Some(&key[colon + 1..])),
         None => (key, None),
     };
-    let listing = matches!(word, b"br" | b"dirs" | b"append" | b"prepend");
-    if listing {
-        let text = join(rest, value)?;
-        let list = parse_branches(&text)?;
-        if list.is_empty() {
-            return Err(EINVAL);
-        }
-        return Ok(Some(if word == b"prepend" {
-            Opt::Prepend(list)
-        } else {
-            Opt::Append(list)
-        }));
+    if is_branch_word(word) {
+        return Ok(Some(Opt::Branches(parse_changes(
+            word,
+            &join(rest, value)?,
+        )?)));
     }
     if rest.is_some() {
         return Ok(None);
@@ -137,6 +170,8 @@ pub(crate) fn parse(key: &[u8], value: Option<&[u8]>) -> Result<Option<Opt>> {
         (b"fsync", Some(b"auto")) => Opt::Fsync(Fsync::Auto),
         (b"fsync", Some(b"strict")) => Opt::Fsync(Fsync::Strict),
         (b"fsync", Some(b"volatile")) => Opt::Fsync(Fsync::Volatile),
+        (b"refrof", None) => Opt::Refrof(true),
+        (b"norefrof", None) => Opt::Refrof(false),
         (b"sum", None) => Opt::Sum(true),
         (b"nosum", None) => Opt::Sum(false),
         (b"acl", None) => Opt::Acl(true),
@@ -155,6 +190,67 @@ pub(crate) fn parse(key: &[u8], value: Option<&[u8]>) -> Result<Option<Opt>> {
         (b"udba" | b"fsync" | b"mmap" | b"mmap_path", _) => return Err(EINVAL),
         _ => return Ok(None),
     }))
+}
+
+/// Whether an option of this name is about branches.
+fn is_branch_word(word: &[u8]) -> bool {
+    matches!(
+        word,
+        b"br" | b"dirs" | b"add" | b"ins" | b"append" | b"prepend" | b"del" | b"mod" | b"mv"
+    )
+}
+
+/// Reads what follows the word.
+fn parse_changes(word: &[u8], text: &[u8]) -> Result<KVec<Change<BranchSpec, KVec<u8>>>> {
+    let mut changes = KVec::new();
+    let (index, text) = match word {
+        b"add" | b"ins" | b"mv" => {
+            let colon = text.iter().position(|&b| b == b':').ok_or(EINVAL)?;
+            (parse_index(&text[..colon])?, &text[colon + 1..])
+        }
+        _ => (0, text),
+    };
+    match word {
+        b"del" | b"mv" => {
+            if text.is_empty() {
+                return Err(EINVAL);
+            }
+            let path = unescape(text)?;
+            let change = match word {
+                b"del" => Change::Delete(path),
+                _ => Change::Move(index, path),
+            };
+            changes.push(change, GFP_KERNEL)?;
+            return Ok(changes);
+        }
+        b"mod" => {
+            let spec = parse_branch(text)?;
+            let permission = spec.permission.ok_or(EINVAL)?;
+            changes.push(Change::Modify(spec.path, permission), GFP_KERNEL)?;
+            return Ok(changes);
+        }
+        _ => {}
+    }
+    for (at, spec) in parse_branches(text)?.into_iter().enumerate() {
+        let change = match word {
+            b"br" | b"dirs" => Change::Initial(spec),
+            b"append" => Change::Append(spec),
+            _ => Change::Insert(index + at, spec),
+        };
+        changes.push(change, GFP_KERNEL)?;
+    }
+    if changes.is_empty() {
+        return Err(EINVAL);
+    }
+    Ok(changes)
+}
+
+/// Reads a decimal number of at most five digits.
+fn parse_index(text: &[u8]) -> Result<usize> {
+    if text.is_empty() || text.len() > 5 || !text.iter().all(u8::is_ascii_digit) {
+        return Err(EINVAL);
+    }
+    Ok(text.iter().fold(0, |n, &b| n * 10 + usize::from(b - b'0')))
 }
 
 fn copy(bytes: &[u8]) -> Result<KVec<u8>> {

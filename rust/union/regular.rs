@@ -10,7 +10,7 @@ use super::{
     lookup,
     node::{copy_attr, Layer, Stack},
     options::Mmap,
-    xattr,
+    refresh, xattr,
 };
 use crate::{
     mmap,
@@ -18,7 +18,7 @@ use crate::{
         acl::{Acl, AclType},
         attr::Attr,
         backing::{self, Hooks, Iocb, Iter, Pipe},
-        copy::{Range, RangeOp},
+        copy::{fatal_signal_pending, Range, RangeOp},
         dentry::DEntry,
         errno::{EOPNOTSUPP, ESTALE},
         file::{self, FileChain, FsFile, KernelFile, Opening},
@@ -32,13 +32,19 @@ use crate::{
         mode::Mode,
         path::PathBuf,
         stat::Stat,
+        task,
         vma::NewMapping,
         xattr::NameList,
     },
 };
+use core::cell::Cell;
 use kernel::{
     prelude::*,
-    sync::{aref::ARef, rcu, Arc, Mutex},
+    sync::{
+        aref::ARef,
+        atomic::{Atomic, Relaxed},
+        rcu, Arc, Mutex,
+    },
 };
 
 /// The tables of regular files.
@@ -104,9 +110,29 @@ const UNION_ONLY: u32 = OPEN_ONLY | flags::O_TMPFILE;
 /// Flags that `fcntl(F_SETFL)` may change later.
 const CHANGEABLE: u32 = flags::O_APPEND | flags::O_NONBLOCK | flags::O_DIRECT;
 
+/// A descriptor is open on an inode.
+pub(super) struct Opened(ARef<INode<Union>>);
+
+impl Opened {
+    /// Counts it.
+    pub(super) fn new(inode: &INode<Union>) -> Self {
+        inode.data().opened(task::current_id());
+        Self(inode.into())
+    }
+}
+
+impl Drop for Opened {
+    fn drop(&mut self) {
+        self.0.data().closed();
+    }
+}
+
 /// An open regular file.
 #[pin_data]
 pub(super) struct OpenFile {
+    _opened: Option<Opened>,
+    /// The generation of the branches that the current file was looked at in.
+    seen: Atomic<usize>,
     /// The files on the branches, of which one at a time is current.
     chain: FileChain,
     /// Held to make another file current, and for seeks, which use the position of the current one.
@@ -114,12 +140,27 @@ pub(super) struct OpenFile {
     lock: Mutex<()>,
 }
 
-/// Opens the object that `user` shows on its branch.
-fn open_real(user: &FsFile<Union>, stack: &Stack) -> Result<KernelFile> {
-    open_as(user, stack, user.flags())
+/// Opens the object that `user` shows on its branch. `first` is called when it is clear that the
+/// branch stays for as long as the file is open.
+fn open_real(user: &FsFile<Union>, flags: u32, first: impl Fn()) -> Result<KernelFile> {
+    let instance = user.node().sb().data();
+    loop {
+        let stack = user.node().data().stack()?;
+        if let Some(_inside) = stack.top().branch.gate.enter() {
+            first();
+            return open_at(user, &stack, flags);
+        }
+        // The branch may be about to go. Once that is decided, either its gate is open again, or the
+        // inode stands for something else.
+        if fatal_signal_pending() {
+            return Err(EINTR);
+        }
+        instance.wait_for_change();
+        refresh::stack(user.dentry())?;
+    }
 }
 
-fn open_as(user: &FsFile<Union>, stack: &Stack, flags: u32) -> Result<KernelFile> {
+fn open_at(user: &FsFile<Union>, stack: &Stack, flags: u32) -> Result<KernelFile> {
     let path = stack.top().path();
     let cred = &user.node().sb().data().cred;
     // The union has checked what it must, and keeps access times and tells watchers itself.
@@ -131,6 +172,15 @@ fn open_as(user: &FsFile<Union>, stack: &Stack, flags: u32) -> Result<KernelFile
 impl OpenFile {
     /// The file on the branch that the inode stands for now, with the flags that `user` has now.
     fn real(&self, user: &FsFile<Union>) -> Result<&KernelFile> {
+        let instance = user.node().sb().data();
+        let generation = instance.generation();
+        if self.seen.load(Relaxed) != generation {
+            // What cannot be brought up to date shows what it showed.
+            if instance.settings().refrof && !user.is_writable() {
+                refresh::refresh(user.dentry())?;
+            }
+            self.seen.store(generation, Relaxed);
+        }
         let mut real = self.chain.current();
         if !shows(user.node(), real) {
             real = self.refresh(user)?;
@@ -142,13 +192,14 @@ impl OpenFile {
         Ok(real)
     }
 
-    /// The object was copied up since the file was opened. Only a reader can be in that situation, or
-    /// an open that is not complete: whoever may write has the copy.
+    /// The object was copied up since the file was opened, or its name means another one. Only a
+    /// reader can be in that situation, or an open that is not complete: whoever may write has the
+    /// copy, and keeps it.
     fn refresh(&self, user: &FsFile<Union>) -> Result<&KernelFile> {
         let _guard = self.lock.lock();
         let stack = user.node().data().stack()?;
         if !core::ptr::eq(stack.top().inode()?, self.chain.current().inode()) {
-            let real = open_real(user, &stack)?;
+            let real = open_real(user, user.flags(), || ())?;
             self.chain.push(real)?;
             file_ops::share_mapping::<RegularFile>(user, self);
         }
@@ -209,7 +260,11 @@ impl file_ops::Operations for RegularFile {
         let flags = file.flags();
         let truncates = flags & flags::O_TRUNC != 0;
         file.clear_flags(OPEN_ONLY);
-        let stack = inode.data().stack()?;
+        let dentry = file.dentry();
+        let stack = refresh::stack_or_old(dentry)?;
+        let seen = stack.generation;
+        let opened = Cell::new(None);
+        let count = || opened.set(Some(Opened::new(inode)));
         let real = if truncates
             && !stack.top().branch.is_writable()
             // Whether there is direct I/O has to be known now, so the copy has.
@@ -218,17 +273,19 @@ impl file_ops::Operations for RegularFile {
             // The truncation may still be refused: it is what copies the file up, without its data.
             // Until then nobody has the descriptor, and nothing is written through it.
             file.allow_direct_io();
-            open_as(&file, &stack, flags & !flags::O_ACCMODE | flags::O_RDONLY)?
+            open_real(&file, flags & !flags::O_ACCMODE | flags::O_RDONLY, count)?
         } else {
             if file.is_writable() || truncates {
-                copy_up::ensure(file.dentry(), Data::All)?;
+                copy_up::ensure(dentry, Data::All)?;
             }
-            let real = open_real(&file, &*inode.data().stack()?)?;
+            let real = open_real(&file, file.flags(), count)?;
             file.copy_direct_io(&real);
             real
         };
         KBox::pin_init(
             try_pin_init!(OpenFile {
+                _opened: opened.take(),
+                seen: Atomic::new(seen),
                 chain: FileChain::new(real)?,
                 lock <- Mutex::new((), c"OpenFile::lock", key),
             }? Error),

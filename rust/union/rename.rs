@@ -119,6 +119,9 @@ pub(crate) fn rename(rename: Rename<'_, Union>) -> Result {
         prepare_unlinked(victim, victim_on_branch)?;
     }
 
+    // Whoever looks a name up again must not take the moment in between for a loss.
+    let _moving = source.data().moving();
+    let _other = victim.filter(|_| exchange).map(|v| v.data().moving());
     {
         // A copy-up of what is replaced must not give it its name back.
         let _state = victim
@@ -129,14 +132,29 @@ pub(crate) fn rename(rename: Rename<'_, Union>) -> Result {
             .cred
             .scope(|| on_branch(&access, &old, &new, rename.flags))?;
     }
+    // It has happened: what cannot be brought up to date now will be, at the next look.
+    let replaced = victim
+        .filter(|_| !exchange)
+        .map(|victim| (victim, victim_on_branch));
+    if settle(source, &old, &new, replaced).is_err() {
+        pr_warn_once!("the attributes of what was renamed are out of date\n");
+    }
+    rename.moved();
+    Ok(())
+}
 
-    if !exchange {
-        if let Some(victim) = victim {
-            if victim.is_dir() {
-                victim.set_nlink(0);
-            } else {
-                unlinked(victim, victim_on_branch)?;
-            }
+/// Brings the inodes up to date after a rename on the branch.
+fn settle(
+    source: &INode<Union>,
+    old: &Side<'_>,
+    new: &Side<'_>,
+    replaced: Option<(&INode<Union>, bool)>,
+) -> Result {
+    if let Some((victim, on_branch)) = replaced {
+        if victim.is_dir() {
+            victim.set_nlink(0);
+        } else {
+            unlinked(victim, on_branch)?;
         }
     }
     copy_attr(source)?;

@@ -2,8 +2,16 @@
 
 //! The branches of a union, in their order.
 
-use super::branch::{Branch, BranchId};
-use crate::vfs::{errno::ESTALE, fs_context::Log, lockdep::MAX_STACK_DEPTH};
+use super::{
+    branch::{Branch, BranchId},
+    instance::Union,
+};
+use crate::vfs::{
+    errno::ESTALE,
+    fs_context::Log,
+    lockdep::MAX_STACK_DEPTH,
+    super_block::{AnySuperBlock, SuperBlock},
+};
 use kernel::{prelude::*, sync::Arc};
 
 /// How many branches a union may have: the identities, less the one of numbers given out singly.
@@ -49,6 +57,26 @@ impl Table {
         })
     }
 
+    /// Checks that the branches can be those of the union that is mounted as `sb`: `EINVAL` if one is
+    /// on that union itself, or stacked deeper than what is stacked on the union may know.
+    pub(crate) fn check_beside(&self, log: &Log, sb: &SuperBlock<Union>) -> Result {
+        for branch in &self.branches {
+            let below: &AnySuperBlock = branch.mnt().super_block();
+            let name = branch.name();
+            if core::ptr::eq::<AnySuperBlock>(below, &**sb) {
+                log.error(fmt!("branch '{name}' is in the union itself"));
+                return Err(EINVAL);
+            }
+            if below.stack_depth() >= sb.stack_depth() {
+                log.error(fmt!(
+                    "branch '{name}': more filesystems are stacked below it than below the others"
+                ));
+                return Err(EINVAL);
+            }
+        }
+        Ok(())
+    }
+
     /// How many filesystems are stacked below the union.
     pub(crate) fn stack_depth(&self) -> usize {
         let depths = self
@@ -56,6 +84,13 @@ impl Table {
             .iter()
             .map(|branch| branch.mnt().super_block().stack_depth());
         depths.max().unwrap_or(0) + 1
+    }
+
+    /// Whether the branch is one of them.
+    pub(crate) fn has(&self, branch: &Branch) -> bool {
+        self.branches
+            .iter()
+            .any(|other| core::ptr::eq::<Branch>(&**other, branch))
     }
 
     /// Where the branch is in the order.

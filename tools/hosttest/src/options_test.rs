@@ -4,8 +4,8 @@
 //! mean the same by it.
 
 use crate::options::{
-    key_value, parse, parse_branches, parse_permission, Access, BranchSpec, Fsync, MemoryKey, Mmap, Opt,
-    Permission, Split, Udba,
+    key_value, parse, parse_branches, parse_permission, Access, BranchSpec, Change, Fsync,
+    MemoryKey, Mmap, Opt, Permission, Split, Udba,
 };
 use kernel::prelude::*;
 use kernel::testing::until_enough;
@@ -21,9 +21,32 @@ fn branch(spec: &BranchSpec) -> Branch {
 
 fn appended(option: Option<Opt>) -> Option<Vec<Branch>> {
     match option {
-        Some(Opt::Append(list)) => Some(list.iter().map(branch).collect()),
+        Some(Opt::Branches(list)) => list
+            .iter()
+            .map(|change| match change {
+                Change::Initial(spec) | Change::Append(spec) => Some(branch(spec)),
+                _ => None,
+            })
+            .collect(),
         _ => None,
     }
+}
+
+/// The one change that a text asks for.
+fn change(text: &str) -> Option<Change<Branch, Vec<u8>>> {
+    let Ok(Some(Opt::Branches(list))) = parse_text(text.as_bytes()) else {
+        return None;
+    };
+    let mut changes = list.into_iter().map(|change| match change {
+        Change::Initial(spec) => Change::Initial(branch(&spec)),
+        Change::Append(spec) => Change::Append(branch(&spec)),
+        Change::Insert(index, spec) => Change::Insert(index, branch(&spec)),
+        Change::Delete(path) => Change::Delete(path.to_vec()),
+        Change::Modify(path, permission) => Change::Modify(path.to_vec(), permission),
+        Change::Move(index, path) => Change::Move(index, path.to_vec()),
+    });
+    let first = changes.next();
+    first.filter(|_| changes.next().is_none())
 }
 
 /// One option as text, cut the way mount(8) does.
@@ -115,10 +138,40 @@ fn every_way_a_list_arrives() {
         appended(option).unwrap(),
         [(b"/a".to_vec(), None), (b"/b".to_vec(), None)]
     );
-    assert!(matches!(
-        parse(b"prepend:/a", Some(b"rw")).unwrap(),
-        Some(Opt::Prepend(list)) if list.len() == 1
-    ));
+}
+
+#[test]
+fn changes_of_branches() {
+    let a = || b"/a".to_vec();
+    let ro = Some(permission("ro"));
+    for (text, expected) in [
+        ("br:/a=ro", Change::Initial((a(), ro))),
+        ("append:/a=ro", Change::Append((a(), ro))),
+        ("append=/a", Change::Append((a(), None))),
+        ("prepend:/a=ro", Change::Insert(0, (a(), ro))),
+        ("add:3:/a=ro", Change::Insert(3, (a(), ro))),
+        ("add=3:/a=ro", Change::Insert(3, (a(), ro))),
+        ("ins:0:/a", Change::Insert(0, (a(), None))),
+        ("del:/a", Change::Delete(a())),
+        ("del=/a", Change::Delete(a())),
+        ("del:/a=b", Change::Delete(b"/a=b".to_vec())),
+        ("mod:/a=rw", Change::Modify(a(), permission("rw"))),
+        ("mv:2:/a", Change::Move(2, a())),
+    ] {
+        assert_eq!(change(text), Some(expected), "{text}");
+    }
+    let Ok(Some(Opt::Branches(list))) = parse_text(b"prepend:/a:/b") else {
+        panic!("not a list");
+    };
+    // The first one ends up first.
+    assert!(matches!(&list[0], Change::Insert(0, spec) if *spec.path == *b"/a"));
+    assert!(matches!(&list[1], Change::Insert(1, spec) if *spec.path == *b"/b"));
+    for text in [
+        "add:/a", "add:x:/a", "add::/a", "add:-1:/a", "add:100000:/a", "add:1:", "del:", "del",
+        "mod:/a", "mod:/a=xx", "mv:/a", "mv:1:",
+    ] {
+        assert_eq!(parse_text(text.as_bytes()).err(), Some(EINVAL), "{text}");
+    }
 }
 
 #[test]
@@ -282,13 +335,21 @@ proptest! {
     /// No text makes the parser stumble, and no branch is without a path.
     #[test]
     fn any_text_is_read_or_refused(
-        key in prop_oneof!["(br|dirs|append|prepend):?", "[a-z:=]{0,6}"],
+        key in prop_oneof!["(br|dirs|append|prepend|add|ins|del|mod|mv):?", "[a-z:=0-9]{0,6}"],
         value in prop::option::of(any_path(80)),
     ) {
         match parse(key.as_bytes(), value.as_deref()) {
-            Ok(Some(Opt::Append(list) | Opt::Prepend(list))) => {
+            Ok(Some(Opt::Branches(list))) => {
                 prop_assert!(!list.is_empty());
-                prop_assert!(list.iter().all(|spec| !spec.path.is_empty()));
+                let named = list.iter().all(|change| match change {
+                    Change::Initial(spec) | Change::Append(spec) | Change::Insert(_, spec) => {
+                        !spec.path.is_empty()
+                    }
+                    Change::Delete(path) | Change::Modify(path, _) | Change::Move(_, path) => {
+                        !path.is_empty()
+                    }
+                });
+                prop_assert!(named);
             }
             Ok(_) => {}
             Err(error) => prop_assert_eq!(error, EINVAL),

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Giving out the identities of branches.
+//!
+//! An identity is part of inode numbers, some of which outlive the branch: a directory keeps its
+//! number when the branch that it was first seen on goes. So an identity is only used again for the
+//! same directory tree, whose numbers mean the same objects again.
+
+use super::{
+    branch::{Branch, BranchId},
+    table::MAX_BRANCHES,
+};
+use crate::vfs::{path::Path, super_block::Uuid};
+use kernel::prelude::*;
+
+/// Tells directory trees apart.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Tree {
+    uuid: Uuid,
+    dev: u32,
+    ino: u64,
+    generation: u32,
+}
+
+impl Tree {
+    fn at(place: Path<'_>) -> Result<Self> {
+        let inode = place.inode().ok_or(ENOENT)?;
+        let sb = place.mnt.super_block();
+        Ok(Self {
+            uuid: sb.uuid(),
+            dev: sb.dev(),
+            ino: inode.ino(),
+            generation: inode.generation(),
+        })
+    }
+}
+
+/// The identities that were given out.
+pub(crate) struct Ids {
+    /// The next one that nobody has had.
+    next: usize,
+    /// Those of branches that are gone.
+    retired: KVVec<(Tree, BranchId)>,
+}
+
+impl Ids {
+    /// None so far.
+    pub(crate) fn new() -> Self {
+        Self {
+            next: 0,
+            retired: KVVec::new(),
+        }
+    }
+
+    /// An identity for the tree at `place`, or for one that cannot come again. `ENOSPC` when all
+    /// have been given out.
+    pub(crate) fn take(&mut self, place: Option<Path<'_>>) -> Result<BranchId> {
+        if let Some(place) = place {
+            let tree = Tree::at(place)?;
+            if let Some(at) = self.retired.iter().position(|(other, _)| *other == tree) {
+                let last = self.retired.len() - 1;
+                self.retired.swap(at, last);
+                if let Some((_, id)) = self.retired.pop() {
+                    return Ok(id);
+                }
+            }
+        }
+        if self.next >= MAX_BRANCHES {
+            return Err(ENOSPC);
+        }
+        // CAST: It is less than the number of identities, which have 16 bits.
+        let id = BranchId(self.next as u16);
+        self.next += 1;
+        Ok(id)
+    }
+
+    /// Makes room for the identities of `count` branches, so that [`Ids::retire`] cannot fail.
+    pub(crate) fn reserve(&mut self, count: usize) -> Result {
+        Ok(self.retired.reserve(count, GFP_KERNEL)?)
+    }
+
+    /// The branch goes, or never came.
+    pub(crate) fn retire(&mut self, branch: &Branch) {
+        let Ok(tree) = Tree::at(branch.at(branch.root())) else {
+            return;
+        };
+        // Without memory the identity is lost, and the next one takes another.
+        let _ = self.retired.push((tree, branch.id()), GFP_KERNEL);
+    }
+}

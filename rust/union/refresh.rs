@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Bringing inodes up to date after the branches have changed.
+//!
+//! Nothing is done to an inode when a branch comes: what is used next finds that its stack is of an
+//! earlier generation, and gets another one, from the root of the union down. A directory stays the
+//! inode that it is, and so keeps what is mounted on it; a regular file does, if open descriptors are
+//! to show what its name means now.
+
+use super::{
+    instance::{Instance, Union},
+    lookup,
+    node::{new_stack, Layer, Stack},
+    table::Table,
+    whiteout,
+};
+use crate::vfs::{
+    dentry::{DEntry, Dentry},
+    errno::ESTALE,
+    inode::INode,
+    rcu::RcuArc,
+};
+use kernel::{prelude::*, sync::aref::ARef};
+
+/// The stack of `dentry`, made from the branches as they are now. `ESTALE` if it means nothing any
+/// more.
+pub(crate) fn stack(dentry: &DEntry<Union>) -> Result<RcuArc<Stack>> {
+    let node = dentry.positive()?.data();
+    let have = node.stack()?;
+    if have.generation == dentry.sb().data().generation() {
+        return Ok(have);
+    }
+    if !refresh(dentry)? {
+        return Err(ESTALE);
+    }
+    node.stack()
+}
+
+/// As [`stack`], but what the object was if it means nothing, or something else, by now: for what is
+/// done by an open descriptor.
+pub(crate) fn stack_or_old(dentry: &DEntry<Union>) -> Result<RcuArc<Stack>> {
+    match stack(dentry) {
+        Err(e) if e == ESTALE => dentry.positive()?.data().stack(),
+        other => other,
+    }
+}
+
+/// Makes sure that `dentry`, and what is above it, is up to date. `false` if it means nothing, or
+/// another object, now.
+///
+/// What is being renamed stays as it is, and is looked at again the next time.
+pub(crate) fn refresh(dentry: &DEntry<Union>) -> Result<bool> {
+    let instance = dentry.sb().data();
+    loop {
+        // The highest one that is not up to date; what is above it is.
+        let generation = instance.generation();
+        let mut at: ARef<DEntry<Union>> = dentry.into();
+        while !at.is_root() && !at.is_unhashed() {
+            let parent = at.parent_entry();
+            if parent.positive()?.data().stack()?.generation == generation {
+                break;
+            }
+            at = parent;
+        }
+        let is_last = core::ptr::eq::<DEntry<Union>>(&*at, dentry);
+        let valid = match bring_up(&at, instance)? {
+            Verdict::Current => true,
+            Verdict::Gone => false,
+            // Its stack is not current, and we do not wait: what is below it stays as it is, too.
+            Verdict::Moving => return Ok(true),
+        };
+        if is_last || !valid {
+            return Ok(valid);
+        }
+    }
+}
+
+/// What a look at a dentry ended with.
+enum Verdict {
+    /// It means the object that it shows, whose stack is up to date.
+    Current,
+    /// It means nothing, or something else.
+    Gone,
+    /// A rename is under way, so that it cannot be told.
+    Moving,
+}
+
+fn bring_up(dentry: &DEntry<Union>, instance: &Instance) -> Result<Verdict> {
+    let table = instance.table()?;
+    let inode = dentry.positive()?;
+    let layers = if dentry.is_root() {
+        instance.cred.scope(|| root_layers(&table))?
+    } else if dentry.is_unhashed() {
+        // Its name is gone: it is what it was, less what was on branches that are gone.
+        let have = inode.data().stack()?;
+        remaining(&have, |layer| table.has(&layer.branch))?
+    } else {
+        let parent = dentry.parent_entry();
+        let stack = parent.positive()?.data().stack()?;
+        return verify(dentry, &parent, &stack);
+    };
+    if layers.is_empty() {
+        return Ok(Verdict::Gone);
+    }
+    let node = inode.data();
+    let mut state = node.lock();
+    node.publish_newer(inode, &mut state, new_stack(table.generation, layers)?)?;
+    Ok(Verdict::Current)
+}
+
+/// The layers of a stack that `keep` picks.
+pub(super) fn remaining(stack: &Stack, keep: impl Fn(&Layer) -> bool) -> Result<KVec<Layer>> {
+    let mut layers = KVec::new();
+    for layer in stack.layers.iter().filter(|layer| keep(layer)) {
+        layers.push(layer.clone(), GFP_KERNEL)?;
+    }
+    Ok(layers)
+}
+
+/// What the root of a union of the branches in `table` stands for. With the mounter's credentials.
+pub(super) fn root_layers(table: &Table) -> Result<KVec<Layer>> {
+    let mut layers = KVec::with_capacity(table.branches.len(), GFP_KERNEL)?;
+    for branch in &table.branches {
+        let layer = Layer {
+            branch: branch.clone(),
+            dentry: branch.root().into(),
+        };
+        let hides = branch.has_whiteouts() && whiteout::is_opaque(&layer)?;
+        layers.push(layer, GFP_KERNEL)?;
+        if hides {
+            break;
+        }
+    }
+    Ok(layers)
+}
+
+/// Looks at a name once more, after the branches have changed, or to see whether somebody else has
+/// changed them: whether `dentry` still holds. For `d_revalidate`, whose rules are that `false`
+/// detaches what is mounted below.
+pub(super) fn look_again(dentry: &DEntry<Union>) -> Result<bool> {
+    let parent = dentry.parent_entry();
+    let stack = stack(&parent)?;
+    match verify(dentry, &parent, &stack)? {
+        Verdict::Current | Verdict::Moving => Ok(true),
+        Verdict::Gone => Ok(false),
+    }
+}
+
+fn verify(dentry: &DEntry<Union>, parent: &DEntry<Union>, stack: &Stack) -> Result<Verdict> {
+    let instance = dentry.sb().data();
+    let name = dentry.name();
+    let layers = instance.cred.scope(|| lookup::find(stack, name.get()?))?;
+    let Some(inode) = dentry.node() else {
+        if layers.is_empty() {
+            dentry.set_stamp(stack.generation);
+            return Ok(Verdict::Current);
+        }
+        return Ok(Verdict::Gone);
+    };
+    let valid = match layers.is_empty() {
+        true => false,
+        false => switch(inode, &new_stack(stack.generation, layers)?)?,
+    };
+    if valid {
+        dentry.set_stamp(stack.generation);
+        return Ok(Verdict::Current);
+    }
+    // A rename may have come between the name and what was found under it: either it has not come to
+    // the dentry yet, or the dentry is elsewhere by now.
+    let moved = inode.data().is_moving()
+        || !core::ptr::eq::<Dentry>(&**parent, &*dentry.parent())
+        || dentry.name().get()?.as_bytes() != name.get()?.as_bytes();
+    Ok(if moved {
+        Verdict::Moving
+    } else {
+        Verdict::Gone
+    })
+}
+
+/// Lets `inode`, whose name means `found` now, stand for that. `false` if it must not.
+fn switch(inode: &INode<Union>, found: &RcuArc<Stack>) -> Result<bool> {
+    if lookup::adopt(inode, found)? {
+        return Ok(true);
+    }
+    let node = inode.data();
+    let Ok(have) = node.stack() else {
+        return Ok(false);
+    };
+    let top = found.top();
+    // Without a change of the branches it is another object, which somebody has put there.
+    if have.generation == found.generation || !may_become(inode, &have, found)? {
+        return Ok(false);
+    }
+    let mut state = node.lock();
+    // The number stays, and is that of the new object, whoever looks for it.
+    top.branch.numbers.set(top.inode()?, inode.ino())?;
+    drop(state.listing.take());
+    node.publish_newer(inode, &mut state, found.clone())?;
+    inode.copy_attr(top.inode()?, top.path().idmap());
+    inode.set_nlink(top.inode()?.nlink());
+    Ok(true)
+}
+
+/// Whether `inode` may become another object in place: a directory may. A file may if nobody writes
+/// to it or runs it, and neither has another name that means something else.
+pub(super) fn may_become(inode: &INode<Union>, have: &Stack, found: &Stack) -> Result<bool> {
+    if !inode.mode().same_type(found.top().inode()?.mode()) {
+        return Ok(false);
+    }
+    if inode.is_dir() {
+        return Ok(true);
+    }
+    let alone = |stack: &Stack| Ok::<_, Error>(stack.top().inode()?.nlink() <= 1);
+    Ok(inode.sb().data().settings().refrof
+        && inode.mode().is_regular()
+        && !inode.is_write_counted()
+        && !inode.data().is_linked_below()
+        && alone(have)?
+        && alone(found)?)
+}

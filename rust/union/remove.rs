@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Letting go of a branch that is no longer one of the union's.
+
+use super::{
+    branch::{Branch, BranchId, Watch},
+    busy, copy_up,
+    instance::Union,
+    node::{new_stack, BranchSet, Stack},
+    refresh::{self, remaining},
+    table::Table,
+};
+use crate::vfs::{
+    copy::fatal_signal_pending,
+    dentry::DEntry,
+    inode::INode,
+    rcu::{self, RcuArc},
+    super_block::SuperBlock,
+};
+use kernel::{
+    prelude::*,
+    sync::Arc,
+    time::{delay::fsleep, Delta},
+};
+
+/// For how long those who are just using a branch are waited for. Whoever is not done by then, on a
+/// server that does not answer, say, lets go of it when they are.
+const PATIENCE_MS: i64 = 10_000;
+
+/// A stack that was made before any table: it is made again when it is used.
+const STALE: usize = 0;
+
+/// The branches that leave.
+pub(super) struct Leaving(KVec<(BranchId, Watch)>);
+
+impl Leaving {
+    /// Room for `count`.
+    pub(super) fn new(count: usize) -> Result<Self> {
+        Ok(Self(KVec::with_capacity(count, GFP_KERNEL)?))
+    }
+
+    /// Gives up the reference to a branch; there is room.
+    pub(super) fn add(&mut self, branch: Arc<Branch>) {
+        drop(branch.work.lock().take());
+        let entry = (branch.id(), branch.watch());
+        // Nothing is allocated: `new` has made the room.
+        let _ = self.0.push(entry, GFP_KERNEL);
+    }
+}
+
+/// Takes the branches that leave out of all inodes, and waits until they are gone: then the union
+/// holds nothing on their filesystems.
+pub(super) fn finish(sb: &SuperBlock<Union>, after: &Table, leaving: Leaving) {
+    let mut waited = 0;
+    let mut pause = 1;
+    loop {
+        let there = leaving.0.iter().filter(|(_, watch)| !watch.is_gone());
+        let mut set: Option<BranchSet> = None;
+        for (id, _) in there {
+            set = Some(set.map_or(BranchSet::of(*id), |set| set.with(*id)));
+        }
+        let Some(set) = set else {
+            return;
+        };
+        let mut taken = KVec::new();
+        // An inode that there was no memory for is looked at again below, or when it is used.
+        let _ = sb.for_each_inode(
+            |node| node.branches().meets(set),
+            |inode| {
+                for (id, _) in &leaving.0 {
+                    let _ = leave(inode, *id, after, &mut taken);
+                }
+                Ok(())
+            },
+        );
+        if !taken.is_empty() {
+            rcu::synchronize_tasks();
+        }
+        drop(taken);
+        if leaving.0.iter().all(|(_, watch)| watch.is_gone()) {
+            return;
+        }
+        if waited >= PATIENCE_MS || fatal_signal_pending() {
+            pr_warn!("a removed branch is still being used, and goes when that ends\n");
+            return;
+        }
+        fsleep(Delta::from_millis(pause));
+        waited += pause;
+        pause = (pause * 2).min(100);
+    }
+}
+
+/// Takes the branch `id` out of what `inode` stands for.
+fn leave(
+    inode: &INode<Union>,
+    id: BranchId,
+    after: &Table,
+    taken: &mut KVec<RcuArc<Stack>>,
+) -> Result {
+    let node = inode.data();
+    let mut state = node.lock();
+    node.take_earlier(&mut state, id, taken)?;
+    let Ok(stack) = node.stack() else {
+        return Ok(());
+    };
+    if stack.layers.iter().all(|layer| after.has(&layer.branch)) {
+        node.forget_branches(&state, &stack);
+        return Ok(());
+    }
+    let dentry = DEntry::alias_of(inode);
+    let rest = remaining(&stack, |layer| after.has(&layer.branch))?;
+    let next = if inode.is_dir() && !rest.is_empty() {
+        // What is to be seen of it now is found out when it is used.
+        Some(new_stack(STALE, rest)?)
+    } else if let Some(dentry) = &dentry {
+        let found = busy::elsewhere(inode.sb().data(), dentry, after)?;
+        match found.filter(|layers| !layers.is_empty()) {
+            Some(layers) => {
+                let found = new_stack(after.generation, layers)?;
+                refresh::may_become(inode, &stack, &found)?.then_some(found)
+            }
+            None => None,
+        }
+    } else {
+        None
+    };
+    match next {
+        Some(next) => {
+            drop(state.listing.take());
+            if next.generation != STALE {
+                let top = next.top();
+                top.branch.numbers.set(top.inode()?, inode.ino())?;
+            }
+            node.publish(inode, &mut state, next.clone())?;
+            node.take_earlier(&mut state, id, taken)?;
+            node.forget_branches(&state, &next);
+        }
+        None => {
+            drop(state);
+            copy_up::forget_links(inode, inode.sb().data());
+            inode.unhash();
+            if let Some(dentry) = dentry {
+                dentry.drop_from_cache();
+            }
+            node.release();
+        }
+    }
+    Ok(())
+}
