@@ -62,7 +62,7 @@ rustdoc:
 rust-analyzer:
 	+$(Q)$(if $(KDIR),$(call KMAKE,$@),scripts/rust-analyzer)
 
-.PHONY: demo shell check check-debug check-long check-dkms
+.PHONY: demo shell check check-debug check-long check-dkms bench
 demo:
 	$(Q)scripts/demo
 shell:
@@ -75,6 +75,8 @@ check-long:
 	$(Q)scripts/check-long
 check-dkms:
 	$(Q)scripts/check-dkms
+bench: modules
+	$(Q)scripts/bench
 
 .PHONY: help
 help:
@@ -86,6 +88,7 @@ help:
 	@echo '  check-debug     - the tests on a kernel with every checker on'
 	@echo '  check-long      - the stresses and fuzzers, for LONG=20 times as long'
 	@echo '  check-dkms      - the module as dkms installs it, in a clean root'
+	@echo '  bench           - instructions per operation, beside native and overlayfs'
 	@echo 'Build it:'
 	@echo '  modules         - aufs2.ko (default)'
 	@echo '  modules_install - install it (needs KDIR)'
