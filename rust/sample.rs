@@ -119,13 +119,19 @@ fn open(inode: &INode<Sample>, file: &Opening<'_, Sample>) -> Result<Pin<KBox<Ke
     Ok(KBox::pin(below, GFP_KERNEL)?)
 }
 
-fn getattr(idmap: &Idmap, dentry: &DEntry<Sample>, mask: u32, flags: u32) -> Result<Stat> {
+fn getattr(
+    idmap: &Idmap,
+    dentry: &DEntry<Sample>,
+    stat: &mut Stat,
+    mask: u32,
+    flags: u32,
+) -> Result {
     let inode = dentry.positive()?;
     let (real, tree) = (real(inode)?, inode.sb().data());
-    let query = || Stat::query(tree.mnt.at(&real), mask, flags);
-    let mut stat = tree.cred.scope(query)?;
+    tree.cred
+        .scope(|| stat.query(tree.mnt.at(&real), mask, flags))?;
     stat.identify(inode, idmap);
-    Ok(stat)
+    Ok(())
 }
 
 /// Names that mean something keep their meaning.
@@ -153,8 +159,14 @@ impl inode_ops::Operations for Dir {
         dentry.splice(inode, 0)
     }
 
-    fn getattr(idmap: &Idmap, dentry: &DEntry<Sample>, mask: u32, flags: u32) -> Result<Stat> {
-        getattr(idmap, dentry, mask, flags)
+    fn getattr(
+        idmap: &Idmap,
+        dentry: &DEntry<Sample>,
+        stat: &mut Stat,
+        mask: u32,
+        flags: u32,
+    ) -> Result {
+        getattr(idmap, dentry, stat, mask, flags)
     }
 }
 
@@ -179,8 +191,14 @@ struct File;
 impl inode_ops::Operations for File {
     type Fs = Sample;
 
-    fn getattr(idmap: &Idmap, dentry: &DEntry<Sample>, mask: u32, flags: u32) -> Result<Stat> {
-        getattr(idmap, dentry, mask, flags)
+    fn getattr(
+        idmap: &Idmap,
+        dentry: &DEntry<Sample>,
+        stat: &mut Stat,
+        mask: u32,
+        flags: u32,
+    ) -> Result {
+        getattr(idmap, dentry, stat, mask, flags)
     }
 }
 
@@ -218,7 +236,13 @@ impl inode_ops::Operations for Link {
         tree.cred.scope(|| namei::read_link(&real))
     }
 
-    fn getattr(idmap: &Idmap, dentry: &DEntry<Sample>, mask: u32, flags: u32) -> Result<Stat> {
-        getattr(idmap, dentry, mask, flags)
+    fn getattr(
+        idmap: &Idmap,
+        dentry: &DEntry<Sample>,
+        stat: &mut Stat,
+        mask: u32,
+        flags: u32,
+    ) -> Result {
+        getattr(idmap, dentry, stat, mask, flags)
     }
 }

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Attributes and permissions.
+//!
+//! There is no `->permission`: the VFS asks the inode of the union, which repeats owner, mode and
+//! ACLs of the object, and takes a shorter way for inodes without that operation. What the union then
+//! does on the branch is checked there, against the mounter's rights.
 
 use super::{
     copy_up::{self, Data},
@@ -25,15 +29,16 @@ use kernel::{prelude::*, sync::rcu};
 pub(crate) fn getattr(
     idmap: &Idmap,
     dentry: &DEntry<Union>,
+    stat: &mut Stat,
     mask: u32,
     flags: u32,
-) -> Result<Stat> {
+) -> Result {
     let inode = dentry.positive()?;
     let stack = refresh::stack_or_old(dentry)?;
     let instance = dentry.sb().data();
-    let mut stat = instance
+    instance
         .cred
-        .scope(|| Stat::query(stack.top().path(), mask, flags))?;
+        .scope(|| stat.query(stack.top().path(), mask, flags))?;
     stat.identify(inode, idmap);
     if stack.layers.len() > 1 {
         // How many directories there are in a merged one is not known without reading it.
@@ -41,7 +46,7 @@ pub(crate) fn getattr(
     } else if inode.data().is_linked_below() || inode.nlink() == 0 {
         stat.set_nlink(inode.nlink());
     }
-    Ok(stat)
+    Ok(())
 }
 
 /// `->setattr`.
@@ -65,12 +70,6 @@ pub(crate) fn setattr(idmap: &Idmap, dentry: &DEntry<Union>, mut attr: Attr) -> 
             .scope(|| attr.for_lower(idmap, dentry).apply(&access, &layer.dentry))?;
     }
     copy_attr(dentry.positive()?)
-}
-
-/// `->permission`: asked of the inode of the union, which repeats owner and mode of the object. What
-/// the union then does on the branch is checked there, against the mounter's rights.
-pub(crate) fn permission(idmap: &Idmap, inode: &INode<Union>, mask: u32) -> Result {
-    inode.generic_permission(idmap, mask)
 }
 
 /// `->get_inode_acl`.

@@ -59,16 +59,18 @@ pub(super) struct FileInode;
 impl Operations for FileInode {
     type Fs = Union;
 
-    fn permission(idmap: &Idmap, inode: &INode<Union>, mask: u32, _walk: Walk) -> Result {
-        attr::permission(idmap, inode, mask)
-    }
-
     fn setattr(idmap: &Idmap, dentry: &DEntry<Union>, attr: Attr) -> Result {
         attr::setattr(idmap, dentry, attr)
     }
 
-    fn getattr(idmap: &Idmap, dentry: &DEntry<Union>, mask: u32, flags: u32) -> Result<Stat> {
-        attr::getattr(idmap, dentry, mask, flags)
+    fn getattr(
+        idmap: &Idmap,
+        dentry: &DEntry<Union>,
+        stat: &mut Stat,
+        mask: u32,
+        flags: u32,
+    ) -> Result {
+        attr::getattr(idmap, dentry, stat, mask, flags)
     }
 
     fn listxattr(dentry: &DEntry<Union>) -> Result<NameList> {

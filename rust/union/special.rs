@@ -44,8 +44,14 @@ impl Operations for LinkInode {
         attr::setattr(idmap, dentry, attr)
     }
 
-    fn getattr(idmap: &Idmap, dentry: &DEntry<Union>, mask: u32, flags: u32) -> Result<Stat> {
-        attr::getattr(idmap, dentry, mask, flags)
+    fn getattr(
+        idmap: &Idmap,
+        dentry: &DEntry<Union>,
+        stat: &mut Stat,
+        mask: u32,
+        flags: u32,
+    ) -> Result {
+        attr::getattr(idmap, dentry, stat, mask, flags)
     }
 
     fn listxattr(dentry: &DEntry<Union>) -> Result<NameList> {

@@ -136,14 +136,6 @@ impl Inode {
         })
     }
 
-    /// Checks `mask` against the mode and the ACL that this inode itself has cached or can get.
-    pub(crate) fn generic_permission(&self, idmap: &Idmap, mask: u32) -> Result {
-        // SAFETY: Both are valid during the call.
-        to_result(unsafe {
-            bindings::generic_permission(idmap.as_ptr(), self.as_ptr(), mask as c_int)
-        })
-    }
-
     /// Whether the current task owns this inode, or may act as if.
     pub(crate) fn owner_or_capable(&self, idmap: &Idmap) -> bool {
         // SAFETY: Both are valid during the call.

@@ -107,13 +107,15 @@ pub(crate) trait Operations: Sized + 'static {
     fn setattr(_idmap: &Idmap, _dentry: &DEntry<Self::Fs>, _attr: Attr) -> Result {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
-    /// Reads attributes in `mask` (`STATX_*`), under `AT_*` flags.
+    /// Reads attributes in `mask` (`STATX_*`), under `AT_*` flags, to `stat`, which is as empty as
+    /// the VFS hands it out.
     fn getattr(
         _idmap: &Idmap,
         _dentry: &DEntry<Self::Fs>,
+        _stat: &mut Stat,
         _mask: u32,
         _flags: u32,
-    ) -> Result<Stat> {
+    ) -> Result {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
     /// Lists the names of extended attributes.

@@ -15,6 +15,7 @@ use super::{
     inode_ops::{Operations, Walk},
     mode::Mode,
     rename::Rename,
+    stat::Stat,
     vtable::if_has,
 };
 use crate::{bindings, vfs::errno::EOPNOTSUPP};
@@ -395,7 +396,8 @@ impl<O: Operations, F: file_ops::Operations<Fs = O::Fs>> Table<O, F> {
         // SAFETY: Live objects.
         from_result(|| unsafe {
             let dentry = DEntry::from_raw((*path).dentry);
-            *stat = O::getattr(Idmap::from_raw(idmap), dentry, mask, flags)?.0;
+            let stat = Stat::from_raw(stat);
+            O::getattr(Idmap::from_raw(idmap), dentry, stat, mask, flags)?;
             Ok(0)
         })
     }

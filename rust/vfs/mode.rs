@@ -59,6 +59,11 @@ impl Mode {
         self.0 & S_IFMT == 0o040000
     }
 
+    /// Whether this is a block device.
+    pub(crate) fn is_block_device(self) -> bool {
+        self.file_type() == FileType::BlockDevice
+    }
+
     /// Whether this is a regular file.
     pub(crate) fn is_regular(self) -> bool {
         self.0 & S_IFMT == 0o100000

@@ -18,24 +18,63 @@ use kernel::{error::to_result, prelude::*};
 
 /// The attributes of an inode.
 #[derive(Clone, Copy)]
+#[repr(transparent)]
 pub(crate) struct Stat(pub(super) bindings::kstat);
 
 impl Stat {
     /// All basic attributes of the inode at `path`, with no permission check.
     pub(crate) fn of(path: Path<'_>) -> Result<Self> {
-        Self::query(path, bindings::STATX_BASIC_STATS | bindings::STATX_BTIME, 0)
-    }
-
-    /// The attributes in `mask` (`STATX_*`), under `AT_*` flags.
-    pub(crate) fn query(path: Path<'_>, mask: u32, flags: u32) -> Result<Self> {
         path.dentry.require_inode()?;
         let mut stat = MaybeUninit::<bindings::kstat>::zeroed();
+        let mask = bindings::STATX_BASIC_STATS | bindings::STATX_BTIME;
         // SAFETY: `path` is valid during the call; the call fills `stat` in.
         to_result(unsafe {
-            bindings::vfs_getattr_nosec(&path.to_raw(), stat.as_mut_ptr(), mask, flags)
+            bindings::vfs_getattr_nosec(&path.to_raw(), stat.as_mut_ptr(), mask, 0)
         })?;
         // SAFETY: The call succeeded; all-zero is a valid `kstat` for what it left out.
         Ok(Self(unsafe { stat.assume_init() }))
+    }
+
+    /// # Safety
+    ///
+    /// `stat` is valid, and the caller's alone, during `'a`.
+    pub(super) unsafe fn from_raw<'a>(stat: *mut bindings::kstat) -> &'a mut Self {
+        // SAFETY: By the contract of this function, and as `Stat` is transparent.
+        unsafe { &mut *stat.cast() }
+    }
+
+    /// Asks for the attributes in `mask` (`STATX_*`) of the object at `path`, under the flags that
+    /// `->getattr` got, with no permission check: `->getattr` was called after the one for the
+    /// object that stands for this. `self` is as `->getattr` gets it.
+    pub(crate) fn query(&mut self, path: Path<'_>, mask: u32, flags: u32) -> Result {
+        let inode = path.dentry.require_inode()?.as_ptr();
+        let special = bindings::S_AUTOMOUNT | bindings::S_DAX | bindings::S_VERITY;
+        // SAFETY: The inode, its operations and its super block are alive.
+        let (getattr, plain) = unsafe {
+            let plain = (*inode).i_flags & special == 0
+                && (*(*inode).i_sb).s_flags & bindings::SB_NOATIME as c_ulong == 0
+                && !path.dentry.require_inode()?.mode().is_block_device();
+            ((*(*inode).i_op).getattr, plain)
+        };
+        // `vfs_getattr_nosec` was called for the object above and left what it starts with here.
+        // Below, it would do the same again, unless the inode is special.
+        let ret = match getattr.filter(|_| plain) {
+            // SAFETY: As the VFS calls it: `path` is valid during the call, and so is `self`.
+            Some(getattr) => unsafe {
+                getattr(
+                    path.idmap().as_ptr(),
+                    &path.to_raw(),
+                    &mut self.0,
+                    mask,
+                    flags,
+                )
+            },
+            // SAFETY: `path` is valid during the call; the call fills `self` in.
+            None => unsafe {
+                bindings::vfs_getattr_nosec(&path.to_raw(), &mut self.0, mask, flags)
+            },
+        };
+        to_result(ret)
     }
 
     /// File type and permission bits.
