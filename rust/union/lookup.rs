@@ -6,7 +6,7 @@ use super::{
     dir,
     instance::Union,
     names,
-    node::{new_stack, Layer, Node, Stack},
+    node::{new_stack, Layer, Node, Stack, State},
     refresh, regular, special, whiteout,
 };
 use crate::vfs::{
@@ -104,7 +104,24 @@ pub(crate) fn node(
 }
 
 /// Whether the cached `inode` stands for what `found` does; updates it if so.
-pub(super) fn adopt(inode: &INode<Union>, found: &RcuArc<Stack>) -> Result<bool> {
+fn adopt(inode: &INode<Union>, found: &RcuArc<Stack>) -> Result<bool> {
+    let is_current = |have: RcuArc<Stack>| {
+        have.generation == found.generation
+            && core::ptr::eq::<Dentry>(&*have.top().dentry, &*found.top().dentry)
+            && have.top().dentry.is_current()
+    };
+    if inode.data().stack().is_ok_and(is_current) {
+        return Ok(true);
+    }
+    adopt_locked(inode, &mut inode.data().lock(), found)
+}
+
+/// As [`adopt`], for whoever has the lock of the inode's data.
+pub(super) fn adopt_locked(
+    inode: &INode<Union>,
+    state: &mut State,
+    found: &RcuArc<Stack>,
+) -> Result<bool> {
     if !inode.mode().same_type(found.top().inode()?.mode()) {
         return Ok(false);
     }
@@ -117,7 +134,7 @@ pub(super) fn adopt(inode: &INode<Union>, found: &RcuArc<Stack>) -> Result<bool>
     if same {
         let stale = have.generation != found.generation || !have.top().dentry.is_current();
         if stale {
-            node.publish_newer(inode, &mut node.lock(), found.clone())?;
+            node.publish_newer(inode, state, found.clone())?;
         }
         return Ok(true);
     }

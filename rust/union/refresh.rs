@@ -10,7 +10,7 @@
 use super::{
     instance::{Instance, Union},
     lookup,
-    node::{new_stack, Layer, Stack},
+    node::{new_stack, Layer, Stack, State},
     table::Table,
     whiteout,
 };
@@ -88,22 +88,23 @@ enum Verdict {
 fn bring_up(dentry: &DEntry<Union>, instance: &Instance) -> Result<Verdict> {
     let table = instance.table()?;
     let inode = dentry.positive()?;
-    let layers = if dentry.is_root() {
-        instance.cred.scope(|| root_layers(&table))?
-    } else if dentry.is_unhashed() {
-        // Its name is gone: it is what it was, less what was on branches that are gone.
-        let have = inode.data().stack()?;
-        remaining(&have, |layer| table.has(&layer.branch))?
-    } else {
+    let node = inode.data();
+    if !dentry.is_root() && !dentry.is_unhashed() {
         let parent = dentry.parent_entry();
         let stack = parent.positive()?.data().stack()?;
         return verify(dentry, &parent, &stack);
+    }
+    // A copy-up in between would get lost.
+    let mut state = node.lock();
+    let layers = if dentry.is_root() {
+        instance.cred.scope(|| root_layers(&table))?
+    } else {
+        // Its name is gone: it is what it was, less what was on branches that are gone.
+        remaining(&*node.stack()?, |layer| table.has(&layer.branch))?
     };
     if layers.is_empty() {
         return Ok(Verdict::Gone);
     }
-    let node = inode.data();
-    let mut state = node.lock();
     node.publish_newer(inode, &mut state, new_stack(table.generation, layers)?)?;
     Ok(Verdict::Current)
 }
@@ -148,19 +149,24 @@ pub(super) fn look_again(dentry: &DEntry<Union>) -> Result<bool> {
 
 fn verify(dentry: &DEntry<Union>, parent: &DEntry<Union>, stack: &Stack) -> Result<Verdict> {
     let instance = dentry.sb().data();
-    let name = dentry.name();
-    let layers = instance.cred.scope(|| lookup::find(stack, name.get()?))?;
     let Some(inode) = dentry.node() else {
+        let name = dentry.name();
+        let layers = instance.cred.scope(|| lookup::find(stack, name.get()?))?;
         if layers.is_empty() {
             dentry.set_stamp(stack.generation);
             return Ok(Verdict::Current);
         }
         return Ok(Verdict::Gone);
     };
+    // What is found is published before anybody copies the object up.
+    let mut state = inode.data().lock();
+    let name = dentry.name();
+    let layers = instance.cred.scope(|| lookup::find(stack, name.get()?))?;
     let valid = match layers.is_empty() {
         true => false,
-        false => switch(inode, &new_stack(stack.generation, layers)?)?,
+        false => switch(inode, &mut state, &new_stack(stack.generation, layers)?)?,
     };
+    drop(state);
     if valid {
         dentry.set_stamp(stack.generation);
         return Ok(Verdict::Current);
@@ -178,8 +184,8 @@ fn verify(dentry: &DEntry<Union>, parent: &DEntry<Union>, stack: &Stack) -> Resu
 }
 
 /// Lets `inode`, whose name means `found` now, stand for that. `false` if it must not.
-fn switch(inode: &INode<Union>, found: &RcuArc<Stack>) -> Result<bool> {
-    if lookup::adopt(inode, found)? {
+fn switch(inode: &INode<Union>, state: &mut State, found: &RcuArc<Stack>) -> Result<bool> {
+    if lookup::adopt_locked(inode, state, found)? {
         return Ok(true);
     }
     let node = inode.data();
@@ -191,11 +197,10 @@ fn switch(inode: &INode<Union>, found: &RcuArc<Stack>) -> Result<bool> {
     if have.generation == found.generation || !may_become(inode, &have, found)? {
         return Ok(false);
     }
-    let mut state = node.lock();
     // The number stays, and is that of the new object, whoever looks for it.
     top.branch.numbers.set(top.inode()?, inode.ino())?;
     drop(state.listing.take());
-    node.publish_newer(inode, &mut state, found.clone())?;
+    node.publish_newer(inode, state, found.clone())?;
     inode.copy_attr(top.inode()?, top.path().idmap());
     inode.set_nlink(top.inode()?.nlink());
     Ok(true)
