@@ -160,4 +160,45 @@ TEST_F(u, after_a_lazy_unmount)
 	munmap(q, self->size);
 }
 
+/* Unions of unions, with every pair of engines: what shows is the uppermost. */
+TEST_F(u, stacked)
+{
+	static const char * const engines[] = {
+		"mmap=direct", "mmap=fault", "mmap=direct,mmap_path=union", "mmap=fault,mmap_path=union"
+	};
+	unsigned int i, j;
+
+	ASSERT_EQ(0, E(mkdir("v", 0755)));
+	ASSERT_EQ(0, E(mkdir("x", 0755)));
+	for (i = 0; i < ARRAY_SIZE(engines); i++) {
+		ASSERT_EQ(0, E(mount("none", "v", "aufs2", 0,
+				     path_of("br:%s/x=rw:%s/ro=ro,%s", area, area, engines[i]))));
+		for (j = 0; j < ARRAY_SIZE(engines); j++) {
+			struct stat st;
+			char *p, *line;
+
+			ASSERT_EQ(0, union_mount(engines[j], 0, (const char * const []){ "rw", "v=ro", NULL }));
+			p = map("u/f", O_RDONLY, PROT_READ, MAP_SHARED, self->size);
+			ASSERT_NE(MAP_FAILED, p);
+			EXPECT_EQ('l', p[self->size - 1]);
+			EXPECT_EQ(0, E(madvise(p, self->size, MADV_DONTNEED)));
+			EXPECT_EQ('l', p[self->size - 1]);
+			st = st_of("u/f");
+			line = strstr(read_file("/proc/self/maps"), path_of("%lx-", (long)p));
+			ASSERT_NE(NULL, line);
+			*strchr(line, '\n') = 0;
+			EXPECT_NE(NULL, strstr(line, path_of("%02x:%02x %lu ", major(st.st_dev),
+							     minor(st.st_dev), (long)st.st_ino))) {
+				TH_LOG("%s on %s: %s", engines[j], engines[i], line);
+			}
+			EXPECT_NE(NULL, strstr(line, path_of("%s/u/f", area))) {
+				TH_LOG("%s on %s: %s", engines[j], engines[i], line);
+			}
+			munmap(p, self->size);
+			ASSERT_EQ(0, down());
+		}
+		ASSERT_EQ(0, E(umount("v")));
+	}
+}
+
 TEST_HARNESS_MAIN

@@ -1,0 +1,565 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Where the kernel says which file is mapped, and what it says: on a plain file
+ * system, on overlayfs, and on a union by each engine.
+ *
+ * The table in Documentation/mmap.md is what this prints:
+ *
+ *	scripts/tests mmap_identity | sed -n 's/^ *# |/|/p'
+ */
+#include "aufs2.h"
+#include <elf.h>
+#include <linux/fs.h>
+#include <linux/perf_event.h>
+#include <sys/file.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+enum column { NATIVE, OVERLAY, DIRECT, FAULT, DIRECT_PATH, FAULT_PATH, COLUMNS };
+static const char * const dirs[COLUMNS] = { "nat", "o", "ud", "uf", "up", "ufp" };
+static const char * const heads[COLUMNS] = {
+	"a file without a union", "overlayfs", "`mmap=direct`", "`mmap=fault`",
+	"`direct`, `mmap_path=union`", "`fault`, `mmap_path=union`"
+};
+
+static long page;
+static bool have_overlay;
+
+FIXTURE(u) { int unused; };
+FIXTURE_SETUP(u)
+{
+	static const char * const options[COLUMNS] = {
+		[DIRECT] = "mmap=direct", [FAULT] = "mmap=fault",
+		[DIRECT_PATH] = "mmap=direct,mmap_path=union",
+		[FAULT_PATH] = "mmap=fault,mmap_path=union",
+	};
+	char opts[2048];
+	int i;
+
+	if (reference())
+		SKIP(return, "makes overlayfs by itself");
+	page = sysconf(_SC_PAGESIZE);
+	ASSERT_EQ(0, area_enter());
+	ASSERT_EQ(0, make_branch("nat"));
+	ASSERT_EQ(0, shell("for f in f moved gone copied lock bound code; do "
+			   "head -c %ld /dev/zero > ro/$f; done; cp /bin/sleep ro/prog", 2 * page));
+	/* ret, for what is run and probed */
+	ASSERT_EQ(0, shell("printf '\\303\\303' | dd of=ro/code conv=notrunc bs=1"));
+	ASSERT_EQ(0, shell("cp -a ro/. nat/"));
+	for (i = DIRECT; i < COLUMNS; i++) {
+		ASSERT_EQ(0, E(mkdir(dirs[i], 0755)));
+		ASSERT_EQ(0, E(mkdir(path_of("rw%d", i), 0755)));
+		snprintf(opts, sizeof(opts), "br:%s/rw%d=rw:%s/ro=ro,%s", area, i, area, options[i]);
+		ASSERT_EQ(0, E(mount("none", dirs[i], "aufs2", 0, opts)));
+	}
+	shell("modprobe -q overlay; mkdir o rwo wo");
+	snprintf(opts, sizeof(opts), "lowerdir=%s/ro,upperdir=%s/rwo,workdir=%s/wo", area, area, area);
+	have_overlay = !mount("none", "o", "overlay", 0, opts);
+	area_seal();
+}
+FIXTURE_TEARDOWN(u)
+{
+	const char *wrong;
+	int i;
+
+	for (i = DIRECT; i < COLUMNS; i++)
+		EXPECT_EQ(0, E(umount2(path_of("%s/%s", area, dirs[i]), 0)));
+	if (have_overlay)
+		umount2(path_of("%s/o", area), MNT_DETACH);
+	wrong = area_leave();
+	EXPECT_STREQ("", wrong ?: "");
+}
+
+/* What is said about a file, against what stat(2) says. */
+static const char *
+verdict(const char *shown, dev_t dev, unsigned long ino, bool numbers, const char *path)
+{
+	char *b = buffer(), whole[4096];
+	struct stat st;
+
+	snprintf(whole, sizeof(whole), "%s%s", *path == '/' ? "" : path_of("%s/", area), path);
+	if (shown && strcmp(shown, whole)) {
+		if (strstr(shown, "/ro/") || strstr(shown, "/rw") || !strchr(shown + 1, '/'))
+			strcat(b, "path of the branch");
+		else
+			sprintf(b + strlen(b), "path is %.100s", shown);
+	}
+	if (numbers && (lstat(path, &st) || st.st_dev != dev))
+		strcat(b, *b ? ", another device" : "another device");
+	if (numbers && st.st_ino != ino)
+		strcat(b, *b ? ", another inode" : "another inode");
+	return *b ? b : "as `stat`";
+}
+
+static char *map(const char *path, int prot)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	char *p = mmap(NULL, page, prot, MAP_PRIVATE, fd, 0);
+
+	close(fd);
+	if (p != MAP_FAILED)
+		(void)*(volatile char *)p;
+	return p;
+}
+
+/* The line about the map at p. */
+static const char *line_of(const char *file, void *p)
+{
+	char *b = buffer(), start[32];
+	FILE *f = fopen(file, "re");
+	bool found = false;
+
+	snprintf(start, sizeof(start), "%lx", (unsigned long)p);
+	while (!found && f && fgets(b, 8192, f))
+		found = !strncmp(b, start, strlen(start));
+	if (f)
+		fclose(f);
+	b[strcspn(b, "\n")] = 0;
+	return found ? b : "";
+}
+
+static const char *of_line(const char *line, const char *path)
+{
+	unsigned int maj, min;
+	unsigned long ino;
+	char shown[4096] = "";
+
+	if (sscanf(line, "%*x-%*x %*s %*x %x:%x %lu %4095[^\n]", &maj, &min, &ino, shown) < 3)
+		return "nothing";
+	return verdict(shown, makedev(maj, min), ino, true, path);
+}
+
+/* --- one function for each place ----------------------------------------- */
+
+static const char *in_maps(const char *dir)
+{
+	const char *path = path_of("%s/f", dir);
+
+	return of_line(line_of("/proc/self/maps", map(path, PROT_READ)), path);
+}
+
+static const char *in_smaps(const char *dir)
+{
+	const char *path = path_of("%s/f", dir);
+
+	return of_line(line_of("/proc/self/smaps", map(path, PROT_READ)), path);
+}
+
+static const char *in_numa_maps(const char *dir)
+{
+	const char *path = path_of("%s/f", dir), *line = line_of("/proc/self/numa_maps", map(path, PROT_READ));
+	char *shown = strstr(line, "file=");
+
+	if (!shown)
+		return "nothing";
+	shown += 5;
+	shown[strcspn(shown, " ")] = 0;
+	return verdict(shown, 0, 0, false, path);
+}
+
+static const char *map_file(void *p)
+{
+	return path_of("/proc/self/map_files/%lx-%lx", (unsigned long)p, (unsigned long)p + page);
+}
+
+static const char *in_map_files(const char *dir)
+{
+	const char *path = path_of("%s/f", dir);
+	char to[4096] = "";
+
+	if (readlink(map_file(map(path, PROT_READ)), to, sizeof(to) - 1) < 0)
+		return errno_name(errno);
+	return verdict(to, 0, 0, false, path);
+}
+
+static const char *by_map_files(const char *dir)
+{
+	const char *path = path_of("%s/f", dir);
+	int fd = open(map_file(map(path, PROT_READ)), O_RDONLY | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0)
+		return errno_name(errno);
+	fstat(fd, &st);
+	close(fd);
+	return verdict(NULL, st.st_dev, st.st_ino, true, path);
+}
+
+static const char *by_query(const char *dir)
+{
+	const char *path = path_of("%s/f", dir);
+	int fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC), err;
+	char *name = buffer();
+	struct procmap_query q = {
+		.size = sizeof(q), .query_addr = (unsigned long)map(path, PROT_READ),
+		.vma_name_addr = (unsigned long)name, .vma_name_size = 4096,
+	};
+
+	err = E(ioctl(fd, PROCMAP_QUERY, &q));
+	close(fd);
+	if (err)
+		return errno_name(-err);
+	return verdict(name, makedev(q.dev_major, q.dev_minor), q.inode, true, path);
+}
+
+static const char *in_exe(const char *dir)
+{
+	const char *path = path_of("%s/prog", dir), *answer = "never run";
+	char to[4096] = "";
+	int i, status;
+	pid_t child = fork();
+
+	if (!child) {
+		execl(path, "prog", "100", NULL);
+		_exit(1);
+	}
+	for (i = 0; i < 500; i++, usleep(10000)) {
+		memset(to, 0, sizeof(to));
+		if (readlink(path_of("/proc/%d/exe", child), to, sizeof(to) - 1) > 0 && strstr(to, "prog")) {
+			struct stat st;
+
+			stat(path_of("/proc/%d/exe", child), &st);
+			answer = verdict(to, st.st_dev, st.st_ino, true, path);
+			break;
+		}
+	}
+	kill(child, SIGKILL);
+	waitpid(child, &status, 0);
+	return answer;
+}
+
+/* The file name of the map at `at` in the NT_FILE note of a dump. */
+static const char *in_dump(const char *core, unsigned long at)
+{
+	static char data[1 << 20];
+	int fd = open(core, O_RDONLY | O_CLOEXEC);
+	Elf64_Ehdr *eh = (void *)data;
+	Elf64_Phdr *ph;
+	ssize_t n = pread(fd, data, sizeof(data), 0);
+	unsigned int i;
+
+	close(fd);
+	if (n < (ssize_t)sizeof(*eh))
+		return NULL;
+	ph = (void *)(data + eh->e_phoff);
+	for (i = 0; i < eh->e_phnum; i++, ph++) {
+		char *note = data + ph->p_offset, *end = note + ph->p_filesz;
+
+		if (ph->p_type != PT_NOTE || end > data + n)
+			continue;
+		while (note < end) {
+			Elf64_Nhdr *nh = (void *)note;
+			char *desc = note + sizeof(*nh) + ((nh->n_namesz + 3) & ~3);
+			unsigned long *w = (void *)desc, count, k;
+
+			if (nh->n_type == NT_FILE) {
+				char *name = desc + 16 + w[0] * 24;
+
+				for (count = w[0], k = 0; k < count; k++, name += strlen(name) + 1)
+					if (w[2 + 3 * k] == at)
+						return name;
+			}
+			note = desc + ((nh->n_descsz + 3) & ~3);
+		}
+	}
+	return NULL;
+}
+
+static const char *in_core(const char *dir)
+{
+	const char *path = path_of("%s/f", dir), *shown;
+	char pattern[128], *p = map(path, PROT_READ);
+	pid_t child;
+	int status;
+
+	snprintf(pattern, sizeof(pattern), "%.100s", read_file("/proc/sys/kernel/core_pattern"));
+	put("/proc/sys/kernel/core_pattern", 0, path_of("%s/core", area));
+	child = fork();
+	if (!child) {
+		struct rlimit all = { RLIM_INFINITY, RLIM_INFINITY };
+
+		setrlimit(RLIMIT_CORE, &all);
+		prctl(PR_SET_DUMPABLE, 1);
+		signal(SIGABRT, SIG_DFL);
+		raise(SIGABRT);
+		_exit(1);
+	}
+	waitpid(child, &status, 0);
+	put("/proc/sys/kernel/core_pattern", 0, pattern);
+	shown = in_dump("core", (unsigned long)p);
+	shell("rm -f %s/core*", area);
+	munmap(p, page);
+	return shown ? verdict(shown, 0, 0, false, path) : "nothing";
+}
+
+static const char *in_locks(const char *dir)
+{
+	const char *path = path_of("%s/lock", dir), *answer = "nothing";
+	int fd = open(path, O_RDWR | O_CLOEXEC), pid;
+	unsigned int maj, min;
+	unsigned long ino;
+	char line[256];
+	FILE *f;
+
+	flock(fd, LOCK_EX);
+	f = fopen("/proc/locks", "re");
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "%*s FLOCK %*s %*s %d %x:%x:%lu", &pid, &maj, &min, &ino) == 4 &&
+		    pid == getpid())
+			answer = verdict(NULL, makedev(maj, min), ino, true, path);
+	if (f)
+		fclose(f);
+	close(fd);
+	return answer;
+}
+
+static const char *in_fdinfo(const char *dir)
+{
+	const char *path = path_of("%s/f", dir);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	const char *text = read_file(path_of("/proc/self/fdinfo/%d", fd)), *ino = strstr(text, "ino:");
+	struct stat st;
+
+	fstat(fd, &st);
+	close(fd);
+	return ino ? verdict(NULL, st.st_dev, strtoul(ino + 4, NULL, 10), true, path) : "nothing";
+}
+
+static const char *when_bound(const char *dir)
+{
+	const char *answer;
+	char *p;
+
+	shell("mkdir -p bound");
+	if (mount(dir, "bound", NULL, MS_BIND, NULL))
+		return errno_name(errno);
+	p = map("bound/bound", PROT_READ);
+	answer = of_line(line_of("/proc/self/maps", p), "bound/bound");
+	munmap(p, page);
+	umount("bound");
+	return answer;
+}
+
+static const char *when_moved(const char *dir)
+{
+	const char *from = path_of("%s/moved", dir), *to = path_of("%s/there", dir);
+	char *p = map(from, PROT_READ);
+
+	if (rename(from, to))
+		return errno_name(errno);
+	return of_line(line_of("/proc/self/maps", p), to);
+}
+
+static const char *when_gone(const char *dir)
+{
+	const char *path = path_of("%s/gone", dir), *line;
+	char *p = map(path, PROT_READ), *end;
+	struct stat st = st_of(path);
+	unsigned int maj, min;
+	unsigned long ino;
+	char shown[4096] = "";
+
+	if (unlink(path))
+		return errno_name(errno);
+	line = line_of("/proc/self/maps", p);
+	if (sscanf(line, "%*x-%*x %*s %*x %x:%x %lu %4095[^\n]", &maj, &min, &ino, shown) < 4)
+		return "nothing";
+	end = strstr(shown, " (deleted)");
+	if (!end)
+		return "no \"(deleted)\"";
+	*end = 0;
+	if (strcmp(shown, path_of("%s/%s", area, path)))
+		return "path of the branch";
+	return makedev(maj, min) == st.st_dev && ino == st.st_ino ? "as `stat`" : "another device or inode";
+}
+
+static const char *when_copied_up(const char *dir)
+{
+	const char *path = path_of("%s/copied", dir);
+	char *p = map(path, PROT_READ);
+
+	if (append_file(path, "+"))
+		return "cannot be written";
+	return of_line(line_of("/proc/self/maps", p), path);
+}
+
+static int perf_open(struct perf_event_attr *attr)
+{
+	attr->size = sizeof(*attr);
+	return syscall(SYS_perf_event_open, attr, 0, -1, -1, PERF_FLAG_FD_CLOEXEC);
+}
+
+static const char *in_perf(const char *dir)
+{
+	struct perf_event_attr attr = {
+		.type = PERF_TYPE_SOFTWARE, .config = PERF_COUNT_SW_DUMMY, .mmap = 1, .mmap2 = 1,
+		.watermark = 0, .wakeup_events = 1,
+	};
+	const char *path = path_of("%s/code", dir), *answer = "nothing";
+	struct perf_event_mmap_page *ring;
+	int fd = perf_open(&attr);
+	uint64_t at = 0;
+	char *p;
+
+	if (fd < 0)
+		return errno_name(errno);
+	ring = mmap(NULL, 9 * page, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (ring == MAP_FAILED)
+		return errno_name(errno);
+	p = map(path, PROT_READ | PROT_EXEC);
+	while (at < ring->data_head) {
+		struct perf_event_header *h = (void *)((char *)ring + page + at);
+		struct mmap2 {
+			struct perf_event_header h;
+			uint32_t pid, tid;
+			uint64_t addr, len, pgoff;
+			uint32_t maj, min;
+			uint64_t ino, generation;
+			uint32_t prot, flags;
+			char name[];
+		} *m = (void *)h;
+
+		if (h->type == PERF_RECORD_MMAP2 && m->addr == (unsigned long)p)
+			answer = verdict(m->name, makedev(m->maj, m->min), m->ino, true, path);
+		at += h->size;
+	}
+	munmap(p, page);
+	munmap(ring, 9 * page);
+	close(fd);
+	return answer;
+}
+
+static const char *by_uprobe(const char *dir)
+{
+	const char *path = path_of("%s/%s/code", area, dir);
+	struct perf_event_attr attr = { .disabled = 0 };
+	uint64_t hits = 0;
+	int fd;
+	void (*code)(void);
+
+	attr.type = atoi(read_file("/sys/bus/event_source/devices/uprobe/type"));
+	attr.config1 = (unsigned long)path;
+	if (!attr.type)
+		return "no uprobes";
+	code = (void *)map(path, PROT_READ | PROT_EXEC);
+	code();
+	fd = perf_open(&attr);
+	if (fd < 0)
+		return errno_name(errno);
+	code();
+	code();
+	if (read(fd, &hits, sizeof(hits)) < 0)
+		hits = errno;
+	close(fd);
+	code();
+	munmap(code, page);
+	return hits == 2 ? "hits" : path_of("%lu hits", (unsigned long)hits);
+}
+
+/* Whether a tool finds who maps the file, which is not open. */
+static const char *found_by(const char *dir, const char *command)
+{
+	const char *path = path_of("%s/f", dir);
+	char *p = map(path, PROT_READ);
+	int missing = shell("%s %s | grep -qw %d", command, path, getpid());
+
+	munmap(p, page);
+	return missing ? "not found" : "found";
+}
+
+static const char *by_lsof(const char *dir)
+{
+	return have("lsof") ? found_by(dir, "lsof -w -t") : "no lsof";
+}
+
+static const char *by_fuser(const char *dir)
+{
+	return have("fuser") ? found_by(dir, "fuser") : "no fuser";
+}
+
+static const struct {
+	const char *what;
+	const char *(*ask)(const char *dir);
+	bool by_f_path;		/* what mmap_path= is for */
+} rows[] = {
+	{ "`/proc/PID/maps`", in_maps },
+	{ "`/proc/PID/smaps`", in_smaps },
+	{ "`/proc/PID/numa_maps`", in_numa_maps },
+	{ "`/proc/PID/map_files`, the link", in_map_files },
+	{ "`/proc/PID/map_files`, opened", by_map_files },
+	{ "`PROCMAP_QUERY`", by_query },
+	{ "`/proc/PID/exe`", in_exe },
+	{ "perf's `PERF_RECORD_MMAP2`", in_perf },
+	{ "`NT_FILE` of a core dump", in_core, true },
+	{ "`/proc/locks`", in_locks },
+	{ "`/proc/PID/fdinfo`", in_fdinfo },
+	{ "`lsof FILE`", by_lsof },
+	{ "`fuser FILE`", by_fuser },
+	{ "uprobe by path", by_uprobe },
+	{ "`maps`, opened below a bind mount", when_bound },
+	{ "`maps`, after a rename", when_moved },
+	{ "`maps`, after a removal", when_gone },
+	{ "`maps`, from before a copy-up", when_copied_up },
+};
+
+/* Asks in a child, so that nothing stays mapped. */
+static void ask(char *cell, size_t size, const char *(*of)(const char *), const char *dir)
+{
+	int pipefd[2], status;
+	pid_t child;
+	ssize_t n;
+
+	*cell = 0;
+	if (pipe2(pipefd, O_CLOEXEC))
+		return;
+	child = fork();
+	if (!child) {
+		const char *answer = of(dir);
+
+		_exit(write(pipefd[1], answer, strlen(answer)) < 0);
+	}
+	close(pipefd[1]);
+	n = read(pipefd[0], cell, size - 1);
+	cell[n < 0 ? 0 : n] = 0;
+	close(pipefd[0]);
+	waitpid(child, &status, 0);
+}
+
+TEST_F_TIMEOUT(u, table, 300)
+{
+	unsigned int r;
+	int c;
+
+	printf("# | Place |");
+	for (c = 0; c < COLUMNS; c++)
+		printf(" %s |", heads[c]);
+	printf("\n# | --- | --- | --- | --- | --- | --- | --- |\n");
+	for (r = 0; r < ARRAY_SIZE(rows); r++) {
+		const char *native = NULL;
+		char cells[COLUMNS][512];
+
+		for (c = 0; c < COLUMNS; c++) {
+			if (c == OVERLAY && !have_overlay)
+				strcpy(cells[c], "not tried");
+			else
+				ask(cells[c], sizeof(cells[c]), rows[r].ask, dirs[c]);
+		}
+		printf("# | %s |", rows[r].what);
+		for (c = 0; c < COLUMNS; c++)
+			printf(" %s |", cells[c]);
+		printf("\n");
+		native = cells[NATIVE];
+		EXPECT_TRUE(!strcmp(native, "as `stat`") || !strcmp(native, "hits") ||
+			    !strcmp(native, "found")) {
+			TH_LOG("%s: %s without a union", rows[r].what, native);
+		}
+		for (c = DIRECT; c < COLUMNS; c++) {
+			if (rows[r].by_f_path && c < DIRECT_PATH)
+				continue;
+			EXPECT_STREQ(native, cells[c]) { TH_LOG("%s: %s", rows[r].what, dirs[c]); }
+		}
+	}
+}
+
+TEST_HARNESS_MAIN

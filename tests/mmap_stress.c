@@ -1,0 +1,482 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Threads that fault one map while others do to it, and to its file, all that can
+ * be done. What is read has to be what was written, and /proc has to show the
+ * union's path at every moment.
+ *
+ * Environment:
+ *	AUFS2_TEST_LONG		how many times 6 seconds each engine is tried (default 1)
+ */
+#include "aufs2.h"
+#include <linux/fs.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdatomic.h>
+#include <sys/wait.h>
+
+#define PAGES	64
+#define RW	(PROT_READ | PROT_WRITE)
+#define MAGIC	0x6175667332UL
+#define LOWER	500
+/* Where nothing else is mapped by itself: the kernel fills from the top. */
+#define REGION	((char *)0x2000000000)
+
+FIXTURE(u) { int unused; };
+FIXTURE_VARIANT(u) { const char *options; };
+FIXTURE_VARIANT_ADD(u, direct) { .options = "mmap=direct" };
+FIXTURE_VARIANT_ADD(u, fault) { .options = "mmap=fault" };
+FIXTURE_VARIANT_ADD(u, fault_path) { .options = "mmap=fault,mmap_path=union" };
+FIXTURE_SETUP(u)
+{
+	char text[8193] = "";
+
+	if (reference())
+		SKIP(return, "engines are the union's");
+	ASSERT_EQ(0, area_enter());
+	ASSERT_EQ(0, shell("head -c %ld /dev/zero > ro/f; cp ro/f rw/g",
+			   PAGES * sysconf(_SC_PAGESIZE)));
+	ASSERT_EQ(0, E(mkdir("ro/d", 0755)));
+	memset(text, 'l', sizeof(text) - 1);
+	for (int i = 1; i <= LOWER; i++) {
+		ASSERT_EQ(0, put(path_of("ro/d/%d", i), O_CREAT, text));
+	}
+	ASSERT_EQ(0, union_mount(variant->options, 0, (const char * const []){ "rw", "ro", NULL }));
+}
+FIXTURE_TEARDOWN(u)
+{
+	const char *wrong = area_leave();
+
+	EXPECT_STREQ("", wrong ?: "");
+}
+
+static long page;
+static int file;			/* u/g, for writing */
+static atomic_bool stop;
+static atomic_ulong bad_data, bad_path, bad_other;
+static char first_bad[256];
+static char prefix[300];		/* of the path of all files of the union */
+static unsigned int union_major, union_minor;
+
+enum kind {
+	FAULT, MAP, MREMAP, MPROTECT, TRUNCATE, FORK, COPY_UP, MAPS, QUERY, MADVISE, GUP, MSYNC,
+	RECLAIM, KINDS
+};
+static const char * const names[KINDS] = {
+	"faults", "maps", "mremaps", "mprotects", "truncations", "forks", "copy-ups",
+	"reads of /proc", "queries", "madvises", "reads by others", "msyncs", "reclaims"
+};
+static atomic_ulong done[KINDS];
+
+static __thread sigjmp_buf jump;
+static __thread unsigned int seed;
+
+static unsigned int rnd(unsigned int below)
+{
+	return rand_r(&seed) % below;
+}
+
+static void wrong(atomic_ulong *count, const char *fmt, ...)
+{
+	va_list ap;
+
+	if ((*count)++)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(first_bad, sizeof(first_bad), fmt, ap);
+	va_end(ap);
+}
+
+static void on_fault(int sig, siginfo_t *info, void *context)
+{
+	char *at = info->si_addr;
+
+	if (at < REGION || at >= REGION + PAGES * page) {
+		signal(sig, SIG_DFL);	/* a mistake in this program */
+		return;
+	}
+	siglongjmp(jump, sig);
+}
+
+/* A random part of the region. */
+static char *part(long *len)
+{
+	unsigned int from = rnd(PAGES), pages = 1 + rnd(PAGES - from < 16 ? PAGES - from : 16);
+
+	*len = pages * page;
+	return REGION + from * page;
+}
+
+/* The first word of each page is 0 or says which it is; the second one counts. */
+static void stamp(long from, long to)
+{
+	unsigned long word;
+
+	for (; from < to; from++) {
+		word = MAGIC << 16 | from;
+		if (pwrite(file, &word, sizeof(word), from * page) < 0 && errno != ENOSPC)
+			wrong(&bad_other, "pwrite: %s", errno_name(errno));
+	}
+}
+
+static bool good(unsigned long word)
+{
+	return !word || (word >> 16 == MAGIC && (word & 0xffff) < PAGES);
+}
+
+static void touch(void)
+{
+	volatile unsigned long *p = (void *)(REGION + rnd(PAGES) * page);
+	unsigned long word;
+
+	if (sigsetjmp(jump, 0))
+		return;
+	word = *p;
+	if (!good(word))
+		wrong(&bad_data, "read %lx", word);
+	done[FAULT]++;
+	if (rnd(2))
+		p[1]++;
+}
+
+static void fault(void)
+{
+	touch();
+}
+
+static void do_map(void)
+{
+	long len;
+	char *p = part(&len);
+	int kind = rnd(4) ? MAP_SHARED : MAP_PRIVATE;
+
+	switch (rnd(4)) {
+	case 0:
+		munmap(p, len);
+		break;
+	case 1:
+		p = REGION, len = PAGES * page;
+		/* fall through */
+	default:
+		/* where it was, for the most part, so that it is merged again */
+		if (mmap(p, len, RW, kind | MAP_FIXED | (rnd(3) ? 0 : MAP_POPULATE), file,
+			 p - REGION) == MAP_FAILED && errno != ENOMEM)
+			wrong(&bad_other, "mmap: %s", errno_name(errno));
+	}
+	done[MAP]++;
+}
+
+static void do_mremap(void)
+{
+	long len, other;
+	char *from = part(&len), *to = part(&other);
+
+	if (len > other)
+		len = other;
+	if (rnd(2))
+		mremap(from, len, len, MREMAP_MAYMOVE | MREMAP_FIXED, to);
+	else if (rnd(2))
+		mremap(from, 0, len, MREMAP_MAYMOVE | MREMAP_FIXED, to);
+	else
+		mremap(from, len, 1 + rnd(len), 0);
+	if (!rnd(8))
+		syscall(SYS_remap_file_pages, from, page, 0, rnd(PAGES), 0);
+	done[MREMAP]++;
+}
+
+static void do_mprotect(void)
+{
+	static const int prots[] = { PROT_READ, RW, RW, RW, PROT_NONE, PROT_READ | PROT_EXEC };
+	long len;
+	char *p = part(&len);
+
+	mprotect(p, len, prots[rnd(ARRAY_SIZE(prots))]);
+	done[MPROTECT]++;
+}
+
+static void do_truncate(void)
+{
+	long to = rnd(PAGES);
+
+	if (rnd(2)) {
+		if (ftruncate(file, to * page + rnd(page)) || ftruncate(file, PAGES * page))
+			wrong(&bad_other, "ftruncate: %s", errno_name(errno));
+		stamp(to, PAGES);
+	} else {
+		fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, to * page, 4 * page);
+		stamp(to, to + 4 < PAGES ? to + 4 : PAGES);
+	}
+	done[TRUNCATE]++;
+	usleep(2000);
+}
+
+static void do_fork(void)
+{
+	int i, status = 0;
+	pid_t child = fork();
+
+	if (!child) {
+		unsigned long before = bad_data;
+
+		for (i = 0; i < 20; i++)
+			touch();
+		munmap(REGION + 8 * page, 8 * page);
+		for (i = 0; i < 20; i++)
+			touch();
+		_exit(bad_data != before);
+	}
+	if (child < 0)
+		return;
+	waitpid(child, &status, 0);
+	if (status)
+		wrong(&bad_data, "in a child: status %#x", status);
+	done[FORK]++;
+}
+
+static void do_copy_up(void)
+{
+	static atomic_int next;
+	unsigned int number = ++next;
+	char path[64], *p, *q;
+	int fd, wr;
+
+	snprintf(path, sizeof(path), "u/d/%u", number % LOWER + 1);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	p = mmap(NULL, page, PROT_READ, MAP_SHARED, fd, 0);
+	if (p == MAP_FAILED) {
+		wrong(&bad_other, "mmap of %s: %s", path, errno_name(errno));
+		return;
+	}
+	if (number < LOWER && *p != 'l')
+		wrong(&bad_data, "%s starts with %d", path, *p);
+	wr = open(path, O_RDWR | O_CLOEXEC);
+	q = mmap(NULL, page, RW, MAP_SHARED, wr, 0);
+	if (q == MAP_FAILED) {
+		wrong(&bad_other, "mmap of %s: %s", path, errno_name(errno));
+	} else {
+		*q = 'n';
+		if (*p != 'l' && number < LOWER)
+			wrong(&bad_data, "a map changed at the copy-up of %s", path);
+		munmap(q, page);
+	}
+	close(wr);
+	q = mmap(NULL, page, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (q == MAP_FAILED || *q != 'n')
+		wrong(&bad_data, "a new map of %s is old", path);
+	munmap(q, page);
+	munmap(p, page);
+	close(fd);
+	done[COPY_UP]++;
+}
+
+/* Every map of a file in the region is of the union, by path and device. */
+static void do_maps(void)
+{
+	static const char * const files[] = {
+		"/proc/self/maps", "/proc/self/smaps", "/proc/self/numa_maps", "/proc/self/smaps_rollup"
+	};
+	const char *name = files[rnd(ARRAY_SIZE(files))];
+	char line[1024], *path;
+	unsigned int maj, min;
+	unsigned long from;
+	FILE *f = fopen(name, "re");
+
+	if (!f)
+		return;
+	while (fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "%lx", &from) != 1 || (char *)from < REGION ||
+		    (char *)from >= REGION + PAGES * page)
+			continue;
+		if (strstr(name, "numa_maps")) {
+			path = strstr(line, "file=");
+			if (path && strncmp(path + 5, prefix, strlen(prefix)))
+				wrong(&bad_path, "numa_maps: %s", line);
+			continue;
+		}
+		if (sscanf(line, "%*x-%*x %*s %*x %x:%x", &maj, &min) != 2)
+			continue;
+		path = strchr(line, '/');
+		if (!path)
+			continue;
+		if (strncmp(path, prefix, strlen(prefix)) || maj != union_major || min != union_minor)
+			wrong(&bad_path, "%s: %s", name, line);
+	}
+	fclose(f);
+	done[MAPS]++;
+}
+
+static void do_query(void)
+{
+	static int maps = -1;
+	char name[512], id[64];
+	struct procmap_query q = {
+		.size = sizeof(q),
+		.query_flags = PROCMAP_QUERY_COVERING_OR_NEXT_VMA | PROCMAP_QUERY_FILE_BACKED_VMA,
+		.query_addr = (unsigned long)REGION + rnd(PAGES) * page,
+		.vma_name_addr = (unsigned long)name, .vma_name_size = sizeof(name),
+		.build_id_addr = (unsigned long)id, .build_id_size = sizeof(id),
+	};
+
+	if (maps < 0)
+		maps = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
+	if (!ioctl(maps, PROCMAP_QUERY, &q) && q.vma_start < (unsigned long)REGION + PAGES * page &&
+	    (strncmp(name, prefix, strlen(prefix)) ||
+	     q.dev_major != union_major || q.dev_minor != union_minor))
+		wrong(&bad_path, "query: %s %x:%x", name, q.dev_major, q.dev_minor);
+	done[QUERY]++;
+}
+
+static void do_madvise(void)
+{
+	static const int advice[] = {
+		MADV_DONTNEED, MADV_DONTNEED, MADV_COLD, MADV_PAGEOUT, MADV_WILLNEED, MADV_REMOVE,
+		MADV_COLLAPSE, MADV_POPULATE_READ, MADV_POPULATE_WRITE, MADV_HUGEPAGE, MADV_RANDOM,
+	};
+	long len;
+	char *p = part(&len);
+	unsigned int i = rnd(ARRAY_SIZE(advice));
+
+	madvise(p, len, advice[i]);
+	done[MADVISE]++;
+}
+
+static void do_gup(void)
+{
+	unsigned long words[8];
+	struct iovec local = { words, sizeof(words) };
+	struct iovec remote = { REGION + rnd(PAGES) * page, sizeof(words) };
+	int mem = -1;
+
+	switch (rnd(3)) {
+	case 0:
+		if (process_vm_readv(getpid(), &local, 1, &remote, 1, 0) == sizeof(words) &&
+		    !good(words[0]))
+			wrong(&bad_data, "process_vm_readv: %lx", words[0]);
+		break;
+	case 1:
+		mem = open("/proc/self/mem", O_RDWR | O_CLOEXEC);
+		if (pread(mem, words, sizeof(words), (long)remote.iov_base) == sizeof(words) &&
+		    !good(words[0]))
+			wrong(&bad_data, "/proc/self/mem: %lx", words[0]);
+		/* breaks the copy-on-write of what is private */
+		words[0] = 1;
+		if (pwrite(mem, words, 8, (long)remote.iov_base + 16) < 0 && errno != EIO &&
+		    errno != EFAULT && errno != ENOMEM)
+			wrong(&bad_other, "/proc/self/mem: %s", errno_name(errno));
+		break;
+	default:
+		/* a system call that faults in the kernel */
+		if (pread(file, remote.iov_base + 24, 8, 24) < 0 && errno != EFAULT)
+			wrong(&bad_other, "pread: %s", errno_name(errno));
+	}
+	if (mem >= 0)
+		close(mem);
+	done[GUP]++;
+}
+
+static void do_msync(void)
+{
+	long len;
+	char *p = part(&len);
+	unsigned char vec[PAGES];
+
+	msync(p, len, rnd(2) ? MS_SYNC : MS_ASYNC);
+	mincore(p, len, vec);
+	if (rnd(2))
+		mlock2(p, len, MLOCK_ONFAULT);
+	munlock(REGION, PAGES * page);
+	done[MSYNC]++;
+}
+
+static bool have_cgroup;
+
+static void do_reclaim(void)
+{
+	if (!have_cgroup || put("/mnt/cgroup/stress/memory.reclaim", 0, "1M") < 0)
+		put("/proc/sys/vm/drop_caches", 0, "1");
+	done[RECLAIM]++;
+	usleep(20000);
+}
+
+static const struct { enum kind kind; void (*work)(void); int threads; } jobs[] = {
+	{ FAULT, fault, 4 }, { MAP, do_map, 1 }, { MREMAP, do_mremap, 1 }, { MPROTECT, do_mprotect, 1 },
+	{ TRUNCATE, do_truncate, 1 }, { FORK, do_fork, 1 }, { COPY_UP, do_copy_up, 1 },
+	{ MAPS, do_maps, 1 }, { QUERY, do_query, 1 }, { MADVISE, do_madvise, 1 }, { GUP, do_gup, 1 },
+	{ MSYNC, do_msync, 1 }, { RECLAIM, do_reclaim, 1 },
+};
+
+static void *run(void *job)
+{
+	unsigned long which = (unsigned long)job;
+
+	seed = which * 7919 + gettid();
+	while (!stop)
+		jobs[which].work();
+	return NULL;
+}
+
+/* Swap and a memory control group, so that pages of tmpfs can be reclaimed. */
+static void set_up_pressure(void)
+{
+	shell("modprobe -q zram; echo 64M > /sys/block/zram0/disksize && mkswap /dev/zram0 && swapon /dev/zram0");
+	mkdir("/mnt/cgroup", 0755);
+	if (mount("none", "/mnt/cgroup", "cgroup2", 0, NULL))
+		return;
+	put("/mnt/cgroup/cgroup.subtree_control", 0, "+memory");
+	mkdir("/mnt/cgroup/stress", 0755);
+	have_cgroup = put("/mnt/cgroup/stress/cgroup.procs", 0, path_of("%d", getpid())) == 0 &&
+		      access("/mnt/cgroup/stress/memory.reclaim", W_OK) == 0;
+}
+
+static void tear_down_pressure(void)
+{
+	put("/mnt/cgroup/cgroup.procs", 0, path_of("%d", getpid()));
+	rmdir("/mnt/cgroup/stress");
+	umount2("/mnt/cgroup", MNT_DETACH);
+	shell("swapoff /dev/zram0; echo 1 > /sys/block/zram0/reset");
+}
+
+TEST_F_TIMEOUT(u, all_at_once, 3600)
+{
+	struct sigaction sa = { .sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_NODEFER };
+	int seconds = long_ms(6000) / 1000, count = 0, i, t;
+	pthread_t threads[32];
+	struct stat st;
+
+	page = sysconf(_SC_PAGESIZE);
+	set_up_pressure();
+	snprintf(prefix, sizeof(prefix), "%s/u/", area);
+	file = open("u/g", O_RDWR | O_CLOEXEC);
+	ASSERT_LE(0, file);
+	ASSERT_EQ(0, fstat(file, &st));
+	union_major = major(st.st_dev);
+	union_minor = minor(st.st_dev);
+	stamp(0, PAGES);
+	ASSERT_EQ(REGION, mmap(REGION, PAGES * page, RW, MAP_SHARED | MAP_FIXED_NOREPLACE, file, 0));
+	sigaction(SIGBUS, &sa, NULL);
+	sigaction(SIGSEGV, &sa, NULL);
+	for (i = 0; i < (int)ARRAY_SIZE(jobs); i++)
+		for (t = 0; t < jobs[i].threads; t++)
+			ASSERT_EQ(0, pthread_create(&threads[count++], NULL, run, (void *)(long)i));
+	sleep(seconds);
+	stop = true;
+	for (t = 0; t < count; t++)
+		pthread_join(threads[t], NULL);
+	signal(SIGBUS, SIG_DFL);
+	signal(SIGSEGV, SIG_DFL);
+	munmap(REGION, PAGES * page);
+	close(file);
+	tear_down_pressure();
+
+	for (i = 0; i < KINDS; i++) {
+		ksft_print_msg("%lu %s\n", (unsigned long)done[i], names[i]);
+		/* Less means that something hangs; a slow machine does far more. */
+		EXPECT_LT(seconds / 3, done[i]) { TH_LOG("too few %s", names[i]); }
+	}
+	EXPECT_LT(50 * seconds, done[FAULT]);
+	ksft_print_msg("swap and memory.reclaim: %s\n", have_cgroup ? "yes" : "no");
+	EXPECT_EQ(0, bad_data) { TH_LOG("%s", first_bad); }
+	EXPECT_EQ(0, bad_path) { TH_LOG("%s", first_bad); }
+	EXPECT_EQ(0, bad_other) { TH_LOG("%s", first_bad); }
+}
+
+TEST_HARNESS_MAIN
