@@ -12,6 +12,8 @@ FIXTURE_SETUP(u)
 	self->size = PAGES * self->page;
 	if (reference())
 		SKIP(return, "engines are the union's");
+	if (strstr(test_options(), "mmap"))
+		SKIP(return, "chooses the engines itself");
 	ASSERT_EQ(0, area_enter());
 	/* page by page: what is in one folio is mapped by one fault */
 	ASSERT_EQ(0, shell("head -c %ld /dev/zero | tr '\\0' l > .l", self->size));
