@@ -3,7 +3,7 @@
  * Counts instructions of operations natively, through overlayfs and through
  * the union, on the same inodes, in a machine that counts instructions:
  *
- *	bench [--fs FS]... [--check] [--views LIST] [--profile] [ROW...]
+ *	bench [--fs FS]... [--check] [--views LIST] [--union KEY=VALUE] [--profile] [ROW...]
  *
  * prints a line "ROW FS VIEW INSTRUCTIONS" for each.  A row that a view cannot
  * do has no line.  --profile stops for a debugger at the start of each round.
@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+const char *union_key, *union_value;
 double loop_cost;
 bool profiled;
 
@@ -166,6 +167,8 @@ int main(int argc, char **argv)
 			filesystems[count_fs++] = argv[++i];
 		else if (!strcmp(argv[i], "--views") && i + 1 < argc)
 			views = parse_views(argv[++i]);
+		else if (!strcmp(argv[i], "--union") && i + 1 < argc && strchr(argv[i + 1], '='))
+			union_key = strsep(&argv[++i], "="), union_value = argv[i];
 		else if (!strcmp(argv[i], "--check"))
 			check_only = true;
 		else if (!strcmp(argv[i], "--profile"))

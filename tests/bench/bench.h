@@ -43,6 +43,7 @@ extern const struct row rows[];
 extern const struct row depth_rows[];
 extern const struct row branch_rows[];
 
+extern const char *union_key, *union_value;	/* one more option of unions, or NULL */
 extern double loop_cost;	/* instructions of the empty loop, per turn */
 
 /*

@@ -235,6 +235,8 @@ static int mount_union(enum kind kind, const char *upper, const char *work,
 		}
 		if (!err && kind == AUFS2_NONE)
 			err = set(context, "udba", "none");
+		if (!err && union_key)
+			err = set(context, union_key, union_value);
 	}
 	if (err || fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0))
 		goto fail;
