@@ -26,6 +26,20 @@ debug_fragments() {
 	[[ -z $DEBUG_FLAVOUR ]] || echo "$TOP/qemu/debug-$DEBUG_FLAVOUR.config"
 }
 
+# debug_config: their settings, of which the last one of a symbol counts.
+debug_config() {
+	local -a fragments
+	mapfile -t fragments < <(debug_fragments)
+	awk '/^(# )?CONFIG_/ {
+			name = $0
+			sub(/^# /, "", name)
+			sub(/[= ].*/, "", name)
+			if (!(name in line)) order[++count] = name
+			line[name] = $0
+		}
+		END { for (i = 1; i <= count; i++) print line[order[i]] }' "${fragments[@]}"
+}
+
 # debug_dir: where the debug kernel of this SUITE and KERNEL is, made or not:
 #
 #	tree/		what KDIR takes, with LLVM=1
