@@ -2,8 +2,8 @@
 /*
  * Every allocation fails once: an operation is done with its first allocation
  * failing, then with its second, and so on until it needs no more. Each time it
- * succeeds, or fails with ENOMEM without having done anything, so that doing it
- * again succeeds.
+ * succeeds, or fails for want of memory without having done anything, so that
+ * doing it again succeeds.
  *
  * Wants a kernel with fault injection, such as the debug kernel.
  */
@@ -293,6 +293,15 @@ static void make_lower(const char *what, int n)
 		write_file(p("ro/x%d.old", n), "old");
 }
 
+static bool is_want_of_memory(const struct op *op, long err)
+{
+	/*
+	 * tmpfs says ENOSPC when it gets no memory for an inode, and
+	 * clone_private_mount() EINVAL when it gets none for a mount.
+	 */
+	return err == -ENOMEM || err == -ENOSPC || (err == -EINVAL && op->go == go_mount);
+}
+
 /* One turn; says whether there was an allocation to fail, or what is wrong. */
 static const char *turn(const struct op *op, int n, bool *more)
 {
@@ -307,7 +316,7 @@ static const char *turn(const struct op *op, int n, bool *more)
 	inject(n);
 	err = op->go(n);
 	*more = injected();
-	if (err && (err != -ENOMEM || !*more))
+	if (err && !(*more && is_want_of_memory(op, err)))
 		return path_of("%s: turn %d fails with %s", op->name, n, errno_name(-err));
 	if (err) {
 		err = op->go(n);
