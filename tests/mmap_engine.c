@@ -2,6 +2,7 @@
 /* Which engine serves a map, who says so, and what it keeps busy. */
 #include "aufs2.h"
 #include <sys/resource.h>
+#include <sys/wait.h>
 
 #define PAGES 16
 
@@ -160,6 +161,52 @@ TEST_F(u, after_a_lazy_unmount)
 	EXPECT_EQ('x', *read_file("rw/g"));
 	munmap(p, self->size);
 	munmap(q, self->size);
+}
+
+static int change(const char *how, const char *name, const char *perm)
+{
+	return E(mount("none", "u", fs_name(), MS_REMOUNT, path_of("%s:%s/%s%s", how, area, name, perm)));
+}
+
+/* What is mapped is not changed by what comes above it, and does not go away. */
+TEST_F(u, a_map_keeps_the_branch_busy)
+{
+	static const char * const engines[] = {
+		"mmap=direct", "mmap=fault", "mmap=direct,mmap_path=union", "mmap=fault,mmap_path=union"
+	};
+	unsigned int i;
+
+	ASSERT_EQ(0, shell("tr l 2 < ro/f > ro2/f"));
+	for (i = 0; i < ARRAY_SIZE(engines); i++) {
+		char *old, *new, *again;
+		int status;
+
+		ASSERT_EQ(0, mount_with(engines[i]));
+		old = map("u/f", O_RDONLY, PROT_READ, MAP_SHARED, self->size);
+		ASSERT_NE(MAP_FAILED, old);
+		ASSERT_EQ(0, change("add:1", "ro2", "=ro"));
+		new = map("u/f", O_RDONLY, PROT_READ, MAP_PRIVATE, self->size);
+		ASSERT_NE(MAP_FAILED, new);
+		EXPECT_EQ('l', old[self->size - 1]);
+		EXPECT_EQ('2', new[self->size - 1]);
+		EXPECT_EQ(-EBUSY, change("del", "ro2", "")) { TH_LOG("%s", engines[i]); }
+		EXPECT_EQ(-EBUSY, change("del", "ro", "")) { TH_LOG("%s", engines[i]); }
+		/* a part of it, moved, in another task */
+		again = mremap(new, 2 * self->page, 4 * self->page, MREMAP_MAYMOVE);
+		ASSERT_NE(MAP_FAILED, again);
+		if (!fork()) {
+			munmap(new + 2 * self->page, self->size - 2 * self->page);
+			_exit(change("del", "ro2", "") != -EBUSY || again[self->page] != '2');
+		}
+		munmap(new + 2 * self->page, self->size - 2 * self->page);
+		munmap(again, 4 * self->page);
+		wait(&status);
+		EXPECT_EQ(0, status);
+		EXPECT_EQ(0, change("del", "ro2", "")) { TH_LOG("%s", engines[i]); }
+		EXPECT_EQ('l', old[0]);
+		munmap(old, self->size);
+		ASSERT_EQ(0, down());
+	}
 }
 
 /* Unions of unions, with every pair of engines: what shows is the uppermost. */

@@ -257,11 +257,6 @@ errseq_t aufs2_helper_filemap_sample_wb_err(struct address_space *mapping)
 	return filemap_sample_wb_err(mapping);
 }
 
-errseq_t aufs2_helper_file_sample_sb_err(struct file *file)
-{
-	return file_sample_sb_err(file);
-}
-
 void aufs2_helper_i_readcount_inc(struct inode *inode)
 {
 	i_readcount_inc(inode);

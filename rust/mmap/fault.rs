@@ -63,7 +63,7 @@ pub(super) fn suits(handed: &Handed<'_>) -> bool {
     if !suits && !handed.has_front() {
         kernel::do_once_lite! {
             pr_info!(
-                "files on {} are mapped by the direct engine, as some others are\n",
+                "files on {} are mapped directly, without a file in front; said once\n",
                 BStr::from_bytes(fs)
             );
         }
