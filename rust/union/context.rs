@@ -18,6 +18,7 @@ use crate::vfs::{
     inode::INode,
     mount::PrivateMount,
     path::PathBuf,
+    stat::Stat,
     super_block::{FileSystem, Params, SuperBlock},
 };
 use kernel::{
@@ -155,6 +156,11 @@ impl Request {
             Opt::Refrof(refrof) => self.settings.refrof = refrof,
             Opt::Udba(udba) => self.settings.udba = udba,
             Opt::Fsync(fsync) => self.settings.fsync = fsync,
+            Opt::Create(create) => self.settings.create = create,
+            Opt::CopyUp(copy_up) => self.settings.copy_up = copy_up,
+            Opt::Retry(retry) => self.settings.retry = retry,
+            Opt::ShowWhiteouts(show) => self.settings.show_whiteouts = show,
+            Opt::WarnPermission(warn) => self.settings.warn_permission = warn,
             Opt::Sum(sum) => self.settings.sum = sum,
             Opt::Acl(acl) => self.settings.acl = acl,
             Opt::Mmap(mmap) => self.settings.mmap = mmap,
@@ -176,7 +182,32 @@ impl Request {
         for change in &self.changes {
             plan.apply(log, &mut maker, change)?;
         }
+        if self.settings.warn_permission {
+            warn_of_permissions(log, &plan.branches, before);
+        }
         Ok(plan)
+    }
+}
+
+/// Tells of branches that were not there before, and whose owner or mode is not that of the first
+/// one: the root of the union will change them when the first one goes.
+fn warn_of_permissions(log: &Log, branches: &[Arc<Branch>], before: Option<&Table>) {
+    let root = |branch: &Branch| Stat::of(branch.at(branch.root())).ok();
+    let Some((first, rest)) = branches.split_first() else {
+        return;
+    };
+    let Some(shown) = root(first) else {
+        return;
+    };
+    let is_new = |branch: &&Arc<Branch>| before.is_none_or(|table| !table.has(branch));
+    for branch in rest.iter().filter(is_new) {
+        if root(branch).is_some_and(|stat| !stat.same_permissions(&shown)) {
+            log.warn(fmt!(
+                "branch '{}': the owner or the mode of its root is not that of '{}'",
+                branch.name(),
+                first.name()
+            ));
+        }
     }
 }
 

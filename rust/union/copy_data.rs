@@ -2,6 +2,7 @@
 
 //! What a copy-up copies: data with its holes, extended attributes, ACLs, flags.
 
+use super::options::Attributes;
 use crate::vfs::{
     acl, attr,
     copy::{fatal_signal_pending, Range, RangeOp},
@@ -76,7 +77,14 @@ pub(crate) fn copy(source: Path<'_>, target: &KernelFile, len: i64) -> Result {
 
 /// Copies the extended attributes, ACLs included, of the object at `source` to `target`. Attributes
 /// that `target`'s filesystem does not know are left out, but not those that decide who may do what.
-pub(crate) fn copy_xattrs(source: Path<'_>, access: &WriteAccess<'_>, target: &Dentry) -> Result {
+///
+/// `lose` says which may be lost if they cannot be copied.
+pub(crate) fn copy_xattrs(
+    source: Path<'_>,
+    access: &WriteAccess<'_>,
+    target: &Dentry,
+    lose: Attributes,
+) -> Result {
     // What the directory's default ACL gave the copy is not the source's.
     acl::clear(access, target)?;
     let names = match NameList::of(source) {
@@ -84,28 +92,50 @@ pub(crate) fn copy_xattrs(source: Path<'_>, access: &WriteAccess<'_>, target: &D
         other => other?,
     };
     for name in names.iter() {
-        if !xattr::may_copy(source, name)? {
-            continue;
-        }
-        if acl::is_acl(name) {
-            acl::copy(source, access, target, name)?;
-            continue;
-        }
-        let value = match xattr::get_all(source, name) {
-            // It went in between, or is listed without being there.
-            Err(e) if e == ENODATA || e == EOPNOTSUPP => continue,
-            other => other?,
-        };
-        if value.is_empty() && decides_access(name) {
-            // No filesystem means anything by it, and some refuse to set it.
-            continue;
-        }
-        match xattr::set(access, target, name, &value, 0) {
-            Err(e) if e == EOPNOTSUPP && !decides_access(name) => {}
+        match copy_xattr(source, access, target, name) {
+            Err(e) if e != ENOMEM && lose.has(class(name)) => {}
             other => other?,
         }
     }
     Ok(())
+}
+
+fn copy_xattr(source: Path<'_>, access: &WriteAccess<'_>, target: &Dentry, name: &CStr) -> Result {
+    if !xattr::may_copy(source, name)? {
+        return Ok(());
+    }
+    if acl::is_acl(name) {
+        return acl::copy(source, access, target, name);
+    }
+    let value = match xattr::get_all(source, name) {
+        // It went in between, or is listed without being there.
+        Err(e) if e == ENODATA || e == EOPNOTSUPP => return Ok(()),
+        other => other?,
+    };
+    if value.is_empty() && decides_access(name) {
+        // No filesystem means anything by it, and some refuse to set it.
+        return Ok(());
+    }
+    match xattr::set(access, target, name, &value, 0) {
+        Err(e) if e == EOPNOTSUPP && !decides_access(name) => Ok(()),
+        other => other,
+    }
+}
+
+/// The attribute of a branch that allows to lose the extended attribute `name`.
+fn class(name: &CStr) -> Attributes {
+    let name = name.to_bytes();
+    if name.starts_with(b"security.") {
+        Attributes::LOSE_SECURITY
+    } else if name.starts_with(b"system.") {
+        Attributes::LOSE_SYSTEM
+    } else if name.starts_with(b"trusted.") {
+        Attributes::LOSE_TRUSTED
+    } else if name.starts_with(b"user.") {
+        Attributes::LOSE_USER
+    } else {
+        Attributes::LOSE_OTHER
+    }
 }
 
 fn decides_access(name: &CStr) -> bool {

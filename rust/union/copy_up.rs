@@ -12,7 +12,7 @@ use super::{
     lookup,
     node::{new_stack, Layer, Stack, State},
     options::Fsync,
-    refresh,
+    policy, refresh, whiteout,
     work::Temporary,
 };
 use crate::vfs::{
@@ -50,13 +50,23 @@ pub(crate) enum Data {
 pub(crate) fn ensure(dentry: &DEntry<Union>, data: Data) -> Result<Layer> {
     let inode = dentry.positive()?;
     let stack = refresh::stack_or_old(dentry)?;
-    if stack.top().branch.is_writable() {
-        return Ok(stack.top().clone());
+    let source = stack.top();
+    if source.branch.is_writable() {
+        return Ok(source.clone());
     }
+    let retries = dentry.sb().data().settings().retry && !inode.is_dir();
+    policy::with_retry(
+        retries,
+        |tried| policy::copy_up(dentry, source.branch.id(), tried),
+        |target| copy_to(dentry, target, data),
+    )
+}
+
+/// Makes sure that the object is on the writable branch `target`, or on another if it is no directory
+/// and on that already.
+fn copy_to(dentry: &DEntry<Union>, target: &Arc<Branch>, data: Data) -> Result<Layer> {
     let instance = dentry.sb().data();
-    let table = instance.table()?;
-    let target = table.copy_up_target(stack.top().branch.id())?;
-    if inode.is_dir() {
+    if dentry.positive()?.is_dir() {
         return ensure_dir(dentry, target);
     }
     if dentry.is_unhashed() {
@@ -65,6 +75,19 @@ pub(crate) fn ensure(dentry: &DEntry<Union>, data: Data) -> Result<Layer> {
     }
     let parent = ensure_dir(&dentry.parent_entry(), target)?;
     copy_one(dentry, instance, &parent, data)
+}
+
+/// Makes sure that the object `dentry` names, which is no directory, is on the writable branch
+/// `target`, under that name. `EXDEV` if it is on another one: somebody may be writing to it there.
+pub(crate) fn ensure_name_on(dentry: &DEntry<Union>, target: &Arc<Branch>) -> Result {
+    let stack = refresh::stack_or_old(dentry)?;
+    if !stack.top().branch.is_writable() {
+        copy_to(dentry, target, Data::All)?;
+    }
+    if ensure_name(dentry)?.branch.id() != target.id() {
+        return Err(EXDEV);
+    }
+    Ok(())
 }
 
 /// Makes sure that the directory `dentry` is on the writable branch `target`; returns where. Parents
@@ -108,8 +131,12 @@ fn copy_one(
     let node = inode.data();
     let mut state = node.lock();
     let stack = node.stack()?;
-    if let Some(layer) = stack.on(&parent.branch) {
-        // Somebody else was faster.
+    // Somebody else may have been faster; with another branch, even.
+    let there = match inode.is_dir() {
+        true => stack.on(&parent.branch),
+        false => Some(stack.top()).filter(|top| top.branch.is_writable()),
+    };
+    if let Some(layer) = there {
         return Ok(layer.clone());
     }
     if dentry.is_unhashed() {
@@ -132,6 +159,15 @@ fn copy_one(
         };
         let before = Stat::of(parent.path())?;
         let made = copy.make(parent, name)?;
+        if inode.is_dir() {
+            unhide(instance, &stack, parent, name, &made).inspect_err(|_| {
+                let made = Layer {
+                    branch: parent.branch.clone(),
+                    dentry: made.clone(),
+                };
+                undo(parent, name, &made);
+            })?;
+        }
         // Making an entry changed the times of the directory, which the union's user did not.
         let keep_times = |access| Attr::times(&before).apply(&access, &parent.dentry);
         let kept = parent.branch.mnt().want_write().and_then(keep_times);
@@ -147,6 +183,29 @@ fn copy_one(
     publish(inode, instance, &mut state, &stack, layer.clone()).inspect_err(|_| {
         instance.cred.scope(|| undo(parent, name, &layer));
     })
+}
+
+/// A copy of a directory below the others, of `stack`, may be where the name is whited out: the copy
+/// is made opaque instead.
+fn unhide(
+    instance: &Instance,
+    stack: &Stack,
+    parent: &Layer,
+    name: &Name,
+    made: &Dentry,
+) -> Result {
+    let branch = &parent.branch;
+    let table = instance.table()?;
+    if table.index_of(branch.id()) < table.index_of(stack.top().branch.id()) {
+        // What is below shows, so there is none.
+        return Ok(());
+    }
+    if whiteout::exists(parent, name)? {
+        let access = branch.mnt().want_write()?;
+        whiteout::make_opaque(&access, branch, made)?;
+        whiteout::remove(&access, parent, name)?;
+    }
+    Ok(())
 }
 
 /// Takes back the copy `made` at `name` in `parent`, which the union does not show yet.
@@ -221,8 +280,9 @@ fn publish(
         // Other names of the object are still below, and mean this inode.
         keep_links(inode, instance)?;
     }
-    node.publish(inode, state, new_stack(old.generation, layers)?)?;
-    inode.copy_attr(layer.inode()?, layer.path().idmap());
+    let stack = new_stack(old.generation, layers)?;
+    node.publish(inode, state, stack.clone())?;
+    inode.copy_attr(stack.top().inode()?, stack.top().path().idmap());
     Ok(layer)
 }
 
@@ -404,7 +464,9 @@ impl Copy<'_> {
 
     fn set_attributes(&self, access: &WriteAccess<'_>, dentry: &Dentry) -> Result {
         let source = self.source.path();
-        copy_data::copy_xattrs(source, access, dentry)?;
+        let attributes = |branch: &Branch| branch.permission().attributes;
+        let lose = attributes(self.target).with(attributes(&self.source.branch));
+        copy_data::copy_xattrs(source, access, dentry, lose)?;
         Attr::owner(self.stat).apply(access, dentry)?;
         if self.stat.mode().file_type() != FileType::Symlink {
             // After the owner, whose change may take set-id bits away.
@@ -443,27 +505,6 @@ impl Copy<'_> {
             .inspect_err(|_| self.forget(&dentry))?;
         Ok(dentry)
     }
-}
-
-/// The directory to make an entry in: that of `parent` on the topmost writable branch. `EROFS` if
-/// there is no such branch, or if `name` made there would not show.
-pub(crate) fn place(parent: &DEntry<Union>, name: &Name) -> Result<Layer> {
-    let instance = parent.sb().data();
-    let layer = ensure_dir(parent, &instance.writable()?)?;
-    let stack = parent.positive()?.data().stack()?;
-    for above in &stack.layers {
-        if above.branch.id() == layer.branch.id() {
-            break;
-        }
-        if above.branch.has_whiteouts()
-            && instance
-                .cred
-                .scope(|| super::whiteout::exists(above, name))?
-        {
-            return Err(EROFS);
-        }
-    }
-    Ok(layer)
 }
 
 /// What `name` means in the directories below the one on `branch`, in the directory `dir`.

@@ -8,6 +8,7 @@ use super::{
     lookup,
     merge::Listing,
     node::Stack,
+    options::Attributes,
     refresh,
     regular::{self, Opened},
     rename, xattr,
@@ -172,7 +173,9 @@ impl file_ops::Operations for DirFile {
     type Fs = Union;
     type Data = OpenDir;
 
-    fn open(inode: &INode<Union>, _file: Opening<'_, Union>) -> Result<Pin<KBox<OpenDir>>> {
+    fn open(inode: &INode<Union>, file: Opening<'_, Union>) -> Result<Pin<KBox<OpenDir>>> {
+        let stack = inode.data().stack()?;
+        regular::copy_on_open(file.dentry(), stack.top(), Attributes::COPY_ALL_ON_OPEN);
         let key = lockdep::open_dir_key(inode.sb().data().depth);
         KBox::pin_init(
             pin_init!(OpenDir {

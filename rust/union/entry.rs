@@ -7,7 +7,8 @@ use super::{
     instance::{Instance, Union},
     lookup, merge, names,
     node::{copy_attr, Layer},
-    whiteout, work,
+    obstacle::Obstacles,
+    policy, whiteout, work,
 };
 use crate::vfs::{
     cred::Cred,
@@ -45,28 +46,46 @@ impl New<'_> {
 fn make(
     new: &New<'_>,
     entry: Negative<'_, Union>,
-    make: impl FnOnce(Creating<'_>) -> Result<ARef<Dentry>>,
+    is_dir: bool,
+    make: impl Fn(Creating<'_>) -> Result<ARef<Dentry>>,
 ) -> Result {
-    let sb = entry.sb();
-    let instance = sb.data();
+    let instance = entry.sb().data();
     let dir = entry.dir().get();
     let name = entry.name_in_dir()?;
     names::check_creatable(name)?;
-    let layer = copy_up::place(&entry.parent_entry(), name)?;
+    let parent = entry.parent_entry();
     let cred = new.cred(instance, &entry)?;
+    let inode = policy::with_retry(
+        instance.settings().retry && !is_dir,
+        |tried| policy::create(&parent, Some(name), is_dir, tried),
+        |branch| {
+            let layer = copy_up::ensure_dir(&parent, branch)?;
+            make_at(dir, &layer, name, &cred, &make)
+        },
+    )?;
+    entry.instantiate(inode);
+    changed(dir)
+}
+
+/// Makes an object by `make` at `name` in the directory `layer`, which is one of `dir`'s.
+fn make_at(
+    dir: &INode<Union>,
+    layer: &Layer,
+    name: &Name,
+    cred: &Cred,
+    make: impl Fn(Creating<'_>) -> Result<ARef<Dentry>>,
+) -> Result<ARef<INode<Union>>> {
+    let instance = dir.sb().data();
     let access = layer.branch.mnt().want_write()?;
-    let hidden = instance.cred.scope(|| whiteout::exists(&layer, name))?;
+    let hidden = instance.cred.scope(|| whiteout::exists(layer, name))?;
     let made = cred.scope(|| make(Creating::start(&access, &layer.dentry, name)?))?;
     let made = Layer {
         branch: layer.branch.clone(),
         dentry: made,
     };
-    let inode = show(&access, dir, &layer, name, made, hidden).inspect_err(|_| {
-        instance.cred.scope(|| undo(&access, &layer, name));
-    })?;
-    drop(access);
-    entry.instantiate(inode);
-    changed(dir)
+    show(&access, dir, layer, name, made, hidden).inspect_err(|_| {
+        instance.cred.scope(|| undo(&access, layer, name));
+    })
 }
 
 /// A new object shows: it no longer shares its name with a whiteout.
@@ -127,19 +146,21 @@ pub(super) fn changed(dir: &INode<Union>) -> Result {
 
 /// `->create`.
 pub(crate) fn create(idmap: &Idmap, entry: Negative<'_, Union>, mode: Mode) -> Result {
-    make(&New { idmap, mode }, entry, |creating| {
+    make(&New { idmap, mode }, entry, false, |creating| {
         creating.create(mode)
     })
 }
 
 /// `->mkdir`.
 pub(crate) fn mkdir(idmap: &Idmap, entry: Negative<'_, Union>, mode: Mode) -> Result {
-    make(&New { idmap, mode }, entry, |creating| creating.mkdir(mode))
+    make(&New { idmap, mode }, entry, true, |creating| {
+        creating.mkdir(mode)
+    })
 }
 
 /// `->mknod`.
 pub(crate) fn mknod(idmap: &Idmap, entry: Negative<'_, Union>, mode: Mode, dev: u32) -> Result {
-    make(&New { idmap, mode }, entry, |creating| {
+    make(&New { idmap, mode }, entry, false, |creating| {
         creating.mknod(mode, dev)
     })
 }
@@ -147,7 +168,7 @@ pub(crate) fn mknod(idmap: &Idmap, entry: Negative<'_, Union>, mode: Mode, dev: 
 /// `->symlink`.
 pub(crate) fn symlink(idmap: &Idmap, entry: Negative<'_, Union>, target: &CStr) -> Result {
     let mode = Mode(0o120777);
-    make(&New { idmap, mode }, entry, |creating| {
+    make(&New { idmap, mode }, entry, false, |creating| {
         creating.symlink(target)
     })
 }
@@ -161,13 +182,24 @@ pub(crate) fn link(old: &DEntry<Union>, entry: Negative<'_, Union>) -> Result {
     let source = copy_up::ensure(old, Data::All)?;
     // A link is on the branch of the object, whichever new objects go to.
     let parent = entry.parent_entry();
+    let obstacles = Obstacles::find(&parent, &source.branch, name, None)?;
     let layer = copy_up::ensure_dir(&parent, &source.branch)?;
     let inode = old.positive()?;
     {
         let access = layer.branch.mnt().want_write()?;
         instance.cred.scope(|| {
+            obstacles.make_room(&access, &layer, name)?;
             Creating::start(&access, &layer.dentry, name)?.link(&source.dentry)?;
             whiteout::remove(&access, &layer, name).inspect_err(|_| undo(&access, &layer, name))
+        })?;
+    }
+    // Other branches are locked without this one.
+    if !obstacles.is_empty() {
+        let cleared = instance.cred.scope(|| obstacles.clear(name));
+        cleared.inspect_err(|_| {
+            if let Ok(access) = layer.branch.mnt().want_write() {
+                instance.cred.scope(|| undo(&access, &layer, name));
+            }
         })?;
     }
     linked(inode)?;
@@ -221,13 +253,12 @@ struct Removal {
 impl Removal {
     fn plan(dir: &Locked<'_, Union>, dentry: &DEntry<Union>, name: &Name) -> Result<Self> {
         let sb = dir.sb();
-        let table = sb.data().table()?;
         let victim = dentry.positive()?;
         let stack = victim.data().stack()?;
         let branch: Arc<_> = if stack.top().branch.is_writable() {
             stack.top().branch.clone()
         } else {
-            table.copy_up_target(stack.top().branch.id())?.clone()
+            policy::copy_up(dentry, stack.top().branch.id(), &[])?
         };
         let layer = copy_up::ensure_dir(&dentry.parent_entry(), &branch)?;
         let below = !copy_up::below(dir.get(), &branch, name)?.is_empty();

@@ -3,12 +3,13 @@
 //! A mounted union.
 
 use super::{
-    branch::Branch,
+    choice::{CopyUp, Create, Kind},
     context::Request,
     ids::Ids,
     lookup::Revalidation,
     node::Node,
     options::{Fsync, Mmap, Udba},
+    policy,
     table::Table,
     xattr::Xattrs,
 };
@@ -29,7 +30,7 @@ use kernel::{
     sync::{
         aref::ARef,
         atomic::{Acquire, Atomic, Relaxed, Release},
-        Arc, Mutex,
+        Mutex,
     },
 };
 
@@ -50,6 +51,14 @@ pub(crate) struct Settings {
     pub(crate) mmap_path: bool,
     /// Whether open files show what their name means after the branches have changed.
     pub(crate) refrof: bool,
+    pub(crate) create: Create,
+    pub(crate) copy_up: CopyUp,
+    /// Whether what has no room on its branch goes to another.
+    pub(crate) retry: bool,
+    /// Whether whiteouts show.
+    pub(crate) show_whiteouts: bool,
+    /// Whether branches with another owner or mode are warned of.
+    pub(crate) warn_permission: bool,
 }
 
 impl Default for Settings {
@@ -62,29 +71,45 @@ impl Default for Settings {
             mmap: Mmap::Direct,
             mmap_path: false,
             refrof: true,
+            create: Create::default(),
+            copy_up: CopyUp::TopDownParent,
+            retry: true,
+            show_whiteouts: false,
+            warn_permission: true,
         }
     }
 }
 
 impl Settings {
-    fn pack(self) -> u32 {
+    fn pack(self) -> u64 {
         let fsync = match self.fsync {
             Fsync::Auto => 0,
             Fsync::Strict => 1,
             Fsync::Volatile => 2,
         };
-        let reval = u32::from(self.udba == Udba::Reval);
-        let fault = u32::from(self.mmap == Mmap::Fault);
+        let reval = u64::from(self.udba == Udba::Reval);
+        let fault = u64::from(self.mmap == Mmap::Fault);
+        let copy_up = match self.copy_up {
+            CopyUp::TopDownParent => 0,
+            CopyUp::BottomUpParent => 1,
+            CopyUp::BottomUp => 2,
+        };
         fsync
             | reval << 2
-            | u32::from(self.sum) << 3
-            | u32::from(self.acl) << 4
+            | u64::from(self.sum) << 3
+            | u64::from(self.acl) << 4
             | fault << 5
-            | u32::from(self.mmap_path) << 6
-            | u32::from(self.refrof) << 7
+            | u64::from(self.mmap_path) << 6
+            | u64::from(self.refrof) << 7
+            | u64::from(self.retry) << 8
+            | u64::from(self.show_whiteouts) << 9
+            | u64::from(self.warn_permission) << 10
+            | copy_up << 12
+            | self.create.kind.pack() << 16
+            | u64::from(self.create.seconds) << 32
     }
 
-    fn unpack(packed: u32) -> Self {
+    fn unpack(packed: u64) -> Self {
         Self {
             fsync: match packed & 3 {
                 0 => Fsync::Auto,
@@ -105,6 +130,20 @@ impl Settings {
             },
             mmap_path: packed & 64 != 0,
             refrof: packed & 128 != 0,
+            retry: packed & 256 != 0,
+            show_whiteouts: packed & 512 != 0,
+            warn_permission: packed & 1024 != 0,
+            copy_up: match packed >> 12 & 3 {
+                0 => CopyUp::TopDownParent,
+                1 => CopyUp::BottomUpParent,
+                _ => CopyUp::BottomUp,
+            },
+            create: Create {
+                kind: Kind::unpack(packed >> 16 & 0xf),
+                low: 0,
+                // CAST: The rest are other settings.
+                seconds: (packed >> 32) as u16,
+            },
         }
     }
 }
@@ -117,8 +156,12 @@ pub(crate) struct Instance {
     /// The generation of the published table, where it is cheap to read.
     generation: Atomic<usize>,
     table: Slot<Table>,
-    /// [`Settings`], packed.
-    settings: Atomic<u32>,
+    /// [`Settings`], packed, but for [`Create::low`].
+    settings: Atomic<u64>,
+    create_low: Atomic<u64>,
+    /// What the policies remember.
+    #[pin]
+    pub(crate) policy: policy::State,
     /// What the mounter was allowed is what the union may do on branches.
     pub(crate) cred: Cred,
     pub(crate) depth: usize,
@@ -139,11 +182,14 @@ impl Instance {
         let generation = table.generation;
         let table = RcuArc::new(table, GFP_KERNEL)?;
         let cred = Cred::current();
+        let create_low = settings.create.low;
         Ok(pin_init!(Self {
             si: NEXT_SI.fetch_add(1, Relaxed),
             generation: Atomic::new(generation),
             table: Slot::new(Some(table)),
             settings: Atomic::new(settings.pack()),
+            create_low: Atomic::new(create_low),
+            policy <- policy::State::new(),
             cred,
             depth,
             changing <- kernel::new_mutex!(ids, "Instance::changing"),
@@ -175,18 +221,27 @@ impl Instance {
         self.generation.load(Acquire)
     }
 
-    /// The topmost writable branch. `EROFS`.
-    pub(crate) fn writable(&self) -> Result<Arc<Branch>> {
-        Ok(self.table()?.writable()?.clone())
+    /// The policy for new objects.
+    pub(crate) fn create_policy(&self) -> Create {
+        self.settings().create
     }
 
     /// What was chosen.
     pub(crate) fn settings(&self) -> Settings {
-        Settings::unpack(self.settings.load(Relaxed))
+        let settings = Settings::unpack(self.settings.load(Relaxed));
+        let low = self.create_low.load(Relaxed);
+        Settings {
+            create: Create {
+                low,
+                ..settings.create
+            },
+            ..settings
+        }
     }
 
     /// Chooses anew.
     pub(crate) fn set_settings(&self, settings: Settings) {
+        self.create_low.store(settings.create.low, Relaxed);
         self.settings.store(settings.pack(), Relaxed);
     }
 
@@ -280,6 +335,21 @@ impl FileSystem for Union {
         }
         if !settings.refrof {
             seq_print!(seq, ",norefrof");
+        }
+        if settings.create != Create::default() {
+            seq_print!(seq, ",create={}", settings.create);
+        }
+        if settings.copy_up != CopyUp::TopDownParent {
+            seq_print!(seq, ",cpup={}", settings.copy_up.name());
+        }
+        if !settings.retry {
+            seq_print!(seq, ",noretry");
+        }
+        if settings.show_whiteouts {
+            seq_print!(seq, ",shwh");
+        }
+        if !settings.warn_permission {
+            seq_print!(seq, ",nowarn_perm");
         }
     }
 

@@ -2,9 +2,10 @@
 
 //! The union: what is made of several directory trees.
 //!
-//! - [`options`], [`names`]: text, and nothing but text;
+//! - [`options`], [`choice`], [`names`]: text and decisions, and nothing else;
 //! - [`branch`], [`table`]: the trees that the union is made of, and their order;
 //! - [`node`]: what an inode of the union stands for in the branches, an immutable stack under RCU;
+//! - [`policy`], [`obstacle`]: which branch is written to, and what is in the way there;
 //! - [`change`], [`remove`], [`busy`], [`refresh`]: branches that come and go;
 //! - [`lookup`], [`whiteout`], [`merge`]: reading the union;
 //! - [`copy_up`], [`copy_data`], [`entry`], [`rename`]: writing to it;
@@ -18,6 +19,7 @@ pub(crate) mod attr;
 pub(crate) mod branch;
 pub(crate) mod busy;
 pub(crate) mod change;
+pub(crate) mod choice;
 pub(crate) mod context;
 pub(crate) mod control;
 pub(crate) mod copy_data;
@@ -31,7 +33,9 @@ pub(crate) mod merge;
 pub(crate) mod names;
 pub(crate) mod node;
 pub(crate) mod number;
+pub(crate) mod obstacle;
 pub(crate) mod options;
+pub(crate) mod policy;
 pub(crate) mod refresh;
 pub(crate) mod regular;
 pub(crate) mod remove;

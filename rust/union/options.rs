@@ -5,7 +5,8 @@
 //! Pure text in, values out. `mount(8)` cuts an option at its first `=` into a key and a value, so
 //! that `br:/a=rw:/b` arrives as the key `br:/a` and the value `rw:/b`; both forms are understood.
 
-use kernel::prelude::*;
+use super::choice::{CopyUp, Create};
+use kernel::{fmt, prelude::*};
 
 /// Who may write to a branch.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -24,6 +25,81 @@ pub(crate) struct Permission {
     pub(crate) access: Access,
     /// Whether whiteouts on the branch count. They always do on a writable one.
     pub(crate) whiteouts: bool,
+    /// The attributes, but for `wh`.
+    pub(crate) attributes: Attributes,
+}
+
+/// Attributes of a branch, but for `wh`, which is [`Permission::whiteouts`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Attributes(u16);
+
+impl Attributes {
+    /// None.
+    pub(crate) const NONE: Self = Self(0);
+    /// `nolwh`: whiteouts are no links.
+    pub(crate) const NO_LINKED_WHITEOUTS: Self = Self(1);
+    /// `coo_reg`: regular files are copied up when they are opened.
+    pub(crate) const COPY_REGULAR_ON_OPEN: Self = Self(1 << 1);
+    /// `coo_all`: and so are directories.
+    pub(crate) const COPY_ALL_ON_OPEN: Self = Self(1 << 2);
+    /// `icexsec`: that `security.*` attributes cannot be copied does not matter.
+    pub(crate) const LOSE_SECURITY: Self = Self(1 << 6);
+    /// `icexsys`: `system.*`, ACLs above all.
+    pub(crate) const LOSE_SYSTEM: Self = Self(1 << 7);
+    /// `icextr`: `trusted.*`.
+    pub(crate) const LOSE_TRUSTED: Self = Self(1 << 8);
+    /// `icexusr`: `user.*`.
+    pub(crate) const LOSE_USER: Self = Self(1 << 9);
+    /// `icexoth`: all others.
+    pub(crate) const LOSE_OTHER: Self = Self(1 << 10);
+
+    /// `icex`: all of `icex*`.
+    const LOSE_ALL: Self = Self(0x1f << 6);
+
+    /// What the words mean. `moo`, `fhsm` and `unpin` are only remembered, as
+    /// `Documentation/usage.md` says.
+    const WORDS: [(&'static str, Self); 12] = [
+        ("nolwh", Self::NO_LINKED_WHITEOUTS),
+        ("coo_reg", Self::COPY_REGULAR_ON_OPEN),
+        ("coo_all", Self::COPY_ALL_ON_OPEN),
+        ("moo", Self(1 << 3)),
+        ("fhsm", Self(1 << 4)),
+        ("unpin", Self(1 << 5)),
+        ("icex", Self::LOSE_ALL),
+        ("icexsec", Self::LOSE_SECURITY),
+        ("icexsys", Self::LOSE_SYSTEM),
+        ("icextr", Self::LOSE_TRUSTED),
+        ("icexusr", Self::LOSE_USER),
+        ("icexoth", Self::LOSE_OTHER),
+    ];
+
+    /// Those of both.
+    pub(crate) const fn with(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// Whether any of `other`'s is among them.
+    pub(crate) const fn has(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+
+    /// The attribute with the name `word`.
+    fn find(word: &[u8]) -> Option<Self> {
+        let found = Self::WORDS.iter().find(|(name, _)| name.as_bytes() == word);
+        found.map(|&(_, attribute)| attribute)
+    }
+
+    /// The words for them.
+    fn words(self) -> impl Iterator<Item = &'static str> {
+        let all = self.0 & Self::LOSE_ALL.0 == Self::LOSE_ALL.0;
+        Self::WORDS.iter().filter_map(move |&(name, attribute)| {
+            let shown = match attribute {
+                Self::LOSE_ALL => all,
+                one => self.has(one) && !(all && Self::LOSE_ALL.has(one)),
+            };
+            shown.then_some(name)
+        })
+    }
 }
 
 impl Permission {
@@ -34,7 +110,7 @@ impl Permission {
             Access::ReadOnly => 1,
             Access::RealReadOnly => 2,
         };
-        access | (self.whiteouts as u32) << 2
+        access | (self.whiteouts as u32) << 2 | (self.attributes.0 as u32) << 3
     }
 
     /// The other way round.
@@ -46,6 +122,8 @@ impl Permission {
                 _ => Access::RealReadOnly,
             },
             whiteouts: packed & 4 != 0,
+            // CAST: Only what `pack` put there.
+            attributes: Attributes((packed >> 3) as u16),
         }
     }
 
@@ -54,7 +132,26 @@ impl Permission {
         Self {
             access,
             whiteouts: matches!(access, Access::ReadWrite),
+            attributes: Attributes::NONE,
         }
+    }
+}
+
+/// As it is written in a list of branches: `ro+wh`.
+impl fmt::Display for Permission {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.access {
+            Access::ReadWrite => "rw",
+            Access::ReadOnly => "ro",
+            Access::RealReadOnly => "rr",
+        })?;
+        if self.whiteouts && self.access != Access::ReadWrite {
+            f.write_str("+wh")?;
+        }
+        for word in self.attributes.words() {
+            write!(f, "+{word}")?;
+        }
+        Ok(())
     }
 }
 
@@ -126,6 +223,17 @@ pub(crate) enum Opt {
     Udba(Udba),
     /// `fsync`.
     Fsync(Fsync),
+    /// `create`: which branch new objects are made on.
+    Create(Create),
+    /// `cpup`: which branch objects are copied up to.
+    CopyUp(CopyUp),
+    /// `retry`: what has no room on the branch that was chosen goes to another; or `noretry`.
+    Retry(bool),
+    /// `shwh`: whiteouts show; or `noshwh`.
+    ShowWhiteouts(bool),
+    /// `warn_perm`: branches with another owner or mode than the union are warned of; or
+    /// `nowarn_perm`.
+    WarnPermission(bool),
     /// `sum`: `statfs(2)` adds the branches up; or `nosum`.
     Sum(bool),
     /// `acl` or `noacl`.
@@ -172,7 +280,16 @@ pub(crate) fn parse(key: &[u8], value: Option<&[u8]>) -> Result<Option<Opt>> {
         (b"fsync", Some(b"volatile")) => Opt::Fsync(Fsync::Volatile),
         (b"refrof", None) => Opt::Refrof(true),
         (b"norefrof", None) => Opt::Refrof(false),
-        (b"sum", None) => Opt::Sum(true),
+        (b"create" | b"create_policy", Some(v)) => Opt::Create(Create::parse(v)?),
+        (b"cpup" | b"copyup" | b"copyup_policy", Some(v)) => Opt::CopyUp(CopyUp::parse(v)?),
+        (b"retry", None) => Opt::Retry(true),
+        (b"noretry", None) => Opt::Retry(false),
+        (b"shwh", None) => Opt::ShowWhiteouts(true),
+        (b"noshwh", None) => Opt::ShowWhiteouts(false),
+        (b"warn_perm", None) => Opt::WarnPermission(true),
+        (b"nowarn_perm", None) => Opt::WarnPermission(false),
+        // Blocks are weighed by their size in either case.
+        (b"sum" | b"wsum", None) => Opt::Sum(true),
         (b"nosum", None) => Opt::Sum(false),
         (b"acl", None) => Opt::Acl(true),
         (b"noacl", None) => Opt::Acl(false),
@@ -183,13 +300,38 @@ pub(crate) fn parse(key: &[u8], value: Option<&[u8]>) -> Result<Option<Opt>> {
         (b"size", Some(v)) => Opt::Memory(MemoryKey::Size, copy(v)?),
         (b"nr_inodes", Some(v)) => Opt::Memory(MemoryKey::Inodes, copy(v)?),
         (b"mode", Some(v)) => Opt::Memory(MemoryKey::Mode, copy(v)?),
-        (b"si", Some(_)) | (b"xino", Some(_)) => Opt::Ignored,
-        (b"noxino" | b"trunc_xino" | b"notrunc_xino" | b"trunc_xib" | b"notrunc_xib", None) => {
-            Opt::Ignored
-        }
-        (b"udba" | b"fsync" | b"mmap" | b"mmap_path", _) => return Err(EINVAL),
+        (word, value) if is_ignored(word, value) => Opt::Ignored,
+        (
+            b"udba" | b"fsync" | b"mmap" | b"mmap_path" | b"create" | b"create_policy" | b"cpup"
+            | b"copyup" | b"copyup_policy" | b"diropq" | b"dirwh" | b"rdcache" | b"rdblk"
+            | b"rdhash" | b"fhsm_sec" | b"itrunc_xino",
+            _,
+        ) => return Err(EINVAL),
         _ => return Ok(None),
     }))
+}
+
+/// Whether aufs has such an option, which changes nothing here: `Documentation/usage.md` has the
+/// reason for each.
+fn is_ignored(word: &[u8], value: Option<&[u8]>) -> bool {
+    let is_number = |v: &[u8]| !v.is_empty() && v.len() <= 10 && v.iter().all(u8::is_ascii_digit);
+    match (word, value) {
+        (
+            b"si" | b"xino" | b"trunc_xino" | b"trunc_xino_path" | b"debug" | b"delete" | b"imap",
+            Some(_),
+        ) => true,
+        (b"itrunc_xino" | b"dirwh" | b"rdcache" | b"fhsm_sec", Some(v)) => is_number(v),
+        (b"rdblk" | b"rdhash", Some(v)) => v == b"def" || is_number(v),
+        (b"diropq", Some(v)) => matches!(v, b"w" | b"whiteouted" | b"a" | b"always"),
+        (
+            b"noxino" | b"trunc_xino" | b"notrunc_xino" | b"trunc_xib" | b"notrunc_xib" | b"plink"
+            | b"noplink" | b"list_plink" | b"clean_plink" | b"dirperm1" | b"nodirperm1" | b"dirren"
+            | b"nodirren" | b"dio" | b"nodio" | b"verbose" | b"v" | b"noverbose" | b"quiet" | b"q"
+            | b"silent" | b"dlgt" | b"nodlgt" | b"relatime",
+            None,
+        ) => true,
+        _ => false,
+    }
 }
 
 /// Whether an option of this name is about branches.
@@ -315,9 +457,11 @@ pub(crate) fn parse_permission(text: &[u8]) -> Result<Permission> {
     for word in words {
         match word {
             b"wh" if !writable => permission.whiteouts = true,
-            // Whiteouts are links to one file where the branch can do that; either is correct.
-            b"nolwh" if writable => {}
-            _ => return Err(EINVAL),
+            b"nolwh" if !writable => return Err(EINVAL),
+            _ => {
+                let attribute = Attributes::find(word).ok_or(EINVAL)?;
+                permission.attributes = permission.attributes.with(attribute);
+            }
         }
     }
     Ok(permission)

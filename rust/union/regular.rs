@@ -9,8 +9,8 @@ use super::{
     instance::Union,
     lookup,
     node::{copy_attr, Layer, Stack},
-    options::Mmap,
-    refresh, xattr,
+    options::{Attributes, Mmap},
+    policy, refresh, xattr,
 };
 use crate::{
     mmap,
@@ -111,6 +111,19 @@ const UNION_ONLY: u32 = OPEN_ONLY | flags::O_TMPFILE;
 
 /// Flags that `fcntl(F_SETFL)` may change later.
 const CHANGEABLE: u32 = flags::O_APPEND | flags::O_NONBLOCK | flags::O_DIRECT;
+
+/// The attributes of a branch whose regular files are copied up when they are opened.
+const COPIES_FILES: Attributes =
+    Attributes::COPY_REGULAR_ON_OPEN.with(Attributes::COPY_ALL_ON_OPEN);
+
+/// Copies up what is opened for reading, if the attributes of its branch say so. Where that cannot be
+/// done, it is read where it is.
+pub(super) fn copy_on_open(dentry: &DEntry<Union>, at: &Layer, attributes: Attributes) {
+    let branch = &at.branch;
+    if branch.permission().attributes.has(attributes) && !branch.is_writable() {
+        let _ = copy_up::ensure(dentry, Data::All);
+    }
+}
 
 /// A descriptor is open on an inode.
 pub(super) struct Opened(ARef<INode<Union>>);
@@ -279,6 +292,8 @@ impl file_ops::Operations for RegularFile {
         } else {
             if file.is_writable() || truncates {
                 copy_up::ensure(dentry, Data::All)?;
+            } else {
+                copy_on_open(dentry, stack.top(), COPIES_FILES);
             }
             let real = open_real(&file, file.flags(), count)?;
             file.copy_direct_io(&real);
@@ -462,19 +477,24 @@ pub(super) fn tmpfile(
 ) -> Result<ARef<INode<Union>>> {
     let sb = dir.sb();
     let instance = sb.data();
-    let branch = instance.writable()?;
     let parent = user.dentry().parent_entry();
-    let layer = copy_up::ensure_dir(&parent, &branch)?;
     let cred = instance.cred.for_new(idmap, dir, user.dentry(), mode)?;
-    let access = branch.mnt().want_write()?;
-    let real = cred.scope(|| {
-        let flags = user.flags() & !UNION_ONLY | flags::O_NOATIME;
-        file::open_backing_tmpfile(user, flags, &access, &layer.dentry, mode.0)
-    })?;
-    let made = Layer {
-        branch: branch.clone(),
-        dentry: file::dentry_of(&real),
-    };
+    let made = policy::with_retry(
+        instance.settings().retry,
+        |tried| policy::create(&parent, None, false, tried),
+        |branch| {
+            let layer = copy_up::ensure_dir(&parent, branch)?;
+            let access = branch.mnt().want_write()?;
+            let real = cred.scope(|| {
+                let flags = user.flags() & !UNION_ONLY | flags::O_NOATIME;
+                file::open_backing_tmpfile(user, flags, &access, &layer.dentry, mode.0)
+            })?;
+            Ok(Layer {
+                branch: branch.clone(),
+                dentry: file::dentry_of(&real),
+            })
+        },
+    )?;
     let mut layers = KVec::with_capacity(1, GFP_KERNEL)?;
     layers.push(made, GFP_KERNEL)?;
     lookup::node(sb, dir.data().stack()?.generation, layers)

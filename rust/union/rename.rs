@@ -13,6 +13,7 @@ use super::{
     instance::Union,
     merge, names,
     node::{copy_attr, new_stack, Layer},
+    obstacle::Obstacles,
     tree_up, whiteout, work,
 };
 use crate::vfs::{
@@ -108,13 +109,23 @@ pub(crate) fn rename(rename: Rename<'_, Union>) -> Result {
             return Err(EXDEV);
         }
     }
+    let victim_stack = match victim {
+        Some(victim) => Some(victim.data().stack()?),
+        None => None,
+    };
+    let new_parent = rename.new.parent_entry();
+    let obstacles = Obstacles::find(&new_parent, &branch, new_name, victim_stack.as_deref())?;
+    if !obstacles.is_empty() && source.is_dir() && victim.is_some() {
+        return Err(EXDEV);
+    }
     let old = Side::new(rename.old, rename.old_dir.get(), old_name, &branch)?;
     let new = Side::new(rename.new, rename.new_dir.get(), new_name, &branch)?;
     if old.is_elsewhere()? {
         return Err(ESTALE);
     }
 
-    let victim_on_branch = !new.is_elsewhere()?;
+    // If it is above the branch, it is removed there.
+    let victim_on_branch = !new.is_elsewhere()? || !obstacles.is_empty();
     if let Some(victim) = victim.filter(|victim| !victim.is_dir() && !exchange) {
         prepare_unlinked(victim, victim_on_branch)?;
     }
@@ -127,10 +138,17 @@ pub(crate) fn rename(rename: Rename<'_, Union>) -> Result {
         let _state = victim
             .filter(|victim| !victim.is_dir() && !exchange)
             .map(|victim| victim.data().lock());
-        let access = branch.mnt().want_write()?;
-        instance
-            .cred
-            .scope(|| on_branch(&access, &old, &new, rename.flags))?;
+        {
+            let access = branch.mnt().want_write()?;
+            instance.cred.scope(|| {
+                obstacles.make_room(&access, &new.layer, new_name)?;
+                on_branch(&access, &old, &new, rename.flags)
+            })?;
+        }
+        if !obstacles.is_empty() {
+            let cleared = instance.cred.scope(|| obstacles.clear(new_name));
+            cleared.inspect_err(|_| instance.cred.scope(|| go_back(&old, &new)))?;
+        }
     }
     // It has happened: what cannot be brought up to date now will be, at the next look.
     let replaced = victim
@@ -141,6 +159,21 @@ pub(crate) fn rename(rename: Rename<'_, Union>) -> Result {
     }
     rename.moved();
     Ok(())
+}
+
+/// Takes back the rename on the branch: what hides the new name cannot be removed.
+fn go_back(old: &Side<'_>, new: &Side<'_>) {
+    let undone = new.layer.branch.mnt().want_write().and_then(|access| {
+        let (from, to) = (&new.layer.dentry, &old.layer.dentry);
+        Renaming::start(&access, from, new.name, to, old.name, NOREPLACE)?.commit()?;
+        whiteout::remove(&access, &old.layer, old.name)
+    });
+    if undone.is_err() {
+        pr_warn!(
+            "branch '{}': what could not be renamed is under its new name, and hidden\n",
+            new.layer.branch.name()
+        );
+    }
 }
 
 /// Brings the inodes up to date after a rename on the branch.

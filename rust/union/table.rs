@@ -7,7 +7,6 @@ use super::{
     instance::Union,
 };
 use crate::vfs::{
-    errno::ESTALE,
     fs_context::Log,
     lockdep::MAX_STACK_DEPTH,
     super_block::{AnySuperBlock, SuperBlock},
@@ -98,19 +97,9 @@ impl Table {
         self.branches.iter().position(|branch| branch.id() == id)
     }
 
-    /// The branch that new objects are made on: the topmost writable one. `EROFS` without one.
+    /// The topmost writable branch. `EROFS` without one.
     pub(crate) fn writable(&self) -> Result<&Arc<Branch>> {
         self.branches
-            .iter()
-            .find(|branch| branch.is_writable())
-            .ok_or(EROFS)
-    }
-
-    /// The branch that an object of the branch `id` is copied up to: the topmost writable one, if it
-    /// is above. `EROFS` without one.
-    pub(crate) fn copy_up_target(&self, id: BranchId) -> Result<&Arc<Branch>> {
-        let index = self.index_of(id).ok_or(ESTALE)?;
-        self.branches[..index]
             .iter()
             .find(|branch| branch.is_writable())
             .ok_or(EROFS)

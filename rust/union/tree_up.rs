@@ -6,6 +6,9 @@
 //! in the directory is copied up first, through the union, one object at a time; then every
 //! directory in it is made opaque. Whatever fails on the way leaves a union that shows what it
 //! showed before.
+//!
+//! What is on another writable branch is not copied, as somebody may be writing to it there: that is
+//! `EXDEV`.
 
 use super::{copy_up, instance::Union, merge::Listing, node::Layer, rename::detach, whiteout};
 use crate::vfs::{
@@ -68,7 +71,7 @@ pub(super) fn copy(dir: &DEntry<Union>, layer: &Layer, is_locked: bool) -> Resul
                 levels.push(below, GFP_KERNEL)?;
             }
         } else {
-            copy_up::ensure_name(&child)?;
+            copy_up::ensure_name_on(&child, &layer.branch)?;
         }
     }
     Ok(())

@@ -2,7 +2,7 @@
 
 //! Whiteouts and opaque directories: `Documentation/on-disk-format.md`.
 
-use super::{branch::Branch, names, node::Layer, work};
+use super::{branch::Branch, names, node::Layer, options::Attributes, work};
 use crate::vfs::{
     dentry::Dentry,
     errno::{ENAMETOOLONG, EOPNOTSUPP},
@@ -135,7 +135,15 @@ pub(crate) fn create(access: &WriteAccess<'_>, dir: &Layer, name: &Name) -> Resu
 
 /// Makes an empty file: a link to the branch's base file, which costs no inode, or one of its own.
 fn create_empty(access: &WriteAccess<'_>, branch: &Branch, dir: &Dentry, name: &Name) -> Result {
-    if let Some(base) = base(access, branch)? {
+    let links = !branch
+        .permission()
+        .attributes
+        .has(Attributes::NO_LINKED_WHITEOUTS);
+    let base = match links {
+        true => base(access, branch)?,
+        false => None,
+    };
+    if let Some(base) = base {
         match Creating::start(access, dir, name)?.link(&base) {
             Ok(_) => return Ok(()),
             // Too many links, or none possible.

@@ -34,6 +34,7 @@ errno! {
     ENOTEMPTY, "Directory not empty.";
     ENODATA, "No data available.";
     EOPNOTSUPP, "Operation not supported on transport endpoint.";
+    EDQUOT, "Quota exceeded.";
     ECANCELED, "Operation cancelled.";
     ESTALE, "Stale file handle.";
 }

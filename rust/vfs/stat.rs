@@ -92,6 +92,13 @@ impl Stat {
         self.0.rdev
     }
 
+    /// Whether `other` has the same owner, group, and permission bits.
+    pub(crate) fn same_permissions(&self, other: &Self) -> bool {
+        self.0.uid.val == other.0.uid.val
+            && self.0.gid.val == other.0.gid.val
+            && self.0.mode & 0o7777 == other.0.mode & 0o7777
+    }
+
     /// Sets the number of links.
     pub(crate) fn set_nlink(&mut self, nlink: u32) {
         self.0.nlink = nlink;
@@ -132,6 +139,11 @@ impl StatFs {
         self.0.f_namelen = name_max as c_long;
         // SAFETY: The super block is alive; its device number is constant.
         self.0.f_fsid = unsafe { bindings::u64_to_fsid(u64::from((*sb.as_ptr()).s_dev)) };
+    }
+
+    /// How many bytes are there for users that are not privileged.
+    pub(crate) fn available(&self) -> u64 {
+        self.0.f_bavail.saturating_mul(self.0.f_bsize.max(0) as u64)
     }
 
     /// Adds the blocks and files of another filesystem.

@@ -4,6 +4,11 @@
 //! against `kernel-shim`, and their tests.
 
 #[cfg(test)]
+#[path = "../../../rust/union/choice.rs"]
+#[allow(dead_code, clippy::all, clippy::pedantic)]
+mod choice;
+
+#[cfg(test)]
 #[path = "../../../rust/union/names.rs"]
 #[allow(dead_code, clippy::all, clippy::pedantic)]
 mod names;
@@ -13,6 +18,8 @@ mod names;
 #[allow(dead_code, clippy::all, clippy::pedantic)]
 mod options;
 
+#[cfg(test)]
+mod choice_test;
 #[cfg(test)]
 mod names_test;
 #[cfg(test)]

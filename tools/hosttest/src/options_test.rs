@@ -3,9 +3,10 @@
 //! Tests of the grammar of mount options, and that `mount.aufs2` and the module
 //! mean the same by it.
 
+use crate::choice::{CopyUp, Kind};
 use crate::options::{
-    key_value, parse, parse_branches, parse_permission, Access, BranchSpec, Change, Fsync,
-    MemoryKey, Mmap, Opt, Permission, Split, Udba,
+    key_value, parse, parse_branches, parse_permission, Access, Attributes, BranchSpec, Change,
+    Fsync, MemoryKey, Mmap, Opt, Permission, Split, Udba,
 };
 use kernel::prelude::*;
 use kernel::testing::until_enough;
@@ -59,17 +60,6 @@ fn permission(text: &str) -> Permission {
     parse_permission(text.as_bytes()).unwrap()
 }
 
-/// A permission the way it is written in a list.
-fn text_of(permission: Permission) -> &'static str {
-    match (permission.access, permission.whiteouts) {
-        (Access::ReadWrite, _) => "rw",
-        (Access::ReadOnly, false) => "ro",
-        (Access::ReadOnly, true) => "ro+wh",
-        (Access::RealReadOnly, false) => "rr",
-        (Access::RealReadOnly, true) => "rr+wh",
-    }
-}
-
 /// A path the way it is written in a list.
 fn escape(path: &[u8]) -> Vec<u8> {
     let mut text = Vec::new();
@@ -89,7 +79,7 @@ fn write(branches: &[Branch]) -> Vec<u8> {
             let mut item = escape(path);
             if let Some(permission) = permission {
                 item.push(b'=');
-                item.extend_from_slice(text_of(*permission).as_bytes());
+                item.extend_from_slice(permission.to_string().as_bytes());
             }
             item
         })
@@ -107,7 +97,17 @@ fn any_path(longest: usize) -> impl Strategy<Value = Vec<u8>> {
 
 fn any_permission() -> impl Strategy<Value = Option<Permission>> {
     prop::option::of(
-        prop::sample::select(vec!["rw", "ro", "rr", "ro+wh", "rr+wh"]).prop_map(permission),
+        prop::sample::select(vec![
+            "rw",
+            "ro",
+            "rr",
+            "ro+wh",
+            "rr+wh",
+            "rw+nolwh+icex",
+            "ro+coo_reg+moo",
+            "rr+wh+coo_all+icexusr",
+        ])
+        .prop_map(permission),
     )
 }
 
@@ -192,15 +192,35 @@ fn an_equals_sign_in_a_path() {
 fn permissions() {
     for (text, access, whiteouts) in [
         ("rw", Access::ReadWrite, true),
-        ("rw+nolwh", Access::ReadWrite, true),
         ("ro", Access::ReadOnly, false),
         ("ro+wh", Access::ReadOnly, true),
         ("rr", Access::RealReadOnly, false),
         ("rr+wh", Access::RealReadOnly, true),
     ] {
-        let expected = Permission { access, whiteouts };
+        let expected = Permission {
+            access,
+            whiteouts,
+            attributes: Attributes::NONE,
+        };
         assert_eq!(parse_permission(text.as_bytes()), Ok(expected), "{text}");
+        assert_eq!(expected.to_string(), text);
     }
+    for (text, shown) in [
+        ("rw+nolwh", "rw+nolwh"),
+        ("rw+moo+coo_reg", "rw+coo_reg+moo"),
+        ("ro+coo_all+wh", "ro+wh+coo_all"),
+        ("rw+fhsm+unpin", "rw+fhsm+unpin"),
+        ("ro+icexusr+icexsec", "ro+icexsec+icexusr"),
+        ("ro+icexsys+icextr+icexoth", "ro+icexsys+icextr+icexoth"),
+        ("rr+icex", "rr+icex"),
+        ("rr+icexsec+icexsys+icextr+icexusr+icexoth", "rr+icex"),
+        ("rr+icex+icexsec", "rr+icex"),
+    ] {
+        assert_eq!(permission(text).to_string(), shown, "{text}");
+        assert_eq!(Permission::unpack(permission(text).pack()), permission(text));
+    }
+    assert!(permission("ro+icex").attributes.has(Attributes::LOSE_OTHER));
+    assert!(!permission("ro+icexusr").attributes.has(Attributes::LOSE_OTHER));
     for text in [
         "", "r", "rwx", "RW", "rw ", "rw+", "+rw", "ro+", "ro+wh+", "rw+wh", "ro+nolwh", "ro+x",
     ] {
@@ -226,6 +246,86 @@ fn lists_that_make_no_sense() {
         "br:/a=rw=",
     ] {
         assert_eq!(parse_text(text.as_bytes()).err(), Some(EINVAL), "{text}");
+    }
+}
+
+/// What aufs has, and what changes nothing here.
+const IGNORED: &[&str] = &[
+    "si=1a2b",
+    "xino=/x",
+    "noxino",
+    "trunc_xino",
+    "notrunc_xino",
+    "trunc_xino=/x",
+    "trunc_xino_path=/x",
+    "itrunc_xino=1",
+    "trunc_xib",
+    "notrunc_xib",
+    "plink",
+    "noplink",
+    "list_plink",
+    "clean_plink",
+    "dirperm1",
+    "nodirperm1",
+    "dirren",
+    "nodirren",
+    "dirwh=3",
+    "diropq=w",
+    "diropq=whiteouted",
+    "diropq=a",
+    "diropq=always",
+    "dio",
+    "nodio",
+    "rdcache=10",
+    "rdblk=512",
+    "rdblk=def",
+    "rdhash=32",
+    "rdhash=def",
+    "verbose",
+    "v",
+    "noverbose",
+    "quiet",
+    "q",
+    "silent",
+    "fhsm_sec=30",
+    "dlgt",
+    "nodlgt",
+    "debug=1",
+    "delete=all",
+    "imap=/x",
+    "relatime",
+];
+
+/// `mount.aufs2` hands on what is the filesystem's, and does what is not.
+#[test]
+fn the_helper_knows_every_option() {
+    for text in IGNORED.iter().chain(&[
+        "create=mfs:5",
+        "cpup=bup",
+        "noretry",
+        "shwh",
+        "wsum",
+        "nowarn_perm",
+    ]) {
+        let request = Request::parse(text.as_bytes()).unwrap();
+        for param in request.params {
+            let option = match &param {
+                Param::Flag(key) => parse(key, None),
+                Param::Text { key, value } => parse(key, Some(value)),
+                other => panic!("{text}: {other}"),
+            };
+            assert!(matches!(option, Ok(Some(_))), "{text}: {param}");
+        }
+    }
+    for level in ["droplvl=3", "droplvl=-3", "ephemeral"] {
+        for param in Request::parse(level.as_bytes()).unwrap().params {
+            let option = match &param {
+                Param::Flag(key) => parse(key, None),
+                Param::Text { key, value } => parse(key, Some(value)),
+                other => panic!("{level}: {other}"),
+            };
+            assert!(matches!(option, Ok(Some(_))), "{level}: {param}");
+        }
     }
 }
 
@@ -270,7 +370,25 @@ fn other_options() {
         "mode=755",
         |opt| matches!(opt, Opt::Memory(MemoryKey::Mode, v) if *v == *b"755"),
     );
-    for text in ["si=1a2b", "xino=/x", "noxino", "trunc_xino", "notrunc_xib"] {
+    is("create=rr", |opt| {
+        matches!(opt, Opt::Create(c) if c.kind == Kind::RoundRobin)
+    });
+    is("create_policy=mfs:5", |opt| {
+        matches!(opt, Opt::Create(c) if c.kind == Kind::MostFree && c.seconds == 5)
+    });
+    for text in ["cpup=bu", "copyup=bu", "copyup_policy=bottom-up"] {
+        is(text, |opt| matches!(opt, Opt::CopyUp(CopyUp::BottomUp)));
+    }
+    is("retry", |opt| matches!(opt, Opt::Retry(true)));
+    is("noretry", |opt| matches!(opt, Opt::Retry(false)));
+    is("shwh", |opt| matches!(opt, Opt::ShowWhiteouts(true)));
+    is("noshwh", |opt| matches!(opt, Opt::ShowWhiteouts(false)));
+    is("warn_perm", |opt| matches!(opt, Opt::WarnPermission(true)));
+    is("nowarn_perm", |opt| {
+        matches!(opt, Opt::WarnPermission(false))
+    });
+    is("wsum", |opt| matches!(opt, Opt::Sum(true)));
+    for text in IGNORED {
         is(text, |opt| matches!(opt, Opt::Ignored));
     }
     for text in [
@@ -282,6 +400,16 @@ fn other_options() {
         "mmap",
         "mmap=Fault",
         "mmap_path=direct",
+        "create=x",
+        "create",
+        "cpup=rr",
+        "cpup",
+        "dirwh=x",
+        "diropq=x",
+        "rdcache=def",
+        "rdblk=x",
+        "itrunc_xino=",
+        "fhsm_sec",
     ] {
         assert_eq!(parse_text(text.as_bytes()).err(), Some(EINVAL), "{text}");
     }
