@@ -150,7 +150,11 @@ pub(super) struct OpenFile {
     seen: Atomic<usize>,
     /// The files on the branches, of which one at a time is current.
     chain: FileChain,
-    /// Held to make another file current, and for seeks, which use the position of the current one.
+    /// Held to make another file current, and for nothing that waits for anything but memory: it is
+    /// taken below `mmap_lock`.
+    #[pin]
+    chain_lock: Mutex<()>,
+    /// Held for seeks, which use the position of the current file.
     #[pin]
     lock: Mutex<()>,
 }
@@ -211,14 +215,36 @@ impl OpenFile {
     /// reader can be in that situation, or an open that is not complete: whoever may write has the
     /// copy, and keeps it.
     fn refresh(&self, user: &FsFile<Union>) -> Result<&KernelFile> {
-        let _guard = self.lock.lock();
-        let stack = user.node().data().stack()?;
-        if !core::ptr::eq(stack.top().inode()?, self.chain.current().inode()) {
-            let real = open_real(user, user.flags(), || ())?;
+        let real = open_real(user, user.flags(), || ())?;
+        self.make_current(user, real)
+    }
+
+    /// Makes `real` the current file, unless the current one is of the right object by now. Should
+    /// `real` be outdated already, the next look at the file will say so.
+    fn make_current(&self, user: &FsFile<Union>, real: KernelFile) -> Result<&KernelFile> {
+        let _guard = self.chain_lock.lock();
+        if !shows(user.node(), self.chain.current()) {
             self.chain.push(real)?;
             file_ops::share_mapping::<RegularFile>(user, self);
         }
         Ok(self.chain.current())
+    }
+
+    /// The file to be mapped: as [`Self::real`], but below `mmap_lock`. There, no name may be looked
+    /// up, since who reads a directory writes to user memory with it locked, and nobody be waited
+    /// for who changes the branches. So a descriptor from before a change of the branches maps the
+    /// file that it read last, if nobody has used the name since.
+    fn real_to_map(&self, user: &FsFile<Union>) -> Result<&KernelFile> {
+        let current = self.chain.current();
+        if shows(user.node(), current) {
+            return Ok(current);
+        }
+        let stack = user.node().data().stack()?;
+        let Some(_inside) = stack.top().branch.gate.enter() else {
+            return Ok(current);
+        };
+        let real = open_at(user, &stack, user.flags())?;
+        self.make_current(user, real)
     }
 }
 
@@ -304,6 +330,7 @@ impl file_ops::Operations for RegularFile {
                 _opened: opened.take(),
                 seen: Atomic::new(seen),
                 chain: FileChain::new(real)?,
+                chain_lock <- kernel::new_mutex!((), "OpenFile::chain_lock"),
                 lock <- Mutex::new((), c"OpenFile::lock", key),
             }? Error),
             GFP_KERNEL,
@@ -351,7 +378,7 @@ impl file_ops::Operations for RegularFile {
     }
 
     fn mmap(data: &Self::Data, file: &FsFile<Union>, vma: NewMapping<'_>) -> Result {
-        let real = data.real(file)?;
+        let real = data.real_to_map(file)?;
         let instance = file.node().sb().data();
         let settings = instance.settings();
         let engine = match settings.mmap {
