@@ -11,7 +11,9 @@
 
 #define RW (PROT_READ | PROT_WRITE)
 
-static long page, size;		/* of a page, and of the file that is mapped */
+/* Of a page, and of the file that is mapped. */
+static long page;
+static long __attribute__((unused)) size;
 
 static sigjmp_buf jump;
 

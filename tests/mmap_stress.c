@@ -198,7 +198,8 @@ static void do_truncate(void)
 	long to = rnd(PAGES);
 
 	if (rnd(2)) {
-		if (ftruncate(file, to * page + rnd(page)) || ftruncate(file, PAGES * page))
+		/* never into the first word */
+		if (ftruncate(file, to * page + 8 + rnd(page - 8)) || ftruncate(file, PAGES * page))
 			wrong(&bad_other, "ftruncate: %s", errno_name(errno));
 		stamp(to, PAGES);
 	} else {
