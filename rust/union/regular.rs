@@ -283,9 +283,14 @@ impl Hooks for AfterIo {
         }
     }
 
-    fn written(file: &FsFile<Union>) {
-        // What could not be read stays as it was until the next look.
-        let _ = copy_attr(file.node());
+    fn written(file: &FsFile<Union>, lower: Option<&KernelFile>) {
+        match lower {
+            Some(real) if shows(file.node(), real) => {
+                file.node().copy_attr(real.inode(), real.path().idmap());
+            }
+            // What could not be read stays as it was until the next look.
+            _ => drop(copy_attr(file.node())),
+        }
     }
 }
 
@@ -329,7 +334,7 @@ impl file_ops::Operations for RegularFile {
             try_pin_init!(OpenFile {
                 _opened: opened.take(),
                 seen: Atomic::new(seen),
-                chain: FileChain::new(real)?,
+                chain: FileChain::new(real),
                 chain_lock <- kernel::new_mutex!((), "OpenFile::chain_lock"),
                 lock <- Mutex::new((), c"OpenFile::lock", key),
             }? Error),
@@ -354,9 +359,9 @@ impl file_ops::Operations for RegularFile {
         let user = iocb.file();
         let instance = user.node().sb().data();
         let _lock = user.node().lock();
-        // Whether set-id bits must go is decided by the mode as it is now.
-        copy_attr(user.node())?;
         let real = data.real(user)?;
+        // Whether set-id bits must go is decided by the mode as it is now.
+        user.node().refresh_owner(real.inode(), real.path().idmap());
         let mask = if instance.is_volatile() {
             flags::IOCB_DSYNC | flags::IOCB_SYNC
         } else {

@@ -20,8 +20,8 @@ pub(crate) trait Hooks: Sized + 'static {
 
     /// Data was read.
     fn accessed(_file: &FsFile<Self::Fs>) {}
-    /// A write has ended, well or not.
-    fn written(_file: &FsFile<Self::Fs>) {}
+    /// A write has ended, well or not; it went to `lower` if that is known.
+    fn written(_file: &FsFile<Self::Fs>, _lower: Option<&KernelFile>) {}
 }
 
 impl<T: FileSystem> Hooks for Without<T> {
@@ -63,7 +63,44 @@ impl<'a, T: FileSystem> Iocb<'a, T> {
         // SAFETY: The control block holds a reference to its file.
         unsafe { FsFile::from_raw((*self.0).ki_filp) }
     }
+
+    /// Whether the I/O ends before the call returns and asks for nothing but data, as `read(2)` and
+    /// `write(2)` on a descriptor without flags do.
+    fn is_plain(&self) -> bool {
+        // SAFETY: The control block is valid.
+        unsafe { (*self.0).ki_complete.is_none() && (*self.0).ki_flags & !PLAIN as c_int == 0 }
+    }
+
+    /// Does plain I/O on `lower` by `op`, at the position of `self`.
+    ///
+    /// This is what `backing_file_read_iter` and its sibling do with it, without the way through
+    /// `RWF_*` flags, of which there are none. `op` checks the mode of `lower` and asks security
+    /// modules (`rw_verify_area`), as it does there.
+    fn plain(
+        &self,
+        lower: &KernelFile,
+        cred: &Cred,
+        op: impl FnOnce(*mut bindings::kiocb) -> isize,
+    ) -> isize {
+        let mut iocb = MaybeUninit::<bindings::kiocb>::uninit();
+        // SAFETY: The call fills the control block in, from a live file.
+        let mut iocb = unsafe {
+            bindings::init_sync_kiocb(iocb.as_mut_ptr(), lower.as_ptr());
+            iocb.assume_init()
+        };
+        // SAFETY: Our control block is valid.
+        iocb.ki_pos = unsafe { (*self.0).ki_pos };
+        // `RWF_NOAPPEND` is in the control block only, not in the flags of the file.
+        iocb.ki_flags &= !(bindings::IOCB_APPEND as c_int);
+        let ret = cred.scope(|| op(&mut iocb));
+        // SAFETY: As above; nobody else uses it during the call.
+        unsafe { (*self.0).ki_pos = iocb.ki_pos };
+        ret
+    }
 }
+
+/// Flags of a control block that say nothing about how the I/O is to be done.
+const PLAIN: u32 = bindings::IOCB_WRITE;
 
 fn count(ret: isize) -> Result<isize> {
     // `EIOCBQUEUED` is an error that means success to come; it goes through as it is.
@@ -88,7 +125,7 @@ impl<H: Hooks> Table<H> {
     /// a file of `H::Fs`.
     unsafe extern "C" fn end_write(iocb: *mut bindings::kiocb, _ret: isize) {
         // SAFETY: Called back with the control block of ours that the I/O was for.
-        H::written(unsafe { FsFile::from_raw((*iocb).ki_filp) });
+        H::written(unsafe { FsFile::from_raw((*iocb).ki_filp) }, None);
     }
 
     fn context(cred: &Cred) -> bindings::backing_file_ctx {
@@ -107,6 +144,14 @@ pub(crate) fn read<H: Hooks>(
     iter: &mut Iter<'_>,
     cred: &Cred,
 ) -> Result<isize> {
+    if iocb.is_plain() && iter.len() != 0 {
+        // SAFETY: All are valid during the call.
+        let ret = iocb.plain(lower, cred, |plain| unsafe {
+            bindings::vfs_iocb_iter_read(lower.as_ptr(), plain, iter.0)
+        });
+        H::accessed(iocb.file());
+        return count(ret);
+    }
     let mut ctx = Table::<H>::context(cred);
     // SAFETY: All are valid during the call; a read that goes on after it has what it needs copied.
     count(unsafe {
@@ -129,6 +174,16 @@ pub(crate) fn write<H: Hooks>(
     cred: &Cred,
     mask: u32,
 ) -> Result<isize> {
+    if iocb.is_plain() && iter.len() != 0 {
+        let user = iocb.file();
+        user.remove_privileges()?;
+        // SAFETY: All are valid during the call.
+        let ret = iocb.plain(lower, cred, |plain| unsafe {
+            bindings::vfs_iocb_iter_write(lower.as_ptr(), plain, iter.0)
+        });
+        H::written(user, Some(lower));
+        return count(ret);
+    }
     let mut ctx = Table::<H>::context(cred);
     // SAFETY: As in `read`.
     count(unsafe {

@@ -10,7 +10,11 @@ use super::{
 use crate::bindings;
 
 /// `i_flags` that a stacked inode takes over: what the VFS itself enforces.
+///
+/// `S_NOSEC` says that a write has no privileges to take away. The filesystem below keeps it up to
+/// date; here it is as old as the last [`INode::refresh_owner`], which comes before each write.
 const COPIED_FLAGS: u32 = bindings::S_SYNC
+    | bindings::S_NOSEC
     | bindings::S_NOATIME
     | bindings::S_APPEND
     | bindings::S_IMMUTABLE
@@ -32,7 +36,9 @@ impl<T: FileSystem> INode<T> {
             (*to).i_gid.val = gid.val;
             // An inode keeps its type, which its tables are for.
             (*to).i_mode = self.mode().with_permissions_of(real.mode()).0;
-            bindings::inode_set_flags(to, (*from).i_flags & COPIED_FLAGS, COPIED_FLAGS);
+            if ((*to).i_flags ^ (*from).i_flags) & COPIED_FLAGS != 0 {
+                bindings::inode_set_flags(to, (*from).i_flags & COPIED_FLAGS, COPIED_FLAGS);
+            }
             (*to).i_atime_sec = (*from).i_atime_sec;
             (*to).i_atime_nsec = (*from).i_atime_nsec;
             (*to).i_mtime_sec = (*from).i_mtime_sec;
@@ -40,6 +46,21 @@ impl<T: FileSystem> INode<T> {
             bindings::inode_set_ctime_to_ts(to, bindings::inode_get_ctime(from));
             bindings::i_size_write(to, bindings::i_size_read(from));
             bindings::spin_unlock(&raw mut (*to).i_lock);
+        }
+    }
+
+    /// Repeats all of that if what decides about privileges has changed: owner, mode or flags.
+    pub(crate) fn refresh_owner(&self, real: &Inode, idmap: &Idmap) {
+        let (to, from) = (self.as_ptr(), real.as_ptr());
+        // SAFETY: Both inodes are alive; the fields may change at any time, as anywhere in the VFS.
+        let same = unsafe {
+            (*to).i_uid.val == bindings::i_uid_into_vfsuid(idmap.as_ptr(), from).val
+                && (*to).i_gid.val == bindings::i_gid_into_vfsgid(idmap.as_ptr(), from).val
+                && ((*to).i_flags ^ (*from).i_flags) & COPIED_FLAGS == 0
+                && self.mode() == real.mode()
+        };
+        if !same {
+            self.copy_attr(real, idmap);
         }
     }
 

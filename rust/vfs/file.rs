@@ -18,7 +18,10 @@ use core::{marker::PhantomData, ops::Deref, ptr::NonNull};
 use kernel::{
     error::{from_err_ptr, to_result},
     prelude::*,
-    sync::aref::ARef,
+    sync::{
+        aref::ARef,
+        atomic::{Acquire, Atomic, Relaxed, Release},
+    },
     types::Opaque,
 };
 
@@ -427,7 +430,10 @@ pub(crate) fn may_open(path: Path<'_>, flags: u32, idmap: &Idmap) -> Result<u32>
 /// Owns the [`KernelFile`]s of one open file: the newest is the current one, and all live until the
 /// open file is released, so that whoever looked one up may go on using it.
 pub(crate) struct FileChain {
-    newest: kernel::sync::atomic::Atomic<*mut Link>,
+    /// Most chains never get another: this one needs no allocation of its own.
+    first: KernelFile,
+    /// Null, or the newest of those that were pushed.
+    newest: Atomic<*mut Link>,
 }
 
 struct Link {
@@ -442,40 +448,33 @@ unsafe impl Sync for FileChain {}
 
 impl FileChain {
     /// A chain of one.
-    pub(crate) fn new(file: KernelFile) -> Result<Self> {
-        let link = KBox::new(
-            Link {
-                file,
-                older: core::ptr::null_mut(),
-            },
-            GFP_KERNEL,
-        )?;
-        Ok(Self {
-            newest: kernel::sync::atomic::Atomic::new(KBox::into_raw(link)),
-        })
+    pub(crate) fn new(file: KernelFile) -> Self {
+        Self {
+            first: file,
+            newest: Atomic::new(core::ptr::null_mut()),
+        }
     }
 
     /// The current file.
     pub(crate) fn current(&self) -> &KernelFile {
-        // SAFETY: The pointer is never null, and what it points at lives as long as `self`.
-        unsafe { &(*self.newest.load(kernel::sync::atomic::Acquire)).file }
+        // SAFETY: The pointer is null, or what it points at lives as long as `self`.
+        unsafe { self.newest.load(Acquire).as_ref() }.map_or(&self.first, |link| &link.file)
     }
 
     /// Makes `file` the current one. Callers exclude each other by a lock of their own.
     pub(crate) fn push(&self, file: KernelFile) -> Result {
-        let older = self.newest.load(kernel::sync::atomic::Relaxed);
+        let older = self.newest.load(Relaxed);
         let link = KBox::new(Link { file, older }, GFP_KERNEL)?;
-        self.newest
-            .store(KBox::into_raw(link), kernel::sync::atomic::Release);
+        self.newest.store(KBox::into_raw(link), Release);
         Ok(())
     }
 }
 
 impl Drop for FileChain {
     fn drop(&mut self) {
-        let mut next = self.newest.load(kernel::sync::atomic::Relaxed);
+        let mut next = self.newest.load(Relaxed);
         while !next.is_null() {
-            // SAFETY: The links are boxes that `new` and `push` made, and nobody uses them now.
+            // SAFETY: The links are boxes that `push` made, and nobody uses them now.
             let link = unsafe { KBox::from_raw(next) };
             next = link.older;
         }
