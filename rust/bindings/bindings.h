@@ -50,6 +50,7 @@ void backing_file_set_user_path(struct file *f, const struct path *path);
 
 /* Casts and macros which bindgen does not see through. */
 const unsigned int RUST_CONST_HELPER_SB_RDONLY = (__force unsigned int)SB_RDONLY;
+const unsigned int RUST_CONST_HELPER_SB_I_VERSION = (__force unsigned int)SB_I_VERSION;
 const unsigned int RUST_CONST_HELPER_SB_NOATIME = (__force unsigned int)SB_NOATIME;
 const unsigned int RUST_CONST_HELPER_SB_POSIXACL = (__force unsigned int)SB_POSIXACL;
 const unsigned int RUST_CONST_HELPER_LOOKUP_FOLLOW = (__force unsigned int)LOOKUP_FOLLOW;

@@ -4,6 +4,7 @@
 
 use super::{
     dir,
+    index::{self, Hits},
     instance::Union,
     names,
     node::{new_stack, Layer, Node, Stack, State},
@@ -28,13 +29,38 @@ use kernel::{
 /// The objects that `name` means in a directory that stands for `parent`, topmost first; none if it
 /// means nothing. With the mounter's credentials.
 pub(crate) fn find(parent: &Stack, name: &Name) -> Result<KVec<Layer>> {
-    find_in(&parent.layers, name)
+    Ok(find_counted(parent, name)?.0)
+}
+
+/// As [`find`]; also returns in how many directories it had to look.
+fn find_counted(parent: &Stack, name: &Name) -> Result<(KVec<Layer>, usize)> {
+    let hits = Hits::of(parent, name);
+    let mut looked = 0;
+    let found = find_among(&parent.layers, name, |number, layer| {
+        let may_be = hits.may_be_in(number, layer);
+        looked += usize::from(may_be);
+        may_be
+    })?;
+    Ok((found, looked))
 }
 
 /// As [`find`], in the directories `layers` only.
 pub(crate) fn find_in(layers: &[Layer], name: &Name) -> Result<KVec<Layer>> {
+    find_among(layers, name, |_, _| true)
+}
+
+/// As [`find_in`], but looks only into directories of which `may_be_in` says that something of the
+/// name may be there.
+fn find_among(
+    layers: &[Layer],
+    name: &Name,
+    mut may_be_in: impl FnMut(usize, &Layer) -> bool,
+) -> Result<KVec<Layer>> {
     let mut found = KVec::new();
     for (index, layer) in layers.iter().enumerate() {
+        if !may_be_in(index, layer) {
+            continue;
+        }
         let branch = &layer.branch;
         let is_last = index + 1 == layers.len();
         let hides = !is_last && branch.has_whiteouts();
@@ -152,7 +178,11 @@ pub(crate) fn lookup(dir: &INode<Union>, dentry: InLookup<'_, Union>) -> Result<
         return dentry.splice(None, instance.generation());
     }
     let stack = refresh::stack(&dentry.parent_entry())?;
-    let layers = instance.cred.scope(|| find(&stack, name))?;
+    let layers = instance.cred.scope(|| {
+        let (layers, looked) = find_counted(&stack, name)?;
+        index::looked_at(&stack, looked);
+        Ok::<_, Error>(layers)
+    })?;
     let inode = if layers.is_empty() {
         None
     } else {

@@ -7,7 +7,7 @@
 //! - [`node`]: what an inode of the union stands for in the branches, an immutable stack under RCU;
 //! - [`policy`], [`obstacle`]: which branch is written to, and what is in the way there;
 //! - [`change`], [`remove`], [`busy`], [`refresh`]: branches that come and go;
-//! - [`lookup`], [`whiteout`], [`merge`]: reading the union;
+//! - [`lookup`], [`index`], [`whiteout`], [`merge`]: reading the union;
 //! - [`copy_up`], [`copy_data`], [`entry`], [`rename`]: writing to it;
 //! - [`context`], [`instance`], [`dir`], [`regular`], [`special`], [`attr`], [`xattr`]: the
 //!   operations that the VFS calls.
@@ -27,6 +27,7 @@ pub(crate) mod copy_up;
 pub(crate) mod dir;
 pub(crate) mod entry;
 pub(crate) mod ids;
+pub(crate) mod index;
 pub(crate) mod instance;
 pub(crate) mod lookup;
 pub(crate) mod merge;

@@ -4,6 +4,7 @@
 
 use super::{
     branch::{Branch, BranchId},
+    index::Seat,
     instance::Union,
     merge::Listing,
 };
@@ -56,6 +57,8 @@ pub(crate) struct Stack {
     /// The generation of the table that this was made from.
     pub(crate) generation: usize,
     pub(crate) layers: KVec<Layer>,
+    /// Where names in the directories are, if that is known.
+    pub(super) index: Seat,
 }
 
 impl Stack {
@@ -313,7 +316,15 @@ pub(crate) fn new_stack(generation: usize, layers: KVec<Layer>) -> Result<RcuArc
     if layers.is_empty() {
         return Err(ESTALE);
     }
-    RcuArc::new(Stack { generation, layers }, GFP_KERNEL)
+    let index = Seat::new();
+    RcuArc::new(
+        Stack {
+            generation,
+            layers,
+            index,
+        },
+        GFP_KERNEL,
+    )
 }
 
 /// Repeats the attributes of the top object in the inode of the union.

@@ -121,6 +121,13 @@ impl Inode {
         }
     }
 
+    /// Whether a directory finds names that are written otherwise, by case or by a key.
+    pub(crate) fn has_other_names(&self) -> bool {
+        // SAFETY: The inode is alive; these flags do not change once it is in use.
+        let flags = unsafe { (&raw const (*self.as_ptr()).i_flags).read_volatile() };
+        flags & (bindings::S_CASEFOLD | bindings::S_ENCRYPTED) != 0
+    }
+
     /// Whether the filesystem stores POSIX ACLs on this inode.
     pub(crate) fn has_posix_acl(&self) -> bool {
         // SAFETY: The inode and its super block are alive.

@@ -105,6 +105,14 @@ impl AnySuperBlock {
         Uuid(unsafe { (*self.as_ptr()).s_uuid.b })
     }
 
+    /// Whether the filesystem says that it keeps `i_version`. What a network filesystem means by
+    /// that is another matter.
+    pub(crate) fn counts_changes(&self) -> bool {
+        // SAFETY: The super block is alive.
+        let flags = unsafe { (&raw const (*self.as_ptr()).s_flags).read_volatile() };
+        flags & bindings::SB_I_VERSION as usize != 0
+    }
+
     /// The magic number of `statfs(2)`.
     pub(crate) fn magic(&self) -> usize {
         // SAFETY: The super block is alive; the number is constant.

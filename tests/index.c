@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A directory of many branches in which many names were looked up has an index
+ * of what is where.  It must not hide what changes after it was made, whoever
+ * changes it, and must not show what is hidden.
+ */
+#include "aufs2.h"
+
+AUFS2_FIXTURE
+
+#define BRANCHES 10
+#define FILES 60
+
+/* b0/d to b9/d; the files are in the last one. */
+static int make_branches(void)
+{
+	for (int i = 0; i < BRANCHES; i++)
+		if (make_branch(path_of("b%d", i)) || E(mkdir(path_of("b%d/d", i), 0755)) ||
+		    write_file(path_of("b%d/d/only%d", i, i), "x"))
+			return -1;
+	for (int i = 0; i < FILES; i++)
+		if (write_file(path_of("b9/d/f%d", i), "x"))
+			return -1;
+	return 0;
+}
+
+static bool shown(const char *name)
+{
+	struct stat st;
+
+	return !lstat(path_of("u/d/%s", name), &st);
+}
+
+/* Asks for enough names, there or not, that an index is worth it. */
+static int ask(void)
+{
+	int found = 0;
+
+	for (int i = 0; i < FILES / 2; i++)
+		found += shown(path_of("f%d", i));
+	for (int i = 0; i < 200; i++)
+		found += shown(path_of("nothing%d", i));
+	return found;
+}
+
+static int up_all(void)
+{
+	return up("rw", "b0", "b1", "b2", "b3", "b4", "b5", "b6", "b7", "b8", "b9");
+}
+
+TEST_F(u, what_is_there_is_found)
+{
+	ASSERT_EQ(0, make_branches());
+	ASSERT_EQ(0, up_all());
+	ASSERT_EQ(FILES / 2, ask());
+	for (int i = FILES / 2; i < FILES; i++)
+		EXPECT_TRUE(shown(path_of("f%d", i)));
+	for (int i = 0; i < BRANCHES; i++)
+		EXPECT_TRUE(shown(path_of("only%d", i)));
+	EXPECT_FALSE(shown("other"));
+}
+
+TEST_F(u, changes_of_a_branch_show)
+{
+	ASSERT_EQ(0, make_branches());
+	ASSERT_EQ(0, up_all());
+	ASSERT_EQ(FILES / 2, ask());
+	ASSERT_EQ(0, write_file("b3/d/new", "x"));
+	EXPECT_TRUE(shown("new"));
+	ASSERT_EQ(0, rename("b9/d/f40", "b9/d/renamed"));
+	EXPECT_TRUE(shown("renamed"));
+	EXPECT_FALSE(shown("f40"));
+	ASSERT_EQ(0, unlink("b9/d/f41"));
+	EXPECT_FALSE(shown("f41"));
+	/* Again, with the index that is made of this. */
+	EXPECT_EQ(0, ask() - FILES / 2);
+	ASSERT_EQ(0, write_file("b1/d/newer", "x"));
+	EXPECT_TRUE(shown("newer"));
+}
+
+TEST_F(u, what_the_union_makes_shows)
+{
+	ASSERT_EQ(0, make_branches());
+	ASSERT_EQ(0, up_all());
+	ASSERT_EQ(FILES / 2, ask());
+	ASSERT_EQ(0, write_file("u/d/made", "x"));
+	EXPECT_TRUE(shown("made"));
+	ASSERT_EQ(0, rename("u/d/f50", "u/d/moved"));
+	EXPECT_TRUE(shown("moved"));
+	EXPECT_FALSE(shown("f50"));
+	ASSERT_EQ(0, unlink("u/d/f51"));
+	EXPECT_FALSE(shown("f51"));
+	drop_caches();
+	EXPECT_TRUE(shown("made"));
+	EXPECT_FALSE(shown("f51"));
+}
+
+TEST_F(u, whiteouts_count)
+{
+	char name[256];
+
+	ASSERT_EQ(0, make_branches());
+	ASSERT_EQ(0, E(mkdir("rw/d", 0755)));
+	ASSERT_EQ(0, whiteout("rw/d/f55"));
+	/* Too long for a whiteout of its own name. */
+	memset(name, 'n', 255);
+	name[255] = 0;
+	ASSERT_EQ(0, write_file(path_of("b9/d/%s", name), "x"));
+	ASSERT_EQ(0, up_all());
+	ASSERT_EQ(FILES / 2, ask());
+	EXPECT_FALSE(shown("f55"));
+	EXPECT_TRUE(shown("f56"));
+	/* Nobody has asked for it yet, and it is hidden behind the union's back. */
+	ASSERT_EQ(0, whiteout("rw/d/f57"));
+	EXPECT_FALSE(shown("f57"));
+	ASSERT_EQ(0, unlink(path_of("u/d/%s", name)));
+	EXPECT_EQ(0, ask() - FILES / 2);
+	drop_caches();
+	EXPECT_FALSE(shown(name));
+}
+
+TEST_F(u, directories_merge)
+{
+	ASSERT_EQ(0, make_branches());
+	ASSERT_EQ(0, E(mkdir("b1/d/sub", 0755)));
+	ASSERT_EQ(0, E(mkdir("b4/d/sub", 0755)));
+	ASSERT_EQ(0, write_file("b1/d/sub/one", "x"));
+	ASSERT_EQ(0, write_file("b4/d/sub/four", "x"));
+	/* On more branches than an index tells apart. */
+	for (int i = 0; i < BRANCHES; i++)
+		ASSERT_EQ(0, write_file(path_of("b%d/d/everywhere", i), path_of("%d", i)));
+	ASSERT_EQ(0, up_all());
+	ASSERT_EQ(FILES / 2, ask());
+	EXPECT_TRUE(shown("sub/one"));
+	EXPECT_TRUE(shown("sub/four"));
+	EXPECT_STREQ("0", read_file("u/d/everywhere"));
+}
+
+TEST_HARNESS_MAIN
