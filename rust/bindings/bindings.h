@@ -32,6 +32,7 @@
 #include <linux/posix_acl.h>
 #include <linux/posix_acl_xattr.h>
 #include <linux/rmap.h>
+#include <linux/sched/mm.h>
 #include <linux/security.h>
 #include <linux/seq_file.h>
 #include <linux/shmem_fs.h>

@@ -96,6 +96,27 @@ void aufs2_helper_lockdep_set_class_and_name(struct rw_semaphore *lock,
 	lockdep_set_class_and_name(lock, key, name);
 }
 
+void aufs2_helper_lockdep_set_class_of_mutex(struct mutex *lock, struct lock_class_key *key,
+					     const char *name)
+{
+	lockdep_set_class_and_name(lock, key, name);
+}
+
+int aufs2_helper_fsnotify_add_inode_mark(struct fsnotify_mark *mark, struct inode *inode, int flags)
+{
+	return fsnotify_add_inode_mark(mark, inode, flags);
+}
+
+unsigned int aufs2_helper_memalloc_nofs_save(void)
+{
+	return memalloc_nofs_save();
+}
+
+void aufs2_helper_memalloc_nofs_restore(unsigned int flags)
+{
+	memalloc_nofs_restore(flags);
+}
+
 void aufs2_helper_remove_inode_hash(struct inode *inode)
 {
 	remove_inode_hash(inode);

@@ -233,6 +233,11 @@ impl Branch {
         self.permission().access == Access::ReadWrite
     }
 
+    /// Whether somebody may change what is on the branch, or the union does not know better.
+    pub(crate) fn may_change(&self) -> bool {
+        self.permission().access != Access::RealReadOnly
+    }
+
     /// Whether whiteouts on the branch hide what is below it.
     pub(crate) fn has_whiteouts(&self) -> bool {
         self.permission().whiteouts

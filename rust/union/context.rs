@@ -8,7 +8,7 @@ use super::{
     ids::Ids,
     instance::{Instance, Settings, Union, MAGIC},
     lookup,
-    options::{self, BranchSpec, Change, MemoryKey, Opt, Permission, Split},
+    options::{self, BranchSpec, Change, MemoryKey, Opt, Permission, Split, Udba},
     refresh,
     table::{Table, MAX_BRANCHES},
     work,
@@ -371,10 +371,14 @@ impl Context for Request {
             log.error(fmt!("no branch is writable"));
             return Err(EROFS);
         }
-        if plan.changed {
-            plan.carry_out(log, sb)?;
+        let old = instance.settings();
+        instance.set_settings(self.settings);
+        // What is watched from now on has to be looked at again first.
+        let starts_watching = old.udba == Udba::None && instance.watches();
+        if plan.changed || starts_watching {
+            plan.carry_out(log, sb)
+                .inspect_err(|_| instance.set_settings(old))?;
         }
-        sb.data().set_settings(self.settings);
         Ok(())
     }
 }

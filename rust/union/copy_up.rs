@@ -146,6 +146,8 @@ fn copy_one(
     // The name cannot change: a rename copies up first, under the lock that we hold.
     let name = dentry.name();
     let name = name.get()?;
+    let above = dentry.parent_entry();
+    let _ours = above.positive()?.data().changing();
     let copy = instance.cred.scope(|| -> Result<ARef<Dentry>> {
         let stat = Stat::of(stack.top().path())?;
         let copy = Copy {

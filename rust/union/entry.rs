@@ -54,6 +54,7 @@ fn make(
     let name = entry.name_in_dir()?;
     names::check_creatable(name)?;
     let parent = entry.parent_entry();
+    let _ours = dir.data().changing();
     let cred = new.cred(instance, &entry)?;
     let inode = policy::with_retry(
         instance.settings().retry && !is_dir,
@@ -179,6 +180,7 @@ pub(crate) fn link(old: &DEntry<Union>, entry: Negative<'_, Union>) -> Result {
     let dir = entry.dir().get();
     let name = entry.name_in_dir()?;
     names::check_creatable(name)?;
+    let _ours = dir.data().changing();
     let source = copy_up::ensure(old, Data::All)?;
     // A link is on the branch of the object, whichever new objects go to.
     let parent = entry.parent_entry();
@@ -325,6 +327,7 @@ fn removing<'a>(
 /// `->unlink`.
 pub(crate) fn unlink(dir: &Locked<'_, Union>, dentry: &DEntry<Union>) -> Result {
     let name = dir.name_of(dentry)?;
+    let _ours = dir.data().changing();
     let victim = dentry.positive()?;
     let instance = dir.sb().data();
     let removal = Removal::plan(dir, dentry, name)?;
@@ -346,6 +349,7 @@ pub(crate) fn unlink(dir: &Locked<'_, Union>, dentry: &DEntry<Union>) -> Result 
 /// `->rmdir`.
 pub(crate) fn rmdir(dir: &Locked<'_, Union>, dentry: &DEntry<Union>) -> Result {
     let name = dir.name_of(dentry)?;
+    let _ours = dir.data().changing();
     let victim = dentry.positive()?;
     let instance = dir.sb().data();
     let stack = victim.data().stack()?;

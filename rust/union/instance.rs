@@ -22,6 +22,7 @@ use crate::vfs::{
     rcu::{RcuArc, Slot},
     stat::StatFs,
     super_block::{FileSystem, SuperBlock},
+    watch::Group,
 };
 use kernel::{
     prelude::*,
@@ -165,6 +166,8 @@ pub(crate) struct Instance {
     /// What the mounter was allowed is what the union may do on branches.
     pub(crate) cred: Cred,
     pub(crate) depth: usize,
+    /// What watches the branches' directories.
+    pub(super) group: Group,
     /// The identities of branches; held while it is decided whether the branches change.
     #[pin]
     pub(super) changing: Mutex<Ids>,
@@ -183,6 +186,7 @@ impl Instance {
         let table = RcuArc::new(table, GFP_KERNEL)?;
         let cred = Cred::current();
         let create_low = settings.create.low;
+        let group = Group::new()?;
         Ok(pin_init!(Self {
             si: NEXT_SI.fetch_add(1, Relaxed),
             generation: Atomic::new(generation),
@@ -192,6 +196,7 @@ impl Instance {
             policy <- policy::State::new(),
             cred,
             depth,
+            group,
             changing <- kernel::new_mutex!(ids, "Instance::changing"),
             pinned <- kernel::new_mutex!(KVVec::new(), "Instance::pinned"),
         }))
@@ -248,6 +253,11 @@ impl Instance {
     /// Whether a name is checked against the branch when it is used.
     pub(crate) fn revalidates(&self) -> bool {
         self.settings().udba == Udba::Reval
+    }
+
+    /// Whether changes of the branches' directories by others are to be noticed.
+    pub(crate) fn watches(&self) -> bool {
+        self.settings().udba != Udba::None
     }
 
     /// Whether nothing is written out to the devices at all.

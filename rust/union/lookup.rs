@@ -114,8 +114,14 @@ pub(crate) fn node(
     for _ in 0..8 {
         match sb.iget(number)? {
             Iget::New(new) => {
-                let node = Node::new(stack.clone(), sb.data().depth);
+                let node = Node::new(stack.clone(), sb.data().depth)?;
                 let inode = new.fill(real, idmap, tables(real.mode()), node)?;
+                let node = inode.data();
+                if inode.is_dir() {
+                    // What is not watched must not stay in the cache.
+                    node.watch_layers(&inode, &mut node.lock(), &stack)
+                        .inspect_err(|_| inode.unhash())?;
+                }
                 return Ok(inode);
             }
             Iget::Cached(inode) => {
@@ -132,9 +138,7 @@ pub(crate) fn node(
 /// Whether the cached `inode` stands for what `found` does; updates it if so.
 fn adopt(inode: &INode<Union>, found: &RcuArc<Stack>) -> Result<bool> {
     let is_current = |have: RcuArc<Stack>| {
-        have.generation == found.generation
-            && core::ptr::eq::<Dentry>(&*have.top().dentry, &*found.top().dentry)
-            && have.top().dentry.is_current()
+        have.generation == found.generation && have.is_same(found) && have.top().dentry.is_current()
     };
     if inode.data().stack().is_ok_and(is_current) {
         return Ok(true);
@@ -158,9 +162,13 @@ pub(super) fn adopt_locked(
     };
     let same = core::ptr::eq(have.top().inode()?, found.top().inode()?);
     if same {
+        let merged_anew = inode.is_dir() && !have.is_same(found);
         let stale = have.generation != found.generation || !have.top().dentry.is_current();
-        if stale {
+        if stale || merged_anew {
             node.publish_newer(inode, state, found.clone())?;
+        }
+        if merged_anew && !stale {
+            node.note_merge();
         }
         return Ok(true);
     }
@@ -175,9 +183,11 @@ pub(crate) fn lookup(dir: &INode<Union>, dentry: InLookup<'_, Union>) -> Result<
     let instance = sb.data();
     let name = dentry.name_in_lookup()?;
     if names::is_reserved(name) {
-        return dentry.splice(None, instance.generation());
+        return dentry.splice(None, dir.data().stamp(instance.generation()));
     }
     let stack = refresh::stack(&dentry.parent_entry())?;
+    // What somebody changes from here on makes another stamp.
+    let stamp = dir.data().stamp(stack.generation);
     let layers = instance.cred.scope(|| {
         let (layers, looked) = find_counted(&stack, name)?;
         index::looked_at(&stack, looked);
@@ -188,7 +198,7 @@ pub(crate) fn lookup(dir: &INode<Union>, dentry: InLookup<'_, Union>) -> Result<
     } else {
         Some(node(sb, stack.generation, layers)?)
     };
-    dentry.splice(inode, stack.generation)
+    dentry.splice(inode, stamp)
 }
 
 /// The dentry operations.
@@ -201,7 +211,7 @@ impl Operations for Revalidation {
     fn revalidate(call: Revalidate<'_, Union>) -> Result<bool> {
         let dentry = call.dentry;
         let instance = dentry.sb().data();
-        if dentry.stamp() == instance.generation()
+        if dentry.stamp() == call.dir.data().stamp(instance.generation())
             && (!instance.revalidates() || is_current(dentry))
         {
             return Ok(true);

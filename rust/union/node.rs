@@ -15,6 +15,7 @@ use crate::vfs::{
     lockdep,
     path::Path,
     rcu::{RcuArc, Slot},
+    watch::{Changing, Mark, Watch},
 };
 use kernel::{
     prelude::*,
@@ -77,6 +78,12 @@ impl Stack {
         self.layers.iter().find(|layer| layer.branch.id() == id)
     }
 
+    /// Whether both are the same objects.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        let same = |(a, b): (&Layer, &Layer)| core::ptr::eq::<Dentry>(&*a.dentry, &*b.dentry);
+        self.layers.len() == other.layers.len() && self.layers.iter().zip(&other.layers).all(same)
+    }
+
     fn branches(&self) -> BranchSet {
         let ids = self.layers.iter().map(|layer| layer.branch.id());
         BranchSet(ids.fold(0, |set, id| set | BranchSet::of(id).0))
@@ -118,6 +125,10 @@ pub(crate) struct Node {
     opens: Atomic<u32>,
     /// Who opened or mapped the object last, as a hint.
     opener: Atomic<i32>,
+    /// What others do to a directory on its branches.
+    watch: Option<Arc<Watch>>,
+    /// How much of that the stack is known to hold with.
+    settled: Atomic<u32>,
     /// How many renames of the object are between what they do on the branch and what they do in
     /// the dentry cache.
     moving: Atomic<u32>,
@@ -132,18 +143,29 @@ pub(crate) struct State {
     pub(crate) listing: Option<Arc<Listing>>,
     /// Earlier stacks of a file: `d_real` hands their dentries out without a reference.
     pub(super) earlier: KVec<RcuArc<Stack>>,
+    /// On the directories of the stack that others may change.
+    marks: KVec<Mark>,
 }
 
 impl Node {
     /// The data of an inode at stacking level `depth`.
-    pub(crate) fn new(stack: RcuArc<Stack>, depth: usize) -> impl PinInit<Self> {
+    ///
+    /// `ENOMEM`.
+    pub(crate) fn new(stack: RcuArc<Stack>, depth: usize) -> Result<impl PinInit<Self>> {
+        let watch = match stack.top().inode()?.is_dir() {
+            true => Some(Arc::new(Watch::new(), GFP_KERNEL)?),
+            false => None,
+        };
         let top = Published::new(stack.top().dentry.clone());
         let branches = Atomic::new(stack.branches().0);
         let state = State {
             listing: None,
             earlier: KVec::new(),
+            marks: KVec::new(),
         };
-        pin_init!(Self {
+        Ok(pin_init!(Self {
+            watch,
+            settled: Atomic::new(0),
             stack: Slot::new(Some(stack)),
             top,
             linked_below: Atomic::new(false),
@@ -152,7 +174,7 @@ impl Node {
             opener: Atomic::new(0),
             moving: Atomic::new(0),
             state <- Mutex::new(state, c"Node::state", lockdep::node_key(depth)),
-        })
+        }))
     }
 
     /// The stack as it is now. `ESTALE` once the inode is being evicted.
@@ -183,6 +205,7 @@ impl Node {
         let top = stack.top().dentry.clone();
         let branches = self.branches.load(Relaxed) | stack.branches().0;
         self.branches.xchg(branches, Full);
+        self.watch_layers(inode, locked, &stack)?;
         let old = self.stack.replace(Some(stack));
         self.top.replace(Some(top.clone()));
         if let Some(old) = old {
@@ -197,6 +220,69 @@ impl Node {
             }
         }
         Ok(())
+    }
+
+    /// Has what others do to the directories of `stack` counted, if this is a directory and the union
+    /// wants to know.
+    pub(super) fn watch_layers(
+        &self,
+        inode: &INode<Union>,
+        locked: &mut State,
+        stack: &Stack,
+    ) -> Result {
+        let instance = inode.sb().data();
+        let Some(watch) = self.watch.as_ref().filter(|_| instance.watches()) else {
+            return Ok(());
+        };
+        let mut marks = KVec::with_capacity(stack.layers.len(), GFP_KERNEL)?;
+        for layer in stack.layers.iter().filter(|l| l.branch.may_change()) {
+            let real = layer.inode()?;
+            let have = locked.marks.iter().position(|mark| mark.is_on(real));
+            let mark = match have.map(|at| locked.marks.remove(at)) {
+                Some(Ok(mark)) => mark,
+                _ => Mark::new(&instance.group, real, watch.clone())?,
+            };
+            marks.push(mark, GFP_KERNEL)?;
+        }
+        // What was in the other ones is looked at again.
+        locked.marks = marks;
+        Ok(())
+    }
+
+    /// How many changes of others there were.
+    pub(crate) fn changes(&self) -> u32 {
+        self.watch.as_ref().map_or(0, |watch| watch.changes())
+    }
+
+    /// Whether the stack is of `generation`, and holds with what others did.
+    pub(crate) fn is_settled(&self, generation: usize) -> bool {
+        self.settled.load(Acquire) == self.changes()
+            && self
+                .stack()
+                .is_ok_and(|stack| stack.generation == generation)
+    }
+
+    /// The stack was found to hold when there were so many `changes`.
+    pub(crate) fn settle(&self, changes: u32) {
+        self.settled.store(changes, Release);
+    }
+
+    /// What is merged in this directory has changed: its names are to be looked at again.
+    pub(crate) fn note_merge(&self) {
+        if let Some(watch) = &self.watch {
+            watch.note();
+        }
+    }
+
+    /// The number that a name in this directory is stamped with when it is looked up in a stack of
+    /// `generation`: another one, when what was found may not hold any more.
+    pub(crate) fn stamp(&self, generation: usize) -> usize {
+        generation << 32 | self.changes() as usize
+    }
+
+    /// The current task is about to change this directory: what it does is no news.
+    pub(crate) fn changing(&self) -> Option<Changing<'_>> {
+        self.watch.as_ref().map(|watch| watch.changing())
     }
 
     /// As [`Node::publish`], unless somebody else has published what was made from a later table.
@@ -299,6 +385,7 @@ impl Node {
         let mut state = self.state.lock();
         drop(state.listing.take());
         state.earlier.clear();
+        state.marks.clear();
     }
 }
 

@@ -182,7 +182,7 @@ pub(crate) enum Fsync {
 pub(crate) enum Udba {
     /// Not at all.
     None,
-    /// When a name is used.
+    /// Names that come and go are noticed, and a name is checked when it is used.
     Reval,
 }
 
@@ -274,7 +274,7 @@ pub(crate) fn parse(key: &[u8], value: Option<&[u8]>) -> Result<Option<Opt>> {
     }
     Ok(Some(match (word, value) {
         (b"udba", Some(b"none")) => Opt::Udba(Udba::None),
-        (b"udba", Some(b"reval")) => Opt::Udba(Udba::Reval),
+        (b"udba", Some(b"reval" | b"notify" | b"fsnotify")) => Opt::Udba(Udba::Reval),
         (b"fsync", Some(b"auto")) => Opt::Fsync(Fsync::Auto),
         (b"fsync", Some(b"strict")) => Opt::Fsync(Fsync::Strict),
         (b"fsync", Some(b"volatile")) => Opt::Fsync(Fsync::Volatile),

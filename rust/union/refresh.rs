@@ -26,9 +26,8 @@ use kernel::{prelude::*, sync::aref::ARef};
 /// more.
 pub(crate) fn stack(dentry: &DEntry<Union>) -> Result<RcuArc<Stack>> {
     let node = dentry.positive()?.data();
-    let have = node.stack()?;
-    if have.generation == dentry.sb().data().generation() {
-        return Ok(have);
+    if node.is_settled(dentry.sb().data().generation()) {
+        return node.stack();
     }
     if !refresh(dentry)? {
         return Err(ESTALE);
@@ -45,19 +44,23 @@ pub(crate) fn stack_or_old(dentry: &DEntry<Union>) -> Result<RcuArc<Stack>> {
     }
 }
 
+/// How often the way to a dentry is looked at anew: once for each directory on it, and for what
+/// somebody changes meanwhile. No path has more components.
+const ROUNDS: usize = 4096;
+
 /// Makes sure that `dentry`, and what is above it, is up to date. `false` if it means nothing, or
 /// another object, now.
 ///
 /// What is being renamed stays as it is, and is looked at again the next time.
 pub(crate) fn refresh(dentry: &DEntry<Union>) -> Result<bool> {
     let instance = dentry.sb().data();
-    loop {
+    for _ in 0..ROUNDS {
         // The highest one that is not up to date; what is above it is.
         let generation = instance.generation();
         let mut at: ARef<DEntry<Union>> = dentry.into();
         while !at.is_root() && !at.is_unhashed() {
             let parent = at.parent_entry();
-            if parent.positive()?.data().stack()?.generation == generation {
+            if parent.positive()?.data().is_settled(generation) {
                 break;
             }
             at = parent;
@@ -73,6 +76,8 @@ pub(crate) fn refresh(dentry: &DEntry<Union>) -> Result<bool> {
             return Ok(valid);
         }
     }
+    // Somebody changes the branches as fast as we look: what was true a moment ago will do.
+    Ok(true)
 }
 
 /// What a look at a dentry ended with.
@@ -96,6 +101,7 @@ fn bring_up(dentry: &DEntry<Union>, instance: &Instance) -> Result<Verdict> {
     }
     // A copy-up in between would get lost.
     let mut state = node.lock();
+    let changes = node.changes();
     let layers = if dentry.is_root() {
         instance.cred.scope(|| root_layers(&table))?
     } else {
@@ -105,7 +111,14 @@ fn bring_up(dentry: &DEntry<Union>, instance: &Instance) -> Result<Verdict> {
     if layers.is_empty() {
         return Ok(Verdict::Gone);
     }
-    node.publish_newer(inode, &mut state, new_stack(table.generation, layers)?)?;
+    let found = new_stack(table.generation, layers)?;
+    let merged_anew = !node.stack()?.is_same(&found);
+    node.publish_newer(inode, &mut state, found)?;
+    node.settle(changes);
+    if merged_anew {
+        node.note_merge();
+        node.settle(changes.wrapping_add(1));
+    }
     Ok(Verdict::Current)
 }
 
@@ -149,17 +162,19 @@ pub(super) fn look_again(dentry: &DEntry<Union>) -> Result<bool> {
 
 fn verify(dentry: &DEntry<Union>, parent: &DEntry<Union>, stack: &Stack) -> Result<Verdict> {
     let instance = dentry.sb().data();
+    let stamp = parent.positive()?.data().stamp(stack.generation);
     let Some(inode) = dentry.node() else {
         let name = dentry.name();
         let layers = instance.cred.scope(|| lookup::find(stack, name.get()?))?;
         if layers.is_empty() {
-            dentry.set_stamp(stack.generation);
+            dentry.set_stamp(stamp);
             return Ok(Verdict::Current);
         }
         return Ok(Verdict::Gone);
     };
     // What is found is published before anybody copies the object up.
     let mut state = inode.data().lock();
+    let changes = inode.data().changes();
     let name = dentry.name();
     let layers = instance.cred.scope(|| lookup::find(stack, name.get()?))?;
     let valid = match layers.is_empty() {
@@ -168,7 +183,8 @@ fn verify(dentry: &DEntry<Union>, parent: &DEntry<Union>, stack: &Stack) -> Resu
     };
     drop(state);
     if valid {
-        dentry.set_stamp(stack.generation);
+        inode.data().settle(changes);
+        dentry.set_stamp(stamp);
         return Ok(Verdict::Current);
     }
     // A rename may have come between the name and what was found under it: either it has not come to
@@ -193,17 +209,33 @@ fn switch(inode: &INode<Union>, state: &mut State, found: &RcuArc<Stack>) -> Res
         return Ok(false);
     };
     let top = found.top();
-    // Without a change of the branches it is another object, which somebody has put there.
-    if have.generation == found.generation || !may_become(inode, &have, found)? {
+    // Without a change of the branches it is another object, which somebody has put there; but a
+    // directory that has come to be merged with another is the same one.
+    let same_branches = have.generation == found.generation;
+    if same_branches && !(inode.is_dir() && shares_layer(&have, found)) {
+        return Ok(false);
+    }
+    if !may_become(inode, &have, found)? {
         return Ok(false);
     }
     // The number stays, and is that of the new object, whoever looks for it.
     top.branch.numbers.set(top.inode()?, inode.ino())?;
     drop(state.listing.take());
     node.publish_newer(inode, state, found.clone())?;
+    if same_branches {
+        node.note_merge();
+    }
     inode.copy_attr(top.inode()?, top.path().idmap());
     inode.set_nlink(top.inode()?.nlink());
     Ok(true)
+}
+
+/// Whether there is an object that both stand for.
+fn shares_layer(one: &Stack, other: &Stack) -> bool {
+    let same = |a: &Layer, b: &Layer| core::ptr::eq::<Dentry>(&*a.dentry, &*b.dentry);
+    one.layers
+        .iter()
+        .any(|a| other.layers.iter().any(|b| same(a, b)))
 }
 
 /// Whether `inode` may become another object in place: a directory may. A file may if nobody writes

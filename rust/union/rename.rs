@@ -130,6 +130,7 @@ pub(crate) fn rename(rename: Rename<'_, Union>) -> Result {
         prepare_unlinked(victim, victim_on_branch)?;
     }
 
+    let ours = (old.dir.data().changing(), new.dir.data().changing());
     // Whoever looks a name up again must not take the moment in between for a loss.
     let _moving = source.data().moving();
     let _other = victim.filter(|_| exchange).map(|v| v.data().moving());
@@ -157,6 +158,7 @@ pub(crate) fn rename(rename: Rename<'_, Union>) -> Result {
     if settle(source, &old, &new, replaced).is_err() {
         pr_warn_once!("the attributes of what was renamed are out of date\n");
     }
+    drop(ours);
     rename.moved();
     Ok(())
 }

@@ -6,6 +6,7 @@
 
 use super::{
     dentry::{DEntry, Dentry},
+    inode::INode,
     super_block::FileSystem,
     vtable::{if_has, Without},
 };
@@ -20,6 +21,8 @@ use kernel::{
 /// How a lookup revalidates a cached dentry.
 pub(crate) struct Revalidate<'a, T: FileSystem> {
     pub(crate) dentry: &'a DEntry<T>,
+    /// The directory that the name is looked up in.
+    pub(crate) dir: &'a INode<T>,
     /// Whether this is an RCU walk, in which nothing may sleep: answer `ECHILD` to be asked again.
     pub(crate) rcu: bool,
     pub(crate) _private: PhantomData<&'a rcu::Guard>,
@@ -75,15 +78,18 @@ impl<O: Operations> Table<O> {
     /// `->d_revalidate`: `dentry` is of `O::Fs`, and either counted, or protected by RCU if `flags`
     /// has `LOOKUP_RCU`. Nothing is locked.
     unsafe extern "C" fn revalidate(
-        _dir: *mut bindings::inode,
+        dir: *mut bindings::inode,
         _name: *const bindings::qstr,
         dentry: *mut bindings::dentry,
         flags: c_uint,
     ) -> c_int {
         // SAFETY: The VFS calls with a dentry of ours, counted or protected by RCU.
         let dentry = unsafe { DEntry::from_raw(dentry) };
+        // SAFETY: The directory is of the same filesystem, not new, and protected as the dentry is.
+        let dir = unsafe { INode::from_raw(dir) };
         match O::revalidate(Revalidate {
             dentry,
+            dir,
             rcu: flags & bindings::LOOKUP_RCU != 0,
             _private: PhantomData,
         }) {

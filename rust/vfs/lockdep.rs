@@ -36,6 +36,20 @@ pub(crate) fn open_file_key(depth: usize) -> Pin<&'static LockClassKey> {
     Pin::static_ref(&OPEN_FILE[depth.clamp(1, MAX_STACK_DEPTH) - 1])
 }
 
+static MARKS: LockClassKey = new_key();
+
+/// Puts the lock of a group of marks in a class of its own: other groups' locks are held while
+/// memory is waited for, which may take this one.
+///
+/// # Safety
+///
+/// The lock is new, so that nobody holds it.
+pub(super) unsafe fn classify_marks(lock: *mut bindings::mutex) {
+    let key: *mut bindings::lock_class_key = core::ptr::from_ref(&MARKS).cast_mut().cast();
+    // SAFETY: By the contract of this function; the key is static.
+    unsafe { bindings::lockdep_set_class_of_mutex(lock, key, c"aufs2_mark_mutex".as_char_ptr()) };
+}
+
 const fn new_key() -> LockClassKey {
     // SAFETY: The key is only used in statics, which lockdep accepts without registration.
     unsafe { LockClassKey::new_static() }

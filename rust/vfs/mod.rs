@@ -57,4 +57,5 @@ pub(crate) mod task;
 pub(crate) mod vm_ops;
 pub(crate) mod vma;
 pub(crate) mod vtable;
+pub(crate) mod watch;
 pub(crate) mod xattr;

@@ -12,7 +12,7 @@ use super::{
     rcu,
     stat::StatFs,
     vtable::if_has,
-    xattr,
+    watch, xattr,
 };
 use crate::bindings;
 use core::{marker::PhantomData, ops::Deref};
@@ -448,6 +448,7 @@ impl<T: FileSystem> PinnedDrop for Registration<T> {
         // after `rcu::exit` no inode is either, so the cache may go.
         unsafe {
             bindings::unregister_filesystem(&raw mut (*slot).fs_type);
+            watch::exit();
             rcu::exit();
             core::ptr::drop_in_place(slot);
         }

@@ -9,3 +9,9 @@ pub(crate) fn current_id() -> i32 {
     // SAFETY: The current task is alive; the id of its thread group is constant.
     unsafe { (*bindings::get_current()).tgid }
 }
+
+/// Something that tells the current task from all others that are alive.
+pub(crate) fn current_token() -> usize {
+    // SAFETY: No requirements.
+    unsafe { bindings::get_current() }.addr()
+}
