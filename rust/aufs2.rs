@@ -3,6 +3,11 @@
 //! aufs2: a union filesystem.
 
 use kernel::prelude::*;
+use union::instance::Union;
+use vfs::{
+    module_param::module_parameter,
+    super_block::Registration,
+};
 
 mod bindings;
 mod mmap;
@@ -17,28 +22,50 @@ module! {
     authors: ["The aufs2 developers"],
     description: "Union filesystem",
     license: "GPL",
-    alias: ["fs-aufs2"],
+    alias: ["fs-aufs2", "fs-aufs"],
 }
 
 /// What the `module!` macro of Linux 7.2 declares by itself.
 #[cfg(kernel_7_3)]
 const THIS_MODULE: ThisModule = <Aufs2 as kernel::ModuleMetadata>::THIS_MODULE;
 
+module_parameter!(
+    /// Whether the type is registered as `aufs`, too.
+    ALIAS, alias: bool = true,
+    "Register the filesystem type under the name aufs, too, unless there is one (default: Y)"
+);
+
 #[pin_data]
 struct Aufs2 {
     #[pin]
-    registration: vfs::super_block::Registration<union::instance::Union>,
+    registration: Registration<Union>,
+    alias: Option<Pin<KBox<Registration<Union>>>>,
     #[cfg(aufs2_sample)]
     #[pin]
-    sample: vfs::super_block::Registration<sample::Sample>,
+    sample: Registration<sample::Sample>,
 }
 
 impl kernel::InPlaceModule for Aufs2 {
     fn init(module: &'static ThisModule) -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
-            registration <- vfs::super_block::Registration::new(module),
+            registration <- Registration::new(module),
+            alias: register_alias(module)?,
             #[cfg(aufs2_sample)]
-            sample <- vfs::super_block::Registration::new(module),
+            sample <- Registration::new(module),
         })
+    }
+}
+
+/// Registers the name of aufs, if that is wanted and nobody has it.
+fn register_alias(module: &'static ThisModule) -> Result<Option<Pin<KBox<Registration<Union>>>>> {
+    if !ALIAS.get() {
+        return Ok(None);
+    }
+    match KBox::pin_init(Registration::named(module, c"aufs"), GFP_KERNEL) {
+        Err(e) if e == EBUSY => {
+            pr_info!("another aufs is registered: this one is only called aufs2\n");
+            Ok(None)
+        }
+        other => other.map(Some),
     }
 }

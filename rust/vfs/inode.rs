@@ -464,13 +464,13 @@ unsafe impl Send for Cache {}
 unsafe impl Sync for Cache {}
 
 impl Cache {
-    /// Makes the cache for the inodes of `T`.
-    pub(super) fn new<T: FileSystem>() -> Result<Self> {
+    /// Makes the cache for the inodes of `T`, under the name of a type that no other cache has.
+    pub(super) fn new<T: FileSystem>(name: &'static CStr) -> Result<Self> {
         const { assert!(offset_of!(Container<T>, inode) == 0) };
         // SAFETY: The name is static; the constructor only initialises the inode at the start.
         let cache = unsafe {
             bindings::kmem_cache_create(
-                T::NAME.as_char_ptr(),
+                name.as_char_ptr(),
                 size_of::<Container<T>>() as c_uint,
                 align_of::<Container<T>>() as c_uint,
                 bindings::SLAB_RECLAIM_ACCOUNT | bindings::SLAB_ACCOUNT,

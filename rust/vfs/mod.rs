@@ -41,6 +41,7 @@ pub(crate) mod inodes;
 pub(crate) mod ioctl;
 pub(crate) mod lockdep;
 pub(crate) mod mode;
+pub(crate) mod module_param;
 pub(crate) mod mount;
 pub(crate) mod name;
 pub(crate) mod namei;

@@ -412,14 +412,22 @@ unsafe fn type_info<'a>(fs_type: *mut bindings::file_system_type) -> &'a Arc<Cac
 impl<T: FileSystem> Registration<T> {
     /// Registers the type. `EBUSY` if the name is taken.
     pub(crate) fn new(module: &'static ThisModule) -> impl PinInit<Self, Error> {
+        Self::named(module, T::NAME)
+    }
+
+    /// Registers the type under another name than its own. `EBUSY` if the name is taken.
+    pub(crate) fn named(
+        module: &'static ThisModule,
+        name: &'static CStr,
+    ) -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
             inner <- Opaque::try_ffi_init(move |slot: *mut Type| {
-                let cache = Arc::new(Cache::new::<T>()?, GFP_KERNEL)?;
+                let cache = Arc::new(Cache::new::<T>(name)?, GFP_KERNEL)?;
                 // SAFETY: `slot` is valid for writes, pinned, and written before it is used.
                 unsafe {
                     slot.write(Type {
                         fs_type: bindings::file_system_type {
-                            name: T::NAME.as_char_ptr(),
+                            name: name.as_char_ptr(),
                             fs_flags: T::FLAGS as c_int,
                             init_fs_context: Some(fs_context::init::<T>),
                             kill_sb: Some(kill::<T>),
