@@ -5,7 +5,7 @@
 use kernel::prelude::*;
 use union::instance::Union;
 use vfs::{
-    module_param::module_parameter,
+    module_param::{int, module_parameter},
     super_block::Registration,
 };
 
@@ -35,11 +35,19 @@ module_parameter!(
     "Register the filesystem type under the name aufs, too, unless there is one (default: Y)"
 );
 
+module_parameter!(
+    /// Whether `/proc/mounts` leaves the list of branches to sysfs.
+    BRS, brs: int = 1,
+    "Show the branches in sysfs only (1, default), or in /proc/mounts, too (0)"
+);
+
 #[pin_data]
 struct Aufs2 {
     #[pin]
     registration: Registration<Union>,
     alias: Option<Pin<KBox<Registration<Union>>>>,
+    /// Declared after the types: it goes when there are no unions any more.
+    sysfs: union::sysfs::Root,
     #[cfg(aufs2_sample)]
     #[pin]
     sample: Registration<sample::Sample>,
@@ -50,6 +58,8 @@ impl kernel::InPlaceModule for Aufs2 {
         try_pin_init!(Self {
             registration <- Registration::new(module),
             alias: register_alias(module)?,
+            // The directory goes with the name, so that two modules do not want the same.
+            sysfs: union::sysfs::Root::new(alias.as_ref().map_or(c"aufs2", |_| c"aufs"))?,
             #[cfg(aufs2_sample)]
             sample <- Registration::new(module),
         })

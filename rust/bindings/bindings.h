@@ -23,6 +23,7 @@
 #include <linux/fs_stack.h>
 #include <linux/fsnotify.h>
 #include <linux/iversion.h>
+#include <linux/kobject.h>
 #include <linux/magic.h>
 #include <linux/mm.h>
 #include <linux/mount.h>
@@ -39,6 +40,7 @@
 #include <linux/splice.h>
 #include <linux/statfs.h>
 #include <linux/swap.h>
+#include <linux/sysfs.h>
 #include <linux/uio.h>
 #include <linux/wait_bit.h>
 #include <linux/writeback.h>

@@ -333,3 +333,10 @@ void aufs2_helper_down_read_nested(struct rw_semaphore *sem, int subclass)
 {
 	down_read_nested(sem, subclass);
 }
+
+/* Files of sysfs. */
+
+void aufs2_helper_sysfs_attr_init(struct attribute *attr)
+{
+	sysfs_attr_init(attr);
+}

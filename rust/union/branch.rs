@@ -37,6 +37,8 @@ pub(crate) struct Branch {
     permission: Atomic<u32>,
     /// The path as it was given, for messages and listings.
     name: KVec<u8>,
+    /// The absolute path, for tools; `mem` for a branch in memory.
+    path: Arc<KVec<u8>>,
     /// Whether the union may be told to write to the branch: the mount that it was made from can be.
     can_write: bool,
     /// Passed by whoever opens a file on the branch; closed while it is decided whether the branch
@@ -147,23 +149,35 @@ impl Branch {
                     "branch '{shown}': its mount cannot be used by a union"
                 ));
             })?;
-        Self::with_mount(id, name, mnt, permission, can_write)
+        // A path that is too long to be told is known as it was given.
+        let path = match place.absolute() {
+            Ok(path) => path,
+            Err(_) => {
+                let mut path = KVec::new();
+                path.extend_from_slice(&name, GFP_KERNEL)?;
+                path
+            }
+        };
+        Self::with_mount(id, name, path, mnt, permission, can_write)
     }
 
     /// Makes a branch of the whole of `mnt`. `can_write` says whether it may be written to at all.
     pub(crate) fn with_mount(
         id: BranchId,
         name: KVec<u8>,
+        path: KVec<u8>,
         mnt: PrivateMount,
         permission: Permission,
         can_write: bool,
     ) -> Result<Arc<Self>> {
+        let path = Arc::new(path, GFP_KERNEL)?;
         let gone = Farewell(Arc::new(Atomic::new(false), GFP_KERNEL)?);
         Arc::pin_init(
             try_pin_init!(Self {
                 id,
                 permission: Atomic::new(permission.pack()),
                 name,
+                path,
                 can_write,
                 gate <- Gate::new(),
                 numbers <- Numbers::new(*id),
@@ -199,6 +213,11 @@ impl Branch {
     /// The path as it was given.
     pub(crate) fn name(&self) -> &BStr {
         BStr::from_bytes(&self.name)
+    }
+
+    /// The absolute path when it became a branch; `mem` for a branch in memory.
+    pub(super) fn path(&self) -> &Arc<KVec<u8>> {
+        &self.path
     }
 
     /// The permission as it is now.

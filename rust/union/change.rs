@@ -174,9 +174,16 @@ impl Plan {
         let after = RcuArc::new(after, GFP_KERNEL)?;
         ids.reserve(self.removed.len())?;
         let mut leaving = Leaving::new(self.removed.len())?;
+        let shown = match &instance.sysfs {
+            Some(entry) => Some(entry.prepare(&after, |branch| self.permission_of(branch))?),
+            None => None,
+        };
         {
             let gates = self.check(log, sb, &after)?;
             self.commit(log, instance, after.clone());
+            if let Some(shown) = shown {
+                shown.publish();
+            }
             for (gate, stays) in gates {
                 if !stays {
                     gate.for_ever();

@@ -240,7 +240,9 @@ impl BranchMaker<'_> {
                 let permission = wanted
                     .permission
                     .unwrap_or(Permission::new(options::Access::ReadWrite));
-                Branch::with_mount(id, name, self.memory_branch(log)?, permission, true)
+                let mut path = KVec::new();
+                path.extend_from_slice(options::MEMORY, GFP_KERNEL)?;
+                Branch::with_mount(id, name, path, self.memory_branch(log)?, permission, true)
             }
             None => Err(ENOENT),
         }

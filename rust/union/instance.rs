@@ -10,6 +10,7 @@ use super::{
     node::Node,
     options::{Fsync, Mmap, Udba},
     policy,
+    sysfs,
     table::Table,
     xattr::Xattrs,
 };
@@ -20,6 +21,7 @@ use crate::vfs::{
     flags,
     inode::INode,
     rcu::{RcuArc, Slot},
+    seq,
     stat::StatFs,
     super_block::{FileSystem, SuperBlock},
     watch::Group,
@@ -157,6 +159,8 @@ pub(crate) struct Instance {
     /// The generation of the published table, where it is cheap to read.
     generation: Atomic<usize>,
     table: Slot<Table>,
+    /// What sysfs shows of the union.
+    pub(super) sysfs: Option<sysfs::Entry>,
     /// [`Settings`], packed, but for [`Create::low`].
     settings: Atomic<u64>,
     create_low: Atomic<u64>,
@@ -187,10 +191,13 @@ impl Instance {
         let cred = Cred::current();
         let create_low = settings.create.low;
         let group = Group::new()?;
+        let si = NEXT_SI.fetch_add(1, Relaxed);
+        let sysfs = sysfs::Entry::new(si, &table)?;
         Ok(pin_init!(Self {
-            si: NEXT_SI.fetch_add(1, Relaxed),
+            si,
             generation: Atomic::new(generation),
             table: Slot::new(Some(table)),
+            sysfs,
             settings: Atomic::new(settings.pack()),
             create_low: Atomic::new(create_low),
             policy <- policy::State::new(),
@@ -361,6 +368,9 @@ impl FileSystem for Union {
         if !settings.warn_permission {
             seq_print!(seq, ",nowarn_perm");
         }
+        if crate::BRS.get() == 0 {
+            show_branches(instance, seq);
+        }
     }
 
     fn sync(sb: &SuperBlock<Self>, wait: bool) -> Result {
@@ -373,5 +383,22 @@ impl FileSystem for Union {
             branch.mnt().super_block().sync()?;
         }
         Ok(())
+    }
+}
+
+/// Prints the branches as an option, as aufs does with its module parameter `brs=0`.
+fn show_branches(instance: &Instance, seq: &SeqFile) {
+    let Ok(table) = instance.table() else {
+        return;
+    };
+    seq_print!(seq, ",br");
+    for branch in &table.branches {
+        seq_print!(seq, ":");
+        // Neither may end the option, or the path, where there is none.
+        let _ = sysfs::escape(branch.path(), b",:", |piece| {
+            seq::write(seq, piece);
+            Ok(())
+        });
+        seq_print!(seq, "={}", branch.permission());
     }
 }

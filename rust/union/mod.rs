@@ -9,6 +9,7 @@
 //! - [`change`], [`remove`], [`busy`], [`refresh`]: branches that come and go;
 //! - [`lookup`], [`index`], [`whiteout`], [`merge`]: reading the union;
 //! - [`copy_up`], [`copy_data`], [`entry`], [`rename`]: writing to it;
+//! - [`sysfs`], [`control`]: what tools ask;
 //! - [`context`], [`instance`], [`dir`], [`regular`], [`special`], [`attr`], [`xattr`]: the
 //!   operations that the VFS calls.
 //!
@@ -42,6 +43,7 @@ pub(crate) mod regular;
 pub(crate) mod remove;
 pub(crate) mod rename;
 pub(crate) mod special;
+pub(crate) mod sysfs;
 pub(crate) mod table;
 pub(crate) mod tree;
 pub(crate) mod tree_up;

@@ -4,10 +4,19 @@
 //!
 //! C header: [`include/linux/path.h`](srctree/include/linux/path.h)
 
-use super::{dentry::Dentry, idmap::Idmap, inode::Inode, mount::Mount};
+use super::{
+    dentry::{Dentry, PATH_MAX},
+    idmap::Idmap,
+    inode::Inode,
+    mount::Mount,
+};
 use crate::bindings;
 use core::mem::MaybeUninit;
-use kernel::{error::to_result, prelude::*, sync::aref::ARef};
+use kernel::{
+    error::{from_err_ptr, to_result},
+    prelude::*,
+    sync::aref::ARef,
+};
 
 /// A borrowed place.
 #[derive(Clone, Copy)]
@@ -54,6 +63,19 @@ impl<'a> Path<'a> {
             // SAFETY: The place is valid during the call, and has an inode.
             unsafe { bindings::touch_atime(&self.to_raw()) };
         }
+    }
+
+    /// The absolute path, as the current task sees it. `ENAMETOOLONG`.
+    pub(crate) fn absolute(self) -> Result<KVec<u8>> {
+        let mut buf = KVec::from_elem(0u8, PATH_MAX, GFP_KERNEL)?;
+        // SAFETY: The place is valid, and the buffer has the length that is given.
+        let path = from_err_ptr(unsafe {
+            bindings::d_path(&self.to_raw(), buf.as_mut_ptr().cast(), PATH_MAX as c_int)
+        })?;
+        let mut text = KVec::new();
+        // SAFETY: The call returned a C string within the buffer, which is still there.
+        text.extend_from_slice(unsafe { CStr::from_char_ptr(path) }.to_bytes(), GFP_KERNEL)?;
+        Ok(text)
     }
 
     /// Takes references.

@@ -125,6 +125,12 @@ impl<T: Send + Sync> Slot<T> {
         Self(Atomic::new(raw), PhantomData)
     }
 
+    /// A slot with nothing published.
+    pub(crate) const fn empty() -> Self {
+        // INVARIANT: Null.
+        Self(Atomic::new(ptr::null_mut()), PhantomData)
+    }
+
     /// Takes a reference to the published value.
     pub(crate) fn get(&self) -> Option<RcuArc<T>> {
         let _guard = rcu::read_lock();

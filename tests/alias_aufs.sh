@@ -1,0 +1,61 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# The type is registered as aufs, too, so that commands written for aufs work.
+module=$(dirname "$(readlink -f "$0")")/../aufs2.ko
+. "$(dirname "$(readlink -f "$0")")/lib/lib.sh"
+[ -z "$reference" ] || skip_all "not on overlayfs: it is not called aufs"
+
+# parameter NAME: of the module.
+parameter() {
+	cat "/sys/module/aufs2/parameters/$1"
+}
+
+registered aufs || skip_all "loaded with alias=0, or there is another aufs"
+check 'the parameter alias' same Y "$(parameter alias)"
+check 'the parameter brs' same 1 "$(parameter brs)"
+refused 'a parameter cannot be changed' sh -c 'echo 0 > /sys/module/aufs2/parameters/brs'
+
+echo low > ro/f
+echo second > ro2/g
+check 'mount -t aufs' mount -t aufs -o "br:$area/rw=rw:$area/ro=ro" aufs u
+check 'it is called so' same aufs "$(awk -v at="$area/u" '$2 == at { print $3 }' /proc/mounts)"
+check 'it shows the branch' same low "$(cat u/f)"
+check 'remount,append: as for aufs' mount -o "remount,append:$area/ro2=ro" aufs u
+check 'the new branch shows' same second "$(cat u/g)"
+check 'both names at a time' mount -t aufs2 -o "br:$area/ro=ro" none .work
+check 'umount' umount .work
+check 'umount' umount u
+
+check 'dirs=, as in initramfs scripts' \
+	mount -t aufs -o "noatime,noxino,dirs=$area/rw=rw:$area/ro=rr" aufs u
+check 'umount' umount u
+
+# The module under other names, in the same file: what it does when aufs is taken.
+if [ -f "$module" ]; then
+	sed s/aufs2/aufs9/g "$module" > /mnt/aufs9.ko
+	check 'another module with the same alias' insmod /mnt/aufs9.ko
+	check 'has its own name only' registered aufs9
+	check 'says so, once' same 1 "$(dmesg | grep -c 'another aufs is registered')"
+	check 'has a folder of its own' test -d /sys/fs/aufs9
+	check 'mount' mount -t aufs9 -o "br:$area/ro=ro" none u
+	check 'umount' umount u
+	check 'rmmod' rmmod aufs9
+	check 'its folder is gone' test ! -e /sys/fs/aufs9
+	check 'the other one is still there' registered aufs
+	check 'insmod alias=0' insmod /mnt/aufs9.ko alias=0 brs=0
+	check 'says nothing more' same 1 "$(dmesg | grep -c 'another aufs is registered')"
+	check 'alias' same N "$(cat /sys/module/aufs9/parameters/alias)"
+	mkdir 'ro/a b,c:d'
+	check 'mount' mount -t aufs9 -o "br:$area/rw=rw:$area/ro=rr+wh" none u
+	check 'brs=0: the branches in /proc/mounts' \
+		contains "$(cat /proc/mounts)" ",br:$area/rw=rw:$area/ro=rr+wh "
+	check 'umount' umount u
+	check 'mount' mount -t aufs9 -o "br:$area/ro/a b\\,c\\:d=ro" none u
+	check 'escaped' contains "$(cat /proc/mounts)" ",br:$area/ro/a\\040b\\054c\\072d=ro "
+	check 'umount' umount u
+	check 'rmmod' rmmod aufs9
+else
+	skip 'another module with the same alias' "no module file beside the tests"
+fi
+finish
