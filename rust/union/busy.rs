@@ -135,6 +135,23 @@ pub(super) fn check_removal(
     }
 }
 
+/// What keeps the branch at `index` of `table` from being removed, if `inode` does: the number of the
+/// object on that branch.
+pub(super) fn user(inode: &INode<Union>, table: &Table, index: usize) -> Result<Option<u64>> {
+    let branch = table.branches.get(index).ok_or(EINVAL)?;
+    let after = table.without(index)?;
+    if why_not(inode.sb().data(), inode, branch, &after)?.is_none() {
+        return Ok(None);
+    }
+    let node = inode.data();
+    if let Some(layer) = node.stack()?.on(branch) {
+        return Ok(Some(layer.inode()?.ino()));
+    }
+    let state = node.lock();
+    let earlier = state.earlier.iter().find_map(|stack| stack.on(branch));
+    earlier.map(|layer| Ok(layer.inode()?.ino())).transpose()
+}
+
 fn why_not(
     instance: &Instance,
     inode: &INode<Union>,

@@ -3,7 +3,13 @@
 //! The `ioctl(2)` commands of a union's directories, with the numbers and structures of aufs
 //! (`include/uapi/linux/aufs_type.h`).
 
-use super::{branch::Branch, instance::Union};
+use super::{
+    branch::Branch,
+    busy,
+    instance::Union,
+    options::{Access, Permission},
+    sysfs,
+};
 use crate::vfs::{
     errno::ESTALE,
     file::{FsFile, KernelFile},
@@ -11,6 +17,22 @@ use crate::vfs::{
     ioctl::{may_administer, Command},
 };
 use kernel::{prelude::*, sync::Arc};
+
+/// `AUFS_CTL_BRINFO`: the branches.
+const BRANCHES: u32 = 0x5000_4105;
+
+/// `union aufs_brinfo`: `__s16 id; int perm; char path[];`, filled up.
+const BRANCH_SIZE: usize = 4096;
+/// Where `path` is.
+const BRANCH_PATH: usize = 8;
+
+/// `AUFS_CTL_IBUSY`: whether an inode keeps a branch.
+const BUSY_INODE: u32 = 0xc018_4103;
+
+/// `struct aufs_ibusy`: `__u64 ino, h_ino; __s16 bindex;`, aligned to 8 bytes.
+const BUSY_INODE_SIZE: usize = 24;
+/// Where `h_ino` is.
+const BUSY_INODE_ANSWER: usize = 8;
 
 /// `AUFS_CTL_WBR_FD`: a descriptor of the root of a writable branch.
 const WRITABLE_BRANCH_FD: u32 = 0x4008_4102;
@@ -22,8 +44,76 @@ const WRITABLE_BRANCH_FD_SIZE: usize = 8;
 pub(super) fn ioctl(file: &FsFile<Union>, command: Command) -> Result<u32> {
     match command.number() {
         WRITABLE_BRANCH_FD => writable_branch_fd(file, command),
+        BRANCHES => branches(file, command),
+        BUSY_INODE => busy_inode(file, command),
         _ => Err(ENOTTY),
     }
+}
+
+/// How many branches there are, if the argument is null; otherwise writes a `union aufs_brinfo` for
+/// each, topmost first, as aufs does: an identity, a permission, a path with octal escapes.
+///
+/// `EFAULT`; `E2BIG` for a path that there is no room for.
+fn branches(file: &FsFile<Union>, command: Command) -> Result<u32> {
+    let table = file.node().sb().data().table()?;
+    if command.is_null() {
+        return Ok(u32::try_from(table.branches.len())?);
+    }
+    for (index, branch) in table.branches.iter().enumerate() {
+        let mut path = KVec::new();
+        sysfs::escape(branch.path(), b"", |piece| {
+            Ok(path.extend_from_slice(piece, GFP_KERNEL)?)
+        })?;
+        path.push(0, GFP_KERNEL)?;
+        if path.len() > BRANCH_SIZE - BRANCH_PATH {
+            return Err(E2BIG);
+        }
+        let mut writer = command.writer(index * BRANCH_SIZE, BRANCH_SIZE);
+        // Two bytes of padding are behind the identity.
+        writer.write(&u32::from(branch.id().0))?;
+        writer.write(&aufs_permission(branch.permission()))?;
+        writer.write_slice(&path)?;
+    }
+    Ok(0)
+}
+
+/// A permission in the bits of aufs: `AuBrPerm_RW`, `RO`, `RR`, `AuBrRAttr_WH` and the attributes.
+fn aufs_permission(permission: Permission) -> i32 {
+    let whiteouts = i32::from(permission.whiteouts) << 12;
+    let access = match permission.access {
+        Access::ReadWrite => 1,
+        Access::ReadOnly => 1 << 1 | whiteouts,
+        Access::RealReadOnly => 1 << 2 | whiteouts,
+    };
+    access | permission.attributes.aufs_bits()
+}
+
+/// Tells by `h_ino` whether the inode with the number `ino` of the union keeps the branch at the
+/// index `bindex` from being removed: the number of the object there, or 0.
+///
+/// `EPERM`; `EFAULT`; `EINVAL` for an index that there is not.
+fn busy_inode(file: &FsFile<Union>, command: Command) -> Result<u32> {
+    if !may_administer() {
+        return Err(EPERM);
+    }
+    let mut reader = command.reader(BUSY_INODE_SIZE);
+    let ino: u64 = reader.read()?;
+    let _: u64 = reader.read()?;
+    let index: i16 = reader.read()?;
+    let sb = file.node().sb();
+    let table = sb.data().table()?;
+    let index = usize::try_from(index)?;
+    if index >= table.branches.len() {
+        return Err(EINVAL);
+    }
+    let user = match sb.find_inode(ino) {
+        Some(inode) => busy::user(&inode, &table, index)?,
+        None => None,
+    };
+    command
+        .writer(BUSY_INODE_ANSWER, size_of::<u64>())
+        .write(&user.unwrap_or(0))?;
+    Ok(0)
 }
 
 /// Opens the root of the branch with the given identity, or of the topmost writable one if it is

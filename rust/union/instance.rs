@@ -9,8 +9,7 @@ use super::{
     lookup::Revalidation,
     node::Node,
     options::{Fsync, Mmap, Udba},
-    policy,
-    sysfs,
+    policy, sysfs,
     table::Table,
     xattr::Xattrs,
 };

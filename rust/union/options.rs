@@ -83,6 +83,17 @@ impl Attributes {
         self.0 & other.0 != 0
     }
 
+    /// The bits that aufs has for them, `AuBrAttr_*` and `AuBrWAttr_*` of its `linux/aufs_type.h`.
+    pub(crate) fn aufs_bits(self) -> i32 {
+        /// Where ours are there, from the lowest one on.
+        const BITS: [u32; 11] = [13, 3, 4, 14, 5, 6, 7, 8, 9, 10, 11];
+        let set = BITS
+            .iter()
+            .enumerate()
+            .filter(|(at, _)| self.0 >> at & 1 != 0);
+        set.fold(0, |bits, (_, bit)| bits | 1 << bit)
+    }
+
     /// The attribute with the name `word`.
     fn find(word: &[u8]) -> Option<Self> {
         let found = Self::WORDS.iter().find(|(name, _)| name.as_bytes() == word);

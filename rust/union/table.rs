@@ -92,6 +92,20 @@ impl Table {
             .any(|other| core::ptr::eq::<Branch>(&**other, branch))
     }
 
+    /// The branches without the one at `index`: what would be left, for questions.
+    pub(super) fn without(&self, index: usize) -> Result<Self> {
+        let mut branches = KVVec::with_capacity(self.branches.len(), GFP_KERNEL)?;
+        for (at, branch) in self.branches.iter().enumerate() {
+            if at != index {
+                branches.push(branch.clone(), GFP_KERNEL)?;
+            }
+        }
+        Ok(Self {
+            generation: self.generation,
+            branches,
+        })
+    }
+
     /// Where the branch is in the order.
     pub(crate) fn index_of(&self, id: BranchId) -> Option<usize> {
         self.branches.iter().position(|branch| branch.id() == id)

@@ -204,6 +204,8 @@ impl<O: Operations> Table<O> {
         mmap: if_has!(HAS_MMAP, Self::mmap),
         get_unmapped_area: if_has!(HAS_LOWER, Self::get_unmapped_area),
         unlocked_ioctl: if_has!(HAS_IOCTL, Self::ioctl),
+        #[cfg(CONFIG_COMPAT)]
+        compat_ioctl: if_has!(HAS_IOCTL, bindings::compat_ptr_ioctl),
         flush: if_has!(HAS_FLUSH, Self::flush),
         fsync: if_has!(HAS_SYNC, Self::fsync),
         splice_read: if_has!(HAS_SPLICE_READ, Self::splice_read),

@@ -370,6 +370,15 @@ impl<T: FileSystem> InodeTables<T> {
 }
 
 impl<T: FileSystem> SuperBlock<T> {
+    /// The inode with number `ino`, if it is in the cache and filled in.
+    pub(crate) fn find_inode(&self, ino: u64) -> Option<ARef<INode<T>>> {
+        // SAFETY: The super block is alive.
+        let inode = NonNull::new(unsafe { bindings::ilookup(self.as_ptr(), ino) })?;
+        // SAFETY: The call gave us a counted inode of a super block of `T`, and waited until it was
+        // filled in.
+        Some(unsafe { ARef::from_raw(inode.cast()) })
+    }
+
     /// Finds or makes the inode with number `ino`. `ENOMEM`.
     pub(crate) fn iget(&self, ino: u64) -> Result<Iget<'_, T>> {
         // SAFETY: The super block is alive.

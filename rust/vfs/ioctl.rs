@@ -8,7 +8,7 @@
 use crate::bindings;
 use kernel::{
     prelude::*,
-    uaccess::{UserSlice, UserSliceReader},
+    uaccess::{UserSlice, UserSliceReader, UserSliceWriter},
 };
 
 /// A command with its argument.
@@ -31,6 +31,21 @@ impl Command {
     /// Reads the structure of `size` bytes that the argument points at.
     pub(crate) fn reader(self, size: usize) -> UserSliceReader {
         UserSlice::new(UserPtr::from_addr(self.argument), size).reader()
+    }
+
+    /// Whether the argument is a null pointer.
+    pub(crate) fn is_null(self) -> bool {
+        self.argument == 0
+    }
+
+    /// Writes `size` bytes from `offset` on in what the argument points at. `EFAULT` for a place
+    /// that there is not is told when it is written to.
+    pub(crate) fn writer(self, offset: usize, size: usize) -> UserSliceWriter {
+        UserSlice::new(
+            UserPtr::from_addr(self.argument).wrapping_byte_add(offset),
+            size,
+        )
+        .writer()
     }
 }
 
