@@ -1,0 +1,63 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# The tool aubusy tells which processes keep a branch.
+aubusy=$(readlink -f "$(dirname "$(readlink -f "$0")")/../aubusy")
+. "$(dirname "$(readlink -f "$0")")/lib/lib.sh"
+[ -z "$reference" ] || skip_all "not on overlayfs"
+[ -x "$aubusy" ] || aubusy=$(command -v aubusy) || skip_all "no aubusy"
+
+# ask BRANCH: what it says, and its status, in one line.
+ask() {
+	said=$("$aubusy" u "$1" 2>&1)
+	echo "$?" "$(echo "$said" | sed "s,$area/,,g" | sort | tr '\n' ';')"
+}
+
+mkdir -p ro/only ro/both ro2/both
+echo low > ro/f
+echo second > ro2/g
+cp "$(command -v sleep)" ro2/program
+check 'mount' mount -t aufs2 -o "br:$area/rw=rw:$area/ro=ro:$area/ro2=ro" none u
+check 'nobody' same '0 ;' "$(ask 1)"
+check 'nobody, by path' same '0 ;' "$(ask "$area/ro")"
+check 'nobody, by a relative path' same '0 ;' "$(ask ro)"
+check 'an index out of range' same '2 aubusy: 3: no such branch;' "$(ask 3)"
+check 'an unknown path' same "2 aubusy: nosuch: no such branch;" "$(ask nosuch)"
+said=$("$aubusy" ro 0 2>&1)
+check 'no union' same '2 aubusy: ro: not on a union' "$? $said"
+refused 'no arguments' "$aubusy"
+
+exec 7< u/f
+check 'a descriptor' contains "$(ask 1)" "$$ "
+check 'says which' contains "$(ask 1)" ' fd 7 u/f;'
+check 'not of the other branch' same '0 ;' "$(ask 2)"
+check 'only numbers' contains "$("$aubusy" -q u 1 | tr '\n' ' ')" "$$ "
+refused 'the branch cannot be removed' mount -i -o "remount,del:$area/ro" u
+exec 7<&-
+check 'closed again' same '0 ;' "$(ask 1)"
+
+(cd u/only && exec sleep 100) &
+sleeper=$!
+sleep 0.3
+check 'a working directory' same "1 $sleeper sleep cwd u/only;" "$(ask 1)"
+kill $sleeper
+wait $sleeper 2> /dev/null
+(cd u/both && exec sleep 100) &
+sleeper=$!
+sleep 0.3
+check 'a directory that another branch has' same '0 ;' "$(ask 1)"
+kill $sleeper
+wait $sleeper 2> /dev/null
+
+u/program 100 &
+sleeper=$!
+sleep 0.3
+check 'a program and its mappings' \
+	same "1 $sleeper program exe u/program;$sleeper program mapping u/program;" "$(ask 2)"
+kill $sleeper
+wait $sleeper 2> /dev/null
+check 'over' same '0 ;' "$(ask 2)"
+check 'now it goes' mount -i -o "remount,del:$area/ro2" u
+
+check 'umount' umount u
+finish
