@@ -171,6 +171,16 @@ impl Request {
         Ok(())
     }
 
+    /// Whiteouts that show could be removed, or made, by anybody: `EINVAL` if the union can be written
+    /// to.
+    fn check_shown_whiteouts(&self, log: &Log, writable: bool) -> Result {
+        if self.settings.show_whiteouts && writable {
+            log.error(fmt!("shwh is for a union that is read-only"));
+            return Err(EINVAL);
+        }
+        Ok(())
+    }
+
     /// The branches that the changes make of `before`.
     fn plan(&self, log: &Log, ids: &mut Ids, before: Option<&Table>) -> Result<Plan> {
         let mut plan = Plan::new(before)?;
@@ -183,7 +193,7 @@ impl Request {
             plan.apply(log, &mut maker, change)?;
         }
         if self.settings.warn_permission {
-            warn_of_permissions(log, &plan.branches, before);
+            warn_of_permissions(&plan.branches, before);
         }
         Ok(plan)
     }
@@ -191,7 +201,7 @@ impl Request {
 
 /// Tells of branches that were not there before, and whose owner or mode is not that of the first
 /// one: the root of the union will change them when the first one goes.
-fn warn_of_permissions(log: &Log, branches: &[Arc<Branch>], before: Option<&Table>) {
+fn warn_of_permissions(branches: &[Arc<Branch>], before: Option<&Table>) {
     let root = |branch: &Branch| Stat::of(branch.at(branch.root())).ok();
     let Some((first, rest)) = branches.split_first() else {
         return;
@@ -202,11 +212,11 @@ fn warn_of_permissions(log: &Log, branches: &[Arc<Branch>], before: Option<&Tabl
     let is_new = |branch: &&Arc<Branch>| before.is_none_or(|table| !table.has(branch));
     for branch in rest.iter().filter(is_new) {
         if root(branch).is_some_and(|stat| !stat.same_permissions(&shown)) {
-            log.warn(fmt!(
-                "branch '{}': the owner or the mode of its root is not that of '{}'",
+            pr_warn!(
+                "branch '{}': the owner or the mode of its root is not that of '{}'\n",
                 branch.name(),
                 first.name()
-            ));
+            );
         }
     }
 }
@@ -323,6 +333,9 @@ impl Context for Request {
         let plan = self.plan(log, &mut ids, None)?;
         let table = Table::new(log, 1, plan.branches)?;
         let writable = table.writable().is_ok();
+        if !readonly {
+            self.check_shown_whiteouts(log, writable)?;
+        }
         let swept = |branch: &&Arc<Branch>| branch.is_writable() && !readonly;
         for branch in table.branches.iter().filter(swept) {
             work::sweep(branch).inspect_err(|e| {
@@ -373,11 +386,16 @@ impl Context for Request {
             log.error(fmt!("no branch is writable"));
             return Err(EROFS);
         }
+        if !readonly {
+            self.check_shown_whiteouts(log, plan.has_writable())?;
+        }
         let old = instance.settings();
         instance.set_settings(self.settings);
-        // What is watched from now on has to be looked at again first.
+        // What is watched from now on has to be looked at again first; and what names mean changes
+        // with what shows.
         let starts_watching = old.udba == Udba::None && instance.watches();
-        if plan.changed || starts_watching {
+        let shows_otherwise = old.show_whiteouts != self.settings.show_whiteouts;
+        if plan.changed || starts_watching || shows_otherwise {
             plan.carry_out(log, sb)
                 .inspect_err(|_| instance.set_settings(old))?;
         }

@@ -162,7 +162,8 @@ fn listing(dentry: &DEntry<Union>) -> Result<Arc<Listing>> {
     }
     // No change through the union can come in between: the caller holds the directory's lock.
     let instance = inode.sb().data();
-    let read = instance.cred.scope(|| Listing::read(&stack))?;
+    let shows = instance.settings().show_whiteouts;
+    let read = instance.cred.scope(|| Listing::read(&stack, shows))?;
     let old = node.lock().listing.replace(read.clone());
     drop(old);
     Ok(read)

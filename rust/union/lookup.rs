@@ -5,8 +5,8 @@
 use super::{
     dir,
     index::{self, Hits},
-    instance::Union,
-    names,
+    instance::{Instance, Union},
+    names::{self, Hides},
     node::{new_stack, Layer, Node, Stack, State},
     refresh, regular, special, whiteout,
 };
@@ -28,11 +28,17 @@ use kernel::{
 
 /// The objects that `name` means in a directory that stands for `parent`, topmost first; none if it
 /// means nothing. With the mounter's credentials.
-pub(crate) fn find(parent: &Stack, name: &Name) -> Result<KVec<Layer>> {
-    Ok(find_counted(parent, name)?.0)
+pub(crate) fn find(instance: &Instance, parent: &Stack, name: &Name) -> Result<KVec<Layer>> {
+    if !names::is_reserved(name) {
+        Ok(find_counted(parent, name)?.0)
+    } else if instance.settings().show_whiteouts {
+        find_whiteout(&parent.layers, name)
+    } else {
+        Ok(KVec::new())
+    }
 }
 
-/// As [`find`]; also returns in how many directories it had to look.
+/// As [`find`], for a name that is not reserved; also returns in how many directories it had to look.
 fn find_counted(parent: &Stack, name: &Name) -> Result<(KVec<Layer>, usize)> {
     let hits = Hits::of(parent, name);
     let mut looked = 0;
@@ -42,6 +48,39 @@ fn find_counted(parent: &Stack, name: &Name) -> Result<(KVec<Layer>, usize)> {
         may_be
     })?;
     Ok((found, looked))
+}
+
+/// The whiteout, or the mark of an opaque directory, that shows under the reserved `name`: one that
+/// does not lie below what it hides.
+fn find_whiteout(layers: &[Layer], name: &Name) -> Result<KVec<Layer>> {
+    let mut found = KVec::new();
+    let hidden = match names::hides(name) {
+        Hides::Nothing => return Ok(found),
+        Hides::Name(hidden) => Some(Name::new(hidden)?),
+        Hides::InFile | Hides::All => None,
+    };
+    for layer in layers {
+        let lookup = |name| namei::lookup(layer.branch.mnt(), &layer.dentry, name);
+        let is_file = |dentry: &ARef<Dentry>| !dentry.inode().is_some_and(|inode| inode.is_dir());
+        let whiteout = match layer.branch.has_whiteouts() {
+            true => lookup(name)?.filter(is_file),
+            false => None,
+        };
+        if let Some(dentry) = whiteout {
+            let here = Layer {
+                branch: layer.branch.clone(),
+                dentry,
+            };
+            found.push(here, GFP_KERNEL)?;
+            break;
+        }
+        if let Some(hidden) = hidden {
+            if lookup(hidden)?.is_some() {
+                break;
+            }
+        }
+    }
+    Ok(found)
 }
 
 /// As [`find`], in the directories `layers` only.
@@ -182,13 +221,16 @@ pub(crate) fn lookup(dir: &INode<Union>, dentry: InLookup<'_, Union>) -> Result<
     let sb = dir.sb();
     let instance = sb.data();
     let name = dentry.name_in_lookup()?;
-    if names::is_reserved(name) {
+    if names::is_reserved(name) && !instance.settings().show_whiteouts {
         return dentry.splice(None, dir.data().stamp(instance.generation()));
     }
     let stack = refresh::stack(&dentry.parent_entry())?;
     // What somebody changes from here on makes another stamp.
     let stamp = dir.data().stamp(stack.generation);
     let layers = instance.cred.scope(|| {
+        if names::is_reserved(name) {
+            return find(instance, &stack, name);
+        }
         let (layers, looked) = find_counted(&stack, name)?;
         index::looked_at(&stack, looked);
         Ok::<_, Error>(layers)

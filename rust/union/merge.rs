@@ -69,8 +69,10 @@ impl Listing {
     }
 
     /// Reads and merges the directories that a stack stands for. With the mounter's credentials.
-    pub(crate) fn read(stack: &Stack) -> Result<Arc<Self>> {
-        let mut merger = Merger::new();
+    ///
+    /// `shows` says whether whiteouts show under their own names.
+    pub(crate) fn read(stack: &Stack, shows: bool) -> Result<Arc<Self>> {
+        let mut merger = Merger::new(shows);
         let mut stamps = KVec::with_capacity(stack.layers.len(), GFP_KERNEL)?;
         for layer in &stack.layers {
             stamps.push(layer.inode()?.change_stamp(), GFP_KERNEL)?;
@@ -99,14 +101,17 @@ struct Merger {
     arena: KVVec<u8>,
     candidates: KVVec<Candidate>,
     table: KVVec<Slot>,
+    /// Whether whiteouts show under their own names.
+    shows: bool,
 }
 
 impl Merger {
-    fn new() -> Self {
+    fn new(shows: bool) -> Self {
         Self {
             arena: KVVec::new(),
             candidates: KVVec::new(),
             table: KVVec::new(),
+            shows,
         }
     }
 
@@ -149,26 +154,35 @@ impl Merger {
             flags::O_RDONLY | flags::O_DIRECTORY | flags::O_LARGEFILE,
         )?;
         let branch = &layer.branch;
-        let counts = branch.has_whiteouts() && !is_last;
+        let counts = branch.has_whiteouts() && (!is_last || self.shows);
         let mut in_files = KVVec::new();
         file.read_dir(|entry| {
             if entry.name == b"." || entry.name == b".." {
                 return Ok(());
             }
             if !names::is_reserved(entry.name) {
-                return self.insert(branch, &entry, index, false);
+                self.insert(branch, &entry, index, false)?;
+                return Ok(());
             }
             if counts && entry.dirent_type != flags::DT_DIR {
-                match names::hides(entry.name) {
+                let hides = names::hides(entry.name);
+                let is_first = match hides {
                     Hides::Name(name) => {
                         self.insert(branch, &Entry { name, ..entry }, index, true)?
                     }
+                    Hides::InFile | Hides::All => true,
+                    Hides::Nothing => false,
+                };
+                if self.shows && is_first {
+                    self.insert(branch, &entry, index, false)?;
+                }
+                match hides {
                     Hides::InFile => {
                         let mut name = KVec::new();
                         name.extend_from_slice(entry.name, GFP_KERNEL)?;
                         in_files.push(name, GFP_KERNEL)?;
                     }
-                    Hides::All | Hides::Nothing => {}
+                    Hides::Name(_) | Hides::All | Hides::Nothing => {}
                 }
             }
             Ok(())
@@ -195,7 +209,14 @@ impl Merger {
         Ok(())
     }
 
-    fn insert(&mut self, branch: &Branch, entry: &Entry<'_>, layer: u32, hides: bool) -> Result {
+    /// Whether it is the first of the name.
+    fn insert(
+        &mut self,
+        branch: &Branch,
+        entry: &Entry<'_>,
+        layer: u32,
+        hides: bool,
+    ) -> Result<bool> {
         self.grow()?;
         let at = self.slot(entry.name);
         if let Some(number) = (self.table[at] as usize).checked_sub(1) {
@@ -208,7 +229,7 @@ impl Merger {
                     there.item.dirent_type = entry.dirent_type as u8;
                 }
             }
-            return Ok(());
+            return Ok(false);
         }
         let start = u32::try_from(self.arena.len()).map_err(|_| EOVERFLOW)?;
         self.arena.extend_from_slice(entry.name, GFP_KERNEL)?;
@@ -232,7 +253,7 @@ impl Merger {
             GFP_KERNEL,
         )?;
         self.table[at] = self.candidates.len() as Slot;
-        Ok(())
+        Ok(true)
     }
 
     fn finish(self, stamps: KVec<ChangeStamp>, generation: usize) -> Result<Arc<Listing>> {
@@ -256,5 +277,5 @@ impl Merger {
 
 /// Whether the directory that a stack stands for has no entry in the union.
 pub(crate) fn is_empty(stack: &Stack) -> Result<bool> {
-    Ok(Listing::read(stack)?.is_empty())
+    Ok(Listing::read(stack, false)?.is_empty())
 }

@@ -165,7 +165,9 @@ fn verify(dentry: &DEntry<Union>, parent: &DEntry<Union>, stack: &Stack) -> Resu
     let stamp = parent.positive()?.data().stamp(stack.generation);
     let Some(inode) = dentry.node() else {
         let name = dentry.name();
-        let layers = instance.cred.scope(|| lookup::find(stack, name.get()?))?;
+        let layers = instance
+            .cred
+            .scope(|| lookup::find(instance, stack, name.get()?))?;
         if layers.is_empty() {
             dentry.set_stamp(stamp);
             return Ok(Verdict::Current);
@@ -176,7 +178,9 @@ fn verify(dentry: &DEntry<Union>, parent: &DEntry<Union>, stack: &Stack) -> Resu
     let mut state = inode.data().lock();
     let changes = inode.data().changes();
     let name = dentry.name();
-    let layers = instance.cred.scope(|| lookup::find(stack, name.get()?))?;
+    let layers = instance
+        .cred
+        .scope(|| lookup::find(instance, stack, name.get()?))?;
     let valid = match layers.is_empty() {
         true => false,
         false => switch(inode, &mut state, &new_stack(stack.generation, layers)?)?,

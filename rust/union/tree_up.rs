@@ -28,7 +28,7 @@ struct Level {
 fn level(dir: ARef<DEntry<Union>>) -> Result<Level> {
     let stack = dir.positive()?.data().stack()?;
     let instance = dir.sb().data();
-    let listing = instance.cred.scope(|| Listing::read(&stack))?;
+    let listing = instance.cred.scope(|| Listing::read(&stack, false))?;
     Ok(Level {
         dir,
         listing,

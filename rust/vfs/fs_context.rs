@@ -77,11 +77,6 @@ impl Log {
         self.put(b'e', args);
     }
 
-    /// Says what the one who mounts should know, though the request succeeds.
-    pub(crate) fn warn(&self, args: fmt::Arguments<'_>) {
-        self.put(b'w', args);
-    }
-
     fn put(&self, level: u8, args: fmt::Arguments<'_>) {
         // SAFETY: The context outlives the log, which is only lent to its callbacks; `%pA` takes a
         // pointer to `fmt::Arguments`.
