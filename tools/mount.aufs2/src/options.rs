@@ -286,7 +286,7 @@ enum Verb {
     First,
     /// `append:` and `prepend:`, a list as well.
     More,
-    /// `add:` and `ins:`, an index and a branch.
+    /// `add:`, `ins:` and `mv:`, an index and a branch.
     Indexed,
     /// `mod:` and `del:`, one branch.
     Single,
@@ -297,7 +297,7 @@ impl Verb {
         match option.name {
             b"br" | b"dirs" => Some(Self::First),
             b"append" | b"prepend" => Some(Self::More),
-            b"add" | b"ins" => Some(Self::Indexed),
+            b"add" | b"ins" | b"mv" => Some(Self::Indexed),
             b"mod" | b"del" => Some(Self::Single),
             _ => None,
         }
@@ -461,6 +461,7 @@ mod tests {
         );
         for (option, before, after) in [
             (format!("add:1:{long}=rr"), "add:1:", "=rr"),
+            (format!("mv:1:{long}"), "mv:1:", ""),
             (format!("ins=2:{long}"), "ins=2:", ""),
             (format!("del:{long}"), "del:", ""),
             (format!("mod={long}=ro"), "mod=", "=ro"),
