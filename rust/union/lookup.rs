@@ -224,7 +224,10 @@ pub(crate) fn lookup(dir: &INode<Union>, dentry: InLookup<'_, Union>) -> Result<
     if names::is_reserved(name) && !instance.settings().show_whiteouts {
         return dentry.splice(None, dir.data().stamp(instance.generation()));
     }
-    let stack = refresh::stack(&dentry.parent_entry())?;
+    let stack = match dir.data().is_settled(instance.generation()) {
+        true => dir.data().stack()?,
+        false => refresh::stack(&dentry.parent_entry())?,
+    };
     // What somebody changes from here on makes another stamp.
     let stamp = dir.data().stamp(stack.generation);
     let layers = instance.cred.scope(|| {

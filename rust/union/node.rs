@@ -127,8 +127,9 @@ pub(crate) struct Node {
     opener: Atomic<i32>,
     /// What others do to a directory on its branches.
     watch: Option<Arc<Watch>>,
-    /// How much of that the stack is known to hold with.
-    settled: Atomic<u32>,
+    /// The generation of the stack, and how much of what others do it is known to hold with: see
+    /// [`stamp`].
+    settled: Atomic<usize>,
     /// How many renames of the object are between what they do on the branch and what they do in
     /// the dentry cache.
     moving: Atomic<u32>,
@@ -165,7 +166,7 @@ impl Node {
         };
         Ok(pin_init!(Self {
             watch,
-            settled: Atomic::new(0),
+            settled: Atomic::new(stamp(stack.generation, 0)),
             stack: Slot::new(Some(stack)),
             top,
             linked_below: Atomic::new(false),
@@ -206,6 +207,10 @@ impl Node {
         let branches = self.branches.load(Relaxed) | stack.branches().0;
         self.branches.xchg(branches, Full);
         self.watch_layers(inode, locked, &stack)?;
+        // Until somebody says more, it holds with what the old one did.
+        let settled = self.settled.load(Relaxed) as u32;
+        self.settled
+            .store(stamp(stack.generation, settled), Release);
         let old = self.stack.replace(Some(stack));
         self.top.replace(Some(top.clone()));
         if let Some(old) = old {
@@ -256,15 +261,13 @@ impl Node {
 
     /// Whether the stack is of `generation`, and holds with what others did.
     pub(crate) fn is_settled(&self, generation: usize) -> bool {
-        self.settled.load(Acquire) == self.changes()
-            && self
-                .stack()
-                .is_ok_and(|stack| stack.generation == generation)
+        self.settled.load(Acquire) == self.stamp(generation)
     }
 
-    /// The stack was found to hold when there were so many `changes`.
-    pub(crate) fn settle(&self, changes: u32) {
-        self.settled.store(changes, Release);
+    /// The stack of `generation` was found to hold when there were so many `changes`. For whoever has
+    /// the lock.
+    pub(crate) fn settle(&self, _locked: &State, generation: usize, changes: u32) {
+        self.settled.store(stamp(generation, changes), Release);
     }
 
     /// What is merged in this directory has changed: its names are to be looked at again.
@@ -277,7 +280,7 @@ impl Node {
     /// The number that a name in this directory is stamped with when it is looked up in a stack of
     /// `generation`: another one, when what was found may not hold any more.
     pub(crate) fn stamp(&self, generation: usize) -> usize {
-        generation << 32 | self.changes() as usize
+        stamp(generation, self.changes())
     }
 
     /// The current task is about to change this directory: what it does is no news.
@@ -387,6 +390,11 @@ impl Node {
         state.earlier.clear();
         state.marks.clear();
     }
+}
+
+/// A generation of the branches, with a count of what others did, in one word.
+fn stamp(generation: usize, changes: u32) -> usize {
+    generation << 32 | changes as usize
 }
 
 /// A rename is under way.

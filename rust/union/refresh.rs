@@ -114,10 +114,9 @@ fn bring_up(dentry: &DEntry<Union>, instance: &Instance) -> Result<Verdict> {
     let found = new_stack(table.generation, layers)?;
     let merged_anew = !node.stack()?.is_same(&found);
     node.publish_newer(inode, &mut state, found)?;
-    node.settle(changes);
+    node.settle(&state, table.generation, changes);
     if merged_anew {
         node.note_merge();
-        node.settle(changes.wrapping_add(1));
     }
     Ok(Verdict::Current)
 }
@@ -185,9 +184,11 @@ fn verify(dentry: &DEntry<Union>, parent: &DEntry<Union>, stack: &Stack) -> Resu
         true => false,
         false => switch(inode, &mut state, &new_stack(stack.generation, layers)?)?,
     };
+    if valid {
+        inode.data().settle(&state, stack.generation, changes);
+    }
     drop(state);
     if valid {
-        inode.data().settle(changes);
         dentry.set_stamp(stamp);
         return Ok(Verdict::Current);
     }

@@ -31,6 +31,7 @@ use crate::{
         lockdep,
         mode::Mode,
         path::PathBuf,
+        rcu::RcuArc,
         stat::Stat,
         task,
         vma::NewMapping,
@@ -117,12 +118,12 @@ const COPIES_FILES: Attributes =
     Attributes::COPY_REGULAR_ON_OPEN.with(Attributes::COPY_ALL_ON_OPEN);
 
 /// Copies up what is opened for reading, if the attributes of its branch say so. Where that cannot be
-/// done, it is read where it is.
-pub(super) fn copy_on_open(dentry: &DEntry<Union>, at: &Layer, attributes: Attributes) {
+/// done, it is read where it is. Says whether it was.
+pub(super) fn copy_on_open(dentry: &DEntry<Union>, at: &Layer, attributes: Attributes) -> bool {
     let branch = &at.branch;
-    if branch.permission().attributes.has(attributes) && !branch.is_writable() {
-        let _ = copy_up::ensure(dentry, Data::All);
-    }
+    branch.permission().attributes.has(attributes)
+        && !branch.is_writable()
+        && copy_up::ensure(dentry, Data::All).is_ok()
 }
 
 /// A descriptor is open on an inode.
@@ -161,10 +162,13 @@ pub(super) struct OpenFile {
 
 /// Opens the object that `user` shows on its branch. `first` is called when it is clear that the
 /// branch stays for as long as the file is open.
-fn open_real(user: &FsFile<Union>, flags: u32, first: impl Fn()) -> Result<KernelFile> {
-    let instance = user.node().sb().data();
+fn open_real(
+    user: &FsFile<Union>,
+    mut stack: RcuArc<Stack>,
+    flags: u32,
+    first: impl Fn(),
+) -> Result<KernelFile> {
     loop {
-        let stack = user.node().data().stack()?;
         if let Some(_inside) = stack.top().branch.gate.enter() {
             first();
             return open_at(user, &stack, flags);
@@ -174,8 +178,8 @@ fn open_real(user: &FsFile<Union>, flags: u32, first: impl Fn()) -> Result<Kerne
         if fatal_signal_pending() {
             return Err(EINTR);
         }
-        instance.wait_for_change();
-        refresh::stack(user.dentry())?;
+        user.node().sb().data().wait_for_change();
+        stack = refresh::stack(user.dentry())?;
     }
 }
 
@@ -191,14 +195,9 @@ fn open_at(user: &FsFile<Union>, stack: &Stack, flags: u32) -> Result<KernelFile
 impl OpenFile {
     /// The file on the branch that the inode stands for now, with the flags that `user` has now.
     fn real(&self, user: &FsFile<Union>) -> Result<&KernelFile> {
-        let instance = user.node().sb().data();
-        let generation = instance.generation();
+        let generation = user.node().sb().data().generation();
         if self.seen.load(Relaxed) != generation {
-            // What cannot be brought up to date shows what it showed.
-            if instance.settings().refrof && !user.is_writable() {
-                refresh::refresh(user.dentry())?;
-            }
-            self.seen.store(generation, Relaxed);
+            self.catch_up(user, generation)?;
         }
         let mut real = self.chain.current();
         if !shows(user.node(), real) {
@@ -211,11 +210,23 @@ impl OpenFile {
         Ok(real)
     }
 
+    /// The branches have changed.
+    #[cold]
+    fn catch_up(&self, user: &FsFile<Union>, generation: usize) -> Result {
+        // What cannot be brought up to date shows what it showed.
+        if user.node().sb().data().settings().refrof && !user.is_writable() {
+            refresh::refresh(user.dentry())?;
+        }
+        self.seen.store(generation, Relaxed);
+        Ok(())
+    }
+
     /// The object was copied up since the file was opened, or its name means another one. Only a
     /// reader can be in that situation, or an open that is not complete: whoever may write has the
     /// copy, and keeps it.
     fn refresh(&self, user: &FsFile<Union>) -> Result<&KernelFile> {
-        let real = open_real(user, user.flags(), || ())?;
+        let stack = user.node().data().stack()?;
+        let real = open_real(user, stack, user.flags(), || ())?;
         self.make_current(user, real)
     }
 
@@ -319,14 +330,19 @@ impl file_ops::Operations for RegularFile {
             // The truncation may still be refused: it is what copies the file up, without its data.
             // Until then nobody has the descriptor, and nothing is written through it.
             file.allow_direct_io();
-            open_real(&file, flags & !flags::O_ACCMODE | flags::O_RDONLY, count)?
+            let flags = flags & !flags::O_ACCMODE | flags::O_RDONLY;
+            open_real(&file, stack, flags, count)?
         } else {
-            if file.is_writable() || truncates {
-                copy_up::ensure(dentry, Data::All)?;
+            let copied = if file.is_writable() || truncates {
+                copy_up::ensure(dentry, Data::All).map(|_| true)?
             } else {
-                copy_on_open(dentry, stack.top(), COPIES_FILES);
-            }
-            let real = open_real(&file, file.flags(), count)?;
+                copy_on_open(dentry, stack.top(), COPIES_FILES)
+            };
+            let stack = match copied {
+                true => inode.data().stack()?,
+                false => stack,
+            };
+            let real = open_real(&file, stack, file.flags(), count)?;
             file.copy_direct_io(&real);
             real
         };
