@@ -82,6 +82,9 @@ impl Default for Settings {
     }
 }
 
+/// [`Udba::Reval`] in packed settings.
+const UDBA_REVAL: u64 = 4;
+
 impl Settings {
     fn pack(self) -> u64 {
         let fsync = match self.fsync {
@@ -97,7 +100,7 @@ impl Settings {
             CopyUp::BottomUp => 2,
         };
         fsync
-            | reval << 2
+            | reval * UDBA_REVAL
             | u64::from(self.sum) << 3
             | u64::from(self.acl) << 4
             | fault << 5
@@ -118,7 +121,7 @@ impl Settings {
                 1 => Fsync::Strict,
                 _ => Fsync::Volatile,
             },
-            udba: if packed & 4 != 0 {
+            udba: if packed & UDBA_REVAL != 0 {
                 Udba::Reval
             } else {
                 Udba::None
@@ -258,12 +261,17 @@ impl Instance {
 
     /// Whether a name is checked against the branch when it is used.
     pub(crate) fn revalidates(&self) -> bool {
-        self.settings().udba == Udba::Reval
+        self.looks_at_branches()
+    }
+
+    /// One bit of the settings, without the others: on the way of every name.
+    fn looks_at_branches(&self) -> bool {
+        self.settings.load(Relaxed) & UDBA_REVAL != 0
     }
 
     /// Whether changes of the branches' directories by others are to be noticed.
     pub(crate) fn watches(&self) -> bool {
-        self.settings().udba != Udba::None
+        self.looks_at_branches()
     }
 
     /// Whether nothing is written out to the devices at all.
