@@ -65,20 +65,20 @@ impl Plan {
             Change::Append(wanted) => self.insert(log, maker, self.branches.len(), wanted)?,
             Change::Insert(index, wanted) => self.insert(log, maker, *index, wanted)?,
             Change::Delete(named) => {
-                let at = self.expect(log, named)?;
+                let at = self.index_of(log, named)?;
                 let branch = self.branches.remove(at).map_err(|_| EINVAL)?;
                 self.removed.push(branch, GFP_KERNEL)?;
                 self.changed = true;
             }
             Change::Modify(named, permission) => {
-                let at = self.expect(log, named)?;
+                let at = self.index_of(log, named)?;
                 let branch = self.branches[at].clone();
                 branch.can_be(log, *permission)?;
                 self.modified.push((branch, *permission), GFP_KERNEL)?;
                 self.changed = true;
             }
             Change::Move(index, named) => {
-                let at = self.expect(log, named)?;
+                let at = self.index_of(log, named)?;
                 self.check_index(log, *index, self.branches.len() - 1)?;
                 let branch = self.branches.remove(at).map_err(|_| EINVAL)?;
                 self.branches.push(branch, GFP_KERNEL)?;
@@ -134,7 +134,7 @@ impl Plan {
         })
     }
 
-    fn expect(&self, log: &Log, named: &Named) -> Result<usize> {
+    fn index_of(&self, log: &Log, named: &Named) -> Result<usize> {
         self.find(named).ok_or_else(|| {
             log.error(fmt!("branch '{}': there is none of it", named.shown()));
             ENOENT
