@@ -218,6 +218,7 @@ impl file_ops::Operations for File {
 
     fn mmap(below: &KernelFile, file: &FsFile<Sample>, vma: NewMapping<'_>) -> Result {
         vma.hand_to(below, &file.node().sb().data().cred)
+            .map(|_| ())
     }
 
     fn lower(below: &KernelFile) -> Result<&KernelFile> {
