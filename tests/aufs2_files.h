@@ -27,6 +27,13 @@
 
 #include "kselftest_harness.h"
 
+/*
+ * The harness gives a case 30 s, which is too little for some on the debug kernel.
+ * tests/run has a limit for the whole program, by the kernel.
+ */
+#undef TEST_TIMEOUT_DEFAULT
+#define TEST_TIMEOUT_DEFAULT 600
+
 /* No program uses all of this. */
 #pragma GCC diagnostic ignored "-Wunused-function"
 

@@ -166,7 +166,7 @@ filled() {
 	for dir in d e f; do
 		echo low > low/$dir/x
 	done
-	union "$1"
+	union "$1" > /dev/null
 	for dir in d e f; do
 		echo more >> u/$dir/x
 	done
