@@ -17,6 +17,24 @@
 #endif
 
 
+static const char *const lettered[] = { "ro/low", "rw/up", "nat/low", "nat/up" };
+
+/* Makes a file whose page p holds the letter 'a' + p. */
+static int put_letters(const char *path)
+{
+	char *text = malloc(size + 1);
+	int err;
+
+	if (!text)
+		return -ENOMEM;
+	for (long i = 0; i < size; i++)
+		text[i] = 'a' + i / page;
+	text[size] = 0;
+	err = write_file(path, text);
+	free(text);
+	return err;
+}
+
 FIXTURE(u) { int unused; };
 FIXTURE_VARIANT(u) { const char *options; bool swaps; };
 FIXTURE_VARIANT_ADD(u, direct) { .options = "mmap=direct" };
@@ -31,10 +49,8 @@ FIXTURE_SETUP(u)
 	size = PAGES * page;
 	ASSERT_EQ(0, area_enter());
 	ASSERT_EQ(0, make_branch("nat"));
-	/* page p holds the letter 'a' + p */
-	ASSERT_EQ(0, shell("for c in a b c d e f g h i j k l m n o p; do "
-			   "head -c %ld /dev/zero | tr '\\0' $c; done > ro/low", page));
-	ASSERT_EQ(0, shell("cp ro/low rw/up; cp ro/low nat/low; cp ro/low nat/up"));
+	for (size_t i = 0; i < ARRAY_SIZE(lettered); i++)
+		ASSERT_EQ(0, put_letters(lettered[i]));
 	ASSERT_EQ(0, union_mount(variant->options, 0, (const char * const []){ "rw", "ro", NULL }));
 }
 FIXTURE_TEARDOWN(u)
