@@ -6,7 +6,7 @@
 //! about unions.
 #![forbid(unsafe_code)]
 
-use crate::vfs::prelude::*;
+use crate::vfs::{errno::ESTALE, prelude::*};
 use core::{convert::Infallible, ptr};
 use kernel::{prelude::*, sync::aref::ARef};
 

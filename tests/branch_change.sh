@@ -138,9 +138,9 @@ check 'del without it' change "del:$area/ro2"
 sleeper=$!
 sleep 0.3
 check 'add' change "add:1:$area/ro2=ro"
-check 'seen from the working directory' same 'a b sub' "$(ls /proc/$sleeper/cwd | tr '\n' ' ' | sed 's/ $//')"
+check 'seen from the working directory' same 'a b sub' "$(names /proc/$sleeper/cwd)"
 check 'del, with somebody in a merged directory' change "del:$area/ro2"
-check 'seen from the working directory' same 'a sub' "$(ls /proc/$sleeper/cwd | tr '\n' ' ' | sed 's/ $//')"
+check 'seen from the working directory' same 'a sub' "$(names /proc/$sleeper/cwd)"
 kill $sleeper
 wait $sleeper 2> /dev/null
 

@@ -7,7 +7,6 @@ pub(crate) use super::{
     cred::Cred,
     dentry::{DEntry, Dentry, InLookup, Spliced},
     dentry_ops,
-    errno::*,
     file::{self, FsFile, KernelFile, Opening},
     file_ops, flags,
     fs_context::{self, Log, Value},
