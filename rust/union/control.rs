@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The `ioctl(2)` commands of a union's directories, with the numbers and structures of aufs
+//! The `ioctl(2)` commands of a union, with the numbers and structures of aufs
 //! (`include/uapi/linux/aufs_type.h`).
 
 use super::{
     branch::Branch,
     busy,
     instance::Union,
+    mvdown,
     options::{Access, Permission},
     sysfs,
 };
@@ -39,6 +40,14 @@ const WRITABLE_BRANCH_FD: u32 = 0x4008_4102;
 
 /// `struct aufs_wbr_fd`: `__u32 oflags; __s16 brid;`, aligned to 8 bytes.
 const WRITABLE_BRANCH_FD_SIZE: usize = 8;
+
+/// `->unlocked_ioctl` of a regular file.
+pub(super) fn file_ioctl(file: &FsFile<Union>, command: Command) -> Result<u32> {
+    match command.number() {
+        mvdown::MOVE_DOWN => mvdown::ioctl(file, command),
+        _ => Err(ENOTTY),
+    }
+}
 
 /// `->unlocked_ioctl` of a directory.
 pub(super) fn ioctl(file: &FsFile<Union>, command: Command) -> Result<u32> {

@@ -349,6 +349,37 @@ struct Copy<'a> {
     cred: Option<Cred>,
 }
 
+/// Makes a copy of `source` in the work directory of the branch of `dir`, complete and written out,
+/// for an `inode` that is to have another number afterwards.
+pub(super) fn copy_apart<'a>(
+    inode: &INode<Union>,
+    instance: &Instance,
+    source: &Layer,
+    dir: &'a Layer,
+    access: &'a WriteAccess<'a>,
+) -> Result<Temporary<'a>> {
+    let stat = Stat::of(source.path())?;
+    let copy = Copy {
+        inode,
+        instance,
+        source,
+        stat: &stat,
+        target: &dir.branch,
+        data: Data::All,
+        cred: None,
+    };
+    let mode = stat.mode().private();
+    let temporary = Temporary::make(access, &dir.branch, |creating| creating.create(mode))?;
+    let flags = flags::O_RDWR | flags::O_LARGEFILE;
+    let file = KernelFile::open(dir.branch.at(temporary.dentry()), flags)?;
+    copy.fill(&file)?;
+    copy.set_attributes(access, temporary.dentry())?;
+    if !instance.is_volatile() {
+        file.sync()?;
+    }
+    Ok(temporary)
+}
+
 impl Copy<'_> {
     /// Makes the object itself by `make`, with the label that it is to have.
     fn create<R>(&self, make: impl FnOnce() -> R) -> R {

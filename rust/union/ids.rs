@@ -4,7 +4,8 @@
 //!
 //! An identity is part of inode numbers, some of which outlive the branch: a directory keeps its
 //! number when the branch that it was first seen on goes. So an identity is only used again for the
-//! same directory tree, whose numbers mean the same objects again.
+//! same directory tree, whose numbers mean the same objects again; and not even for that if objects
+//! have been moved from it to another branch with their numbers.
 
 use super::{
     branch::{Branch, BranchId},
@@ -81,6 +82,9 @@ impl Ids {
 
     /// The branch goes, or never came.
     pub(crate) fn retire(&mut self, branch: &Branch) {
+        if branch.numbers.any_left() {
+            return;
+        }
         let Ok(tree) = Tree::at(branch.at(branch.root())) else {
             return;
         };

@@ -9,7 +9,7 @@
 //! - [`change`], [`remove`], [`busy`], [`refresh`]: branches that come and go;
 //! - [`lookup`], [`index`], [`whiteout`], [`merge`]: reading the union;
 //! - [`copy_up`], [`copy_data`], [`entry`], [`rename`]: writing to it;
-//! - [`sysfs`], [`control`]: what tools ask;
+//! - [`sysfs`], [`control`], [`mvdown`]: what tools ask;
 //! - [`context`], [`instance`], [`dir`], [`regular`], [`special`], [`attr`], [`xattr`]: the
 //!   operations that the VFS calls.
 //!
@@ -32,6 +32,7 @@ pub(crate) mod index;
 pub(crate) mod instance;
 pub(crate) mod lookup;
 pub(crate) mod merge;
+pub(crate) mod mvdown;
 pub(crate) mod names;
 pub(crate) mod node;
 pub(crate) mod number;

@@ -5,7 +5,8 @@
 //! The number of an inode of the union is the number of the top object that it was first seen with,
 //! with the branch in the upper bits: no two objects have the same one, and no table is needed. What
 //! was copied up keeps the number of what it was copied from: only such exceptions are kept, for as
-//! long as the branch is part of the union.
+//! long as the branch is part of the union. What was moved down keeps its number, too, and the branch
+//! that it came from may use the inode again for another object, which then has another number.
 
 use super::branch::BranchId;
 use crate::vfs::inode::Inode;
@@ -36,6 +37,16 @@ pub(crate) struct Numbers {
     any: Atomic<bool>,
     #[pin]
     exceptions: XArray<KBox<Exception>>,
+    /// Whether computed numbers are, or were, those of objects on other branches.
+    left: Atomic<bool>,
+    /// What takes their place.
+    #[pin]
+    replaced: XArray<KBox<u64>>,
+}
+
+/// A number that is none of those that are computed.
+fn fresh() -> u64 {
+    DYNAMIC << BRANCH_BITS | NEXT_DYNAMIC.fetch_add(1, Relaxed)
 }
 
 impl Numbers {
@@ -45,6 +56,8 @@ impl Numbers {
             branch,
             any: Atomic::new(false),
             exceptions <- XArray::new(AllocKind::Alloc),
+            left: Atomic::new(false),
+            replaced <- XArray::new(AllocKind::Alloc),
         })
     }
 
@@ -58,9 +71,9 @@ impl Numbers {
             return Ok(number);
         }
         if ino >> BRANCH_BITS == 0 {
-            return Ok(u64::from(self.branch.0) << BRANCH_BITS | ino);
+            return Ok(self.computed(ino));
         }
-        let number = DYNAMIC << BRANCH_BITS | NEXT_DYNAMIC.fetch_add(1, Relaxed);
+        let number = fresh();
         let exception = KBox::new(
             Exception {
                 number,
@@ -78,6 +91,45 @@ impl Numbers {
             .store(ino as usize, exception, GFP_ATOMIC)
             .map_err(|e| e.error)?;
         Ok(number)
+    }
+
+    fn computed(&self, ino: u64) -> u64 {
+        if self.left.load(Acquire) {
+            if let Some(number) = self.replaced.lock().get(ino as usize) {
+                return *number;
+            }
+        }
+        u64::from(self.branch.0) << BRANCH_BITS | ino
+    }
+
+    /// `inode` is about to go from the branch to another, and keeps the number that it has in the
+    /// union: whatever has its number on the branch next has another one. [`Numbers::forget`] follows
+    /// when it has gone, [`Numbers::stay`] if it has not. `ENOMEM`.
+    pub(crate) fn leave(&self, inode: &Inode) -> Result {
+        if self.is_exception(inode) {
+            return Ok(());
+        }
+        let number = KBox::new(fresh(), GFP_KERNEL)?;
+        self.left.store(true, Release);
+        let old = self
+            .replaced
+            .lock()
+            .store(inode.ino() as usize, number, GFP_KERNEL)
+            .map_err(|e| e.error)?;
+        drop(old);
+        Ok(())
+    }
+
+    /// `inode` has not gone after all.
+    pub(crate) fn stay(&self, inode: &Inode) {
+        let old = self.replaced.lock().remove(inode.ino() as usize);
+        drop(old);
+    }
+
+    /// Whether objects elsewhere may have numbers that are computed for this branch: then its identity
+    /// must not be used again.
+    pub(crate) fn any_left(&self) -> bool {
+        self.left.load(Acquire)
     }
 
     /// Whether `inode` has a number that is not its own, as what was copied up has.

@@ -5,6 +5,7 @@
 use super::{
     attr,
     branch::Branch,
+    control,
     copy_up::{self, Data},
     instance::Union,
     lookup,
@@ -28,6 +29,7 @@ use crate::{
         idmap::Idmap,
         inode::{INode, InodeTables},
         inode_ops::{Operations, Walk},
+        ioctl::Command,
         lockdep,
         mode::Mode,
         path::PathBuf,
@@ -423,6 +425,10 @@ impl file_ops::Operations for RegularFile {
 
     fn flush(data: &Self::Data, owner: Owner) -> Result {
         owner.flush(data.chain.current())
+    }
+
+    fn ioctl(_data: &Self::Data, file: &FsFile<Union>, command: Command) -> Result<u32> {
+        control::file_ioctl(file, command)
     }
 
     fn sync(

@@ -11,6 +11,7 @@ use crate::vfs::{
     errno::ENOTEMPTY,
     file::KernelFile,
     flags,
+    inode::Inode,
     mode::Mode,
     mount::WriteAccess,
     name::Name,
@@ -120,10 +121,21 @@ impl<'a> Temporary<'a> {
 
     /// Moves the object to `name` in `dir`. It is not temporary any more. `EEXIST` if the name has been
     /// taken since it was found to be free.
-    pub(crate) fn move_to(mut self, dir: &Dentry, name: &Name) -> Result {
+    pub(crate) fn move_to(self, dir: &Dentry, name: &Name) -> Result {
+        self.rename(dir, name, |target| !target.is_positive())
+    }
+
+    /// As [`Temporary::move_to`], but in the place of what is there; `EEXIST` if that is a directory.
+    pub(crate) fn replace(self, dir: &Dentry, name: &Name) -> Result {
+        self.rename(dir, name, |target| {
+            !target.inode().is_some_and(Inode::is_dir)
+        })
+    }
+
+    fn rename(mut self, dir: &Dentry, name: &Name, may: impl FnOnce(&Dentry) -> bool) -> Result {
         let from = Name::new(self.name.as_bytes())?;
         let renaming = Renaming::start(self.access, &self.dir, from, dir, name, 0)?;
-        if renaming.target().is_positive() {
+        if !may(renaming.target()) {
             return Err(EEXIST);
         }
         renaming.commit()?;

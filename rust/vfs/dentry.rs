@@ -390,6 +390,12 @@ impl<T: FileSystem> DEntry<T> {
         unsafe { bindings::d_drop(self.as_ptr()) };
     }
 
+    /// Lets `inode` and its dentries leave the cache as soon as nobody uses them.
+    pub(crate) fn mark_dont_cache(inode: &INode<T>) {
+        // SAFETY: The inode is alive.
+        unsafe { bindings::d_mark_dontcache(inode.as_ptr()) };
+    }
+
     /// Any dentry that names `inode` now, with a reference.
     pub(crate) fn alias_of(inode: &INode<T>) -> Option<ARef<Self>> {
         // SAFETY: The inode is alive; `d_find_any_alias` returns a counted dentry or null.

@@ -9,7 +9,7 @@ use super::{
     dentry::{DEntry, Dentry},
     idmap::Idmap,
     inode::{INode, Inode},
-    mount::WriteAccess,
+    mount::{Mount, WriteAccess},
     path::Path,
     super_block::FileSystem,
 };
@@ -89,6 +89,12 @@ impl<T: FileSystem> FsFile<T> {
     pub(crate) fn node(&self) -> &INode<T> {
         // SAFETY: A file of `T` has an inode of `T`.
         unsafe { INode::from_raw((*self.as_ptr()).f_inode) }
+    }
+
+    /// The mount that the file was opened on.
+    pub(crate) fn mount(&self) -> &Mount {
+        // SAFETY: The file holds a reference to its path.
+        unsafe { Mount::from_raw((*self.as_ptr()).__bindgen_anon_1.f_path.mnt) }
     }
 
     /// The dentry that the file was opened by.

@@ -99,6 +99,15 @@ impl Stat {
             && self.0.mode & 0o7777 == other.0.mode & 0o7777
     }
 
+    /// Whether nothing has been done to the object, by its size and times, between this and `later`:
+    /// where it is asked for them, the next change has a time of its own.
+    pub(crate) fn is_unchanged(&self, later: &Self) -> bool {
+        let time = |t: &bindings::timespec64| (t.tv_sec, t.tv_nsec);
+        self.0.size == later.0.size
+            && time(&self.0.mtime) == time(&later.0.mtime)
+            && time(&self.0.ctime) == time(&later.0.ctime)
+    }
+
     /// Sets the number of links.
     pub(crate) fn set_nlink(&mut self, nlink: u32) {
         self.0.nlink = nlink;
@@ -144,6 +153,16 @@ impl StatFs {
     /// How many bytes are there for users that are not privileged.
     pub(crate) fn available(&self) -> u64 {
         self.0.f_bavail.saturating_mul(self.0.f_bsize.max(0) as u64)
+    }
+
+    /// Blocks, available blocks, files, and free files.
+    pub(crate) fn room(&self) -> [u64; 4] {
+        [
+            self.0.f_blocks,
+            self.0.f_bavail,
+            self.0.f_files,
+            self.0.f_ffree,
+        ]
     }
 
     /// Adds the blocks and files of another filesystem.
