@@ -20,7 +20,37 @@ union aufs_brinfo {
 	};
 } __attribute__((aligned(8)));
 
-#define AUFS_CTL_RDU	_IOC(_IOC_READ | _IOC_WRITE, 'A', 0, 72)
+struct au_rdu_ent {
+	uint64_t ino;
+	int16_t bindex;
+	uint8_t type;
+	uint8_t nlen;
+	uint8_t wh;
+	char name[];
+} __attribute__((aligned(8)));
+
+struct aufs_rdu {
+	uint64_t sz;		/* or how many entries there are */
+	uint64_t ent;
+	uint16_t verify;
+	uint32_t blk;
+	uint64_t tail;
+	uint64_t rent;
+	uint8_t full;
+	uint8_t shwh;
+	struct {
+		uint64_t h_pos;
+		int16_t bindex;
+		uint8_t flags;
+		uint8_t pad;
+		uint32_t generation;
+	} __attribute__((aligned(8))) cookie;
+} __attribute__((aligned(8)));
+
+#define RDU_LEN(nlen)	((sizeof(struct au_rdu_ent) + (nlen) + 1 + 7) / 8 * 8)
+
+#define AUFS_CTL_RDU	_IOWR('A', 0, struct aufs_rdu)
+#define AUFS_CTL_RDU_INO _IOWR('A', 1, struct aufs_rdu)
 #define AUFS_CTL_IBUSY	_IOWR('A', 3, struct aufs_ibusy)
 #define AUFS_CTL_BRINFO	_IOW('A', 5, union aufs_brinfo)
 #define AUFS_CTL_FHSM_FD _IOW('A', 6, int)
@@ -61,6 +91,10 @@ TEST_F(u, numbers_are_those_of_aufs)
 {
 	EXPECT_EQ(0xc0184103, AUFS_CTL_IBUSY);
 	EXPECT_EQ(0x50004105, AUFS_CTL_BRINFO);
+	EXPECT_EQ(0xc0404100, AUFS_CTL_RDU);
+	EXPECT_EQ(0xc0404101, AUFS_CTL_RDU_INO);
+	EXPECT_EQ(16, sizeof(struct au_rdu_ent));
+	EXPECT_EQ(13, offsetof(struct au_rdu_ent, name));
 }
 
 TEST_F(u, branches)
@@ -196,6 +230,193 @@ TEST_F(u, busy_arguments)
 	ASSERT_EQ(0, become(0));
 }
 
+/*
+ * Reads a directory as the library of aufs does, into a buffer of `size` bytes at a time;
+ * the names with types and whether the number is that of stat(2), sorted.
+ */
+static const char *rdu(int fd, const char *path, unsigned int size, unsigned int *calls)
+{
+	static char ents[1 << 16];
+	struct aufs_rdu p = { .sz = size, .ent = (uintptr_t)ents, .verify = sizeof(p) };
+	char *names[512], *b = buffer();
+	struct au_rdu_ent *e;
+	unsigned int n = 0, i;
+	size_t len = 0;
+	long err;
+
+	memset(ents, 0x55, sizeof(ents));
+	for (*calls = 0; *calls < 1000; ++*calls) {
+		err = E(ioctl(fd, AUFS_CTL_RDU, &p));
+		if (err)
+			return errno_name(-err);
+		if (p.tail < p.ent || p.tail > p.ent + p.sz || !p.blk)
+			return "wrong end";
+		if (!p.rent)
+			break;
+		n += p.rent;
+		if (!p.full)
+			continue;
+		p.ent = p.tail;
+	}
+	if (p.full)
+		return "no room";
+	p.ent = (uintptr_t)ents;
+	p.sz = n;
+	err = E(ioctl(fd, AUFS_CTL_RDU_INO, &p));
+	if (err)
+		return errno_name(-err);
+	for (i = 0, e = (void *)ents; i < n; i++) {
+		/* That of the union's root is itself, whatever it is mounted on. */
+		bool root = !strchr(path, '/') && !strcmp(e->name, "..");
+		struct stat st = st_of(root ? path : path_of("%s/%s", path, e->name));
+
+		if (strlen(e->name) != e->nlen)
+			return "wrong length";
+		if (asprintf(&names[i], "%s%s%s", e->name, e->type == DT_DIR ? "/" : "",
+			     e->ino == st.st_ino ? "" : "!") < 0)
+			return "no memory";
+		e = (void *)((char *)e + RDU_LEN(e->nlen));
+	}
+	/* Behind the last one, nothing was written. */
+	if (*(unsigned char *)e != 0x55)
+		return "too much";
+	qsort(names, n, sizeof(*names), compare_names);
+	for (i = 0; i < n; i++) {
+		len += sprintf(b + len, "%s%s", i ? " " : "", names[i]);
+		free(names[i]);
+	}
+	return b;
+}
+
+TEST_F(u, reads_directories)
+{
+	unsigned int calls, size;
+	int fd;
+
+	ASSERT_EQ(0, write_file("u/new", "new"));
+	EXPECT_STREQ("../ ./ both/ f new only/", rdu(self->fd, "u", 4096, &calls));
+	EXPECT_EQ(1, calls);
+	/* One at a time, and as many as there is room for. */
+	for (size = 24; size < 200; size += 4) {
+		EXPECT_STREQ("../ ./ both/ f new only/", rdu(self->fd, "u", size, &calls));
+		EXPECT_GE(6, calls);
+	}
+	EXPECT_EQ(1, calls);
+	rdu(self->fd, "u", 24, &calls);
+	EXPECT_EQ(6, calls);
+	/* None. */
+	EXPECT_STREQ("no room", rdu(self->fd, "u", 16, &calls));
+	EXPECT_STREQ("no room", rdu(self->fd, "u", 0, &calls));
+	/* What goes, and comes. */
+	ASSERT_EQ(0, E(unlink("u/f")));
+	EXPECT_STREQ("../ ./ both/ new only/", rdu(self->fd, "u", 64, &calls));
+	fd = open("u/both", O_RDONLY | O_DIRECTORY);
+	ASSERT_LE(0, fd);
+	EXPECT_STREQ("../ ./", rdu(fd, "u/both", 64, &calls));
+	ASSERT_EQ(0, E(rmdir("u/both")));
+	EXPECT_STREQ("ENOENT", rdu(fd, "u/both", 64, &calls));
+}
+
+/* A name of all bytes there can be, and more entries than a page has room for. */
+TEST_F(u, reads_long_names)
+{
+	char name[256], path[300];
+	unsigned int calls;
+	int i, n = 0;
+
+	memset(name, 'n', 255);
+	name[255] = 0;
+	for (i = 0; i < 20; i++) {
+		name[0] = 'a' + i;
+		snprintf(path, sizeof(path), "u/only/%s", name);
+		ASSERT_EQ(0, write_file(path, ""));
+	}
+	int fd = open("u/only", O_RDONLY | O_DIRECTORY);
+	const char *all = rdu(fd, "u/only", 272, &calls);
+
+	for (i = 0; all[i]; i++)
+		n += all[i] == ' ';
+	EXPECT_EQ(21, n);
+	EXPECT_EQ(NULL, strchr(all, '!'));
+	EXPECT_EQ(21, calls);
+	EXPECT_STREQ("no room", rdu(fd, "u/only", 271, &calls));
+}
+
+/* One that has begun to read goes on with what was there, as getdents(2) does. */
+TEST_F(u, reads_on_after_a_change)
+{
+	char room[64];
+	struct aufs_rdu p = { .sz = sizeof(room), .ent = (uintptr_t)room, .verify = sizeof(p) };
+	struct au_rdu_ent *e = (void *)room;
+	int i, n = 0, seen = 0;
+
+	ASSERT_EQ(0, E(ioctl(self->fd, AUFS_CTL_RDU, &p)));
+	ASSERT_EQ(2, p.rent);
+	ASSERT_EQ(1, p.full);
+	for (i = 0; i < 20; i++)
+		ASSERT_EQ(0, write_file(path_of("u/x%d", i), ""));
+	ASSERT_EQ(0, shell("mount -i -o remount,append:%s/.work=ro u", area));
+	while (!E(ioctl(self->fd, AUFS_CTL_RDU, &p)) && p.rent) {
+		n += p.rent;
+		seen += !strcmp(e->name, "f");
+	}
+	EXPECT_EQ(3, n);
+	EXPECT_EQ(1, seen);
+}
+
+TEST_F(u, reading_arguments)
+{
+	long page = sysconf(_SC_PAGESIZE);
+	char *at = mmap(NULL, 3 * page, PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct aufs_rdu good = { .sz = page, .ent = (uintptr_t)at, .verify = sizeof(good) }, p;
+
+	ASSERT_NE(MAP_FAILED, at);
+	ASSERT_EQ(0, E(munmap(at + page, page)));
+#define RDU(command, field, value) ({ \
+	p = good; \
+	p.field = value; \
+	E(ioctl(self->fd, command, &p)); \
+})
+	EXPECT_EQ(0, RDU(AUFS_CTL_RDU, blk, 1));
+	EXPECT_EQ(1, p.blk);
+	EXPECT_EQ(-EINVAL, RDU(AUFS_CTL_RDU, verify, 0));
+	EXPECT_EQ(-EINVAL, RDU(AUFS_CTL_RDU, verify, 63));
+	EXPECT_EQ(-EINVAL, RDU(AUFS_CTL_RDU_INO, verify, 72));
+	EXPECT_EQ(-EFAULT, RDU(AUFS_CTL_RDU, ent, 0));
+	EXPECT_EQ(-EFAULT, RDU(AUFS_CTL_RDU, ent, 16));
+	EXPECT_EQ(-EFAULT, RDU(AUFS_CTL_RDU, ent, -16ULL));
+	EXPECT_EQ(-EFAULT, RDU(AUFS_CTL_RDU, ent, 0xffff888000000000ULL));
+	EXPECT_EQ(-EFAULT, RDU(AUFS_CTL_RDU, ent, (uintptr_t)at + page - 40));
+	EXPECT_EQ(-EFAULT, RDU(AUFS_CTL_RDU, sz, -1ULL));
+	/* Past the end there is nothing; before the start there is no place. */
+	EXPECT_EQ(0, RDU(AUFS_CTL_RDU, cookie.h_pos, 1000));
+	EXPECT_EQ(0, p.rent);
+	EXPECT_EQ(0, p.full);
+	EXPECT_EQ(0, RDU(AUFS_CTL_RDU, cookie.h_pos, INT64_MAX));
+	EXPECT_EQ(0, p.rent);
+	EXPECT_EQ(-EINVAL, RDU(AUFS_CTL_RDU, cookie.h_pos, 1ULL << 63));
+	EXPECT_EQ(-EINVAL, RDU(AUFS_CTL_RDU, cookie.h_pos, -1ULL));
+	EXPECT_EQ(0, RDU(AUFS_CTL_RDU, cookie.bindex, -1));
+	EXPECT_EQ(5, p.rent);
+	EXPECT_EQ(0, RDU(AUFS_CTL_RDU, cookie.flags, 0xff));
+	EXPECT_EQ(5, p.rent);
+	EXPECT_EQ(-EFAULT, E(ioctl(self->fd, AUFS_CTL_RDU, NULL)));
+	EXPECT_EQ(-EFAULT, E(ioctl(self->fd, AUFS_CTL_RDU, BAD)));
+	EXPECT_EQ(-EFAULT, E(ioctl(self->fd, AUFS_CTL_RDU, at + page - 8)));
+	EXPECT_EQ(-EFAULT, E(ioctl(self->fd, AUFS_CTL_RDU_INO, NULL)));
+	/* More entries than there are: up to the end of the memory. */
+	EXPECT_EQ(0, RDU(AUFS_CTL_RDU_INO, sz, 0));
+	EXPECT_EQ(0, RDU(AUFS_CTL_RDU_INO, sz, 5));
+	EXPECT_EQ(-EFAULT, RDU(AUFS_CTL_RDU_INO, sz, -1ULL));
+	EXPECT_EQ(-EFAULT, RDU(AUFS_CTL_RDU_INO, ent, -16ULL));
+	memset(at, 0xff, page);
+	EXPECT_EQ(-EFAULT, RDU(AUFS_CTL_RDU_INO, sz, -1ULL));
+	ASSERT_EQ(0, E(mprotect(at, page, PROT_READ)));
+	EXPECT_EQ(-EFAULT, RDU(AUFS_CTL_RDU, blk, 0));
+	EXPECT_EQ(-EFAULT, RDU(AUFS_CTL_RDU_INO, sz, 1));
+}
+
 /* What there is no command for, or not here. */
 TEST_F(u, others)
 {
@@ -203,8 +424,12 @@ TEST_F(u, others)
 	int i, fd = open("u/f", O_RDONLY);
 
 	ASSERT_LE(0, fd);
-	EXPECT_EQ(-ENOTTY, E(ioctl(self->fd, AUFS_CTL_RDU, room)));
-	EXPECT_EQ(-ENOTTY, E(ioctl(self->fd, AUFS_CTL_FHSM_FD, room)));
+	/* As an aufs that was built without it. */
+	EXPECT_EQ(-EOPNOTSUPP, E(ioctl(self->fd, AUFS_CTL_FHSM_FD, 0)));
+	EXPECT_EQ(-EOPNOTSUPP, E(ioctl(self->fd, AUFS_CTL_FHSM_FD, O_CLOEXEC)));
+	EXPECT_EQ(-ENOTTY, E(ioctl(fd, AUFS_CTL_FHSM_FD, 0)));
+	EXPECT_EQ(-ENOTTY, E(ioctl(fd, AUFS_CTL_RDU, room)));
+	EXPECT_EQ(-ENOTTY, E(ioctl(fd, AUFS_CTL_RDU_INO, room)));
 	EXPECT_EQ(-ENOTTY, E(ioctl(fd, AUFS_CTL_BRINFO, NULL)));
 	EXPECT_EQ(-ENOTTY, E(ioctl(fd, AUFS_CTL_IBUSY, room)));
 	/* The number with another size is another command. */

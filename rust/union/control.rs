@@ -12,7 +12,7 @@ use super::{
     sysfs,
 };
 use crate::vfs::{
-    errno::ESTALE,
+    errno::{EOPNOTSUPP, ESTALE},
     file::{FsFile, KernelFile},
     flags,
     ioctl::{may_administer, Command},
@@ -41,6 +41,9 @@ const WRITABLE_BRANCH_FD: u32 = 0x4008_4102;
 /// `struct aufs_wbr_fd`: `__u32 oflags; __s16 brid;`, aligned to 8 bytes.
 const WRITABLE_BRANCH_FD_SIZE: usize = 8;
 
+/// `AUFS_CTL_FHSM_FD`: a descriptor that tells a daemon how full branches are.
+const FULLNESS_FD: u32 = 0x4004_4106;
+
 /// `->unlocked_ioctl` of a regular file.
 pub(super) fn file_ioctl(file: &FsFile<Union>, command: Command) -> Result<u32> {
     match command.number() {
@@ -55,6 +58,8 @@ pub(super) fn ioctl(file: &FsFile<Union>, command: Command) -> Result<u32> {
         WRITABLE_BRANCH_FD => writable_branch_fd(file, command),
         BRANCHES => branches(file, command),
         BUSY_INODE => busy_inode(file, command),
+        // As an aufs that was built without it.
+        FULLNESS_FD => Err(EOPNOTSUPP),
         _ => Err(ENOTTY),
     }
 }

@@ -9,7 +9,7 @@ use super::{
     merge::Listing,
     node::Stack,
     options::Attributes,
-    refresh,
+    rdu, refresh,
     regular::{self, Opened},
     rename, xattr,
 };
@@ -148,6 +148,21 @@ struct OpenDir {
     listing: Mutex<Option<Arc<Listing>>>,
 }
 
+impl OpenDir {
+    /// What `file`, which this is the data of, shows. The caller holds the directory's lock.
+    fn shown(&self, file: &FsFile<Union>, rewound: bool) -> Result<Arc<Listing>> {
+        let mut kept = self.listing.lock();
+        if let Some(listing) = kept.as_ref().filter(|_| !rewound) {
+            return Ok(listing.clone());
+        }
+        let read = listing(file.dentry())?;
+        let old = kept.replace(read.clone());
+        drop(kept);
+        drop(old);
+        Ok(read)
+    }
+}
+
 struct DirFile;
 
 /// The merged entries of a directory, read now or kept from the last time.
@@ -201,19 +216,7 @@ impl file_ops::Operations for DirFile {
         if !out.emit_dots(file) {
             return Ok(());
         }
-        let shown = {
-            let mut kept = data.listing.lock();
-            match kept.as_ref().filter(|_| !rewound) {
-                Some(listing) => listing.clone(),
-                None => {
-                    let read = listing(file.dentry())?;
-                    let old = kept.replace(read.clone());
-                    drop(kept);
-                    drop(old);
-                    read
-                }
-            }
-        };
+        let shown = data.shown(file, rewound)?;
         let start = usize::try_from(out.position() - FIRST).map_err(|_| EINVAL)?;
         for (index, entry) in shown.from(start).enumerate() {
             if !out.emit(entry.name, entry.ino, entry.dirent_type) {
@@ -224,8 +227,12 @@ impl file_ops::Operations for DirFile {
         Ok(())
     }
 
-    fn ioctl(_data: &Self::Data, file: &FsFile<Union>, command: Command) -> Result<u32> {
-        control::ioctl(file, command)
+    fn ioctl(data: &Self::Data, file: &FsFile<Union>, command: Command) -> Result<u32> {
+        match command.number() {
+            rdu::READ => rdu::read(file, command, |rewound| data.shown(file, rewound)),
+            rdu::NUMBERS => rdu::numbers(command),
+            _ => control::ioctl(file, command),
+        }
     }
 
     fn sync(

@@ -9,7 +9,7 @@
 //! - [`change`], [`remove`], [`busy`], [`refresh`]: branches that come and go;
 //! - [`lookup`], [`index`], [`whiteout`], [`merge`]: reading the union;
 //! - [`copy_up`], [`copy_data`], [`entry`], [`rename`]: writing to it;
-//! - [`sysfs`], [`control`], [`mvdown`]: what tools ask;
+//! - [`sysfs`], [`control`], [`rdu`], [`mvdown`]: what tools ask;
 //! - [`context`], [`instance`], [`dir`], [`regular`], [`special`], [`attr`], [`xattr`]: the
 //!   operations that the VFS calls.
 //!
@@ -39,6 +39,7 @@ pub(crate) mod number;
 pub(crate) mod obstacle;
 pub(crate) mod options;
 pub(crate) mod policy;
+pub(crate) mod rdu;
 pub(crate) mod refresh;
 pub(crate) mod regular;
 pub(crate) mod remove;

@@ -91,6 +91,20 @@ impl<T: FileSystem> FsFile<T> {
         unsafe { INode::from_raw((*self.as_ptr()).f_inode) }
     }
 
+    /// Whether those who are asked about each `read(2)`, such as security modules, allow one now.
+    /// `EACCES`, or what they say.
+    pub(crate) fn check_read(&self) -> Result {
+        // SAFETY: The file is alive; there need not be a position.
+        to_result(unsafe {
+            bindings::rw_verify_area(
+                bindings::READ as c_int,
+                self.as_ptr(),
+                core::ptr::null(),
+                0,
+            )
+        })
+    }
+
     /// The mount that the file was opened on.
     pub(crate) fn mount(&self) -> &Mount {
         // SAFETY: The file holds a reference to its path.

@@ -156,6 +156,12 @@ impl Inode {
         InodeLock(self, NotThreadSafe)
     }
 
+    /// Whether this is a directory that has been removed. For whoever holds `i_rwsem`.
+    pub(crate) fn is_dead(&self) -> bool {
+        // SAFETY: The inode is alive; the flag does not change under the lock.
+        unsafe { (*self.as_ptr()).i_flags & bindings::S_DEAD != 0 }
+    }
+
     /// Whether somebody has the file open for writing.
     pub(crate) fn is_open_for_write(&self) -> bool {
         // SAFETY: The inode is alive; the count may change, and either value is one.

@@ -49,6 +49,13 @@ impl Command {
     }
 }
 
+/// `len` bytes of the current task's memory, at an address from a structure. `EFAULT` for an address
+/// that no task can have; any other that there is not is told when it is used.
+pub(crate) fn user_memory(address: u64, len: usize) -> Result<UserSlice> {
+    let address = usize::try_from(address).map_err(|_| EFAULT)?;
+    Ok(UserSlice::new(UserPtr::from_addr(address), len))
+}
+
 /// Whether the current task may administer the system (`CAP_SYS_ADMIN`).
 pub(crate) fn may_administer() -> bool {
     // SAFETY: No requirements.
