@@ -8,6 +8,12 @@
 
 #include "aufs2.h"
 #include <setjmp.h>
+#include <sys/wait.h>
+
+#ifndef MADV_GUARD_INSTALL
+#define MADV_GUARD_INSTALL 102
+#define MADV_GUARD_REMOVE 103
+#endif
 
 #define RW (PROT_READ | PROT_WRITE)
 
@@ -120,5 +126,51 @@ static char *map_at(struct answer *a, const char *path, int flags, int prot, int
 }
 
 #define map(a, path, flags, prot, kind) map_at(a, path, flags, prot, kind, size, 0)
+
+/* Makes a file whose page p holds the letter 'a' + p. */
+static int __attribute__((unused)) put_letters(const char *path)
+{
+	char *text = malloc(size + 1);
+	int err;
+
+	if (!text)
+		return -ENOMEM;
+	for (long i = 0; i < size; i++)
+		text[i] = 'a' + i / page;
+	text[size] = 0;
+	err = write_file(path, text);
+	free(text);
+	return err;
+}
+
+typedef void behaviour(struct answer *a, const char *path);
+
+/* Asks of the file on the branch and of the union's, in a child each. */
+static void __attribute__((unused)) ask(struct answer *a, behaviour *of, const char *path)
+{
+	int pipefd[2], status;
+	ssize_t n, len = 0;
+	pid_t child;
+
+	if (pipe(pipefd))
+		return;
+	child = fork();
+	if (!child) {
+		struct answer mine = { "" };
+
+		of(&mine, path);
+		if (write(pipefd[1], mine.text, strlen(mine.text)) < 0)
+			_exit(1);
+		_exit(0);
+	}
+	close(pipefd[1]);
+	while ((n = read(pipefd[0], a->text + len, sizeof(a->text) - 1 - len)) > 0)
+		len += n;
+	close(pipefd[0]);
+	a->text[len] = 0;
+	waitpid(child, &status, 0);
+	if (status)
+		say(a, "status:%#x", status);
+}
 
 #endif /* AUFS2_TEST_MMAP_H */

@@ -43,7 +43,8 @@ FIXTURE_SETUP(u)
 	ASSERT_EQ(0, area_enter());
 	ASSERT_EQ(0, make_branch("nat"));
 	ASSERT_EQ(0, shell("for f in f moved gone copied lock bound code; do "
-			   "head -c %ld /dev/zero > ro/$f; done; cp /bin/sleep ro/prog", 2 * page));
+			   "head -c %ld /dev/zero > ro/$f; done; cp /bin/sleep ro/prog; "
+			   "cp /proc/%d/exe ro/self", 2 * page, getpid()));
 	/* ret, for what is run and probed */
 	ASSERT_EQ(0, shell("printf '\\303\\303' | dd of=ro/code conv=notrunc bs=1"));
 	ASSERT_EQ(0, shell("cp -a ro/. nat/"));
@@ -227,6 +228,91 @@ static const char *in_exe(const char *dir)
 	kill(child, SIGKILL);
 	waitpid(child, &status, 0);
 	return answer;
+}
+
+/* Puts memory of the same content in the place of what is mapped of the program itself. */
+static void leave_program(void)
+{
+	char line[4352], to[4096] = "";
+	FILE *f = fopen("/proc/self/maps", "re");
+	unsigned long from, end;
+	char prot[5];
+
+	if (readlink("/proc/self/exe", to, sizeof(to) - 1) < 0)
+		return;
+	while (f && fgets(line, sizeof(line), f)) {
+		char shown[4096] = "";
+		long len;
+		char *copy;
+
+		if (sscanf(line, "%lx-%lx %4s %*x %*s %*u %4095[^\n]", &from, &end, prot, shown) < 4 ||
+		    strcmp(shown, to))
+			continue;
+		len = end - from;
+		copy = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		memcpy(copy, (void *)from, len);
+		mprotect(copy, len, (prot[0] == 'r' ? PROT_READ : 0) | (prot[1] == 'w' ? PROT_WRITE : 0) |
+			 (prot[2] == 'x' ? PROT_EXEC : 0));
+		mremap(copy, len, len, MREMAP_MAYMOVE | MREMAP_FIXED, from);
+	}
+	if (f)
+		fclose(f);
+}
+
+/* Where a copy of this program is started by change_exe(): `self FIRST FILE`. */
+static void __attribute__((constructor(500))) as_another_program(int argc, char **argv)
+{
+	int fd;
+
+	if (argc != 3 || strcmp(argv[0], "self"))
+		return;
+	if (!strcmp(argv[1], "leave"))
+		leave_program();
+	fd = open(argv[2], O_RDONLY | O_CLOEXEC);
+	if (prctl(PR_SET_MM, PR_SET_MM_EXE_FILE, fd, 0, 0))
+		_exit(errno);
+	/* to be looked at */
+	raise(SIGSTOP);
+	_exit(0);
+}
+
+/* A program of the union says that it is another one. */
+static const char *change_exe(const char *dir, const char *first)
+{
+	const char *path = path_of("%s/prog", dir), *answer;
+	char to[4096] = "";
+	struct stat st;
+	int status;
+	pid_t child = fork();
+
+	if (!child) {
+		execl(path_of("%s/self", dir), "self", first, path, NULL);
+		_exit(ENOEXEC);
+	}
+	if (waitpid(child, &status, WUNTRACED) != child)
+		return "nothing";
+	if (WIFEXITED(status))
+		return WEXITSTATUS(status) == EBUSY ? "refused" : errno_name(WEXITSTATUS(status));
+	if (readlink(path_of("/proc/%d/exe", child), to, sizeof(to) - 1) < 0 ||
+	    stat(path_of("/proc/%d/exe", child), &st))
+		answer = "nothing";
+	else if (strcmp(first, "leave"))
+		answer = "not refused";
+	else
+		answer = verdict(to, st.st_dev, st.st_ino, true, path);
+	kill(child, SIGKILL);
+	waitpid(child, &status, 0);
+	return answer;
+}
+
+static const char *exe_while_mapped(const char *dir)
+{
+	return change_exe(dir, "stay");
+}
+
+static const char *exe_of_another(const char *dir)
+{
+	return change_exe(dir, "leave");
 }
 
 /* The file name of the map at `at` in the NT_FILE note of a dump. */
@@ -490,6 +576,8 @@ static const struct {
 	{ "`/proc/PID/map_files`, opened", by_map_files },
 	{ "`PROCMAP_QUERY`", by_query },
 	{ "`/proc/PID/exe`", in_exe },
+	{ "`PR_SET_MM_EXE_FILE` of a program that is mapped", exe_while_mapped, true },
+	{ "`/proc/PID/exe`, after `PR_SET_MM_EXE_FILE`", exe_of_another },
 	{ "perf's `PERF_RECORD_MMAP2`", in_perf },
 	{ "`NT_FILE` of a core dump", in_core, true },
 	{ "`/proc/locks`", in_locks },
@@ -551,7 +639,7 @@ TEST_F_TIMEOUT(u, table, 300)
 		printf("\n");
 		native = cells[NATIVE];
 		EXPECT_TRUE(!strcmp(native, "as `stat`") || !strcmp(native, "hits") ||
-			    !strcmp(native, "found")) {
+			    !strcmp(native, "found") || !strcmp(native, "refused")) {
 			TH_LOG("%s: %s without a union", rows[r].what, native);
 		}
 		for (c = DIRECT; c < COLUMNS; c++) {

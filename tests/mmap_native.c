@@ -8,32 +8,10 @@
 #include <linux/mempolicy.h>
 #include <linux/userfaultfd.h>
 #include <libgen.h>
-#include <sys/wait.h>
 
 #define PAGES 16
-#ifndef MADV_GUARD_INSTALL
-#define MADV_GUARD_INSTALL 102
-#define MADV_GUARD_REMOVE 103
-#endif
-
 
 static const char *const lettered[] = { "ro/low", "rw/up", "nat/low", "nat/up" };
-
-/* Makes a file whose page p holds the letter 'a' + p. */
-static int put_letters(const char *path)
-{
-	char *text = malloc(size + 1);
-	int err;
-
-	if (!text)
-		return -ENOMEM;
-	for (long i = 0; i < size; i++)
-		text[i] = 'a' + i / page;
-	text[size] = 0;
-	err = write_file(path, text);
-	free(text);
-	return err;
-}
 
 FIXTURE(u) { int unused; };
 FIXTURE_VARIANT(u) { const char *options; bool swaps; };
@@ -58,36 +36,6 @@ FIXTURE_TEARDOWN(u)
 	const char *wrong = area_leave();
 
 	EXPECT_STREQ("", wrong ?: "");
-}
-
-typedef void behaviour(struct answer *a, const char *path);
-
-/* Asks of the file on the branch and of the union's, in a child each. */
-static void ask(struct answer *a, behaviour *of, const char *path)
-{
-	int pipefd[2], status;
-	ssize_t n, len = 0;
-	pid_t child;
-
-	if (pipe(pipefd))
-		return;
-	child = fork();
-	if (!child) {
-		struct answer mine = { "" };
-
-		of(&mine, path);
-		if (write(pipefd[1], mine.text, strlen(mine.text)) < 0)
-			_exit(1);
-		_exit(0);
-	}
-	close(pipefd[1]);
-	while ((n = read(pipefd[0], a->text + len, sizeof(a->text) - 1 - len)) > 0)
-		len += n;
-	close(pipefd[0]);
-	a->text[len] = 0;
-	waitpid(child, &status, 0);
-	if (status)
-		say(a, "status:%#x", status);
 }
 
 static void compare(struct __test_metadata *_metadata, behaviour *of, const char *name)
