@@ -250,4 +250,45 @@ TEST_F(u, stacked)
 	}
 }
 
+/*
+ * A descriptor from before a branch came maps what its name means now, once it is known;
+ * but nothing is opened on a union below while the memory is locked, for that may mean to
+ * look up names there.
+ */
+TEST_F(u, descriptor_from_before_a_branch)
+{
+	static const char * const engines[] = { "mmap=direct", "mmap=fault" };
+	unsigned int i, stacked;
+
+	ASSERT_EQ(0, E(mkdir("v", 0755)));
+	ASSERT_EQ(0, E(mkdir("x", 0755)));
+	ASSERT_EQ(0, shell("tr l 2 < ro/f > ro2/f"));
+	ASSERT_EQ(0, shell("mkdir w y"));
+	ASSERT_EQ(0, E(mount("none", "v", "aufs2", 0, path_of("br:%s/x=rw:%s/ro2=ro", area, area))));
+	/* a union is as deep as it was mounted */
+	ASSERT_EQ(0, E(mount("none", "w", "aufs2", 0, path_of("br:%s/y=rw", area))));
+	for (i = 0; i < ARRAY_SIZE(engines); i++) {
+		for (stacked = 0; stacked < 2; stacked++) {
+			const char *branch = stacked ? "v" : "ro2";
+			char *p;
+			int fd;
+
+			ASSERT_EQ(0, union_mount(engines[i], 0,
+						 (const char * const []){ "rw", "ro", "w=ro", NULL }));
+			ASSERT_LE(0, fd = open("u/f", O_RDONLY | O_CLOEXEC));
+			ASSERT_EQ(0, change("add:1", branch, "=ro"));
+			/* somebody else uses the name */
+			EXPECT_EQ('2', *read_file("u/f"));
+			p = mmap(NULL, self->size, PROT_READ, MAP_SHARED, fd, 0);
+			ASSERT_NE(MAP_FAILED, p);
+			EXPECT_EQ(stacked ? 'l' : '2', *p) { TH_LOG("%s, %s", engines[i], branch); }
+			munmap(p, self->size);
+			close(fd);
+			ASSERT_EQ(0, down());
+		}
+	}
+	ASSERT_EQ(0, E(umount("v")));
+	ASSERT_EQ(0, E(umount("w")));
+}
+
 TEST_HARNESS_MAIN

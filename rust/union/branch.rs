@@ -267,6 +267,12 @@ impl Branch {
         self.mnt.is_busy()
     }
 
+    /// Whether to open a file here may mean to look up names, copy up, and wait for locks of
+    /// directories: on a filesystem that is stacked itself, unless this union has made the file.
+    pub(super) fn looks_up_to_open(&self) -> bool {
+        !self.is_writable() && self.mnt.super_block().stack_depth() > 0
+    }
+
     /// Whether this is a branch of the directory at `place`.
     pub(super) fn is_at(&self, place: &PathBuf) -> bool {
         core::ptr::eq::<Dentry>(self.root(), &*place.dentry)

@@ -246,14 +246,19 @@ impl OpenFile {
     /// The file to be mapped: as [`Self::real`], but below `mmap_lock`. There, no name may be looked
     /// up, since who reads a directory writes to user memory with it locked, and nobody be waited
     /// for who changes the branches. So a descriptor from before a change of the branches maps the
-    /// file that it read last, if nobody has used the name since.
+    /// file that it read last, if nobody has used the name since, or if the name means something on
+    /// a stacked branch now.
     fn real_to_map(&self, user: &FsFile<Union>) -> Result<&KernelFile> {
         let current = self.chain.current();
         if shows(user.node(), current) {
             return Ok(current);
         }
         let stack = user.node().data().stack()?;
-        let Some(_inside) = stack.top().branch.gate.enter() else {
+        let branch = &stack.top().branch;
+        if branch.looks_up_to_open() {
+            return Ok(current);
+        }
+        let Some(_inside) = branch.gate.enter() else {
             return Ok(current);
         };
         let real = open_at(user, &stack, user.flags())?;
