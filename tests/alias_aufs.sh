@@ -33,7 +33,8 @@ check 'umount' umount u
 
 # The module under other names, in the same file: what it does when aufs is taken.
 if [ -f "$module" ]; then
-	sed s/aufs2/aufs9/g "$module" > /mnt/aufs9.ko
+	# The kernel's own release may have the name in it, and is to be matched.
+	sed 's/aufs2/aufs9/g; s/\(vermagic=[^ ]*\)aufs9/\1aufs2/g' "$module" > /mnt/aufs9.ko
 	check 'another module with the same alias' insmod /mnt/aufs9.ko
 	check 'has its own name only' registered aufs9
 	check 'says so, once' same 1 "$(dmesg | grep -c 'another aufs is registered')"
