@@ -47,16 +47,14 @@ unsafe impl<T: Send + Sync> Send for RcuArc<T> {}
 unsafe impl<T: Send + Sync> Sync for RcuArc<T> {}
 
 impl<T: Send + Sync> RcuArc<T> {
-    /// Allocates a counted value.
+    /// Allocates a counted value. `ENOMEM`, and `value` is dropped.
     pub(crate) fn new(value: T, flags: Flags) -> Result<Self> {
-        let node = KBox::new(
-            Node {
-                rcu: Opaque::uninit(),
-                refs: Refcount::new(1),
-                value: ManuallyDrop::new(value),
-            },
-            flags,
-        )?;
+        // The memory comes first: a `Node` that could not be had would not drop its value.
+        let node = KBox::<Node<T>>::new_uninit(flags)?.write(Node {
+            rcu: Opaque::uninit(),
+            refs: Refcount::new(1),
+            value: ManuallyDrop::new(value),
+        });
         // INVARIANT: The count starts at one, which is ours.
         // SAFETY: `KBox::into_raw` never returns a null pointer.
         let node = unsafe { NonNull::new_unchecked(KBox::into_raw(node)) };
