@@ -206,11 +206,14 @@ static const char *by_query(const char *dir)
 
 static const char *in_exe(const char *dir)
 {
-	const char *path = path_of("%s/prog", dir), *answer = "never run";
-	char to[4096] = "";
+	/* Of its own, for it is to outlive what the loop asks path_of() for. */
+	char path[PATH_MAX], to[4096] = "";
+	const char *answer = "never run";
 	int i, status;
-	pid_t child = fork();
+	pid_t child;
 
+	snprintf(path, sizeof(path), "%s/prog", dir);
+	child = fork();
 	if (!child) {
 		execl(path, "prog", "100", NULL);
 		_exit(1);
