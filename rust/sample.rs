@@ -29,6 +29,7 @@ impl FileSystem for Sample {
     type SuperData = Tree;
     type INodeData = Node;
     type DentryOps = Names;
+    type Attrs = Attrs;
     type Xattrs = Without<Self>;
 
     fn evict(inode: &INode<Self>) {
@@ -90,9 +91,9 @@ fn node(sb: &SuperBlock<Sample>, dentry: &Dentry) -> Result<ARef<INode<Sample>>>
     let below = dentry.inode().ok_or(ESTALE)?;
     let tables = match below.mode().file_type() {
         FileType::Directory => InodeTables::with_file::<Dir, Dir>(),
-        FileType::Regular => InodeTables::with_file::<File, File>(),
+        FileType::Regular => InodeTables::with_file::<Without<Sample>, File>(),
         FileType::Symlink => InodeTables::new::<Link>(),
-        _ => InodeTables::new::<File>(),
+        _ => InodeTables::new::<Without<Sample>>(),
     };
     match sb.iget(below.ino())? {
         Iget::New(new) => {
@@ -119,19 +120,27 @@ fn open(inode: &INode<Sample>, file: &Opening<'_, Sample>) -> Result<Pin<KBox<Ke
     Ok(KBox::pin(below, GFP_KERNEL)?)
 }
 
-fn getattr(
-    idmap: &Idmap,
-    dentry: &DEntry<Sample>,
-    stat: &mut Stat,
-    mask: u32,
-    flags: u32,
-) -> Result {
-    let inode = dentry.positive()?;
-    let (real, tree) = (real(inode)?, inode.sb().data());
-    tree.cred
-        .scope(|| stat.query(tree.mnt.at(&real), mask, flags))?;
-    stat.identify(inode, idmap);
-    Ok(())
+/// Attributes are those of what is shown.
+pub(crate) struct Attrs;
+
+#[vtable]
+impl attr_ops::Operations for Attrs {
+    type Fs = Sample;
+
+    fn getattr(
+        idmap: &Idmap,
+        dentry: &DEntry<Sample>,
+        stat: &mut Stat,
+        mask: u32,
+        flags: u32,
+    ) -> Result {
+        let inode = dentry.positive()?;
+        let (real, tree) = (real(inode)?, inode.sb().data());
+        tree.cred
+            .scope(|| stat.query(tree.mnt.at(&real), mask, flags))?;
+        stat.identify(inode, idmap);
+        Ok(())
+    }
 }
 
 /// Names that mean something keep their meaning.
@@ -158,16 +167,6 @@ impl inode_ops::Operations for Dir {
         let inode = found.map(|found| node(dir.sb(), &found)).transpose()?;
         dentry.splice(inode, 0)
     }
-
-    fn getattr(
-        idmap: &Idmap,
-        dentry: &DEntry<Sample>,
-        stat: &mut Stat,
-        mask: u32,
-        flags: u32,
-    ) -> Result {
-        getattr(idmap, dentry, stat, mask, flags)
-    }
 }
 
 #[vtable]
@@ -186,21 +185,6 @@ impl file_ops::Operations for Dir {
 }
 
 struct File;
-
-#[vtable]
-impl inode_ops::Operations for File {
-    type Fs = Sample;
-
-    fn getattr(
-        idmap: &Idmap,
-        dentry: &DEntry<Sample>,
-        stat: &mut Stat,
-        mask: u32,
-        flags: u32,
-    ) -> Result {
-        getattr(idmap, dentry, stat, mask, flags)
-    }
-}
 
 #[vtable]
 impl file_ops::Operations for File {
@@ -235,15 +219,5 @@ impl inode_ops::Operations for Link {
     fn get_link(inode: &INode<Sample>) -> Result<Target> {
         let (real, tree) = (real(inode)?, inode.sb().data());
         tree.cred.scope(|| namei::read_link(&real))
-    }
-
-    fn getattr(
-        idmap: &Idmap,
-        dentry: &DEntry<Sample>,
-        stat: &mut Stat,
-        mask: u32,
-        flags: u32,
-    ) -> Result {
-        getattr(idmap, dentry, stat, mask, flags)
     }
 }

@@ -15,152 +15,151 @@ use super::{
 use crate::vfs::{
     acl::{Acl, AclType},
     attr::Attr,
+    attr_ops::{self, Walk},
     dentry::DEntry,
     errno::EOPNOTSUPP,
     idmap::Idmap,
     inode::INode,
-    inode_ops::Walk,
     path::PathBuf,
     stat::Stat,
 };
 use kernel::{prelude::*, sync::rcu};
 
-/// `->getattr`: the attributes are the branch's, device and number the union's.
-pub(crate) fn getattr(
-    idmap: &Idmap,
-    dentry: &DEntry<Union>,
-    stat: &mut Stat,
-    mask: u32,
-    flags: u32,
-) -> Result {
-    let inode = dentry.positive()?;
-    let stack = refresh::stack_or_old(dentry)?;
-    let instance = dentry.sb().data();
-    instance
-        .cred
-        .scope(|| stat.query(stack.top().path(), mask, flags))?;
-    stat.identify(inode, idmap);
-    if stack.layers.len() > 1 {
-        // How many directories there are in a merged one is not known without reading it.
-        stat.set_nlink(1);
-    } else if inode.data().is_linked_below() || inode.nlink() == 0 {
-        stat.set_nlink(inode.nlink());
-    }
-    Ok(())
-}
+/// The attributes of the objects on the branches.
+pub(crate) struct Attrs;
 
-/// `->setattr`.
-pub(crate) fn setattr(idmap: &Idmap, dentry: &DEntry<Union>, mut attr: Attr) -> Result {
-    attr.prepare(idmap, dentry)?;
-    let data = match attr.new_size() {
-        Some(0) => Data::Nothing,
-        _ => Data::All,
-    };
-    let layer = copy_up::ensure(dentry, data)?;
-    let real = layer.inode()?;
-    let _writer = match attr.new_size() {
-        Some(_) => Some(real.get_write_access()?),
-        None => None,
-    };
-    {
-        let access = layer.branch.mnt().want_write()?;
+#[vtable]
+impl attr_ops::Operations for Attrs {
+    type Fs = Union;
+
+    // The attributes are the branch's, device and number the union's.
+    fn getattr(
+        idmap: &Idmap,
+        dentry: &DEntry<Union>,
+        stat: &mut Stat,
+        mask: u32,
+        flags: u32,
+    ) -> Result {
+        let inode = dentry.positive()?;
+        let stack = refresh::stack_or_old(dentry)?;
         let instance = dentry.sb().data();
         instance
             .cred
-            .scope(|| attr.for_lower(idmap, dentry).apply(&access, &layer.dentry))?;
+            .scope(|| stat.query(stack.top().path(), mask, flags))?;
+        stat.identify(inode, idmap);
+        if stack.layers.len() > 1 {
+            // How many directories there are in a merged one is not known without reading it.
+            stat.set_nlink(1);
+        } else if inode.data().is_linked_below() || inode.nlink() == 0 {
+            stat.set_nlink(inode.nlink());
+        }
+        Ok(())
     }
-    copy_attr(dentry.positive()?)
-}
 
-/// `->get_inode_acl`.
-pub(crate) fn inode_acl(
-    inode: &INode<Union>,
-    acl_type: AclType,
-    walk: Walk,
-) -> Result<Option<Acl>> {
-    if walk == Walk::Rcu {
-        let guard = rcu::read_lock();
-        let top = inode.data().top_rcu(&guard).ok_or(ECHILD)?;
-        let real = top.inode().ok_or(ECHILD)?;
+    fn setattr(idmap: &Idmap, dentry: &DEntry<Union>, mut attr: Attr) -> Result {
+        attr.prepare(idmap, dentry)?;
+        let data = match attr.new_size() {
+            Some(0) => Data::Nothing,
+            _ => Data::All,
+        };
+        let layer = copy_up::ensure(dentry, data)?;
+        let real = layer.inode()?;
+        let _writer = match attr.new_size() {
+            Some(_) => Some(real.get_write_access()?),
+            None => None,
+        };
+        {
+            let access = layer.branch.mnt().want_write()?;
+            let instance = dentry.sb().data();
+            instance
+                .cred
+                .scope(|| attr.for_lower(idmap, dentry).apply(&access, &layer.dentry))?;
+        }
+        copy_attr(dentry.positive()?)
+    }
+
+    fn get_inode_acl(inode: &INode<Union>, acl_type: AclType, walk: Walk) -> Result<Option<Acl>> {
+        if walk == Walk::Rcu {
+            let guard = rcu::read_lock();
+            let top = inode.data().top_rcu(&guard).ok_or(ECHILD)?;
+            let real = top.inode().ok_or(ECHILD)?;
+            if !real.has_posix_acl() {
+                return Ok(None);
+            }
+            return Acl::of_inode_rcu(real, acl_type);
+        }
+        let stack = inode.data().stack()?;
+        let real = stack.top().inode()?;
         if !real.has_posix_acl() {
             return Ok(None);
         }
-        return Acl::of_inode_rcu(real, acl_type);
+        let instance = inode.sb().data();
+        let acl = instance.cred.scope(|| Acl::of_inode(real, acl_type))?;
+        match acl {
+            Some(acl) => acl.through(stack.top().path().idmap()).map(Some),
+            None => Ok(None),
+        }
     }
-    let stack = inode.data().stack()?;
-    let real = stack.top().inode()?;
-    if !real.has_posix_acl() {
-        return Ok(None);
-    }
-    let instance = inode.sb().data();
-    let acl = instance.cred.scope(|| Acl::of_inode(real, acl_type))?;
-    match acl {
-        Some(acl) => acl.through(stack.top().path().idmap()).map(Some),
-        None => Ok(None),
-    }
-}
 
-/// `->get_acl`.
-pub(crate) fn get_acl(dentry: &DEntry<Union>, acl_type: AclType) -> Result<Option<Acl>> {
-    let stack = dentry.positive()?.data().stack()?;
-    let instance = dentry.sb().data();
-    instance
-        .cred
-        .scope(|| Acl::get(stack.top().path(), acl_type))
-}
-
-/// `->set_acl`.
-pub(crate) fn set_acl(
-    idmap: &Idmap,
-    dentry: &DEntry<Union>,
-    acl: Option<&Acl>,
-    acl_type: AclType,
-) -> Result {
-    let inode = dentry.positive()?;
-    if !inode.has_posix_acl() {
-        return Err(EOPNOTSUPP);
-    }
-    if acl_type == AclType::Default && !inode.is_dir() {
-        return if acl.is_some() { Err(EACCES) } else { Ok(()) };
-    }
-    if !inode.owner_or_capable(idmap) {
-        return Err(EPERM);
-    }
-    // The mounter may keep the set-group-id bit where the caller may not.
-    if inode.mode().0 & 0o2000 != 0 && acl_type == AclType::Access && !Acl::keeps_sgid(inode) {
-        setattr(idmap, dentry, Attr::kill_sgid())?;
-    }
-    let layer = copy_up::ensure(dentry, Data::All)?;
-    {
-        let access = layer.branch.mnt().want_write()?;
+    fn get_acl(_idmap: &Idmap, dentry: &DEntry<Union>, acl_type: AclType) -> Result<Option<Acl>> {
+        let stack = dentry.positive()?.data().stack()?;
         let instance = dentry.sb().data();
         instance
             .cred
-            .scope(|| Acl::set(&access, &layer.dentry, acl, acl_type))?;
+            .scope(|| Acl::get(stack.top().path(), acl_type))
     }
-    copy_attr(inode)
-}
 
-/// `->update_time` for the access time: only a writable branch keeps one.
-pub(crate) fn update_atime(inode: &INode<Union>) {
-    let Ok(stack) = inode.data().stack() else {
-        return;
-    };
-    let top = stack.top();
-    if top.branch.is_writable() {
-        top.path().touch_atime();
-        if let Ok(real) = top.inode() {
-            inode.copy_atime(real);
+    fn set_acl(
+        idmap: &Idmap,
+        dentry: &DEntry<Union>,
+        acl: Option<&Acl>,
+        acl_type: AclType,
+    ) -> Result {
+        let inode = dentry.positive()?;
+        if !inode.has_posix_acl() {
+            return Err(EOPNOTSUPP);
+        }
+        if acl_type == AclType::Default && !inode.is_dir() {
+            return if acl.is_some() { Err(EACCES) } else { Ok(()) };
+        }
+        if !inode.owner_or_capable(idmap) {
+            return Err(EPERM);
+        }
+        // The mounter may keep the set-group-id bit where the caller may not.
+        if inode.mode().0 & 0o2000 != 0 && acl_type == AclType::Access && !Acl::keeps_sgid(inode) {
+            Self::setattr(idmap, dentry, Attr::kill_sgid())?;
+        }
+        let layer = copy_up::ensure(dentry, Data::All)?;
+        {
+            let access = layer.branch.mnt().want_write()?;
+            let instance = dentry.sb().data();
+            instance
+                .cred
+                .scope(|| Acl::set(&access, &layer.dentry, acl, acl_type))?;
+        }
+        copy_attr(inode)
+    }
+
+    // Only a writable branch keeps one.
+    fn update_atime(inode: &INode<Union>) {
+        let Ok(stack) = inode.data().stack() else {
+            return;
+        };
+        let top = stack.top();
+        if top.branch.is_writable() {
+            top.path().touch_atime();
+            if let Ok(real) = top.inode() {
+                inode.copy_atime(real);
+            }
         }
     }
-}
 
-/// The object whose `chattr(1)` flags and extents are those of `dentry`.
-pub(crate) fn lower(dentry: &DEntry<Union>, write: bool) -> Result<PathBuf> {
-    if write {
-        Ok(copy_up::ensure(dentry, Data::All)?.path().to_owned())
-    } else {
-        let stack = dentry.positive()?.data().stack()?;
-        Ok(stack.top().path().to_owned())
+    fn lower(dentry: &DEntry<Union>, write: bool) -> Result<PathBuf> {
+        if write {
+            Ok(copy_up::ensure(dentry, Data::All)?.path().to_owned())
+        } else {
+            let stack = dentry.positive()?.data().stack()?;
+            Ok(stack.top().path().to_owned())
+        }
     }
 }

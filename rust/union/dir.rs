@@ -3,7 +3,7 @@
 //! Directories.
 
 use super::{
-    attr, control, entry,
+    control, entry,
     instance::Union,
     lookup,
     merge::Listing,
@@ -11,25 +11,20 @@ use super::{
     options::Attributes,
     rdu, refresh,
     regular::{self, Opened},
-    rename, xattr,
+    rename,
 };
 use crate::vfs::{
-    acl::{Acl, AclType},
-    attr::Attr,
     dentry::{DEntry, InLookup, Negative, Spliced},
     file::{FsFile, KernelFile, Opening},
     file_ops, flags,
     idmap::Idmap,
     inode::{INode, InodeTables, Locked},
-    inode_ops::{Operations, Walk},
+    inode_ops::Operations,
     ioctl::Command,
     lockdep,
     mode::Mode,
-    path::PathBuf,
     readdir::Emitter,
     rename::Rename,
-    stat::Stat,
-    xattr::NameList,
 };
 use kernel::{
     prelude::*,
@@ -90,49 +85,6 @@ impl Operations for DirInode {
         mode: Mode,
     ) -> Result<ARef<INode<Union>>> {
         regular::tmpfile(idmap, dir, file, mode)
-    }
-
-    fn setattr(idmap: &Idmap, dentry: &DEntry<Union>, attr: Attr) -> Result {
-        attr::setattr(idmap, dentry, attr)
-    }
-
-    fn getattr(
-        idmap: &Idmap,
-        dentry: &DEntry<Union>,
-        stat: &mut Stat,
-        mask: u32,
-        flags: u32,
-    ) -> Result {
-        attr::getattr(idmap, dentry, stat, mask, flags)
-    }
-
-    fn listxattr(dentry: &DEntry<Union>) -> Result<NameList> {
-        xattr::list(dentry)
-    }
-
-    fn get_inode_acl(inode: &INode<Union>, acl_type: AclType, walk: Walk) -> Result<Option<Acl>> {
-        attr::inode_acl(inode, acl_type, walk)
-    }
-
-    fn get_acl(_idmap: &Idmap, dentry: &DEntry<Union>, acl_type: AclType) -> Result<Option<Acl>> {
-        attr::get_acl(dentry, acl_type)
-    }
-
-    fn set_acl(
-        idmap: &Idmap,
-        dentry: &DEntry<Union>,
-        acl: Option<&Acl>,
-        acl_type: AclType,
-    ) -> Result {
-        attr::set_acl(idmap, dentry, acl, acl_type)
-    }
-
-    fn update_atime(inode: &INode<Union>) {
-        attr::update_atime(inode);
-    }
-
-    fn lower(dentry: &DEntry<Union>, write: bool) -> Result<PathBuf> {
-        attr::lower(dentry, write)
     }
 }
 

@@ -3,6 +3,7 @@
 //! A mounted union.
 
 use super::{
+    attr::Attrs,
     choice::{CopyUp, Create, Kind},
     context::Request,
     ids::Ids,
@@ -288,6 +289,7 @@ impl FileSystem for Union {
     type SuperData = Pin<KBox<Instance>>;
     type INodeData = Node;
     type DentryOps = Revalidation;
+    type Attrs = Attrs;
     type Xattrs = Xattrs;
 
     fn evict(inode: &INode<Self>) {

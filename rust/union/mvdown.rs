@@ -518,7 +518,10 @@ impl Plan<'_> {
             return Err(ESTALE);
         }
         removing.unlink()?;
-        if Attr::times(&times).apply(&access, &self.from.dentry).is_err() {
+        if Attr::times(&times)
+            .apply(&access, &self.from.dentry)
+            .is_err()
+        {
             pr_warn_once!("the times of a directory could not be kept over a move\n");
         }
         Ok(())

@@ -3,7 +3,6 @@
 //! Regular files.
 
 use super::{
-    attr,
     branch::Branch,
     control,
     copy_up::{self, Data},
@@ -11,13 +10,11 @@ use super::{
     lookup,
     node::{copy_attr, Layer, Stack},
     options::{Attributes, Mmap},
-    policy, refresh, xattr,
+    policy, refresh,
 };
 use crate::{
     mmap,
     vfs::{
-        acl::{Acl, AclType},
-        attr::Attr,
         backing::{self, Hooks, Iocb, Iter, Pipe},
         copy::{fatal_signal_pending, Range, RangeOp},
         dentry::DEntry,
@@ -28,16 +25,13 @@ use crate::{
         front_file::FrontPath,
         idmap::Idmap,
         inode::{INode, InodeTables},
-        inode_ops::{Operations, Walk},
         ioctl::Command,
         lockdep,
         mode::Mode,
-        path::PathBuf,
         rcu::RcuArc,
-        stat::Stat,
         task,
         vma::NewMapping,
-        xattr::NameList,
+        vtable::Without,
     },
 };
 use core::cell::Cell;
@@ -52,58 +46,7 @@ use kernel::{
 
 /// The tables of regular files.
 pub(crate) fn tables() -> InodeTables<Union> {
-    InodeTables::with_file::<FileInode, RegularFile>()
-}
-
-/// The inode operations of everything but directories and symbolic links.
-pub(super) struct FileInode;
-
-#[vtable]
-impl Operations for FileInode {
-    type Fs = Union;
-
-    fn setattr(idmap: &Idmap, dentry: &DEntry<Union>, attr: Attr) -> Result {
-        attr::setattr(idmap, dentry, attr)
-    }
-
-    fn getattr(
-        idmap: &Idmap,
-        dentry: &DEntry<Union>,
-        stat: &mut Stat,
-        mask: u32,
-        flags: u32,
-    ) -> Result {
-        attr::getattr(idmap, dentry, stat, mask, flags)
-    }
-
-    fn listxattr(dentry: &DEntry<Union>) -> Result<NameList> {
-        xattr::list(dentry)
-    }
-
-    fn get_inode_acl(inode: &INode<Union>, acl_type: AclType, walk: Walk) -> Result<Option<Acl>> {
-        attr::inode_acl(inode, acl_type, walk)
-    }
-
-    fn get_acl(_idmap: &Idmap, dentry: &DEntry<Union>, acl_type: AclType) -> Result<Option<Acl>> {
-        attr::get_acl(dentry, acl_type)
-    }
-
-    fn set_acl(
-        idmap: &Idmap,
-        dentry: &DEntry<Union>,
-        acl: Option<&Acl>,
-        acl_type: AclType,
-    ) -> Result {
-        attr::set_acl(idmap, dentry, acl, acl_type)
-    }
-
-    fn update_atime(inode: &INode<Union>) {
-        attr::update_atime(inode);
-    }
-
-    fn lower(dentry: &DEntry<Union>, write: bool) -> Result<PathBuf> {
-        attr::lower(dentry, write)
-    }
+    InodeTables::with_file::<Without<Union>, RegularFile>()
 }
 
 /// Flags that are for the open itself, and not for the file on the branch.

@@ -48,15 +48,15 @@ impl Handler for Xattrs {
         }
         copy_attr(inode)
     }
-}
 
-/// `->listxattr`: names that the caller may not read are left out, as everywhere.
-pub(crate) fn list(dentry: &DEntry<Union>) -> Result<NameList> {
-    let stack = dentry.positive()?.data().stack()?;
-    let instance = dentry.sb().data();
-    let names = instance.cred.scope(|| NameList::of(stack.top().path()))?;
-    if xattr::may_see_trusted() {
-        return Ok(names);
+    // Names that the caller may not read are left out, as everywhere.
+    fn list(dentry: &DEntry<Union>) -> Result<NameList> {
+        let stack = dentry.positive()?.data().stack()?;
+        let instance = dentry.sb().data();
+        let names = instance.cred.scope(|| NameList::of(stack.top().path()))?;
+        if xattr::may_see_trusted() {
+            return Ok(names);
+        }
+        names.retain(|name| !name.to_bytes().starts_with(b"trusted."))
     }
-    names.retain(|name| !name.to_bytes().starts_with(b"trusted."))
 }

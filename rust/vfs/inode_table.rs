@@ -7,20 +7,39 @@
 use super::{
     acl::{Acl, AclType},
     attr::Attr,
+    attr_ops::{Operations as _, Walk},
     dentry::{DEntry, InLookup, Negative},
     file::FsFile,
     file_ops,
     idmap::Idmap,
     inode::{INode, Locked},
-    inode_ops::{Operations, Walk},
+    inode_ops::Operations,
     mode::Mode,
     rename::Rename,
     stat::Stat,
+    super_block::FileSystem,
     vtable::if_has,
+    xattr::Handler as _,
 };
 use crate::{bindings, vfs::errno::EOPNOTSUPP};
 use core::marker::PhantomData;
 use kernel::{error::from_result, prelude::*, sync::aref::ARef};
+
+/// The operations on the attributes of `O`'s inodes.
+type Attrs<O> = <<O as Operations>::Fs as FileSystem>::Attrs;
+/// The operations on the extended attributes of `O`'s inodes.
+type Xattrs<O> = <<O as Operations>::Fs as FileSystem>::Xattrs;
+
+/// As [`if_has`], but never for a symbolic link: it has no ACL.
+macro_rules! if_acl {
+    ($has:ident, $f:expr) => {
+        if O::HAS_GET_LINK {
+            None
+        } else {
+            if_has!(Attrs<O>: $has, $f)
+        }
+    };
+}
 
 /// The C table of `O`, for inodes that are opened as `F`.
 ///
@@ -35,10 +54,10 @@ impl<O: Operations, F: file_ops::Operations<Fs = O::Fs>> Table<O, F> {
     pub(super) const TABLE: bindings::inode_operations = bindings::inode_operations {
         lookup: if_has!(HAS_LOOKUP, Self::lookup),
         get_link: if_has!(HAS_GET_LINK, Self::get_link),
-        permission: if_has!(HAS_PERMISSION, Self::permission),
-        get_inode_acl: if_has!(HAS_GET_INODE_ACL, Self::get_inode_acl),
-        get_acl: if_has!(HAS_GET_ACL, Self::get_acl),
-        set_acl: if_has!(HAS_SET_ACL, Self::set_acl),
+        permission: if_has!(Attrs<O>: HAS_PERMISSION, Self::permission),
+        get_inode_acl: if_acl!(HAS_GET_INODE_ACL, Self::get_inode_acl),
+        get_acl: if_acl!(HAS_GET_ACL, Self::get_acl),
+        set_acl: if_acl!(HAS_SET_ACL, Self::set_acl),
         create: if_has!(HAS_CREATE, Self::create),
         link: if_has!(HAS_LINK, Self::link),
         unlink: if_has!(HAS_UNLINK, Self::unlink),
@@ -47,14 +66,14 @@ impl<O: Operations, F: file_ops::Operations<Fs = O::Fs>> Table<O, F> {
         rmdir: if_has!(HAS_RMDIR, Self::rmdir),
         mknod: if_has!(HAS_MKNOD, Self::mknod),
         rename: if_has!(HAS_RENAME, Self::rename),
-        setattr: if_has!(HAS_SETATTR, Self::setattr),
-        getattr: if_has!(HAS_GETATTR, Self::getattr),
-        listxattr: if_has!(HAS_LISTXATTR, Self::listxattr),
-        update_time: if_has!(HAS_UPDATE_ATIME, Self::update_time),
+        setattr: if_has!(Attrs<O>: HAS_SETATTR, Self::setattr),
+        getattr: if_has!(Attrs<O>: HAS_GETATTR, Self::getattr),
+        listxattr: if_has!(Xattrs<O>: HAS_LIST, Self::listxattr),
+        update_time: if_has!(Attrs<O>: HAS_UPDATE_ATIME, Self::update_time),
         tmpfile: if_has!(HAS_TMPFILE, Self::tmpfile),
-        fileattr_get: if_has!(HAS_LOWER, Self::fileattr_get),
-        fileattr_set: if_has!(HAS_LOWER, Self::fileattr_set),
-        fiemap: if_has!(HAS_LOWER, Self::fiemap),
+        fileattr_get: if_has!(Attrs<O>: HAS_LOWER, Self::fileattr_get),
+        fileattr_set: if_has!(Attrs<O>: HAS_LOWER, Self::fileattr_set),
+        fiemap: if_has!(Attrs<O>: HAS_LOWER, Self::fiemap),
         ..pin_init::zeroed()
     };
 
@@ -117,7 +136,7 @@ impl<O: Operations, F: file_ops::Operations<Fs = O::Fs>> Table<O, F> {
             } else {
                 Walk::Ref
             };
-            O::permission(Idmap::from_raw(idmap), INode::from_raw(inode), mask, walk)?;
+            Attrs::<O>::permission(Idmap::from_raw(idmap), INode::from_raw(inode), mask, walk)?;
             Ok(0)
         })
     }
@@ -134,7 +153,7 @@ impl<O: Operations, F: file_ops::Operations<Fs = O::Fs>> Table<O, F> {
         // SAFETY: By the contract of this function.
         let inode = unsafe { INode::from_raw(inode) };
         Acl::into_c(
-            match O::get_inode_acl(inode, AclType::new(acl_type), walk) {
+            match Attrs::<O>::get_inode_acl(inode, AclType::new(acl_type), walk) {
                 // An RCU walk would not give the count back.
                 Ok(Some(_)) if rcu => Err(ECHILD),
                 other => other,
@@ -153,7 +172,7 @@ impl<O: Operations, F: file_ops::Operations<Fs = O::Fs>> Table<O, F> {
     ) -> *mut bindings::posix_acl {
         // SAFETY: Live objects.
         Acl::into_c(unsafe {
-            O::get_acl(
+            Attrs::<O>::get_acl(
                 Idmap::from_raw(idmap),
                 DEntry::from_raw(dentry),
                 AclType::new(acl_type),
@@ -173,7 +192,7 @@ impl<O: Operations, F: file_ops::Operations<Fs = O::Fs>> Table<O, F> {
     ) -> c_int {
         // SAFETY: Live objects; the ACL may be null, and is the caller's.
         from_result(|| unsafe {
-            O::set_acl(
+            Attrs::<O>::set_acl(
                 Idmap::from_raw(idmap),
                 DEntry::from_raw(dentry),
                 Acl::borrow(&acl),
@@ -368,7 +387,7 @@ impl<O: Operations, F: file_ops::Operations<Fs = O::Fs>> Table<O, F> {
     ) -> c_int {
         // SAFETY: Live objects.
         from_result(|| unsafe {
-            O::setattr(
+            Attrs::<O>::setattr(
                 Idmap::from_raw(idmap),
                 DEntry::from_raw(dentry),
                 Attr::from_raw(attr),
@@ -397,7 +416,7 @@ impl<O: Operations, F: file_ops::Operations<Fs = O::Fs>> Table<O, F> {
         from_result(|| unsafe {
             let dentry = DEntry::from_raw((*path).dentry);
             let stat = Stat::from_raw(stat);
-            O::getattr(Idmap::from_raw(idmap), dentry, stat, mask, flags)?;
+            Attrs::<O>::getattr(Idmap::from_raw(idmap), dentry, stat, mask, flags)?;
             Ok(0)
         })
     }
@@ -411,7 +430,7 @@ impl<O: Operations, F: file_ops::Operations<Fs = O::Fs>> Table<O, F> {
         buf: *mut c_char,
         size: usize,
     ) -> isize {
-        let names = match O::listxattr(
+        let names = match Xattrs::<O>::list(
             // SAFETY: A live dentry.
             unsafe { DEntry::from_raw(dentry) },
         ) {
@@ -443,7 +462,7 @@ impl<O: Operations, F: file_ops::Operations<Fs = O::Fs>> Table<O, F> {
                 return EAGAIN.to_errno();
             }
             // SAFETY: A live inode.
-            O::update_atime(unsafe { INode::from_raw(inode) });
+            Attrs::<O>::update_atime(unsafe { INode::from_raw(inode) });
         }
         0
     }
@@ -488,7 +507,7 @@ impl<O: Operations, F: file_ops::Operations<Fs = O::Fs>> Table<O, F> {
         from_result(|| {
             // SAFETY: Live objects.
             unsafe {
-                let lower = O::lower(DEntry::from_raw(dentry), false)?;
+                let lower = Attrs::<O>::lower(DEntry::from_raw(dentry), false)?;
                 super::attr::fileattr_get(lower.as_ref(), fa)?;
             }
             Ok(0)
@@ -508,7 +527,7 @@ impl<O: Operations, F: file_ops::Operations<Fs = O::Fs>> Table<O, F> {
             // SAFETY: Live objects.
             unsafe {
                 let entry = DEntry::<O::Fs>::from_raw(dentry);
-                let lower = O::lower(entry, true)?;
+                let lower = Attrs::<O>::lower(entry, true)?;
                 super::attr::fileattr_set(lower.as_ref(), fa)?;
                 if let (Some(inode), Some(real)) = (entry.node(), lower.as_ref().inode()) {
                     inode.copy_attr(real, lower.as_ref().idmap());
@@ -531,7 +550,7 @@ impl<O: Operations, F: file_ops::Operations<Fs = O::Fs>> Table<O, F> {
             // SAFETY: Live objects.
             unsafe {
                 let entry = DEntry::<O::Fs>::alias_of(INode::from_raw(inode)).ok_or(ENOENT)?;
-                let lower = O::lower(&entry, false)?;
+                let lower = Attrs::<O>::lower(&entry, false)?;
                 let real = lower.as_ref().inode().ok_or(ENOENT)?.as_ptr();
                 let fiemap = (*(*real).i_op).fiemap.ok_or(EOPNOTSUPP)?;
                 kernel::error::to_result(fiemap(real, info, start, len))?;

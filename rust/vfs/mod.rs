@@ -18,6 +18,7 @@
 
 pub(crate) mod acl;
 pub(crate) mod attr;
+pub(crate) mod attr_ops;
 pub(crate) mod backing;
 mod bit_lock;
 pub(crate) mod copy;

@@ -3,6 +3,7 @@
 //! What a filesystem is usually written with.
 
 pub(crate) use super::{
+    attr_ops,
     backing::{self, Iocb, Iter},
     cred::Cred,
     dentry::{DEntry, Dentry, InLookup, Spliced},

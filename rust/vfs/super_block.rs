@@ -5,6 +5,7 @@
 //! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h)
 
 use super::{
+    attr_ops,
     dentry::DEntry,
     dentry_ops, fs_context,
     inode::{self, Cache, INode},
@@ -40,6 +41,8 @@ pub(crate) trait FileSystem: Sized + Send + Sync + 'static {
     type INodeData: Send + Sync;
     /// The dentry operations.
     type DentryOps: dentry_ops::Operations<Fs = Self>;
+    /// The attributes.
+    type Attrs: attr_ops::Operations<Fs = Self>;
     /// The extended attributes.
     type Xattrs: xattr::Handler<Fs = Self>;
 

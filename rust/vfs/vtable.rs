@@ -7,10 +7,13 @@
 
 use core::marker::PhantomData;
 
-/// `Some(f)` if the implementation `O` has the operation.
+/// `Some(f)` if the implementation `O`, or the one that is named, has the operation.
 macro_rules! if_has {
     ($has:ident, $f:expr) => {
-        if O::$has {
+        if_has!(O: $has, $f)
+    };
+    ($ops:ty: $has:ident, $f:expr) => {
+        if <$ops>::$has {
             Some($f)
         } else {
             None

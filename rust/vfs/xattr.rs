@@ -38,6 +38,11 @@ pub(crate) trait Handler: Sized + 'static {
     fn set(_dentry: &DEntry<Self::Fs>, _name: &CStr, _value: Option<&[u8]>, _flags: u32) -> Result {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
+
+    /// Lists the names.
+    fn list(_dentry: &DEntry<Self::Fs>) -> Result<NameList> {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
 }
 
 #[vtable]
