@@ -57,7 +57,7 @@ impl kernel::InPlaceModule for Aufs2 {
     fn init(module: &'static ThisModule) -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
             registration <- Registration::new(module),
-            alias: register_alias(module)?,
+            alias: register_alias(module, &registration)?,
             // The directory goes with the name, so that two modules do not want the same.
             sysfs: union::sysfs::Root::new(alias.as_ref().map_or(c"aufs2", |_| c"aufs"))?,
             #[cfg(aufs2_sample)]
@@ -67,11 +67,14 @@ impl kernel::InPlaceModule for Aufs2 {
 }
 
 /// Registers the name of aufs, if that is wanted and nobody has it.
-fn register_alias(module: &'static ThisModule) -> Result<Option<Pin<KBox<Registration<Union>>>>> {
+fn register_alias(
+    module: &'static ThisModule,
+    registration: &Registration<Union>,
+) -> Result<Option<Pin<KBox<Registration<Union>>>>> {
     if !ALIAS.get() {
         return Ok(None);
     }
-    match KBox::pin_init(Registration::named(module, c"aufs"), GFP_KERNEL) {
+    match KBox::pin_init(registration.alias(module, c"aufs"), GFP_KERNEL) {
         Err(e) if e == EBUSY => {
             pr_info!("another aufs is registered: this one is only called aufs2\n");
             Ok(None)

@@ -479,7 +479,7 @@ unsafe impl Send for Cache {}
 unsafe impl Sync for Cache {}
 
 impl Cache {
-    /// Makes the cache for the inodes of `T`, under the name of a type that no other cache has.
+    /// Makes the cache for the inodes of `T`, under a `name` that no other cache has.
     pub(super) fn new<T: FileSystem>(name: &'static CStr) -> Result<Self> {
         const { assert!(offset_of!(Container<T>, inode) == 0) };
         // SAFETY: The name is static; the constructor only initialises the inode at the start.

@@ -415,17 +415,29 @@ unsafe fn type_info<'a>(fs_type: *mut bindings::file_system_type) -> &'a Arc<Cac
 impl<T: FileSystem> Registration<T> {
     /// Registers the type. `EBUSY` if the name is taken.
     pub(crate) fn new(module: &'static ThisModule) -> impl PinInit<Self, Error> {
-        Self::named(module, T::NAME)
+        let cache = || Ok(Arc::new(Cache::new::<T>(T::NAME)?, GFP_KERNEL)?);
+        Self::named(module, T::NAME, cache)
     }
 
-    /// Registers the type under another name than its own. `EBUSY` if the name is taken.
-    pub(crate) fn named(
+    /// Registers the type once more, under another name. `EBUSY` if that is taken.
+    pub(crate) fn alias(
+        &self,
         module: &'static ThisModule,
         name: &'static CStr,
     ) -> impl PinInit<Self, Error> {
+        // SAFETY: A registration has a `Type`.
+        let cache = unsafe { type_info(self.inner.get().cast()) }.clone();
+        Self::named(module, name, || Ok(cache))
+    }
+
+    fn named(
+        module: &'static ThisModule,
+        name: &'static CStr,
+        cache: impl FnOnce() -> Result<Arc<Cache>>,
+    ) -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
             inner <- Opaque::try_ffi_init(move |slot: *mut Type| {
-                let cache = Arc::new(Cache::new::<T>(name)?, GFP_KERNEL)?;
+                let cache = cache()?;
                 // SAFETY: `slot` is valid for writes, pinned, and written before it is used.
                 unsafe {
                     slot.write(Type {
