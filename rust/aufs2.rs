@@ -48,6 +48,7 @@ struct Aufs2 {
     alias: Option<Pin<KBox<Registration<Union>>>>,
     /// Declared after the types: it goes when there are no unions any more.
     sysfs: union::sysfs::Root,
+    debug: union::debug::Root,
     #[cfg(aufs2_sample)]
     #[pin]
     sample: Registration<sample::Sample>,
@@ -60,6 +61,8 @@ impl kernel::InPlaceModule for Aufs2 {
             alias: register_alias(module, &registration)?,
             // The directory goes with the name, so that two modules do not want the same.
             sysfs: union::sysfs::Root::new(alias.as_ref().map_or(c"aufs2", |_| c"aufs"))?,
+            // Ours, unlike the names above.
+            debug: union::debug::Root::new(c"aufs2")?,
             #[cfg(aufs2_sample)]
             sample <- Registration::new(module),
         })

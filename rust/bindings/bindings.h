@@ -12,6 +12,7 @@
 #include <linux/backing-dev.h>
 #include <linux/backing-file.h>
 #include <linux/cred.h>
+#include <linux/debugfs.h>
 #include <linux/exportfs.h>
 #include <linux/falloc.h>
 #include <linux/file.h>

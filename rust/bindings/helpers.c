@@ -139,6 +139,11 @@ void aufs2_helper_percpu_ref_put(struct percpu_ref *ref)
 	percpu_ref_put(ref);
 }
 
+bool aufs2_helper_percpu_ref_is_dying(struct percpu_ref *ref)
+{
+	return percpu_ref_is_dying(ref);
+}
+
 void aufs2_helper_percpu_ref_kill(struct percpu_ref *ref)
 {
 	percpu_ref_kill(ref);

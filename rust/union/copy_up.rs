@@ -284,6 +284,7 @@ fn publish(
     }
     let stack = new_stack(old.generation, layers)?;
     node.publish(inode, state, stack.clone())?;
+    instance.counters().copies_up.up();
     inode.copy_attr(stack.top().inode()?, stack.top().path().idmap());
     Ok(layer)
 }

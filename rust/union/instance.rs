@@ -6,6 +6,7 @@ use super::{
     attr::Attrs,
     choice::{CopyUp, Create, Kind},
     context::Request,
+    debug,
     ids::Ids,
     lookup::Revalidation,
     node::Node,
@@ -33,7 +34,7 @@ use kernel::{
     sync::{
         aref::ARef,
         atomic::{Acquire, Atomic, Relaxed, Release},
-        Mutex,
+        Arc, Mutex,
     },
 };
 
@@ -164,6 +165,9 @@ pub(crate) struct Instance {
     table: Slot<Table>,
     /// What sysfs shows of the union.
     pub(super) sysfs: Option<sysfs::Entry>,
+    /// What debugfs shows of it.
+    _debug_entry: debug::Entry,
+    debug: Arc<debug::State>,
     /// [`Settings`], packed, but for [`Create::low`].
     settings: Atomic<u64>,
     create_low: Atomic<u64>,
@@ -196,11 +200,15 @@ impl Instance {
         let group = Group::new()?;
         let si = NEXT_SI.fetch_add(1, Relaxed);
         let sysfs = sysfs::Entry::new(si, &table)?;
+        let debug = debug::State::new(&table)?;
+        let _debug_entry = debug::Entry::new(si, &debug)?;
         Ok(pin_init!(Self {
             si,
             generation: Atomic::new(generation),
             table: Slot::new(Some(table)),
             sysfs,
+            _debug_entry,
+            debug,
             settings: Atomic::new(settings.pack()),
             create_low: Atomic::new(create_low),
             policy <- policy::State::new(),
@@ -220,14 +228,21 @@ impl Instance {
     /// Publishes other branches. Callers exclude each other by [`Instance::changing`].
     pub(super) fn publish(&self, table: RcuArc<Table>) {
         let generation = table.generation;
+        self.debug.publish(&table);
         let old = self.table.replace(Some(table));
         // Whoever sees the generation sees the table.
         self.generation.store(generation, Release);
         drop(old);
     }
 
+    /// What is counted for debugfs.
+    pub(super) fn counters(&self) -> &debug::Counters {
+        &self.debug.counters
+    }
+
     /// Waits until a change of the branches that is being decided is decided.
     pub(super) fn wait_for_change(&self) {
+        self.counters().waits.up();
         drop(self.changing.lock());
     }
 
@@ -304,6 +319,7 @@ impl FileSystem for Union {
                 }
             }
         }
+        inode.sb().data().counters().inodes.down();
         inode.data().release();
     }
 

@@ -155,6 +155,7 @@ pub(crate) fn node(
             Iget::New(new) => {
                 let node = Node::new(stack.clone(), sb.data().depth)?;
                 let inode = new.fill(real, idmap, tables(real.mode()), node)?;
+                sb.data().counters().inodes.up();
                 let node = inode.data();
                 if inode.is_dir() {
                     // What is not watched must not stay in the cache.

@@ -9,7 +9,7 @@
 //! - [`change`], [`remove`], [`busy`], [`refresh`]: branches that come and go;
 //! - [`lookup`], [`index`], [`whiteout`], [`merge`]: reading the union;
 //! - [`copy_up`], [`copy_data`], [`entry`], [`rename`]: writing to it;
-//! - [`sysfs`], [`control`], [`rdu`], [`mvdown`]: what tools ask;
+//! - [`sysfs`], [`debug`], [`control`], [`rdu`], [`mvdown`]: what tools ask;
 //! - [`context`], [`instance`], [`dir`], [`regular`], [`special`], [`attr`], [`xattr`]: the
 //!   operations that the VFS calls.
 //!
@@ -25,6 +25,7 @@ pub(crate) mod context;
 pub(crate) mod control;
 pub(crate) mod copy_data;
 pub(crate) mod copy_up;
+pub(crate) mod debug;
 pub(crate) mod dir;
 pub(crate) mod entry;
 pub(crate) mod ids;

@@ -421,6 +421,7 @@ impl Plan<'_> {
             self.take_back(name);
             return gone;
         }
+        self.instance.counters().moves_down.up();
         // The original takes room for as long as somebody may have it from `d_real`.
         DEntry::mark_dont_cache(inode);
         entry::changed(self.dir.positive()?)

@@ -245,7 +245,10 @@ impl Node {
             let have = locked.marks.iter().position(|mark| mark.is_on(real));
             let mark = match have.map(|at| locked.marks.remove(at)) {
                 Some(Ok(mark)) => mark,
-                _ => Mark::new(&instance.group, real, watch.clone())?,
+                _ => {
+                    instance.counters().marks.up();
+                    Mark::new(&instance.group, real, watch.clone())?
+                }
             };
             marks.push(mark, GFP_KERNEL)?;
         }

@@ -99,6 +99,7 @@ fn bring_up(dentry: &DEntry<Union>, instance: &Instance) -> Result<Verdict> {
         let stack = parent.positive()?.data().stack()?;
         return verify(dentry, &parent, &stack);
     }
+    instance.counters().refreshes.up();
     // A copy-up in between would get lost.
     let mut state = node.lock();
     let changes = node.changes();
@@ -161,6 +162,7 @@ pub(super) fn look_again(dentry: &DEntry<Union>) -> Result<bool> {
 
 fn verify(dentry: &DEntry<Union>, parent: &DEntry<Union>, stack: &Stack) -> Result<Verdict> {
     let instance = dentry.sb().data();
+    instance.counters().refreshes.up();
     let stamp = parent.positive()?.data().stamp(stack.generation);
     let Some(inode) = dentry.node() else {
         let name = dentry.name();

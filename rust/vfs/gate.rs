@@ -59,6 +59,12 @@ impl Gate {
         unsafe { bindings::percpu_ref_tryget_live(self.count.get()) }.then(|| Inside(self))
     }
 
+    /// Whether the gate is open just now.
+    pub(crate) fn is_open(&self) -> bool {
+        // SAFETY: The counter is initialised, by the type invariant.
+        !unsafe { bindings::percpu_ref_is_dying(self.count.get()) }
+    }
+
     /// Closes the gate and waits until nobody is inside. Those who close a gate and open it again
     /// exclude each other by a lock of their own.
     ///

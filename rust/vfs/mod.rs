@@ -23,6 +23,7 @@ pub(crate) mod backing;
 mod bit_lock;
 pub(crate) mod copy;
 pub(crate) mod cred;
+pub(crate) mod debugfs;
 pub(crate) mod dentry;
 pub(crate) mod dentry_ops;
 pub(crate) mod errno;
