@@ -47,7 +47,11 @@ impl<T: Send + Sync + 'static> Directory<T> {
     }
 
     /// Makes the directory `name` in this one, which has to outlive it. `ENOMEM`.
-    pub(crate) fn subdirectory<U: Send + Sync>(&self, name: &CStr, data: U) -> Result<Directory<U>> {
+    pub(crate) fn subdirectory<U: Send + Sync>(
+        &self,
+        name: &CStr,
+        data: U,
+    ) -> Result<Directory<U>> {
         // SAFETY: By the type invariant; an error as a parent has an error as its child.
         unsafe { Directory::below(self.dentry, name, data) }
     }

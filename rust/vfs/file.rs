@@ -96,12 +96,7 @@ impl<T: FileSystem> FsFile<T> {
     pub(crate) fn check_read(&self) -> Result {
         // SAFETY: The file is alive; there need not be a position.
         to_result(unsafe {
-            bindings::rw_verify_area(
-                bindings::READ as c_int,
-                self.as_ptr(),
-                core::ptr::null(),
-                0,
-            )
+            bindings::rw_verify_area(bindings::READ as c_int, self.as_ptr(), core::ptr::null(), 0)
         })
     }
 
