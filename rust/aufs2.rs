@@ -45,7 +45,9 @@ module_parameter!(
 struct Aufs2 {
     #[pin]
     registration: Registration<Union>,
-    alias: Option<Pin<KBox<Registration<Union>>>>,
+    /// The name of aufs, if that is wanted and nobody has it.
+    #[pin]
+    alias: Registration<Union>,
     /// Declared after the types: it goes when there are no unions any more.
     sysfs: union::sysfs::Root,
     debug: union::debug::Root,
@@ -58,9 +60,9 @@ impl kernel::InPlaceModule for Aufs2 {
     fn init(module: &'static ThisModule) -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
             registration <- Registration::new(module),
-            alias: register_alias(module, &registration)?,
+            alias <- registration.alias(module, c"aufs", ALIAS.get()),
             // The directory goes with the name, so that two modules do not want the same.
-            sysfs: union::sysfs::Root::new(alias.as_ref().map_or(c"aufs2", |_| c"aufs"))?,
+            sysfs: union::sysfs::Root::new(sysfs_name(alias.is_registered()))?,
             // Ours, unlike the names above.
             debug: union::debug::Root::new(c"aufs2")?,
             #[cfg(aufs2_sample)]
@@ -69,19 +71,13 @@ impl kernel::InPlaceModule for Aufs2 {
     }
 }
 
-/// Registers the name of aufs, if that is wanted and nobody has it.
-fn register_alias(
-    module: &'static ThisModule,
-    registration: &Registration<Union>,
-) -> Result<Option<Pin<KBox<Registration<Union>>>>> {
-    if !ALIAS.get() {
-        return Ok(None);
+/// The name of the directory in sysfs.
+fn sysfs_name(is_aufs: bool) -> &'static CStr {
+    if is_aufs {
+        return c"aufs";
     }
-    match KBox::pin_init(registration.alias(module, c"aufs"), GFP_KERNEL) {
-        Err(e) if e == EBUSY => {
-            pr_info!("another aufs is registered: this one is only called aufs2\n");
-            Ok(None)
-        }
-        other => other.map(Some),
+    if ALIAS.get() {
+        pr_info!("another aufs is registered: this one is only called aufs2\n");
     }
+    c"aufs2"
 }

@@ -255,7 +255,7 @@ pub(super) unsafe fn fill<T: FileSystem>(
     make_root: impl FnOnce(&SuperBlock<T>) -> Result<ARef<INode<T>>>,
 ) -> Result {
     // SAFETY: The type was registered by `Registration::new`, inside which it lies.
-    let cache = unsafe { type_info((*sb).s_type) }.clone();
+    let cache = unsafe { cache_of::<T>((*sb).s_type) }.clone();
     let info = KBox::new(Info::<T> { cache, data }, GFP_KERNEL)?;
     // SAFETY: The super block is new and ours. Nothing is freed on error here: `kill` does it.
     unsafe {
@@ -385,18 +385,18 @@ impl<O: FileSystem> SuperTable<O> {
     }
 }
 
-/// A registered filesystem type. Dropping it unregisters the type.
+/// A filesystem type, and whether it is registered. Dropping it unregisters the type.
+///
+/// It is to be part of a static: lockdep keeps the classes of a type's locks in the type itself.
 #[pin_data(PinnedDrop)]
-pub(crate) struct Registration<T: FileSystem> {
-    #[pin]
-    inner: Opaque<Type>,
-    _fs: PhantomData<T>,
-}
-
 #[repr(C)]
-struct Type {
-    fs_type: bindings::file_system_type,
+pub(crate) struct Registration<T: FileSystem> {
+    /// The first, for [`cache_of`].
+    #[pin]
+    fs_type: Opaque<bindings::file_system_type>,
     cache: Arc<Cache>,
+    is_registered: bool,
+    _fs: PhantomData<T>,
 }
 
 // SAFETY: The registration is only touched when it is made and dropped.
@@ -406,74 +406,78 @@ unsafe impl<T: FileSystem> Sync for Registration<T> {}
 
 /// # Safety
 ///
-/// `fs_type` is the first field of the [`Type`] of a registration.
-unsafe fn type_info<'a>(fs_type: *mut bindings::file_system_type) -> &'a Arc<Cache> {
-    // SAFETY: By the contract of this function.
-    unsafe { &(*fs_type.cast::<Type>()).cache }
+/// `fs_type` is that of a [`Registration`] of `T`, which lives for `'a`.
+unsafe fn cache_of<'a, T: FileSystem>(fs_type: *mut bindings::file_system_type) -> &'a Arc<Cache> {
+    // SAFETY: By the contract of this function; the type is the first field.
+    unsafe { &(*fs_type.cast::<Registration<T>>()).cache }
 }
 
 impl<T: FileSystem> Registration<T> {
     /// Registers the type. `EBUSY` if the name is taken.
     pub(crate) fn new(module: &'static ThisModule) -> impl PinInit<Self, Error> {
-        let cache = || Ok(Arc::new(Cache::new::<T>(T::NAME)?, GFP_KERNEL)?);
-        Self::named(module, T::NAME, cache)
-    }
-
-    /// Registers the type once more, under another name. `EBUSY` if that is taken.
-    pub(crate) fn alias(
-        &self,
-        module: &'static ThisModule,
-        name: &'static CStr,
-    ) -> impl PinInit<Self, Error> {
-        // SAFETY: A registration has a `Type`.
-        let cache = unsafe { type_info(self.inner.get().cast()) }.clone();
-        Self::named(module, name, || Ok(cache))
-    }
-
-    fn named(
-        module: &'static ThisModule,
-        name: &'static CStr,
-        cache: impl FnOnce() -> Result<Arc<Cache>>,
-    ) -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
-            inner <- Opaque::try_ffi_init(move |slot: *mut Type| {
-                let cache = cache()?;
-                // SAFETY: `slot` is valid for writes, pinned, and written before it is used.
-                unsafe {
-                    slot.write(Type {
-                        fs_type: bindings::file_system_type {
-                            name: name.as_char_ptr(),
-                            fs_flags: T::FLAGS as c_int,
-                            init_fs_context: Some(fs_context::init::<T>),
-                            kill_sb: Some(kill::<T>),
-                            owner: module.as_ptr(),
-                            ..pin_init::zeroed()
-                        },
-                        cache,
-                    });
-                    let ret = to_result(bindings::register_filesystem(&raw mut (*slot).fs_type));
-                    if ret.is_err() {
-                        core::ptr::drop_in_place(slot);
-                    }
-                    ret
-                }
-            }),
+            fs_type <- Self::describe(module, T::NAME),
+            cache: Arc::new(Cache::new::<T>(T::NAME)?, GFP_KERNEL)?,
+            is_registered: Self::register_if_free(fs_type)?.then_some(true).ok_or(EBUSY)?,
             _fs: PhantomData,
         }? Error)
+    }
+
+    /// Registers the type once more, under another name, if that is `wanted` and nobody has it.
+    pub(crate) fn alias<'a>(
+        &'a self,
+        module: &'static ThisModule,
+        name: &'static CStr,
+        wanted: bool,
+    ) -> impl PinInit<Self, Error> + use<'a, T> {
+        try_pin_init!(Self {
+            fs_type <- Self::describe(module, name),
+            cache: self.cache.clone(),
+            is_registered: wanted && Self::register_if_free(fs_type)?,
+            _fs: PhantomData,
+        }? Error)
+    }
+
+    /// Whether the type has its name: that of an alias may be somebody else's.
+    pub(crate) fn is_registered(&self) -> bool {
+        self.is_registered
+    }
+
+    fn describe(
+        module: &'static ThisModule,
+        name: &'static CStr,
+    ) -> Opaque<bindings::file_system_type> {
+        Opaque::new(bindings::file_system_type {
+            name: name.as_char_ptr(),
+            fs_flags: T::FLAGS as c_int,
+            init_fs_context: Some(fs_context::init::<T>),
+            kill_sb: Some(kill::<T>),
+            owner: module.as_ptr(),
+            ..pin_init::zeroed()
+        })
+    }
+
+    /// Whether the name was free.
+    fn register_if_free(fs_type: Pin<&mut Opaque<bindings::file_system_type>>) -> Result<bool> {
+        // SAFETY: The type is complete, and pinned until its registration is dropped, which
+        // unregisters it.
+        match to_result(unsafe { bindings::register_filesystem(fs_type.get()) }) {
+            Err(e) if e == EBUSY => Ok(false),
+            ret => ret.map(|()| true),
+        }
     }
 }
 
 #[pinned_drop]
 impl<T: FileSystem> PinnedDrop for Registration<T> {
     fn drop(self: Pin<&mut Self>) {
-        let slot = self.inner.get();
-        // SAFETY: The type was registered. With the module about to go, no super block is left;
-        // after `rcu::exit` no inode is either, so the cache may go.
-        unsafe {
-            bindings::unregister_filesystem(&raw mut (*slot).fs_type);
-            watch::exit();
-            rcu::exit();
-            core::ptr::drop_in_place(slot);
+        if !self.is_registered {
+            return;
         }
+        // SAFETY: The type was registered. With the module about to go, no super block is left.
+        unsafe { bindings::unregister_filesystem(self.fs_type.get()) };
+        watch::exit();
+        // After this no inode is left either, so the cache may go.
+        rcu::exit();
     }
 }
