@@ -14,7 +14,7 @@ use super::{
     super_block::FileSystem,
 };
 use crate::bindings;
-use core::{marker::PhantomData, ops::Deref, ptr::NonNull};
+use core::{marker::PhantomData, mem::ManuallyDrop, ops::Deref, ptr::NonNull};
 use kernel::{
     error::{from_err_ptr, to_result},
     prelude::*,
@@ -162,6 +162,16 @@ pub(crate) struct KernelFile(NonNull<bindings::file>);
 unsafe impl Send for KernelFile {}
 // SAFETY: As above.
 unsafe impl Sync for KernelFile {}
+
+impl KernelFile {
+    /// Closes the file before this returns, where dropping it would leave that to the way back to user
+    /// space. For whoever is in `->release`, or holds no locks either.
+    fn close(self) {
+        let file = ManuallyDrop::new(self).0;
+        // SAFETY: The count is ours.
+        unsafe { bindings::__fput_sync(file.as_ptr()) };
+    }
+}
 
 impl Drop for KernelFile {
     fn drop(&mut self) {
@@ -446,7 +456,7 @@ pub(crate) fn may_open(path: Path<'_>, flags: u32, idmap: &Idmap) -> Result<u32>
 /// open file is released, so that whoever looked one up may go on using it.
 pub(crate) struct FileChain {
     /// Most chains never get another: this one needs no allocation of its own.
-    first: KernelFile,
+    first: ManuallyDrop<KernelFile>,
     /// Null, or the newest of those that were pushed.
     newest: Atomic<*mut Link>,
 }
@@ -465,7 +475,7 @@ impl FileChain {
     /// A chain of one.
     pub(crate) fn new(file: KernelFile) -> Self {
         Self {
-            first: file,
+            first: ManuallyDrop::new(file),
             newest: Atomic::new(core::ptr::null_mut()),
         }
     }
@@ -492,7 +502,10 @@ impl Drop for FileChain {
             // SAFETY: The links are boxes that `push` made, and nobody uses them now.
             let link = unsafe { KBox::from_raw(next) };
             next = link.older;
+            KBox::into_inner(link).file.close();
         }
+        // SAFETY: Nobody uses it after this.
+        unsafe { ManuallyDrop::take(&mut self.first) }.close();
     }
 }
 
