@@ -6,6 +6,7 @@
 
 use super::{
     dentry::Dentry,
+    inode::Inode,
     mode::Mode,
     mount::{Mount, WriteAccess},
     name::Name,
@@ -23,8 +24,21 @@ use kernel::{
 /// Looks `name` up in the directory `dir` with the current credentials; `None` if it means nothing.
 /// Takes the directory's lock only if the name is not cached.
 pub(crate) fn lookup(mnt: &Mount, dir: &Dentry, name: &Name) -> Result<Option<ARef<Dentry>>> {
-    dir.require_dir()?;
+    let inode = dir.require_dir()?;
     let mut qstr = name.qstr();
+    if has_all_names_cached(dir, inode) {
+        // What `lookup_one_positive_unlocked` does, less the dentry that it would make, and throw
+        // away, for a name that means nothing.
+        // SAFETY: All are valid during the call.
+        let found = from_err_ptr(unsafe { bindings::try_lookup_noperm(&mut qstr, dir.as_ptr()) })?;
+        inode.permission(mnt.idmap(), bindings::MAY_EXEC)?;
+        if found.is_null() {
+            return Ok(None);
+        }
+        // SAFETY: The call returned a counted dentry.
+        let found = unsafe { Dentry::from_raw_owned(found) };
+        return Ok(found.is_positive().then_some(found));
+    }
     // SAFETY: All are valid during the call.
     let found = from_err_ptr(unsafe {
         bindings::lookup_one_positive_unlocked(mnt.idmap().as_ptr(), &mut qstr, dir.as_ptr())
@@ -36,6 +50,26 @@ pub(crate) fn lookup(mnt: &Mount, dir: &Dentry, name: &Name) -> Result<Option<AR
         Err(e) if e == ENOENT || e == ENAMETOOLONG => Ok(None),
         Err(e) => Err(e),
     }
+}
+
+/// Whether what is not in the dentry cache is not in the directory `dir` either, as on tmpfs: there,
+/// `simple_lookup` never finds anything, and nothing has to be revalidated.
+fn has_all_names_cached(dir: &Dentry, inode: &Inode) -> bool {
+    type Lookup = unsafe extern "C" fn(
+        *mut bindings::inode,
+        *mut bindings::dentry,
+        c_uint,
+    ) -> *mut bindings::dentry;
+    // SAFETY: The dentry and its inode are alive; the inode's operations are constant, as is this
+    // flag, which all dentries of the filesystem have or none.
+    let (lookup, flags) = unsafe {
+        (
+            (*(*inode.as_ptr()).i_op).lookup,
+            (&raw const (*dir.as_ptr()).d_flags).read_volatile(),
+        )
+    };
+    let is_simple = |op| core::ptr::fn_addr_eq::<Lookup, Lookup>(op, bindings::simple_lookup);
+    lookup.is_some_and(is_simple) && flags & bindings::dentry_flags_DCACHE_OP_REVALIDATE == 0
 }
 
 /// The target of the symbolic link `dentry`. `EINVAL` if it is none.
