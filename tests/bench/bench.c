@@ -119,6 +119,26 @@ static void measure(const struct row *row, const struct view *v, const char *fs,
 	fflush(stdout);
 }
 
+/* Branches that come and go: not a matter of their filesystem, and nothing overlayfs does. */
+static void measure_branches(const char *fs, unsigned int views)
+{
+	struct view v;
+
+	current = "branches";
+	if (make_many())
+		die("the many files cannot be made");
+	for (enum kind kind = NATIVE; kind < KINDS; kind++) {
+		if (!(views & 1 << kind) || kind == OVERLAYFS)
+			continue;
+		if (show_many(&v, kind))
+			die(kind_names[kind]);
+		for (const struct row *row = branch_rows; row->name; row++)
+			measure(row, &v, fs, 0);
+		if (hide())
+			die("umount");
+	}
+}
+
 static void measure_fs(const char *fs, unsigned int views)
 {
 	static const int depths[] = DEPTHS;
@@ -154,6 +174,8 @@ static void measure_fs(const char *fs, unsigned int views)
 				die("umount");
 		}
 	}
+	if (!strcmp(fs, "tmpfs") && any_wanted(branch_rows))
+		measure_branches(fs, views);
 	if (umount2("/b", 0))
 		die("umount of the branches");
 }

@@ -115,6 +115,7 @@ const char *at(const char *dir, const char *format, ...)
 #define COPIES		48
 #define DATA_SIZE	(16 << 20)
 #define LAYERS		500
+#define MANY		100000	/* cached inodes, when branches come and go */
 #define DEPTHS		{ 1, 4, 16, 64, 120, 500 }
 #define DEEP_FILES	250	/* for each view and each depth: no other has asked for them */
 
@@ -122,6 +123,8 @@ int write_file(const char *path, size_t size);
 int make_files(const char *fs);
 int show(struct view *v, enum kind kind, const char *fs);
 int show_deep(struct view *v, enum kind kind, int depth);
+int make_many(void);
+int show_many(struct view *v, enum kind kind);
 int hide(void);
 int remount_union(const char *options);
 

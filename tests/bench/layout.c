@@ -288,6 +288,44 @@ int show_deep(struct view *v, enum kind kind, int depth)
 	return mount_union(kind, "/b/deep", "/b/deep.work", lowers, depth);
 }
 
+/* Files for a union of many cached inodes, and a branch that is to come and go. */
+int make_many(void)
+{
+	if (mkdir("/b/many", 0755) || mkdir("/b/extra", 0755) || write_file("/b/extra/file", 0))
+		return -1;
+	for (int i = 0; i < MANY / 1000; i++) {
+		if (mkdir(at("/b/many", "%d", i), 0755))
+			return -1;
+		for (int n = 0; n < 1000; n++)
+			if (write_file(at("/b/many", "%d/%d", i, n), 0))
+				return -1;
+	}
+	return 0;
+}
+
+/* A union of those with all of their inodes cached; natively, a bind. */
+int show_many(struct view *v, enum kind kind)
+{
+	static const char *const lower[] = { "/b/many" };
+	struct stat st;
+
+	*v = (struct view){ .kind = kind, .ro = "/u", .rw = "/u", .depth = 1 };
+	mkdir("/b/many.up", 0755);
+	if (kind == NATIVE ? mount("/b/many", "/u", NULL, MS_BIND, NULL) :
+			     mount_union(kind, "/b/many.up", NULL, lower, 1))
+		return -1;
+	for (int i = 0; i < MANY; i++)
+		if (stat(at("/u", "%d/%d", i / 1000, i % 1000), &st))
+			return -1;
+	return 0;
+}
+
+/* Changes the branches of the union on /u. */
+int remount_union(const char *options)
+{
+	return mount("none", "/u", NULL, MS_REMOUNT, options);
+}
+
 /* Takes down what show() put up. */
 int hide(void)
 {

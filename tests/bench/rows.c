@@ -8,6 +8,7 @@
 #include <sched.h>
 #include <spawn.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -480,6 +481,35 @@ static double deep_warming(const struct view *v)
 	return BENCH(1, 1, must(!isnan(deep_warm_up(v)))) / (2 * DEEP_WARM);
 }
 
+/* --- branches ----------------------------------------------------------------- */
+
+/* Adds a branch; natively, something is bound. */
+static int add_branch(const struct view *v)
+{
+	if (v->kind == NATIVE)
+		return mount("/b/extra", "/w", NULL, MS_BIND, NULL);
+	return remount_union("append:/b/extra=ro");
+}
+
+static int del_branch(const struct view *v)
+{
+	if (v->kind == NATIVE)
+		return umount2("/w", 0);
+	return remount_union("del:/b/extra");
+}
+
+static double branch_add(const struct view *v)
+{
+	must(!add_branch(v) && !del_branch(v));
+	return BENCH_ROUNDS(5, 1, (void)0, must(!add_branch(v)), must(!del_branch(v)));
+}
+
+static double branch_del(const struct view *v)
+{
+	must(!add_branch(v) && !del_branch(v));
+	return BENCH_ROUNDS(5, 1, must(!add_branch(v)), must(!del_branch(v)), (void)0);
+}
+
 const struct row rows[] = {
 	{ "stat_first", stat_first, true },
 	{ "stat_cached", stat_cached, true },
@@ -515,6 +545,12 @@ const struct row rows[] = {
 	{ "unlink_lower", unlink_lower },
 	{ "rename_lower", rename_lower },
 	{ "rename_lower_dir", rename_lower_dir },
+	{ }
+};
+
+const struct row branch_rows[] = {
+	{ "branch_add_100k", branch_add },
+	{ "branch_del_100k", branch_del },
 	{ }
 };
 
