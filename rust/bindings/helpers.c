@@ -167,6 +167,11 @@ struct dentry *aufs2_helper_dget(struct dentry *dentry)
 	return dget(dentry);
 }
 
+bool aufs2_helper_refcount_inc_not_zero(refcount_t *r)
+{
+	return refcount_inc_not_zero(r);
+}
+
 bool aufs2_helper_d_unhashed(const struct dentry *dentry)
 {
 	return d_unhashed(dentry);

@@ -5,6 +5,7 @@
 use super::{
     branch::Branch,
     instance::{Instance, Union},
+    layers::Layers,
     node::{BranchSet, Layer, Stack},
     refresh,
     table::Table,
@@ -207,7 +208,7 @@ pub(super) fn elsewhere(
     instance: &Instance,
     dentry: &DEntry<Union>,
     table: &Table,
-) -> Result<Option<KVec<Layer>>> {
+) -> Result<Option<Layers>> {
     let mut way: KVec<ARef<DEntry<Union>>> = KVec::new();
     let mut at: ARef<DEntry<Union>> = dentry.into();
     while !at.is_root() {
@@ -222,7 +223,7 @@ pub(super) fn elsewhere(
         let mut layers = refresh::root_layers(table)?;
         while let Some(dentry) = way.pop() {
             if !is_dir(&layers) {
-                return Ok(Some(KVec::new()));
+                return Ok(Some(Layers::new()));
             }
             let name = dentry.name();
             layers = super::lookup::find_in(&layers, name.get()?)?;

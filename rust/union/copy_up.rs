@@ -9,6 +9,7 @@ use super::{
     branch::Branch,
     copy_data, entry,
     instance::{Instance, Union},
+    layers::Layers,
     lookup,
     node::{new_stack, Layer, Stack, State},
     options::Fsync,
@@ -118,6 +119,40 @@ pub(crate) fn ensure_dir(dentry: &DEntry<Union>, target: &Arc<Branch>) -> Result
         };
         copy_one(&at, instance, &parent, Data::All)?;
     }
+}
+
+/// Where a name is on a branch, and what the parent's stack says about it.
+pub(crate) struct Place {
+    /// The directory on the branch.
+    pub(crate) layer: Layer,
+    /// Whether something of the name is below the branch.
+    pub(crate) below: bool,
+}
+
+/// Makes sure that the directory `parent` is on the writable branch `target`, and looks whether
+/// something of `name` is below that.
+pub(crate) fn ensure_place(
+    parent: &DEntry<Union>,
+    target: &Arc<Branch>,
+    name: &Name,
+) -> Result<Place> {
+    let node = parent.positive()?.data();
+    let mut stack = node.stack()?;
+    if stack.on(target).is_none() {
+        ensure_dir(parent, target)?;
+        stack = node.stack()?;
+    }
+    let at = stack.position(target).ok_or(ESTALE)?;
+    let rest = &stack.layers[at + 1..];
+    let below = !rest.is_empty() && {
+        let instance = parent.sb().data();
+        let found = instance.cred.scope(|| lookup::find_in(rest, name))?;
+        !found.is_empty()
+    };
+    Ok(Place {
+        layer: stack.layers[at].clone(),
+        below,
+    })
 }
 
 /// Copies one object into the directory `parent` of a writable branch.
@@ -261,21 +296,21 @@ fn publish(
     old: &RcuArc<Stack>,
     layer: Layer,
 ) -> Result<Layer> {
-    let mut layers = KVec::with_capacity(old.layers.len() + 1, GFP_KERNEL)?;
+    let mut layers = Layers::with_capacity(old.layers.len() + 1)?;
     if inode.is_dir() {
         let table = instance.table()?;
         let index = |layer: &Layer| table.index_of(layer.branch.id());
         let below = old.layers.iter().position(|l| index(l) > index(&layer));
         let at = below.unwrap_or(old.layers.len());
         for l in &old.layers[..at] {
-            layers.push(l.clone(), GFP_KERNEL)?;
+            layers.push(l.clone())?;
         }
-        layers.push(layer.clone(), GFP_KERNEL)?;
+        layers.push(layer.clone())?;
         for l in &old.layers[at..] {
-            layers.push(l.clone(), GFP_KERNEL)?;
+            layers.push(l.clone())?;
         }
     } else {
-        layers.push(layer.clone(), GFP_KERNEL)?;
+        layers.push(layer.clone())?;
     }
     let node = inode.data();
     if !inode.is_dir() && inode.nlink() > 1 {
@@ -539,21 +574,4 @@ impl Copy<'_> {
             .inspect_err(|_| self.forget(&dentry))?;
         Ok(dentry)
     }
-}
-
-/// What `name` means in the directories below the one on `branch`, in the directory `dir`.
-pub(crate) fn below(dir: &INode<Union>, branch: &Branch, name: &Name) -> Result<KVec<Layer>> {
-    let stack = dir.data().stack()?;
-    let at = stack
-        .layers
-        .iter()
-        .position(|layer| layer.branch.id() == branch.id());
-    let rest = at.map_or(0, |at| at + 1);
-    if rest == stack.layers.len() {
-        return Ok(KVec::new());
-    }
-    let instance = dir.sb().data();
-    instance
-        .cred
-        .scope(|| lookup::find_in(&stack.layers[rest..], name))
 }

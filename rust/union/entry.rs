@@ -5,6 +5,7 @@
 use super::{
     copy_up::{self, Data},
     instance::{Instance, Union},
+    layers::Layers,
     lookup, merge, names,
     node::{copy_attr, Layer},
     obstacle::Obstacles,
@@ -108,9 +109,9 @@ fn show(
             Ok::<(), Error>(())
         })?;
     }
-    let mut layers = KVec::with_capacity(1, GFP_KERNEL)?;
-    layers.push(made, GFP_KERNEL)?;
-    let inode = lookup::node(sb, generation, layers)?;
+    let mut layers = Layers::new();
+    layers.push(made)?;
+    let inode = lookup::node_of_new(sb, generation, layers)?;
     if hidden {
         sb.data()
             .cred
@@ -232,7 +233,11 @@ pub(super) fn prepare_unlinked(inode: &INode<Union>, on_branch: bool) -> Result 
 /// The name was taken.
 pub(super) fn unlinked(inode: &INode<Union>, on_branch: bool) -> Result {
     if on_branch && !inode.data().is_linked_below() {
-        inode.set_nlink(inode.data().stack()?.top().inode()?.nlink());
+        let stack = inode.data().stack()?;
+        let real = stack.top().inode()?;
+        inode.set_nlink(real.nlink());
+        inode.copy_attr(real, stack.top().path().idmap());
+        return Ok(());
     } else {
         inode.drop_nlink();
         if inode.nlink() == 0 {
@@ -262,8 +267,8 @@ impl Removal {
         } else {
             policy::copy_up(dentry, stack.top().branch.id(), &[])?
         };
-        let layer = copy_up::ensure_dir(&dentry.parent_entry(), &branch)?;
-        let below = !copy_up::below(dir.get(), &branch, name)?.is_empty();
+        let copy_up::Place { layer, below } =
+            copy_up::ensure_place(&dentry.parent_entry(), &branch, name)?;
         // Of an object with several names, this one may not have been copied up.
         let on_branch = stack.top().branch.id() == branch.id()
             && (victim.is_dir()
@@ -310,14 +315,8 @@ fn removing<'a>(
     victim: &INode<Union>,
 ) -> Result<Removing<'a>> {
     let removing = Removing::start(access, &layer.dentry, name)?;
-    let stack = victim.data().stack()?;
-    let same = removing.dentry().inode().is_some_and(|inode| {
-        stack
-            .top()
-            .inode()
-            .is_ok_and(|top| core::ptr::eq(inode, top))
-    });
-    if same {
+    let found = removing.dentry().inode();
+    if found.is_some_and(|inode| victim.data().shows(inode)) {
         Ok(removing)
     } else {
         Err(ESTALE)
@@ -353,13 +352,24 @@ pub(crate) fn rmdir(dir: &Locked<'_, Union>, dentry: &DEntry<Union>) -> Result {
     let victim = dentry.positive()?;
     let instance = dir.sb().data();
     let stack = victim.data().stack()?;
-    if !instance.cred.scope(|| merge::is_empty(&stack))? {
+    let is_empty = || instance.cred.scope(|| merge::is_empty(&stack));
+    // Of one that is on the branch alone, the branch's filesystem will say whether it has entries;
+    // unless a whiteout is to be made first.
+    let is_alone = stack.layers.len() == 1 && stack.top().branch.is_writable();
+    if !is_alone && !is_empty()? {
         return Err(ENOTEMPTY);
     }
     let removal = Removal::plan(dir, dentry, name)?;
+    let asks_branch = is_alone && !removal.below;
+    if is_alone && !asks_branch && !is_empty()? {
+        return Err(ENOTEMPTY);
+    }
     instance.cred.scope(|| {
         removal.carry_out(name, |access| {
             match removing(access, &removal.layer, name, victim)?.rmdir() {
+                Err(e) if e == ENOTEMPTY && asks_branch && !merge::is_empty(&stack)? => {
+                    Err(ENOTEMPTY)
+                }
                 // Only whiteouts are in it: it goes with them.
                 Err(e) if e == ENOTEMPTY => {
                     let layer = &removal.layer;

@@ -6,6 +6,7 @@ use super::{
     dir,
     index::{self, Hits},
     instance::{Instance, Union},
+    layers::Layers,
     names::{self, Hides},
     node::{new_stack, Layer, Node, Stack, State},
     refresh, regular, special, whiteout,
@@ -18,7 +19,7 @@ use crate::vfs::{
     mode::{FileType, Mode},
     name::Name,
     namei,
-    rcu::RcuArc,
+    rcu::{RcuArc, Reading},
     super_block::SuperBlock,
 };
 use kernel::{
@@ -28,18 +29,18 @@ use kernel::{
 
 /// The objects that `name` means in a directory that stands for `parent`, topmost first; none if it
 /// means nothing. With the mounter's credentials.
-pub(crate) fn find(instance: &Instance, parent: &Stack, name: &Name) -> Result<KVec<Layer>> {
+pub(crate) fn find(instance: &Instance, parent: &Stack, name: &Name) -> Result<Layers> {
     if !names::is_reserved(name) {
         Ok(find_counted(parent, name)?.0)
     } else if instance.settings().show_whiteouts {
         find_whiteout(&parent.layers, name)
     } else {
-        Ok(KVec::new())
+        Ok(Layers::new())
     }
 }
 
 /// As [`find`], for a name that is not reserved; also returns in how many directories it had to look.
-fn find_counted(parent: &Stack, name: &Name) -> Result<(KVec<Layer>, usize)> {
+fn find_counted(parent: &Stack, name: &Name) -> Result<(Layers, usize)> {
     let hits = Hits::of(parent, name);
     let mut looked = 0;
     let found = find_among(&parent.layers, name, |number, layer| {
@@ -52,8 +53,8 @@ fn find_counted(parent: &Stack, name: &Name) -> Result<(KVec<Layer>, usize)> {
 
 /// The whiteout, or the mark of an opaque directory, that shows under the reserved `name`: one that
 /// does not lie below what it hides.
-fn find_whiteout(layers: &[Layer], name: &Name) -> Result<KVec<Layer>> {
-    let mut found = KVec::new();
+fn find_whiteout(layers: &[Layer], name: &Name) -> Result<Layers> {
+    let mut found = Layers::new();
     let hidden = match names::hides(name) {
         Hides::Nothing => return Ok(found),
         Hides::Name(hidden) => Some(Name::new(hidden)?),
@@ -71,7 +72,7 @@ fn find_whiteout(layers: &[Layer], name: &Name) -> Result<KVec<Layer>> {
                 branch: layer.branch.clone(),
                 dentry,
             };
-            found.push(here, GFP_KERNEL)?;
+            found.push(here)?;
             break;
         }
         if let Some(hidden) = hidden {
@@ -84,7 +85,7 @@ fn find_whiteout(layers: &[Layer], name: &Name) -> Result<KVec<Layer>> {
 }
 
 /// As [`find`], in the directories `layers` only.
-pub(crate) fn find_in(layers: &[Layer], name: &Name) -> Result<KVec<Layer>> {
+pub(crate) fn find_in(layers: &[Layer], name: &Name) -> Result<Layers> {
     find_among(layers, name, |_, _| true)
 }
 
@@ -94,8 +95,8 @@ fn find_among(
     layers: &[Layer],
     name: &Name,
     mut may_be_in: impl FnMut(usize, &Layer) -> bool,
-) -> Result<KVec<Layer>> {
-    let mut found = KVec::new();
+) -> Result<Layers> {
+    let mut found = Layers::new();
     for (index, layer) in layers.iter().enumerate() {
         if !may_be_in(index, layer) {
             continue;
@@ -117,7 +118,7 @@ fn find_among(
                 let ends = !is_dir
                     || hides
                         && (whiteout::is_opaque(&here)? || whiteout::find(layer, name)?.is_some());
-                found.push(here, GFP_KERNEL)?;
+                found.push(here)?;
                 if ends {
                     break;
                 }
@@ -138,11 +139,30 @@ fn tables(mode: Mode) -> InodeTables<Union> {
     }
 }
 
-/// The inode that stands for `layers`.
+/// The inode that stands for `layers`, which were found.
 pub(crate) fn node(
     sb: &SuperBlock<Union>,
     generation: usize,
-    layers: KVec<Layer>,
+    layers: Layers,
+) -> Result<ARef<INode<Union>>> {
+    node_watched(sb, generation, layers, true)
+}
+
+/// As [`node`], for an object that was just made: a directory is not watched before it is used, which
+/// many a new one never is. Marks cost as much as the rest of it.
+pub(crate) fn node_of_new(
+    sb: &SuperBlock<Union>,
+    generation: usize,
+    layers: Layers,
+) -> Result<ARef<INode<Union>>> {
+    node_watched(sb, generation, layers, !sb.data().watches())
+}
+
+fn node_watched(
+    sb: &SuperBlock<Union>,
+    generation: usize,
+    layers: Layers,
+    watched: bool,
 ) -> Result<ARef<INode<Union>>> {
     let number = layers.first().ok_or(ESTALE)?.number()?;
     let stack = new_stack(generation, layers)?;
@@ -153,11 +173,11 @@ pub(crate) fn node(
     for _ in 0..8 {
         match sb.iget(number)? {
             Iget::New(new) => {
-                let node = Node::new(stack.clone(), sb.data().depth)?;
+                let node = Node::new(stack.clone(), sb.data().depth, !watched)?;
                 let inode = new.fill(real, idmap, tables(real.mode()), node)?;
                 sb.data().counters().inodes.up();
                 let node = inode.data();
-                if inode.is_dir() {
+                if watched && inode.is_dir() {
                     // What is not watched must not stay in the cache.
                     node.watch_layers(&inode, &mut node.lock(), &stack)
                         .inspect_err(|_| inode.unhash())?;
@@ -258,11 +278,11 @@ impl Operations for Revalidation {
         let dentry = call.dentry;
         let instance = dentry.sb().data();
         if dentry.stamp() == call.dir.data().stamp(instance.generation())
-            && (!instance.revalidates() || is_current(dentry))
+            && (!instance.revalidates() || is_current(dentry, call.rcu))
         {
             return Ok(true);
         }
-        if call.rcu {
+        if call.rcu.is_some() {
             return Err(ECHILD);
         }
         refresh::look_again(dentry)
@@ -275,13 +295,16 @@ impl Operations for Revalidation {
 }
 
 /// Whether the object that `dentry` shows is still where it was found.
-fn is_current(dentry: &DEntry<Union>) -> bool {
-    let guard = rcu::read_lock();
-    match dentry.node() {
-        None => true,
-        Some(inode) => inode
-            .data()
-            .top_rcu(&guard)
-            .is_some_and(|top| top.is_current()),
+fn is_current(dentry: &DEntry<Union>, walk: Option<Reading<'_>>) -> bool {
+    let Some(inode) = dentry.node() else {
+        return true;
+    };
+    let is = |reading| {
+        let top = inode.data().top_rcu(reading);
+        top.is_some_and(|top| top.is_current())
+    };
+    match walk {
+        Some(reading) => is(reading),
+        None => is(Reading::from(&rcu::read_lock())),
     }
 }

@@ -31,6 +31,7 @@ pub(crate) mod entry;
 pub(crate) mod ids;
 pub(crate) mod index;
 pub(crate) mod instance;
+pub(crate) mod layers;
 pub(crate) mod lookup;
 pub(crate) mod merge;
 pub(crate) mod mvdown;

@@ -11,6 +11,7 @@ use super::{
     branch::Branch,
     copy_up, entry,
     instance::{Instance, Union},
+    layers::Layers,
     node::{new_stack, Layer, Stack, State},
     refresh,
     table::Table,
@@ -398,8 +399,8 @@ impl Plan<'_> {
             branch: self.to.branch.clone(),
             dentry: copy.dentry().clone(),
         };
-        let mut layers = KVec::with_capacity(1, GFP_KERNEL)?;
-        layers.push(moved.clone(), GFP_KERNEL)?;
+        let mut layers = Layers::new();
+        layers.push(moved.clone())?;
         let before = inode.data().stack()?;
         let after = new_stack(before.generation, layers)?;
         // For both of what is published below, so that it cannot fail.

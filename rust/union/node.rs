@@ -6,6 +6,7 @@ use super::{
     branch::{Branch, BranchId},
     index::Seat,
     instance::Union,
+    layers::Layers,
     merge::Listing,
 };
 use crate::vfs::{
@@ -14,7 +15,7 @@ use crate::vfs::{
     inode::{INode, Inode},
     lockdep,
     path::Path,
-    rcu::{RcuArc, Slot},
+    rcu::{RcuArc, Reading, Slot},
     watch::{Changing, Mark, Watch},
 };
 use kernel::{
@@ -57,7 +58,7 @@ impl Layer {
 pub(crate) struct Stack {
     /// The generation of the table that this was made from.
     pub(crate) generation: usize,
-    pub(crate) layers: KVec<Layer>,
+    pub(crate) layers: Layers,
     /// Where names in the directories are, if that is known.
     pub(super) index: Seat,
 }
@@ -71,6 +72,12 @@ impl Stack {
     /// The layer on `branch`.
     pub(crate) fn on(&self, branch: &Branch) -> Option<&Layer> {
         self.on_id(branch.id())
+    }
+
+    /// The index of the layer on `branch`.
+    pub(crate) fn position(&self, branch: &Branch) -> Option<usize> {
+        let id = branch.id();
+        self.layers.iter().position(|layer| layer.branch.id() == id)
     }
 
     /// The layer on the branch with identity `id`.
@@ -146,16 +153,27 @@ pub(crate) struct State {
     pub(super) earlier: KVec<RcuArc<Stack>>,
     /// On the directories of the stack that others may change.
     marks: KVec<Mark>,
+    /// Whether [`State::marks`] are those of the stack.
+    is_watched: bool,
 }
 
 impl Node {
-    /// The data of an inode at stacking level `depth`.
+    /// The data of an inode at stacking level `depth`. A directory that is `unwatched` so far is to be
+    /// looked at again, and watched from then on, when it is first used as a directory.
     ///
     /// `ENOMEM`.
-    pub(crate) fn new(stack: RcuArc<Stack>, depth: usize) -> Result<impl PinInit<Self>> {
+    pub(crate) fn new(
+        stack: RcuArc<Stack>,
+        depth: usize,
+        unwatched: bool,
+    ) -> Result<impl PinInit<Self>> {
         let watch = match stack.top().inode()?.is_dir() {
             true => Some(Arc::new(Watch::new(), GFP_KERNEL)?),
             false => None,
+        };
+        let settled = match unwatched && watch.is_some() {
+            true => stamp(stack.generation, UNSETTLED),
+            false => stamp(stack.generation, 0),
         };
         let top = Published::new(stack.top().dentry.clone());
         let branches = Atomic::new(stack.branches().0);
@@ -163,10 +181,11 @@ impl Node {
             listing: None,
             earlier: KVec::new(),
             marks: KVec::new(),
+            is_watched: false,
         };
         Ok(pin_init!(Self {
             watch,
-            settled: Atomic::new(stamp(stack.generation, 0)),
+            settled: Atomic::new(settled),
             stack: Slot::new(Some(stack)),
             top,
             linked_below: Atomic::new(false),
@@ -184,8 +203,16 @@ impl Node {
     }
 
     /// The top object as an RCU walk sees it.
-    pub(crate) fn top_rcu<'a>(&'a self, guard: &'a rcu::Guard) -> Option<RcuDentry<'a>> {
-        self.top.read(guard)
+    pub(crate) fn top_rcu<'a>(&'a self, reading: impl Into<Reading<'a>>) -> Option<RcuDentry<'a>> {
+        self.top.read(reading.into())
+    }
+
+    /// Whether the top object is `real`. For whoever keeps that in the cache.
+    pub(crate) fn shows(&self, real: &Inode) -> bool {
+        let guard = rcu::read_lock();
+        self.top_rcu(&guard)
+            .and_then(|top| top.inode())
+            .is_some_and(|top| core::ptr::eq(top, real))
     }
 
     /// Takes the lock. May sleep for as long as a copy-up takes.
@@ -236,6 +263,7 @@ impl Node {
         stack: &Stack,
     ) -> Result {
         let instance = inode.sb().data();
+        locked.is_watched = false;
         let Some(watch) = self.watch.as_ref().filter(|_| instance.watches()) else {
             return Ok(());
         };
@@ -254,7 +282,18 @@ impl Node {
         }
         // What was in the other ones is looked at again.
         locked.marks = marks;
+        locked.is_watched = true;
         Ok(())
+    }
+
+    /// As [`Node::watch_layers`], of the stack as it is, unless that was done before. What is found
+    /// after this holds for as long as nobody is noticed to change it.
+    pub(super) fn watch(&self, inode: &INode<Union>, locked: &mut State) -> Result {
+        match self.stack() {
+            Ok(stack) if !locked.is_watched => self.watch_layers(inode, locked, &stack),
+            // It is being evicted, or was.
+            _ => Ok(()),
+        }
     }
 
     /// How many changes of others there were.
@@ -392,8 +431,12 @@ impl Node {
         drop(state.listing.take());
         state.earlier.clear();
         state.marks.clear();
+        state.is_watched = false;
     }
 }
+
+/// No count of changes: the first is another one, and nobody sees so many.
+const UNSETTLED: u32 = u32::MAX;
 
 /// A generation of the branches, with a count of what others did, in one word.
 fn stamp(generation: usize, changes: u32) -> usize {
@@ -410,7 +453,7 @@ impl Drop for Moving<'_> {
 }
 
 /// A stack of one layer or more.
-pub(crate) fn new_stack(generation: usize, layers: KVec<Layer>) -> Result<RcuArc<Stack>> {
+pub(crate) fn new_stack(generation: usize, layers: Layers) -> Result<RcuArc<Stack>> {
     if layers.is_empty() {
         return Err(ESTALE);
     }

@@ -10,6 +10,7 @@ use super::{
     branch::Branch,
     entry,
     instance::Union,
+    layers::Layers,
     node::{Layer, Stack},
     policy, whiteout,
 };
@@ -25,7 +26,7 @@ use kernel::prelude::*;
 
 /// The directories above a branch in which a name means something, topmost first.
 pub(crate) struct Obstacles {
-    layers: KVec<Layer>,
+    layers: Layers,
 }
 
 impl Obstacles {
@@ -37,7 +38,7 @@ impl Obstacles {
         name: &Name,
         victim: Option<&Stack>,
     ) -> Result<Self> {
-        let mut layers = KVec::new();
+        let mut layers = Layers::new();
         let instance = parent.sb().data();
         let stack = parent.positive()?.data().stack()?;
         if stack.top().branch.id() == branch.id() {
@@ -75,7 +76,7 @@ impl Obstacles {
                 return Err(EXDEV);
             }
             if found.is_some() || whited {
-                layers.push(layer.clone(), GFP_KERNEL)?;
+                layers.push(layer.clone())?;
             }
         }
         Ok(Self { layers })

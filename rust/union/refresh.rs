@@ -9,6 +9,7 @@
 
 use super::{
     instance::{Instance, Union},
+    layers::Layers,
     lookup,
     node::{new_stack, Layer, Stack, State},
     table::Table,
@@ -24,11 +25,18 @@ use kernel::{prelude::*, sync::aref::ARef};
 
 /// The stack of `dentry`, made from the branches as they are now. `ESTALE` if it means nothing any
 /// more.
+#[inline]
 pub(crate) fn stack(dentry: &DEntry<Union>) -> Result<RcuArc<Stack>> {
     let node = dentry.positive()?.data();
     if node.is_settled(dentry.sb().data().generation()) {
         return node.stack();
     }
+    stack_anew(dentry)
+}
+
+#[cold]
+fn stack_anew(dentry: &DEntry<Union>) -> Result<RcuArc<Stack>> {
+    let node = dentry.positive()?.data();
     if !refresh(dentry)? {
         return Err(ESTALE);
     }
@@ -37,6 +45,7 @@ pub(crate) fn stack(dentry: &DEntry<Union>) -> Result<RcuArc<Stack>> {
 
 /// As [`stack`], but what the object was if it means nothing, or something else, by now: for what is
 /// done by an open descriptor.
+#[inline]
 pub(crate) fn stack_or_old(dentry: &DEntry<Union>) -> Result<RcuArc<Stack>> {
     match stack(dentry) {
         Err(e) if e == ESTALE => dentry.positive()?.data().stack(),
@@ -102,6 +111,7 @@ fn bring_up(dentry: &DEntry<Union>, instance: &Instance) -> Result<Verdict> {
     instance.counters().refreshes.up();
     // A copy-up in between would get lost.
     let mut state = node.lock();
+    node.watch(inode, &mut state)?;
     let changes = node.changes();
     let layers = if dentry.is_root() {
         instance.cred.scope(|| root_layers(&table))?
@@ -123,24 +133,24 @@ fn bring_up(dentry: &DEntry<Union>, instance: &Instance) -> Result<Verdict> {
 }
 
 /// The layers of a stack that `keep` picks.
-pub(super) fn remaining(stack: &Stack, keep: impl Fn(&Layer) -> bool) -> Result<KVec<Layer>> {
-    let mut layers = KVec::new();
+pub(super) fn remaining(stack: &Stack, keep: impl Fn(&Layer) -> bool) -> Result<Layers> {
+    let mut layers = Layers::new();
     for layer in stack.layers.iter().filter(|layer| keep(layer)) {
-        layers.push(layer.clone(), GFP_KERNEL)?;
+        layers.push(layer.clone())?;
     }
     Ok(layers)
 }
 
 /// What the root of a union of the branches in `table` stands for. With the mounter's credentials.
-pub(super) fn root_layers(table: &Table) -> Result<KVec<Layer>> {
-    let mut layers = KVec::with_capacity(table.branches.len(), GFP_KERNEL)?;
+pub(super) fn root_layers(table: &Table) -> Result<Layers> {
+    let mut layers = Layers::with_capacity(table.branches.len())?;
     for branch in &table.branches {
         let layer = Layer {
             branch: branch.clone(),
             dentry: branch.root().into(),
         };
         let hides = branch.has_whiteouts() && whiteout::is_opaque(&layer)?;
-        layers.push(layer, GFP_KERNEL)?;
+        layers.push(layer)?;
         if hides {
             break;
         }
@@ -177,6 +187,7 @@ fn verify(dentry: &DEntry<Union>, parent: &DEntry<Union>, stack: &Stack) -> Resu
     };
     // What is found is published before anybody copies the object up.
     let mut state = inode.data().lock();
+    inode.data().watch(inode, &mut state)?;
     let changes = inode.data().changes();
     let name = dentry.name();
     let layers = instance

@@ -7,6 +7,7 @@ use super::{
     control,
     copy_up::{self, Data},
     instance::Union,
+    layers::Layers,
     lookup,
     node::{copy_attr, Layer, Stack},
     options::{Attributes, Mmap},
@@ -40,7 +41,7 @@ use kernel::{
     sync::{
         aref::ARef,
         atomic::{Atomic, Relaxed},
-        rcu, Arc, Mutex,
+        Arc, Mutex,
     },
 };
 
@@ -211,12 +212,7 @@ impl OpenFile {
 
 /// Whether `real` is the object that `inode` stands for now.
 fn shows(inode: &INode<Union>, real: &KernelFile) -> bool {
-    let guard = rcu::read_lock();
-    inode
-        .data()
-        .top_rcu(&guard)
-        .and_then(|top| top.inode())
-        .is_some_and(|top| core::ptr::eq(top, real.inode()))
+    inode.data().shows(real.inode())
 }
 
 /// The branch that `real`, which serves `user`, is on. `ESTALE` if it has gone.
@@ -238,8 +234,10 @@ struct AfterIo;
 impl Hooks for AfterIo {
     type Fs = Union;
 
-    fn accessed(file: &FsFile<Union>) {
-        if file.flags() & flags::O_NOATIME == 0 {
+    fn accessed(file: &FsFile<Union>, lower: Option<&KernelFile>) {
+        // The time that a branch does not keep would be found out of date at each read.
+        let is_kept = lower.is_none_or(|real| real.path().mnt.keeps_atime());
+        if is_kept && file.flags() & flags::O_NOATIME == 0 {
             file.touch_atime();
         }
     }
@@ -363,7 +361,7 @@ impl file_ops::Operations for RegularFile {
         };
         let branch = || branch_of(file, real);
         mmap::map(real, vma, &instance.cred, branch, engine, shown)?;
-        AfterIo::accessed(file);
+        AfterIo::accessed(file, Some(real));
         Ok(())
     }
 
@@ -497,7 +495,7 @@ pub(super) fn tmpfile(
             })
         },
     )?;
-    let mut layers = KVec::with_capacity(1, GFP_KERNEL)?;
-    layers.push(made, GFP_KERNEL)?;
+    let mut layers = Layers::new();
+    layers.push(made)?;
     lookup::node(sb, dir.data().stack()?.generation, layers)
 }

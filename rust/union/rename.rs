@@ -11,6 +11,7 @@ use super::{
     copy_up,
     entry::{changed, has_name, prepare_unlinked, unlinked},
     instance::Union,
+    layers::Layers,
     merge, names,
     node::{copy_attr, new_stack, Layer},
     obstacle::Obstacles,
@@ -51,8 +52,8 @@ impl<'a> Side<'a> {
         name: &'a Name,
         branch: &Arc<Branch>,
     ) -> Result<Self> {
-        let layer = copy_up::ensure_dir(&dentry.parent_entry(), branch)?;
-        let below = !copy_up::below(dir, branch, name)?.is_empty();
+        let copy_up::Place { layer, below } =
+            copy_up::ensure_place(&dentry.parent_entry(), branch, name)?;
         Ok(Self {
             dentry,
             dir,
@@ -309,8 +310,8 @@ pub(super) fn detach(inode: &INode<Union>, layer: &Layer) -> Result {
     let node = inode.data();
     let mut state = node.lock();
     let stack = node.stack()?;
-    let mut layers = KVec::with_capacity(1, GFP_KERNEL)?;
-    layers.push(layer.clone(), GFP_KERNEL)?;
+    let mut layers = Layers::new();
+    layers.push(layer.clone())?;
     drop(state.listing.take());
     node.publish(inode, &mut state, new_stack(stack.generation, layers)?)
 }

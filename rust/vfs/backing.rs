@@ -18,8 +18,8 @@ use kernel::{error::to_result, prelude::*};
 pub(crate) trait Hooks: Sized + 'static {
     type Fs: FileSystem;
 
-    /// Data was read.
-    fn accessed(_file: &FsFile<Self::Fs>) {}
+    /// Data was read; from `lower` if that is known.
+    fn accessed(_file: &FsFile<Self::Fs>, _lower: Option<&KernelFile>) {}
     /// A write has ended, well or not; it went to `lower` if that is known.
     fn written(_file: &FsFile<Self::Fs>, _lower: Option<&KernelFile>) {}
 }
@@ -116,7 +116,7 @@ impl<H: Hooks> Table<H> {
     /// Called by backing file I/O with the open file that the I/O was for, a file of `H::Fs`.
     unsafe extern "C" fn accessed(file: *mut bindings::file) {
         // SAFETY: Called back with the file of ours that the I/O was for.
-        H::accessed(unsafe { FsFile::from_raw(file) });
+        H::accessed(unsafe { FsFile::from_raw(file) }, None);
     }
 
     /// # Safety
@@ -149,7 +149,7 @@ pub(crate) fn read<H: Hooks>(
         let ret = iocb.plain(lower, cred, |plain| unsafe {
             bindings::vfs_iocb_iter_read(lower.as_ptr(), plain, iter.0)
         });
-        H::accessed(iocb.file());
+        H::accessed(iocb.file(), Some(lower));
         return count(ret);
     }
     let mut ctx = Table::<H>::context(cred);

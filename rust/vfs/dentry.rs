@@ -7,6 +7,7 @@
 use super::{
     inode::{INode, Inode, Locked},
     name::{Name, NAME_MAX},
+    rcu::Reading,
     super_block::{FileSystem, SuperBlock},
 };
 use crate::{bindings, vfs::errno::ESTALE};
@@ -16,7 +17,6 @@ use kernel::{
     prelude::*,
     sync::aref::{ARef, AlwaysRefCounted},
     sync::atomic::{Acquire, Atomic, Full},
-    sync::rcu,
     types::Opaque,
 };
 
@@ -238,10 +238,10 @@ impl Published {
     }
 
     /// Looks at the dentry. What a dentry names may change at any time, as in any RCU walk.
-    pub(crate) fn read<'a>(&'a self, _guard: &'a rcu::Guard) -> Option<RcuDentry<'a>> {
+    pub(crate) fn read<'a>(&'a self, _reading: Reading<'a>) -> Option<RcuDentry<'a>> {
         let dentry = self.0.load(Acquire);
         // SAFETY: By the type invariant, as the dentry was counted when it was loaded, within the
-        // read-side critical section of `_guard`.
+        // read-side critical section of `_reading`.
         (!dentry.is_null()).then(|| RcuDentry(unsafe { Dentry::from_raw(dentry) }))
     }
 }

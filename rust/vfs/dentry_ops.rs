@@ -7,6 +7,7 @@
 use super::{
     dentry::{DEntry, Dentry},
     inode::INode,
+    rcu::Reading,
     super_block::FileSystem,
     vtable::{if_has, Without},
 };
@@ -15,7 +16,7 @@ use core::marker::PhantomData;
 use kernel::{
     error::VTABLE_DEFAULT_ERROR,
     prelude::*,
-    sync::{aref::ARef, rcu},
+    sync::aref::ARef,
 };
 
 /// How a lookup revalidates a cached dentry.
@@ -23,9 +24,8 @@ pub(crate) struct Revalidate<'a, T: FileSystem> {
     pub(crate) dentry: &'a DEntry<T>,
     /// The directory that the name is looked up in.
     pub(crate) dir: &'a INode<T>,
-    /// Whether this is an RCU walk, in which nothing may sleep: answer `ECHILD` to be asked again.
-    pub(crate) rcu: bool,
-    pub(crate) _private: PhantomData<&'a rcu::Guard>,
+    /// There in an RCU walk, in which nothing may sleep: answer `ECHILD` to be asked again.
+    pub(crate) rcu: Option<Reading<'a>>,
 }
 
 /// What inode is asked for by `d_real`.
@@ -87,11 +87,15 @@ impl<O: Operations> Table<O> {
         let dentry = unsafe { DEntry::from_raw(dentry) };
         // SAFETY: The directory is of the same filesystem, not new, and protected as the dentry is.
         let dir = unsafe { INode::from_raw(dir) };
+        let rcu = match flags & bindings::LOOKUP_RCU {
+            0 => None,
+            // SAFETY: The walk is in one critical section from before this call until after it.
+            _ => Some(unsafe { Reading::assume() }),
+        };
         match O::revalidate(Revalidate {
             dentry,
             dir,
-            rcu: flags & bindings::LOOKUP_RCU != 0,
-            _private: PhantomData,
+            rcu,
         }) {
             Ok(valid) => valid.into(),
             Err(e) => e.to_errno(),

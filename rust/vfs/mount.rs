@@ -86,6 +86,13 @@ impl Mount {
         unsafe { bindings::__mnt_is_readonly(self.as_ptr()) }
     }
 
+    /// Whether access times are kept through this mount, as far as it is up to the mount. A load.
+    pub(crate) fn keeps_atime(&self) -> bool {
+        // SAFETY: `self` is a valid mount; its flags may change at any time, and either value will do.
+        let flags = unsafe { (&raw const (*self.as_ptr()).mnt_flags).read_volatile() };
+        flags & bindings::MNT_NOATIME as c_int == 0
+    }
+
     /// Asks for the right to write through this mount, and keeps it until the guard is dropped.
     ///
     /// Waits while the filesystem is frozen. `EROFS` if it is read-only.

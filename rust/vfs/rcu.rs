@@ -18,10 +18,30 @@ use core::{
 use kernel::{
     alloc::Flags,
     prelude::*,
-    sync::atomic::{Acquire, Atomic, Full, Relaxed},
+    sync::atomic::{Acquire, Atomic, Full},
     sync::{rcu, Refcount},
-    types::Opaque,
+    types::{NotThreadSafe, Opaque},
 };
+
+/// Proof that an RCU read-side critical section lasts for `'a`: one of ours, or the VFS's in an RCU
+/// walk.
+#[derive(Clone, Copy)]
+pub(crate) struct Reading<'a>(PhantomData<(&'a rcu::Guard, NotThreadSafe)>);
+
+impl Reading<'_> {
+    /// # Safety
+    ///
+    /// A read-side critical section of the current task lasts for `'a`.
+    pub(super) unsafe fn assume() -> Self {
+        Self(PhantomData)
+    }
+}
+
+impl<'a> From<&'a rcu::Guard> for Reading<'a> {
+    fn from(_guard: &'a rcu::Guard) -> Self {
+        Self(PhantomData)
+    }
+}
 
 /// `kvfree_call_rcu` finds the start from a head that is within the first page.
 #[repr(C)]
@@ -137,15 +157,10 @@ impl<T: Send + Sync> Slot<T> {
             // SAFETY: The node was published when it was loaded, within this read-side critical
             // section; its memory is freed a grace period after the last count has gone.
             let refs = unsafe { &raw const (*node.as_ptr()).refs };
-            // SAFETY: As above; the count is an atomic, which nobody borrows mutably.
-            let refs = unsafe { &*refs }.as_atomic();
-            let mut count = refs.load(Relaxed);
-            while count != 0 {
-                match refs.cmpxchg(count, count + 1, Full) {
-                    // INVARIANT: The count was just taken from a non-zero one.
-                    Ok(_) => return Some(RcuArc(node, PhantomData)),
-                    Err(now) => count = now,
-                }
+            // SAFETY: As above; the count is an atomic, and `Refcount` transparent over it.
+            if unsafe { bindings::refcount_inc_not_zero(refs.cast_mut().cast()) } {
+                // INVARIANT: The count was just taken from a non-zero one.
+                return Some(RcuArc(node, PhantomData));
             }
             // The value was replaced and died between the two loads: look again.
         }
