@@ -250,6 +250,64 @@ TEST_F(u, stacked)
 	}
 }
 
+/* Takes a branch from the union at `name`; what it says is in fs_log. */
+static int take_away(const char *name, const char *branch)
+{
+	int fd = fspick(AT_FDCWD, name, FSPICK_CLOEXEC), err;
+
+	if (fd < 0)
+		return -errno;
+	err = E(fsconfig(fd, FSCONFIG_SET_STRING, "del", path_of("%s/%s", area, branch), 0)) ?:
+	      E(fsconfig(fd, FSCONFIG_CMD_RECONFIGURE, NULL, NULL, 0));
+	read_log(fd);
+	close(fd);
+	return err;
+}
+
+/* Who keeps a branch is told by name, if all that is left of its use is the map. */
+TEST_F(u, a_map_is_told_by_name)
+{
+	static const char * const engines[] = {
+		"mmap=direct", "mmap=fault", "mmap=direct,mmap_path=union", "mmap=fault,mmap_path=union"
+	};
+	static const struct { const char *command, *name; } then[] = {
+		{ "true", "f" }, { "echo x >> u/f", "f" }, { "rm u/f", "f" },
+		{ "mv u/f u/moved", "moved" }, { "echo x > u/n; mv u/n u/f", "f" }
+	};
+	unsigned int i, j, stacked;
+
+	ASSERT_EQ(0, shell("mkdir v x"));
+	for (i = 0; i < ARRAY_SIZE(engines); i++) {
+		for (j = 0; j < ARRAY_SIZE(then); j++) {
+			for (stacked = 0; stacked < 2; stacked++) {
+				char *p;
+
+				ASSERT_EQ(0, E(mount("none", "v", "aufs2", 0,
+						     path_of("br:%s/x=rw:%s/ro=ro,%s", area, area, engines[i]))));
+				ASSERT_EQ(0, union_mount(engines[i], 0, (const char * const []){
+					"rw", stacked ? "v=ro" : "ro", NULL }));
+				p = map("u/f", O_RDONLY, PROT_READ, MAP_SHARED, self->size);
+				ASSERT_NE(MAP_FAILED, p);
+				EXPECT_EQ(0, shell("%s", then[j].command));
+				drop_caches();
+				EXPECT_EQ(-EBUSY, take_away(stacked ? "v" : "u", "ro"));
+				/* the union below has seen nothing of what was done */
+				EXPECT_NE(NULL, strstr(fs_log, path_of("'/%s' (inode", stacked ? "f" :
+								       then[j].name))) {
+					TH_LOG("%s, %s%s: %s", engines[i], then[j].command,
+					       stacked ? ", stacked" : "", fs_log);
+				}
+				EXPECT_NE(NULL, strstr(fs_log, "is mapped"));
+				EXPECT_EQ('l', p[self->size - 1]);
+				munmap(p, self->size);
+				ASSERT_EQ(0, down());
+				ASSERT_EQ(0, E(umount("v")));
+				ASSERT_EQ(0, shell("rm -rf rw/* rw/.wh.f x/*"));
+			}
+		}
+	}
+}
+
 /*
  * A descriptor from before a branch came maps what its name means now, once it is known;
  * but nothing is opened on a union below while the memory is locked, for that may mean to
