@@ -145,7 +145,7 @@ pub(crate) fn node(
     generation: usize,
     layers: Layers,
 ) -> Result<ARef<INode<Union>>> {
-    node_watched(sb, generation, layers, true)
+    node_that_was(Origin::Found, sb, generation, layers)
 }
 
 /// As [`node`], for an object that was just made: a directory is not watched before it is used, which
@@ -155,14 +155,22 @@ pub(crate) fn node_of_new(
     generation: usize,
     layers: Layers,
 ) -> Result<ARef<INode<Union>>> {
-    node_watched(sb, generation, layers, !sb.data().watches())
+    node_that_was(Origin::Made, sb, generation, layers)
 }
 
-fn node_watched(
+/// How the objects came that an inode is wanted for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    Found,
+    /// Whoever made it still has write access to the branch, below which `Node::state` is not taken.
+    Made,
+}
+
+fn node_that_was(
+    origin: Origin,
     sb: &SuperBlock<Union>,
     generation: usize,
     layers: Layers,
-    watched: bool,
 ) -> Result<ARef<INode<Union>>> {
     let number = layers.first().ok_or(ESTALE)?.number()?;
     let stack = new_stack(generation, layers)?;
@@ -173,11 +181,12 @@ fn node_watched(
     for _ in 0..8 {
         match sb.iget(number)? {
             Iget::New(new) => {
-                let node = Node::new(stack.clone(), sb.data().depth, !watched)?;
+                let unwatched = origin == Origin::Made && sb.data().watches();
+                let node = Node::new(stack.clone(), sb.data().depth, unwatched)?;
                 let inode = new.fill(real, idmap, tables(real.mode()), node)?;
                 sb.data().counters().inodes.up();
                 let node = inode.data();
-                if watched && inode.is_dir() {
+                if origin == Origin::Found && inode.is_dir() {
                     // What is not watched must not stay in the cache.
                     node.watch_layers(&inode, &mut node.lock(), &stack)
                         .inspect_err(|_| inode.unhash())?;
@@ -185,7 +194,8 @@ fn node_watched(
                 return Ok(inode);
             }
             Iget::Cached(inode) => {
-                if adopt(&inode, &stack)? {
+                // An object that was just made cannot be what was known by its number before.
+                if origin == Origin::Found && adopt(&inode, &stack)? {
                     return Ok(inode);
                 }
                 inode.unhash();

@@ -497,5 +497,5 @@ pub(super) fn tmpfile(
     )?;
     let mut layers = Layers::new();
     layers.push(made)?;
-    lookup::node(sb, dir.data().stack()?.generation, layers)
+    lookup::node_of_new(sb, dir.data().stack()?.generation, layers)
 }

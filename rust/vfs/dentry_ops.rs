@@ -13,11 +13,7 @@ use super::{
 };
 use crate::bindings;
 use core::marker::PhantomData;
-use kernel::{
-    error::VTABLE_DEFAULT_ERROR,
-    prelude::*,
-    sync::aref::ARef,
-};
+use kernel::{error::VTABLE_DEFAULT_ERROR, prelude::*, sync::aref::ARef};
 
 /// How a lookup revalidates a cached dentry.
 pub(crate) struct Revalidate<'a, T: FileSystem> {
@@ -92,11 +88,7 @@ impl<O: Operations> Table<O> {
             // SAFETY: The walk is in one critical section from before this call until after it.
             _ => Some(unsafe { Reading::assume() }),
         };
-        match O::revalidate(Revalidate {
-            dentry,
-            dir,
-            rcu,
-        }) {
+        match O::revalidate(Revalidate { dentry, dir, rcu }) {
             Ok(valid) => valid.into(),
             Err(e) => e.to_errno(),
         }
