@@ -5,6 +5,8 @@
  *
  *	bench [--fs FS]... [--check] [--views LIST] [--union KEY=VALUE] [--profile] [ROW...]
  *
+ *	bench --contention [--views LIST]
+ *
  * prints a line "ROW FS VIEW INSTRUCTIONS" for each.  A row that a view cannot
  * do has no line.  --profile stops for a debugger at the start of each round.
  */
@@ -26,6 +28,7 @@ static const char *current;		/* what is measured, for complaints */
 static const char *wanted[64];
 static int wanted_count;
 static bool check_only;
+static bool contention;
 
 double median(double *samples, int n)
 {
@@ -152,6 +155,12 @@ static void measure_fs(const char *fs, unsigned int views)
 			continue;
 		if (show(&v, kind, fs))
 			die(kind_names[kind]);
+		if (contention) {
+			contend(&v);
+			if (hide())
+				die("umount");
+			continue;
+		}
 		/* What was started before is done. */
 		sync();
 		sleep(5);
@@ -160,7 +169,7 @@ static void measure_fs(const char *fs, unsigned int views)
 		if (hide())
 			die("umount");
 	}
-	for (enum kind kind = NATIVE; kind < KINDS; kind++) {
+	for (enum kind kind = NATIVE; kind < KINDS && !contention; kind++) {
 		if (!(views & 1 << kind) || !any_wanted(depth_rows))
 			continue;
 		for (size_t i = 0; i < sizeof(depths) / sizeof(*depths); i++) {
@@ -212,6 +221,8 @@ int main(int argc, char **argv)
 			union_key = strsep(&argv[++i], "="), union_value = argv[i];
 		else if (!strcmp(argv[i], "--check"))
 			check_only = true;
+		else if (!strcmp(argv[i], "--contention"))
+			contention = true;
 		else if (!strcmp(argv[i], "--profile"))
 			profile = true;
 		else if (wanted_count < 64)
@@ -225,7 +236,8 @@ int main(int argc, char **argv)
 	seed_random();
 	/* Threads that the boot started come to rest; it costs nothing here. */
 	sleep(20);
-	check_counter();
+	if (!contention)
+		check_counter();
 	loop_cost = BENCH(15, 1000, (void)0);
 	profiled = profile;
 	for (int i = 0; i < count_fs; i++)

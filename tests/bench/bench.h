@@ -128,4 +128,8 @@ int show_many(struct view *v, enum kind kind);
 int hide(void);
 int remount_union(const char *options);
 
+/* --- processors in each other's way (contention.c) ------------------------- */
+
+void contend(const struct view *v);
+
 #endif
