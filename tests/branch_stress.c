@@ -6,10 +6,15 @@
  * The oracle asks, per lookup and per read, whether what was seen existed at
  * some moment between its start and its end.  Layers that were there all the
  * time have to show; layers that were never there must not; what nobody removes
- * is always there.
+ * is always there.  The filesystem of a layer that is removed goes when it is unmounted.
+ *
+ * Catches: a refresh that looks without Node::state and publishes with it; an open that does
+ * not enter the branch's gate (never_at_rest); a removal that does not wait for those who
+ * have just closed a file there.
  */
 #include "aufs2.h"
 #include <stdatomic.h>
+#include <sys/inotify.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -29,13 +34,13 @@ struct mark {
 	atomic_uint seq;
 };
 
-enum { READS, LOOKUPS, LISTS, MAPS, WRITES, CWDS, ADDS, DELS, SWAPS, MOVES, BUSY, KINDS };
+enum { READS, OPENS, LOOKUPS, LISTS, MAPS, WRITES, CWDS, ADDS, DELS, SWAPS, MOVES, BUSY, KINDS };
 static const char * const kinds[KINDS] = {
-	"reads", "lookups", "lists", "maps", "writes", "relative lookups",
+	"reads", "opens", "lookups", "lists", "maps", "writes", "relative lookups",
 	"adds", "dels", "swaps", "moves", "busy",
 };
 /* What a run has to have done at least, however slow the machine is. */
-static const unsigned int floors[KINDS] = { 40, 40, 8, 8, 8, 20, 3, 2, 0, 0, 0 };
+static const unsigned int floors[KINDS] = { 40, 40, 40, 8, 8, 8, 20, 3, 2, 0, 0, 0 };
 
 static struct shared {
 	struct mark layers[LAYERS];
@@ -135,6 +140,20 @@ static void reader(unsigned int seed)
 		judge(&before, owner(data, pread(fd, data, sizeof(data), 0)), "read", k);
 		close(fd);
 	} while (!done(READS));
+}
+
+/* Has a file open for a while, without looking at what it is. */
+static void opener(unsigned int seed)
+{
+	int fd;
+
+	do {
+		fd = open("u/over_0", O_RDONLY);
+		if (fd < 0)
+			return wrong("open over_0: %m");
+		usleep(rand_r(&seed) % 4000);
+		close(fd);
+	} while (!done(OPENS));
 }
 
 static void looker(unsigned int seed)
@@ -304,6 +323,33 @@ static unsigned int present(void)
 	return n;
 }
 
+static int fill_layer(unsigned int i);
+
+/*
+ * Layer i is removed: the union holds nothing on its filesystem, which goes when it is
+ * unmounted.  It is made anew then.
+ */
+static void vacate(unsigned int i)
+{
+	struct inotify_event event = { .mask = 0 };
+	char path[32];
+	int in;
+
+	if (!on_tmpfs())
+		return;
+	snprintf(path, sizeof(path), "l%u", i);
+	in = inotify_init1(IN_NONBLOCK);
+	if (in < 0 || inotify_add_watch(in, path, IN_ATTRIB) < 0)
+		return wrong("watch: %m");
+	if (umount2(path, 0))
+		return wrong("umount of layer %u: %m", i);
+	if (read(in, &event, sizeof(event)) != sizeof(event) || !(event.mask & IN_UNMOUNT))
+		return wrong("layer %u is removed, and held", i);
+	close(in);
+	if (mount("branch", path, "tmpfs", 0, "mode=755") || fill_layer(i))
+		return wrong("layer %u anew: %m", i);
+}
+
 static void add(unsigned int i, unsigned int at)
 {
 	unsigned int n = present();
@@ -335,6 +381,8 @@ static void del(unsigned int i)
 	set(&shared->layers[i], err ? PRESENT : ABSENT);
 	if (n == 1)
 		set(&shared->any, err ? PRESENT : ABSENT);
+	if (!err)
+		vacate(i);
 	done(err ? BUSY : DELS);
 }
 
@@ -349,6 +397,8 @@ static void swap(unsigned int i, unsigned int j)
 		return wrong("swap: %s", strerror(err));
 	set(&shared->layers[i], err ? PRESENT : ABSENT);
 	set(&shared->layers[j], err ? ABSENT : PRESENT);
+	if (!err)
+		vacate(i);
 	done(err ? BUSY : SWAPS);
 }
 
@@ -395,15 +445,13 @@ static int fill(const char *path, char c)
 	return ok ? 0 : -errno;
 }
 
-/* A branch with everything that layer i has; LAYERS is the base. */
-static int populate(unsigned int i)
+/* Everything that layer i has; LAYERS is the base. */
+static int fill_layer(unsigned int i)
 {
 	char root[32], path[128];
 	unsigned int k;
 
 	snprintf(root, sizeof(root), i == LAYERS ? "ro" : "l%u", i);
-	if (i < LAYERS && make_branch(root))
-		return -errno;
 	snprintf(path, sizeof(path), "%s/d", root);
 	mkdir(path, 0755);
 	for (k = 0; k < FILES; k++) {
@@ -442,7 +490,8 @@ AUFS2_FIXTURE
 TEST_F_TIMEOUT(u, come_and_go, 1200)
 {
 	static void (* const workers[])(unsigned int) = {
-		changer, reader, looker, lister, mapper, writer, walker, reader, writer,
+		changer, reader, looker, lister, mapper, writer, walker, reader, writer, opener,
+		opener,
 	};
 	pid_t pids[ARRAY_SIZE(workers)];
 	unsigned int i;
@@ -453,7 +502,7 @@ TEST_F_TIMEOUT(u, come_and_go, 1200)
 		      -1, 0);
 	ASSERT_NE(MAP_FAILED, shared);
 	for (i = 0; i <= LAYERS; i++)
-		ASSERT_EQ(0, populate(i));
+		ASSERT_EQ(0, (i == LAYERS ? 0 : make_branch(path_of("l%u", i))) ?: fill_layer(i));
 	ASSERT_EQ(0, up("rw", "ro"));
 	ASSERT_EQ(0, E(mount("inner", "u/mnt", "tmpfs", 0, NULL)));
 	ASSERT_EQ(0, fill("u/mnt/f", 'm'));
@@ -486,6 +535,57 @@ TEST_F_TIMEOUT(u, come_and_go, 1200)
 			EXPECT_EQ(0, remount("del:%s/l%u", area, i));
 	EXPECT_EQ(0, E(umount("u/mnt")));
 	EXPECT_EQ(-ENOENT, E(access("u/deep", F_OK)));
+}
+
+/*
+ * A file that somebody or other has open at any moment, but nobody for long: whoever
+ * wants to open it next waits while it is decided whether the branch goes, so that it does.
+ */
+TEST_F(u, never_at_rest)
+{
+	unsigned int i, gone = 0;
+	int status, err;
+	pid_t pids[3];
+
+	AUFS2_ONLY("branches do not change");
+	ASSERT_EQ(0, make_branch("l0") ?: fill_layer(0));
+	ASSERT_EQ(0, fill_layer(LAYERS));
+	ASSERT_EQ(0, up("rw", "ro"));
+	for (i = 0; i < ARRAY_SIZE(pids); i++) {
+		pids[i] = fork();
+		ASSERT_LE(0, pids[i]);
+		if (!pids[i]) {
+			prctl(PR_SET_PDEATHSIG, SIGKILL);
+			for (;;) {
+				int fd = open("u/over_0", O_RDONLY);
+
+				if (fd < 0)
+					_exit(1);
+				usleep(20000 + 3000 * i);
+				close(fd);
+			}
+		}
+	}
+	for (i = 0; i < 10; i++) {
+		ASSERT_EQ(0, remount("add:1:%s/l0=ro", area));
+		/* All of them have that one now. */
+		usleep(100000);
+		err = remount("del:%s/l0", area);
+		if (err) {
+			ASSERT_EQ(EBUSY, err);
+			/* On a machine that is busy otherwise, the next one will do. */
+			err = remount("del:%s/l0", area);
+		}
+		if (err)
+			break;
+		gone++;
+	}
+	for (i = 0; i < ARRAY_SIZE(pids); i++) {
+		kill(pids[i], SIGKILL);
+		waitpid(pids[i], &status, 0);
+		EXPECT_TRUE(WIFSIGNALED(status));
+	}
+	EXPECT_EQ(10, gone);
 }
 
 TEST_HARNESS_MAIN

@@ -14,12 +14,13 @@ use crate::vfs::{
     copy::fatal_signal_pending,
     dentry::DEntry,
     inode::INode,
+    mount::Mount,
     rcu::{self, RcuArc},
     super_block::SuperBlock,
 };
 use kernel::{
     prelude::*,
-    sync::Arc,
+    sync::{aref::ARef, Arc},
     time::{delay::fsleep, Delta},
 };
 
@@ -30,8 +31,24 @@ const PATIENCE_MS: i64 = 10_000;
 /// A stack that was made before any table: it is made again when it is used.
 const STALE: usize = 0;
 
+/// A branch that leaves.
+struct Leaver {
+    id: BranchId,
+    watch: Watch,
+    /// Outlives the branch: a file that was closed keeps the mount until its closer is back in user
+    /// space, without the branch.
+    mount: ARef<Mount>,
+}
+
+impl Leaver {
+    /// Whether the union holds nothing on the filesystem any more.
+    fn has_left(&self) -> bool {
+        self.watch.is_gone() && !self.mount.is_shared()
+    }
+}
+
 /// The branches that leave.
-pub(super) struct Leaving(KVec<(BranchId, Watch)>);
+pub(super) struct Leaving(KVec<Leaver>);
 
 impl Leaving {
     /// Room for `count`.
@@ -42,9 +59,13 @@ impl Leaving {
     /// Gives up the reference to a branch; there is room.
     pub(super) fn add(&mut self, branch: Arc<Branch>) {
         drop(branch.work.lock().take());
-        let entry = (branch.id(), branch.watch());
+        let leaver = Leaver {
+            id: branch.id(),
+            watch: branch.watch(),
+            mount: branch.mnt().into(),
+        };
         // Nothing is allocated: `new` has made the room.
-        let _ = self.0.push(entry, GFP_KERNEL);
+        let _ = self.0.push(leaver, GFP_KERNEL);
     }
 }
 
@@ -54,30 +75,29 @@ pub(super) fn finish(sb: &SuperBlock<Union>, after: &Table, leaving: Leaving) {
     let mut waited = 0;
     let mut pause = 1;
     loop {
-        let there = leaving.0.iter().filter(|(_, watch)| !watch.is_gone());
+        let there = leaving.0.iter().filter(|leaver| !leaver.watch.is_gone());
         let mut set: Option<BranchSet> = None;
-        for (id, _) in there {
-            set = Some(set.map_or(BranchSet::of(*id), |set| set.with(*id)));
+        for leaver in there {
+            set = Some(set.map_or(BranchSet::of(leaver.id), |set| set.with(leaver.id)));
         }
-        let Some(set) = set else {
-            return;
-        };
-        let mut taken = KVec::new();
-        // An inode that there was no memory for is looked at again below, or when it is used.
-        let _ = sb.for_each_inode(
-            |node| node.branches().meets(set),
-            |inode| {
-                for (id, _) in &leaving.0 {
-                    let _ = leave(inode, *id, after, &mut taken);
-                }
-                Ok(())
-            },
-        );
-        if !taken.is_empty() {
-            rcu::synchronize_tasks();
+        if let Some(set) = set {
+            let mut taken = KVec::new();
+            // An inode that there was no memory for is looked at again below, or when it is used.
+            let _ = sb.for_each_inode(
+                |node| node.branches().meets(set),
+                |inode| {
+                    for leaver in &leaving.0 {
+                        let _ = leave(inode, leaver.id, after, &mut taken);
+                    }
+                    Ok(())
+                },
+            );
+            if !taken.is_empty() {
+                rcu::synchronize_tasks();
+            }
+            drop(taken);
         }
-        drop(taken);
-        if leaving.0.iter().all(|(_, watch)| watch.is_gone()) {
+        if leaving.0.iter().all(Leaver::has_left) {
             return;
         }
         if waited >= PATIENCE_MS || fatal_signal_pending() {

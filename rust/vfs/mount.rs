@@ -37,6 +37,15 @@ unsafe impl AlwaysRefCounted for Mount {
 }
 
 impl Mount {
+    /// Whether there is another reference to the mount than the one of the caller: somebody has a
+    /// file on it open, or has closed one just now. Not for a mount of a namespace.
+    pub(crate) fn is_shared(&self) -> bool {
+        // `may_umount` allows for one reference, and for another one.
+        let extra: ARef<Mount> = self.into();
+        // SAFETY: The mount is alive.
+        unsafe { bindings::may_umount(extra.as_ptr()) == 0 }
+    }
+
     /// # Safety
     ///
     /// `ptr` is a valid mount during `'a`.
@@ -188,10 +197,7 @@ impl PrivateMount {
 
     /// Whether somebody else holds the mount: by an open file, a mapping, or a place on it.
     pub(crate) fn is_busy(&self) -> bool {
-        // `may_umount` allows for the long-term reference, which is ours, and for another one.
-        let extra: ARef<Mount> = (&**self).into();
-        // SAFETY: The mount is alive.
-        unsafe { bindings::may_umount(extra.as_ptr()) == 0 }
+        self.is_shared()
     }
 
     /// Whether anything can be written through the mount; what is being written goes on. Access
