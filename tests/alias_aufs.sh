@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # The type is registered as aufs, too, so that commands written for aufs work.
+#
+# Catches: a name that is not registered; a module that cannot be inserted where it is taken.
 module=$(dirname "$(readlink -f "$0")")/../aufs2.ko
 . "$(dirname "$(readlink -f "$0")")/lib/lib.sh"
 [ -z "$reference" ] || skip_all "not on overlayfs: it is not called aufs"
@@ -11,8 +13,10 @@ parameter() {
 	cat "/sys/module/aufs2/parameters/$1"
 }
 
-registered aufs || skip_all "loaded with alias=0, or there is another aufs"
+[ ! -d /sys/module/aufs ] || skip_all "there is another aufs"
+[ "$(parameter alias)" != N ] || skip_all "loaded with alias=0"
 check 'the parameter alias' same Y "$(parameter alias)"
+check 'the name' registered aufs
 check 'the parameter brs' same 1 "$(parameter brs)"
 refused 'a parameter cannot be changed' sh -c 'echo 0 > /sys/module/aufs2/parameters/brs'
 

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # The tool aubusy tells which processes keep a branch.
+#
+# Catches: an IBUSY that finds nobody.
 aubusy=$(readlink -f "$(dirname "$(readlink -f "$0")")/../aubusy")
 . "$(dirname "$(readlink -f "$0")")/lib/lib.sh"
 [ -z "$reference" ] || skip_all "not on overlayfs"

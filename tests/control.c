@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The ioctl(2) commands of aufs: numbers, structures, answers, and what is refused.
+ *
+ * Catches: IBUSY that finds nobody, or answers everybody; BRINFO that forgets +wh; RDU that
+ * takes eight bytes more for an entry than there are.
  */
 #include "aufs2.h"
 #include <sys/ioctl.h>

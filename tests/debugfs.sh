@@ -3,8 +3,7 @@
 #
 # /sys/kernel/debug/aufs2/si_*: what goes on in a union. Its files keep nothing.
 #
-# Seen to fail with: the table not published with that of the union (branches, and del
-# then waits for ten seconds); the directory not removed.
+# Catches: a table that is not published with that of the union.
 . "$(dirname "$(readlink -f "$0")")/lib/lib.sh"
 [ -z "$reference" ] || skip_all "not on overlayfs: it has nothing there"
 mount -t debugfs none /sys/kernel/debug 2> /dev/null || true
@@ -24,8 +23,10 @@ column() {
 more() {
 	before=$(count "$1")
 	shift
-	"$@" && after=$(count "$counter") && [ "$after" -gt "$before" ] ||
-		{ echo "$counter: $before, then $after"; return 1; }
+	"$@" || return
+	after=$(count "$counter")
+	echo "$counter: $before, then $after"
+	[ "$after" -gt "$before" ]
 }
 
 change() {

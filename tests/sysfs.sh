@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # /sys/fs/aufs/si_*: the branches as tools written for aufs look for them.
+#
+# Catches: rows that are not published with the table; files that stay after del.
 . "$(dirname "$(readlink -f "$0")")/lib/lib.sh"
 [ -z "$reference" ] || skip_all "not on overlayfs: it has nothing there"
 [ -d /sys/fs/aufs ] || skip_all "no /sys/fs/aufs"

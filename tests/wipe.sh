@@ -59,7 +59,7 @@ for round in first second third; do
 	check "$round: it is detached" same '' "$(losetup -j image)"
 	check "$round: wipe" cp zeros image
 	check "$round: the union goes on" same none "$(cat u/f 2> /dev/null || echo none)"
-	check "$round: with what was copied up" same "$round more" "$(cat u/copied | tr '\n' ' ' | sed 's/ $//')"
+	check "$round: with what was copied up" same "$round more" "$(tr '\n' ' ' < u/copied | sed 's/ $//')"
 	check "$round: and what somebody is in" same made "$(names /proc/$sleeper/cwd)"
 	sync
 	check "$round: nobody has written to it" cmp image zeros
