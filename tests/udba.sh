@@ -54,6 +54,25 @@ look() {
 	rm u/d/made
 	echo direct > rw/d/made
 	check "$1: and made again directly" same direct "$(content d/made)"
+	mkdir u/fresh
+	echo early > rw/fresh/early
+	check "$1: in a directory just made" same early "$(content fresh/early)"
+	check "$1: nothing else" same none "$(content fresh/late)"
+	echo late > rw/fresh/late
+	check "$1: until it is made" same late "$(content fresh/late)"
+	mkdir u/fresh2
+	mkdir ro/fresh2
+	echo below > ro/fresh2/f
+	: > rw/fresh2/.wh..wh..opq
+	check "$1: one made opaque before its use" same none "$(content fresh2/f)"
+	rm rw/fresh2/.wh..wh..opq
+	check "$1: or not any more" same below "$(content fresh2/f)"
+	mkdir u/full
+	: > rw/full/f
+	check "$1: what is not empty stays" same refused "$(rmdir u/full 2> /dev/null || echo refused)"
+	rm rw/full/f
+	: > rw/full/.wh.f
+	check "$1: what has whiteouts alone goes" rmdir u/full
 	mkdir u/m
 	mount -t tmpfs inner u/m
 	echo inner > u/m/f
