@@ -172,7 +172,7 @@ pub(crate) fn file_with<'a>(
     let temporary = Temporary::make(access, branch, |creating| creating.create(mode))?;
     let path = branch.at(temporary.dentry());
     let file = KernelFile::open(path, flags::O_WRONLY | flags::O_LARGEFILE)?;
-    file.write_all_at(contents, 0)?;
+    file.write_all_at(access, contents, 0)?;
     drop(file);
     Ok(temporary)
 }

@@ -14,7 +14,12 @@ use super::{
     super_block::FileSystem,
 };
 use crate::bindings;
-use core::{marker::PhantomData, mem::ManuallyDrop, ops::Deref, ptr::NonNull};
+use core::{
+    marker::PhantomData,
+    mem::{ManuallyDrop, MaybeUninit},
+    ops::Deref,
+    ptr::NonNull,
+};
 use kernel::{
     error::{from_err_ptr, to_result},
     prelude::*,
@@ -336,47 +341,92 @@ impl KernelFile {
         }
     }
 
-    /// Reads up to `buf.len()` bytes at `pos`; fewer at the end of the file.
+    /// Reads up to `buf.len()` bytes at `pos`; fewer at the end of the file. `EBADF` if the file is
+    /// not open for reading, `EINVAL` if it has no `->read_iter`.
+    ///
+    /// This is for what a filesystem keeps in files for itself. It goes straight to `->read_iter`, as
+    /// `__kernel_read` does: `kernel_read` would send an event that waits for an answer (fanotify's
+    /// `FAN_PRE_ACCESS`), which must not be done with a [`WriteAccess`].
     pub(crate) fn read_at(&self, buf: &mut [u8], pos: i64) -> Result<usize> {
-        let mut pos = pos;
+        self.require_mode(bindings::FMODE_READ)?;
+        // SAFETY: The file is alive, and its operations are.
+        let op = unsafe { (*(*self.as_ptr()).f_op).read_iter }.ok_or(EINVAL)?;
         let mut done = 0;
         while done < buf.len() {
-            let rest = &mut buf[done..];
-            // SAFETY: The file is alive, the buffer as long as it says.
-            let ret = unsafe {
-                bindings::kernel_read(
-                    self.as_ptr(),
-                    rest.as_mut_ptr().cast(),
-                    rest.len(),
-                    &mut pos,
-                )
+            let rest = bindings::kvec {
+                iov_base: buf[done..].as_mut_ptr().cast(),
+                iov_len: buf.len() - done,
             };
-            to_result(ret.min(0) as c_int)?;
-            if ret == 0 {
-                break;
+            // SAFETY: `rest` is writable memory that is borrowed during the call; `op` is the file's
+            // own, and it is open for reading.
+            match unsafe { self.kvec_io(op, bindings::ITER_DEST, &rest, pos + done as i64) }? {
+                0 => break,
+                count => done += count,
             }
-            done += ret as usize;
         }
         Ok(done)
     }
 
-    /// Writes all of `buf` at `pos`. `EIO` if the filesystem writes less without saying why.
-    pub(crate) fn write_all_at(&self, buf: &[u8], pos: i64) -> Result {
-        let mut pos = pos;
+    /// Writes all of `buf` at `pos`, by the right that the caller has: `kernel_write` would ask for it
+    /// once more, and wait for ever if a freeze came in between. `EINVAL` if that right is for another
+    /// filesystem or the file has no `->write_iter`, `EBADF` if it is not open for writing, `EIO` if
+    /// the filesystem writes less without saying why.
+    ///
+    /// Otherwise as [`KernelFile::read_at`].
+    pub(crate) fn write_all_at(&self, access: &WriteAccess<'_>, buf: &[u8], pos: i64) -> Result {
+        if !core::ptr::eq(self.path().mnt.super_block(), access.mount().super_block()) {
+            return Err(EINVAL);
+        }
+        self.require_mode(bindings::FMODE_WRITE)?;
+        // SAFETY: The file is alive, and its operations are.
+        let op = unsafe { (*(*self.as_ptr()).f_op).write_iter }.ok_or(EINVAL)?;
         let mut done = 0;
         while done < buf.len() {
-            let rest = &buf[done..];
-            // SAFETY: The file is alive, the buffer as long as it says.
-            let ret = unsafe {
-                bindings::kernel_write(self.as_ptr(), rest.as_ptr().cast(), rest.len(), &mut pos)
+            let rest = bindings::kvec {
+                iov_base: buf[done..].as_ptr().cast_mut().cast(),
+                iov_len: buf.len() - done,
             };
-            to_result(ret.min(0) as c_int)?;
-            if ret == 0 {
-                return Err(EIO);
+            // SAFETY: `rest` is memory that is borrowed during the call, and only read; `op` is the
+            // file's own, it is open for writing, and the caller has the right to write.
+            match unsafe { self.kvec_io(op, bindings::ITER_SOURCE, &rest, pos + done as i64) }? {
+                0 => return Err(EIO),
+                count => done += count,
             }
-            done += ret as usize;
         }
         Ok(())
+    }
+
+    fn require_mode(&self, mode: u32) -> Result {
+        // SAFETY: The file is alive, and these bits of its mode do not change once it is open.
+        match unsafe { (*self.as_ptr()).f_mode } & mode {
+            0 => Err(EBADF),
+            _ => Ok(()),
+        }
+    }
+
+    /// # Safety
+    ///
+    /// `op` is the file's `->read_iter` or `->write_iter`, for which it is open and its superblock
+    /// may be written; `direction` says which, and `vec` is memory that it may use so.
+    unsafe fn kvec_io(
+        &self,
+        op: unsafe extern "C" fn(*mut bindings::kiocb, *mut bindings::iov_iter) -> isize,
+        direction: u32,
+        vec: &bindings::kvec,
+        pos: i64,
+    ) -> Result<usize> {
+        let mut iocb = MaybeUninit::<bindings::kiocb>::uninit();
+        let mut iter = MaybeUninit::<bindings::iov_iter>::uninit();
+        // SAFETY: The calls fill both in. The control block is a synchronous one, so that `op` is done
+        // with all when it returns; the rest is the contract of this function.
+        let ret = unsafe {
+            bindings::init_sync_kiocb(iocb.as_mut_ptr(), self.as_ptr());
+            (*iocb.as_mut_ptr()).ki_pos = pos;
+            bindings::iov_iter_kvec(iter.as_mut_ptr(), direction, vec, 1, vec.iov_len);
+            op(iocb.as_mut_ptr(), iter.as_mut_ptr())
+        };
+        to_result(ret.min(0) as c_int)?;
+        Ok(ret as usize)
     }
 }
 
