@@ -49,7 +49,7 @@ struct Aufs2 {
     #[pin]
     alias: Registration<Union>,
     /// Declared after the types: it goes when there are no unions any more.
-    sysfs: union::sysfs::Root,
+    sysfs: Option<union::sysfs::Root>,
     debug: union::debug::Root,
     #[cfg(aufs2_sample)]
     #[pin]
@@ -58,15 +58,18 @@ struct Aufs2 {
 
 impl kernel::InPlaceModule for Aufs2 {
     fn init(module: &'static ThisModule) -> impl PinInit<Self, Error> {
+        // Nothing fails after the first registration that did not: somebody may mount from then on, and
+        // a module whose init fails goes without being asked who uses it.
         try_pin_init!(Self {
-            registration <- Registration::new(module),
-            alias <- registration.alias(module, c"aufs", ALIAS.get()),
-            // The directory goes with the name, so that two modules do not want the same.
-            sysfs: union::sysfs::Root::new(sysfs_name(alias.is_registered()))?,
-            // Ours, unlike the names above.
             debug: union::debug::Root::new(c"aufs2")?,
             #[cfg(aufs2_sample)]
             sample <- Registration::new(module),
+            registration <- Registration::new(module),
+            alias <- registration.alias(module, c"aufs", ALIAS.get()),
+            // The directory goes with the name, so that two modules do not want the same.
+            sysfs: union::sysfs::Root::new(sysfs_name(alias.is_registered()))
+                .inspect_err(|e| pr_warn!("no directory in sysfs ({})\n", e.to_errno()))
+                .ok(),
         })
     }
 }

@@ -418,7 +418,7 @@ impl<T: FileSystem> Registration<T> {
         try_pin_init!(Self {
             fs_type <- Self::describe(module, T::NAME),
             cache: Arc::new(Cache::new::<T>(T::NAME)?, GFP_KERNEL)?,
-            is_registered: Self::register_if_free(fs_type)?.then_some(true).ok_or(EBUSY)?,
+            is_registered: Self::register(fs_type).then_some(true).ok_or(EBUSY)?,
             _fs: PhantomData,
         }? Error)
     }
@@ -429,13 +429,13 @@ impl<T: FileSystem> Registration<T> {
         module: &'static ThisModule,
         name: &'static CStr,
         wanted: bool,
-    ) -> impl PinInit<Self, Error> + use<'a, T> {
-        try_pin_init!(Self {
+    ) -> impl PinInit<Self> + use<'a, T> {
+        pin_init!(Self {
             fs_type <- Self::describe(module, name),
             cache: self.cache.clone(),
-            is_registered: wanted && Self::register_if_free(fs_type)?,
+            is_registered: wanted && Self::register(fs_type),
             _fs: PhantomData,
-        }? Error)
+        })
     }
 
     /// Whether the type has its name: that of an alias may be somebody else's.
@@ -457,14 +457,12 @@ impl<T: FileSystem> Registration<T> {
         })
     }
 
-    /// Whether the name was free.
-    fn register_if_free(fs_type: Pin<&mut Opaque<bindings::file_system_type>>) -> Result<bool> {
+    /// Whether the name was free. Somebody may mount from then on, so what may fail in the
+    /// initialisation of a module comes before.
+    fn register(fs_type: Pin<&mut Opaque<bindings::file_system_type>>) -> bool {
         // SAFETY: The type is complete, and pinned until its registration is dropped, which
         // unregisters it.
-        match to_result(unsafe { bindings::register_filesystem(fs_type.get()) }) {
-            Err(e) if e == EBUSY => Ok(false),
-            ret => ret.map(|()| true),
-        }
+        (unsafe { bindings::register_filesystem(fs_type.get()) }) == 0
     }
 }
 
@@ -474,7 +472,8 @@ impl<T: FileSystem> PinnedDrop for Registration<T> {
         if !self.is_registered {
             return;
         }
-        // SAFETY: The type was registered. With the module about to go, no super block is left.
+        // SAFETY: The type was registered. A super block keeps the module, so that none is left when
+        // it goes; and nothing that fails its initialisation comes after a registration.
         unsafe { bindings::unregister_filesystem(self.fs_type.get()) };
         watch::exit();
         // After this no inode is left either, so the cache may go.
