@@ -170,20 +170,17 @@ impl File<Arc<State>> for Numbers {
 
 /// The directory of one union. Dropping it waits for readers, and lets go of the branches.
 pub(crate) struct Entry {
-    directory: Option<Directory<Arc<State>>>,
+    directory: Option<Directory<Arc<State>, RcuArc<Directory<()>>>>,
     state: Arc<State>,
-    /// Declared after what is in it.
-    _root: Option<RcuArc<Directory<()>>>,
 }
 
 impl Entry {
     /// Makes the directory of the union `si`; there is none if there is none for all.
     pub(super) fn new(si: u64, state: &Arc<State>) -> Result<Self> {
-        let root = ROOT.get();
-        let directory = match &root {
+        let directory = match ROOT.get() {
             Some(root) => {
                 let name = kernel::str::CString::try_from_fmt(fmt!("si_{si:x}"))?;
-                let directory = root.subdirectory(&name, state.clone())?;
+                let directory = Directory::below(root, &name, state.clone())?;
                 directory.add::<Branches>();
                 directory.add::<Numbers>();
                 Some(directory)
@@ -193,7 +190,6 @@ impl Entry {
         Ok(Self {
             directory,
             state: state.clone(),
-            _root: root,
         })
     }
 }

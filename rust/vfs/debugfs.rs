@@ -10,6 +10,7 @@
 //! Nothing here fails: who cannot be shown is not. Removing a directory waits for those who are
 //! reading a file in it just then; whoever has one open gets `EIO` afterwards.
 
+use super::rcu::RcuArc;
 use crate::bindings;
 use core::marker::PhantomData;
 use kernel::{prelude::*, seq_file::SeqFile};
@@ -23,48 +24,62 @@ pub(crate) trait File<T>: 'static {
     fn show(data: &T, seq: &SeqFile);
 }
 
-/// A directory with what its files show. Dropping it removes it.
+/// A directory with what its files show. Dropping it removes it. One in another keeps that, as its
+/// `P`: removing a directory would remove what is in it, too.
 ///
 /// # Invariants
 ///
-/// `dentry` is what `debugfs_create_dir` returned: a directory, or an error.
-pub(crate) struct Directory<T: Send + Sync + 'static> {
+/// `dentry` is what `debugfs_create_dir` returned: a directory, which is there until this is dropped,
+/// or an error.
+pub(crate) struct Directory<T: Send + Sync + 'static, P = ()> {
     dentry: *mut bindings::dentry,
     /// In a box: the files point at it.
     data: KBox<T>,
+    /// Goes after the directory, which `drop` removes.
+    _parent: P,
 }
 
-// SAFETY: debugfs synchronises itself; the data may be sent.
-unsafe impl<T: Send + Sync> Send for Directory<T> {}
-// SAFETY: As above; the data may be shared.
-unsafe impl<T: Send + Sync> Sync for Directory<T> {}
+// SAFETY: debugfs synchronises itself; the data and the parent may be sent.
+unsafe impl<T: Send + Sync, P: Send> Send for Directory<T, P> {}
+// SAFETY: As above; the data and the parent may be shared.
+unsafe impl<T: Send + Sync, P: Sync> Sync for Directory<T, P> {}
 
 impl<T: Send + Sync + 'static> Directory<T> {
     /// Makes the directory `name` in debugfs itself. `ENOMEM`.
     pub(crate) fn new(name: &CStr, data: T) -> Result<Self> {
         // SAFETY: Null stands for the root of debugfs.
-        unsafe { Self::below(core::ptr::null_mut(), name, data) }
+        unsafe { Self::make(core::ptr::null_mut(), (), name, data) }
     }
+}
 
-    /// Makes the directory `name` in this one, which has to outlive it. `ENOMEM`.
-    pub(crate) fn subdirectory<U: Send + Sync>(
-        &self,
-        name: &CStr,
-        data: U,
-    ) -> Result<Directory<U>> {
-        // SAFETY: By the type invariant; an error as a parent has an error as its child.
-        unsafe { Directory::below(self.dentry, name, data) }
+impl<T, U, Q> Directory<T, RcuArc<Directory<U, Q>>>
+where
+    T: Send + Sync + 'static,
+    U: Send + Sync + 'static,
+    Q: Send + Sync,
+{
+    /// Makes the directory `name` in `parent`. `ENOMEM`.
+    pub(crate) fn below(parent: RcuArc<Directory<U, Q>>, name: &CStr, data: T) -> Result<Self> {
+        // SAFETY: By the invariant of the parent, which is kept; an error as a parent has an error as
+        // its child.
+        unsafe { Self::make(parent.dentry, parent, name, data) }
     }
+}
 
+impl<T: Send + Sync + 'static, P> Directory<T, P> {
     /// # Safety
     ///
-    /// `parent` is null, an error, or a directory of debugfs.
-    unsafe fn below(parent: *mut bindings::dentry, name: &CStr, data: T) -> Result<Self> {
+    /// `at` is null, an error, or a directory of debugfs that is there for as long as `parent` is.
+    unsafe fn make(at: *mut bindings::dentry, parent: P, name: &CStr, data: T) -> Result<Self> {
         let data = KBox::new(data, GFP_KERNEL)?;
         // SAFETY: By the contract of this function; the name is a C string.
-        let dentry = unsafe { bindings::debugfs_create_dir(name.as_char_ptr(), parent) };
-        // INVARIANT: It is what was returned.
-        Ok(Self { dentry, data })
+        let dentry = unsafe { bindings::debugfs_create_dir(name.as_char_ptr(), at) };
+        // INVARIANT: It is what was returned, and it stays: nobody removes what is above it.
+        Ok(Self {
+            dentry,
+            data,
+            _parent: parent,
+        })
     }
 
     /// Adds a file that root may read.
@@ -84,7 +99,7 @@ impl<T: Send + Sync + 'static> Directory<T> {
     }
 }
 
-impl<T: Send + Sync + 'static> Drop for Directory<T> {
+impl<T: Send + Sync + 'static, P> Drop for Directory<T, P> {
     fn drop(&mut self) {
         // SAFETY: By the type invariant; an error is nothing to be removed. When it returns, nobody
         // uses the data.
