@@ -98,4 +98,41 @@ TEST_F(u, data_reaches_the_device)
 	EXPECT_EQ('d', buf[4095]);
 }
 
+/* dirty_pages: of the file PATH of a branch; -1 where the kernel cannot say. */
+static long dirty_pages(const char *path)
+{
+	struct { unsigned long long off, len; } all = { 0, 0 };
+	struct { unsigned long long cache, dirty, writeback, evicted, recent; } pages;
+	int fd = open(path, O_RDONLY);
+	long ret;
+
+	if (fd < 0)
+		return -1;
+	ret = syscall(451 /* cachestat */, fd, &all, &pages, 0);
+	close(fd);
+	return ret ? -1 : (long)(pages.dirty + pages.writeback);
+}
+
+TEST_F(u, nothing_is_written_out_if_volatile)
+{
+	int fd;
+
+	if (on_tmpfs())
+		SKIP(return, "what is on tmpfs is always dirty");
+	ASSERT_EQ(0, up("rw", "ro"));
+	ASSERT_LE(0, fd = open("u/f", O_CREAT | O_RDWR | O_SYNC, 0644));
+	ASSERT_EQ(4, E(pwrite(fd, "text", 4, 0)));
+	EXPECT_EQ(0, dirty_pages("rw/f"));
+	/* with the descriptor that was open, and with one that comes */
+	ASSERT_EQ(0, shell("mount -o remount,fsync=volatile u"));
+	ASSERT_EQ(4, E(pwrite(fd, "TEXT", 4, 0)));
+	EXPECT_EQ(1, dirty_pages("rw/f"));
+	ASSERT_LE(0, fd = open("u/g", O_CREAT | O_RDWR | O_DSYNC, 0644));
+	ASSERT_EQ(4, E(pwrite(fd, "text", 4, 0)));
+	EXPECT_EQ(1, dirty_pages("rw/g"));
+	ASSERT_EQ(0, shell("mount -o remount,fsync=auto u"));
+	ASSERT_EQ(4, E(pwrite(fd, "TEXT", 4, 0)));
+	EXPECT_EQ(0, dirty_pages("rw/g"));
+}
+
 TEST_HARNESS_MAIN

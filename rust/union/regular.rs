@@ -56,8 +56,11 @@ const OPEN_ONLY: u32 = flags::O_CREAT | flags::O_EXCL | flags::O_NOCTTY | flags:
 /// Flags that are not for the file on the branch: the open of a file without a name was done.
 const UNION_ONLY: u32 = OPEN_ONLY | flags::O_TMPFILE;
 
-/// Flags that `fcntl(F_SETFL)` may change later.
-const CHANGEABLE: u32 = flags::O_APPEND | flags::O_NONBLOCK | flags::O_DIRECT;
+/// Flags that may change later, by `fcntl(F_SETFL)` or by a remount with another `fsync=`.
+const CHANGEABLE: u32 = flags::O_APPEND | flags::O_NONBLOCK | flags::O_DIRECT | SYNC;
+
+/// Those that have each write written out; `O_DSYNC` is a part of it.
+const SYNC: u32 = flags::O_SYNC;
 
 /// The attributes of a branch whose regular files are copied up when they are opened.
 const COPIES_FILES: Attributes =
@@ -149,7 +152,10 @@ impl OpenFile {
         if !shows(user.node(), real) {
             real = self.refresh(user)?;
         }
-        let flags = user.flags();
+        let mut flags = user.flags();
+        if flags & SYNC != 0 && user.node().sb().data().is_volatile() {
+            flags &= !SYNC;
+        }
         if (flags ^ real.flags()) & CHANGEABLE != 0 {
             real.set_flags(flags, CHANGEABLE)?;
         }
