@@ -317,10 +317,8 @@ fn publish(
         // Other names of the object are still below, and mean this inode.
         keep_links(inode, instance)?;
     }
-    let stack = new_stack(old.generation, layers)?;
-    node.publish(inode, state, stack.clone())?;
+    node.publish(inode, state, new_stack(old.generation, layers)?)?;
     instance.counters().copies_up.up();
-    inode.copy_attr(stack.top().inode()?, stack.top().path().idmap());
     Ok(layer)
 }
 

@@ -489,7 +489,6 @@ impl Plan<'_> {
         match done {
             Ok(()) => {
                 here.forget(original.ino());
-                inode.copy_attr(copied, moved.path().idmap());
             }
             Err(_) => {
                 there.forget(copied.ino());

@@ -220,7 +220,8 @@ impl Node {
         self.state.lock()
     }
 
-    /// Publishes another stack of `inode`, whose data this is.
+    /// Publishes another stack of `inode`, whose data this is, and has it repeat the attributes of its
+    /// top if that is another one.
     pub(crate) fn publish(
         &self,
         inode: &INode<Union>,
@@ -238,16 +239,20 @@ impl Node {
         let settled = self.settled.load(Relaxed) as u32;
         self.settled
             .store(stamp(stack.generation, settled), Release);
-        let old = self.stack.replace(Some(stack));
+        let (real, idmap) = (top.inode().ok_or(ESTALE)?, stack.top().path().idmap());
+        let old = self.stack.replace(Some(stack.clone()));
         self.top.replace(Some(top.clone()));
+        if old.as_ref().is_none_or(|old| !is_top(old, &top)) {
+            // The VFS decides by these who may do what.
+            inode.copy_attr(real, idmap);
+            if inode.is_dir() && inode.nlink() != 0 {
+                inode.set_nlink(real.nlink());
+            }
+        }
         if let Some(old) = old {
             // `d_real` may have handed out the dentry of a file.
-            let is = |dentry: &ARef<Dentry>| {
-                let old: &Dentry = &old.top().dentry;
-                core::ptr::eq::<Dentry>(&**dentry, old)
-            };
-            let kept = locked.earlier.iter().any(|stack| is(&stack.top().dentry));
-            if inode.mode().is_regular() && !is(&top) && !kept {
+            let kept = locked.earlier.iter().any(|kept| is_top(kept, &old.top().dentry));
+            if inode.mode().is_regular() && !is_top(&old, &top) && !kept {
                 locked.earlier.push(old, GFP_KERNEL)?;
             }
         }
@@ -433,6 +438,10 @@ impl Node {
         state.marks.clear();
         state.is_watched = false;
     }
+}
+
+fn is_top(stack: &Stack, dentry: &Dentry) -> bool {
+    core::ptr::eq::<Dentry>(&*stack.top().dentry, dentry)
 }
 
 /// No count of changes: the first is another one, and nobody sees so many.

@@ -243,7 +243,6 @@ fn switch(inode: &INode<Union>, state: &mut State, found: &RcuArc<Stack>) -> Res
     if same_branches {
         node.note_merge();
     }
-    inode.copy_attr(top.inode()?, top.path().idmap());
     inode.set_nlink(top.inode()?.nlink());
     Ok(true)
 }

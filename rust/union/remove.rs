@@ -152,6 +152,9 @@ fn leave(
                 top.branch.numbers.set(top.inode()?, inode.ino())?;
             }
             node.publish(inode, &mut state, next.clone())?;
+            if !inode.is_dir() {
+                inode.set_nlink(next.top().inode()?.nlink());
+            }
             node.take_earlier(&mut state, id, taken)?;
             node.forget_branches(&state, &next);
         }
