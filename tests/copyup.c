@@ -315,4 +315,69 @@ TEST_F(u, by_many_at_once)
 	EXPECT_STREQ("f", list("rw/a/b"));
 }
 
+/* A FAT filesystem of 32 MB: there need not be a tool that makes one. */
+static int make_fat(const char *image)
+{
+	static const unsigned char head[] = {
+		0xeb, 0x3c, 0x90, 'm', 'k', 'f', 's', '.', 'f', 'a', 't',
+		0, 2,		/* bytes in a sector */
+		4,		/* sectors in a cluster */
+		1, 0,		/* reserved sectors */
+		1,		/* FATs */
+		0, 2,		/* entries of the root */
+		0, 0, 0xf8,
+		66, 0,		/* sectors of a FAT */
+		32, 0, 2, 0, 0, 0, 0, 0,
+		0, 0, 1, 0,	/* sectors */
+		0x80, 0, 0x29,
+	};
+	int fd = open(image, O_RDWR | O_CREAT | O_EXCL, 0600), err;
+
+	if (fd < 0)
+		return -errno;
+	err = pwrite(fd, head, sizeof(head), 0) != sizeof(head) ||
+	      pwrite(fd, "FAT16   ", 8, 54) != 8 || pwrite(fd, "\x55\xaa", 2, 510) != 2 ||
+	      pwrite(fd, "\xf8\xff\xff\xff", 4, 512) != 4 || ftruncate(fd, 65536 * 512);
+	close(fd);
+	return err ? -EIO : 0;
+}
+
+/*
+ * A filesystem without O_TMPFILE: the copy is made in the work directory.  Catches, on the
+ * debug kernel, data that is copied with the right to write held: a freeze would never end.
+ */
+TEST_F(u, without_nameless_files)
+{
+	char text[5] = "";
+	int fd;
+
+	AUFS2_ONLY("it wants them");
+	ASSERT_EQ(0, shell("head -c 3000000 /dev/urandom > ro/f; echo gone > ro/g; truncate -s 1M ro/s; mkdir ro/d; echo in > ro/d/i"));
+	ASSERT_EQ(0, make_fat("fat.img"));
+	shell("modprobe -q loop; modprobe -q vfat");
+	if (shell("mount -t vfat -o loop fat.img rw"))
+		SKIP(return, "no vfat");
+	ASSERT_EQ(-EOPNOTSUPP, E(open("rw", O_TMPFILE | O_RDWR, 0600)));
+	ASSERT_EQ(0, up("rw", "ro"));
+	ASSERT_EQ(0, append_file("u/f", "+"));
+	EXPECT_EQ(3000001, st_of("rw/f").st_size);
+	ASSERT_EQ(0, E(truncate("u/f", 3000000)));
+	EXPECT_EQ(checksum("ro/f"), checksum("u/f"));
+	ASSERT_EQ(0, append_file("u/s", "end"));
+	EXPECT_EQ((1 << 20) + 3, st_of("u/s").st_size);
+	ASSERT_EQ(0, append_file("u/d/i", "more"));
+	EXPECT_STREQ("in\nmore", read_file("rw/d/i"));
+	/* One that has no name any more. */
+	fd = open("u/g", O_RDONLY);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, E(unlink("u/g")));
+	ASSERT_EQ(0, E(fchmod(fd, 0755)));
+	EXPECT_EQ(4, E(pread(fd, text, 4, 0)));
+	EXPECT_STREQ("gone", text);
+	close(fd);
+	EXPECT_STREQ("", list("rw/.wh..wh.orph"));
+	ASSERT_EQ(0, down());
+	ASSERT_EQ(0, E(umount2("rw", 0)));
+}
+
 TEST_HARNESS_MAIN

@@ -64,4 +64,75 @@ TEST_F(u, of_the_writable_branch)
 	EXPECT_EQ(0, status);
 }
 
+/* Whether somebody is copying data to a branch: the size of what is being made grows. */
+static bool copy_is_under_way(const char *work)
+{
+	struct dirent *de;
+	struct stat st;
+	bool found = false;
+	DIR *d = opendir(work);
+
+	while (d && (de = readdir(d)))
+		found |= !stat(path_of("%s/%s", work, de->d_name), &st) &&
+			 S_ISREG(st.st_mode) && st.st_size > 0;
+	if (d)
+		closedir(d);
+	return found;
+}
+
+/* Waits for a child; its status, or -1 if it does not end. */
+static int ends(pid_t child)
+{
+	int i, status;
+
+	for (i = 0; i < 1000; i++) {
+		if (waitpid(child, &status, WNOHANG) == child)
+			return status;
+		usleep(10000);
+	}
+	return -1;
+}
+
+/*
+ * The branch that a file moves down to is frozen in the middle of the copy: the freeze must
+ * not wait for the copy, which waits for the freeze to end.
+ */
+TEST_F_TIMEOUT(u, while_a_file_moves_down, 60)
+{
+	struct { uint32_t flags; char rest[92]; } __attribute__((aligned(8))) request = { 0 };
+	const char *why;
+	pid_t mover, freezer;
+	int fd, i;
+
+	AUFS2_ONLY("the command is aufs's");
+	why = make_fs("ext4", path_of("%s/low", area));
+	if (why)
+		SKIP(return, "%s", why);
+	ASSERT_EQ(0, up("rw", "low=rw"));
+	ASSERT_EQ(0, shell("head -c 60000000 /dev/zero | tr '\\0' x > u/f"));
+	ASSERT_LE(0, fd = open("low", O_RDONLY | O_DIRECTORY));
+	mover = fork();
+	if (!mover) {
+		int file = open("u/f", O_RDONLY);
+
+		_exit(ioctl(file, _IOC(_IOC_READ | _IOC_WRITE, 'A', 4, 96), &request) ? errno : 0);
+	}
+	for (i = 0; i < 100000 && !copy_is_under_way("low/.wh..wh.orph"); i++)
+		usleep(100);
+	freezer = fork();
+	if (!freezer)
+		_exit(ioctl(fd, FIFREEZE, 0) ? errno : 0);
+	EXPECT_EQ(0, ends(freezer));
+	/* It was in time. */
+	EXPECT_EQ(0, waitpid(mover, NULL, WNOHANG));
+	EXPECT_STREQ("ENOENT", kind("low/f"));
+	EXPECT_EQ(0, E(ioctl(fd, FITHAW, 0)));
+	EXPECT_EQ(0, ends(mover));
+	EXPECT_EQ(60000000, st_of("low/f").st_size);
+	EXPECT_STREQ("ENOENT", kind("rw/f"));
+	close(fd);
+	ASSERT_EQ(0, down());
+	ASSERT_EQ(0, E(umount2("low", 0)));
+}
+
 TEST_HARNESS_MAIN

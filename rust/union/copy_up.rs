@@ -14,7 +14,7 @@ use super::{
     node::{new_stack, Layer, Stack, State},
     options::Fsync,
     policy, refresh, whiteout,
-    work::Temporary,
+    work::{Draft, Temporary},
 };
 use crate::vfs::{
     attr::Attr,
@@ -22,7 +22,6 @@ use crate::vfs::{
     dentry::{DEntry, Dentry},
     errno::{EOPNOTSUPP, ESTALE},
     file::KernelFile,
-    flags,
     inode::INode,
     mode::FileType,
     mount::WriteAccess,
@@ -383,35 +382,32 @@ struct Copy<'a> {
     cred: Option<Cred>,
 }
 
-/// Makes a copy of `source` in the work directory of the branch of `dir`, complete and written out,
-/// for an `inode` that is to have another number afterwards.
+/// Makes a copy of `source` in the work directory of `target`, complete and written out, for an
+/// `inode` that is to have another number afterwards. Not for whoever has the right to write to the
+/// branch.
 pub(super) fn copy_apart<'a>(
     inode: &INode<Union>,
     instance: &Instance,
     source: &Layer,
-    dir: &'a Layer,
-    access: &'a WriteAccess<'a>,
-) -> Result<Temporary<'a>> {
+    target: &'a Branch,
+) -> Result<Draft<'a>> {
     let stat = Stat::of(source.path())?;
     let copy = Copy {
         inode,
         instance,
         source,
         stat: &stat,
-        target: &dir.branch,
+        target,
         data: Data::All,
         cred: None,
     };
-    let mode = stat.mode().private();
-    let temporary = Temporary::make(access, &dir.branch, |creating| creating.create(mode))?;
-    let flags = flags::O_RDWR | flags::O_LARGEFILE;
-    let file = KernelFile::open(dir.branch.at(temporary.dentry()), flags)?;
+    let (draft, file) = Draft::make(target, |creating| creating.create(stat.mode().private()))?;
     copy.fill(&file)?;
-    copy.set_attributes(access, temporary.dentry())?;
+    copy.set_attributes(&target.mnt().want_write()?, draft.dentry())?;
     if !instance.is_volatile() {
         file.sync()?;
     }
-    Ok(temporary)
+    Ok(draft)
 }
 
 impl Copy<'_> {
@@ -437,13 +433,9 @@ impl Copy<'_> {
             let made = Creating::start(&access, &parent.dentry, name)?.link(dentry);
             return made.inspect_err(|_| self.forget(dentry));
         }
+        let (draft, file) = self.draft()?;
         let access = self.target.mnt().want_write()?;
-        let temporary = Temporary::make(&access, self.target, |creating| {
-            self.create(|| creating.create(self.stat.mode().private()))
-        })?;
-        let flags = flags::O_RDWR | flags::O_LARGEFILE;
-        let file = KernelFile::open(self.target.at(temporary.dentry()), flags)?;
-        self.fill(&file)?;
+        let temporary = draft.resume(&access);
         self.set_attributes(&access, temporary.dentry())?;
         self.write_out(&file)?;
         self.finish(temporary, &parent.dentry, name)
@@ -480,25 +472,33 @@ impl Copy<'_> {
             }
         }
         // It gets a name that nobody knows, and the next mount sweeps it.
-        let access = self.target.mnt().want_write()?;
-        let temporary = Temporary::make(&access, self.target, |creating| {
-            let mode = self.stat.mode();
-            self.create(|| match mode.is_regular() {
-                true => creating.create(mode.private()),
-                false => creating.mknod(mode.private(), self.stat.rdev()),
-            })
-        })?;
-        if self.stat.mode().is_regular() {
-            let flags = flags::O_RDWR | flags::O_LARGEFILE;
-            let file = KernelFile::open(self.target.at(temporary.dentry()), flags)?;
-            self.fill(&file)?;
-        }
+        let access;
+        let temporary = if self.stat.mode().is_regular() {
+            let (draft, _file) = self.draft()?;
+            access = self.target.mnt().want_write()?;
+            draft.resume(&access)
+        } else {
+            access = self.target.mnt().want_write()?;
+            Temporary::make(&access, self.target, |creating| {
+                let mode = self.stat.mode().private();
+                self.create(|| creating.mknod(mode, self.stat.rdev()))
+            })?
+        };
         self.set_attributes(&access, temporary.dentry())?;
         self.remember(temporary.dentry())?;
         let dentry = temporary.dentry().clone();
         // Dropping it takes the name away; the open descriptor keeps the object.
         drop(temporary);
         Ok(dentry)
+    }
+
+    /// A file in the work directory with the data copied.
+    fn draft(&self) -> Result<(Draft<'_>, KernelFile)> {
+        let written = Draft::make(self.target, |creating| {
+            self.create(|| creating.create(self.stat.mode().private()))
+        })?;
+        self.fill(&written.1)?;
+        Ok(written)
     }
 
     /// A file without a name with the data copied; none if the branch cannot do that.
@@ -516,12 +516,13 @@ impl Copy<'_> {
             }
             Err(e) => return Err(e),
         };
-        // Reading the source takes locks that come before this right: Documentation/locking.md.
         drop(access);
         self.fill(&file)?;
         Ok(Some(file))
     }
 
+    /// Copies the data. Not with the right to write to the branch, which is asked for on the way, and
+    /// which comes after the locks that reading takes: `Documentation/locking.md`.
     fn fill(&self, file: &KernelFile) -> Result {
         match self.data {
             Data::All => copy_data::copy(self.source.path(), file, self.stat.size()),

@@ -393,8 +393,7 @@ impl Plan<'_> {
         let times = Stat::of(self.to.path())?;
         // Neither a copy-up nor a refresh comes in between.
         let mut state = inode.data().lock();
-        let access = self.to.branch.mnt().want_write()?;
-        let copy = copy_up::copy_apart(inode, self.instance, &self.source, &self.to, &access)?;
+        let copy = copy_up::copy_apart(inode, self.instance, &self.source, &self.to.branch)?;
         let moved = Layer {
             branch: self.to.branch.clone(),
             dentry: copy.dentry().clone(),
@@ -405,6 +404,9 @@ impl Plan<'_> {
         let after = new_stack(before.generation, layers)?;
         // For both of what is published below, so that it cannot fail.
         state.earlier.reserve(2, GFP_KERNEL)?;
+        // Before the gate: a freeze is waited for while the file can still be opened.
+        let access = self.to.branch.mnt().want_write()?;
+        let copy = copy.resume(&access);
         // Nobody opens the file from here on.
         let _gate = self.source.branch.gate.close(PATIENCE)?;
         check_idle(inode)?;

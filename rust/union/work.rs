@@ -24,6 +24,7 @@ use kernel::{
         aref::ARef,
         atomic::{Atomic, Relaxed},
     },
+    types::ScopeGuard,
 };
 
 /// The mode of the work directory: it is nobody's business.
@@ -77,23 +78,21 @@ fn fresh_name() -> names::Buffer {
     names::temporary(SERIAL.fetch_add(1, Relaxed))
 }
 
-/// An object in the work directory. Dropping it removes it.
-pub(crate) struct Temporary<'a> {
-    access: &'a WriteAccess<'a>,
+/// A place in the work directory.
+struct Place<'a> {
     branch: &'a Branch,
     dir: ARef<Dentry>,
     name: names::Buffer,
     dentry: ARef<Dentry>,
-    moved: bool,
 }
 
-impl<'a> Temporary<'a> {
+impl Place<'_> {
     /// Makes an object by `make`, under a name of its own.
-    pub(crate) fn make(
-        access: &'a WriteAccess<'a>,
-        branch: &'a Branch,
+    fn make<'b>(
+        access: &WriteAccess<'_>,
+        branch: &'b Branch,
         make: impl FnOnce(Creating<'_>) -> Result<ARef<Dentry>>,
-    ) -> Result<Self> {
+    ) -> Result<Place<'b>> {
         let dir = dir(access, branch)?;
         let (name, creating) = loop {
             let name = fresh_name();
@@ -104,19 +103,102 @@ impl<'a> Temporary<'a> {
             }
         };
         let dentry = make(creating)?;
-        Ok(Self {
-            access,
+        Ok(Place {
             branch,
             dir,
             name,
             dentry,
-            moved: false,
         })
+    }
+
+    fn remove(self, access: &WriteAccess<'_>) {
+        let removed = Name::new(self.name.as_bytes())
+            .and_then(|name| tree::remove(access, self.branch, &self.dir, name));
+        if let Err(e) = removed {
+            self.warn(e);
+        }
+    }
+
+    fn warn(&self, e: Error) {
+        // Nothing is lost: it is not visible, and the next mount tries again.
+        pr_warn!(
+            "branch '{}': a temporary object is left ({})\n",
+            self.branch.name(),
+            e.to_errno()
+        );
+    }
+}
+
+/// A file in the work directory that is being written. Nobody holds the right to write to the branch
+/// for it: each write, and what else changes its data, asks for that right itself, and would wait for
+/// ever if a freeze came between two of one task.
+///
+/// Dropping it removes it. That asks for the right, too, so whoever has it goes on with
+/// [`Draft::resume`].
+pub(crate) struct Draft<'a>(ScopeGuard<Place<'a>, fn(Place<'a>)>);
+
+impl<'a> Draft<'a> {
+    /// Makes a file by `make`, and opens it.
+    pub(crate) fn make(
+        branch: &'a Branch,
+        make: impl FnOnce(Creating<'_>) -> Result<ARef<Dentry>>,
+    ) -> Result<(Self, KernelFile)> {
+        let place = Place::make(&branch.mnt().want_write()?, branch, make)?;
+        let draft = Self(ScopeGuard::new_with_data(place, Self::abandon));
+        let flags = flags::O_RDWR | flags::O_LARGEFILE;
+        let file = KernelFile::open(branch.at(&draft.0.dentry), flags)?;
+        Ok((draft, file))
     }
 
     /// The object.
     pub(crate) fn dentry(&self) -> &ARef<Dentry> {
-        &self.dentry
+        &self.0.dentry
+    }
+
+    fn abandon(place: Place<'_>) {
+        match place.branch.mnt().want_write() {
+            Ok(access) => place.remove(&access),
+            Err(e) => place.warn(e),
+        }
+    }
+
+    /// Goes on with the right to write to the branch: the data is there.
+    pub(crate) fn resume<'b>(self, access: &'b WriteAccess<'b>) -> Temporary<'b>
+    where
+        'a: 'b,
+    {
+        Temporary::of(access, self.0.dismiss())
+    }
+}
+
+/// An object in the work directory. Dropping it removes it.
+pub(crate) struct Temporary<'a>(ScopeGuard<Held<'a>, fn(Held<'a>)>);
+
+struct Held<'a> {
+    access: &'a WriteAccess<'a>,
+    place: Place<'a>,
+}
+
+impl<'a> Temporary<'a> {
+    fn of(access: &'a WriteAccess<'a>, place: Place<'a>) -> Self {
+        let held = Held { access, place };
+        Self(ScopeGuard::new_with_data(held, |held| {
+            held.place.remove(held.access)
+        }))
+    }
+
+    /// Makes an object by `make`, under a name of its own.
+    pub(crate) fn make(
+        access: &'a WriteAccess<'a>,
+        branch: &'a Branch,
+        make: impl FnOnce(Creating<'_>) -> Result<ARef<Dentry>>,
+    ) -> Result<Self> {
+        Ok(Self::of(access, Place::make(access, branch, make)?))
+    }
+
+    /// The object.
+    pub(crate) fn dentry(&self) -> &ARef<Dentry> {
+        &self.0.place.dentry
     }
 
     /// Moves the object to `name` in `dir`. It is not temporary any more. `EEXIST` if the name has been
@@ -132,33 +214,16 @@ impl<'a> Temporary<'a> {
         })
     }
 
-    fn rename(mut self, dir: &Dentry, name: &Name, may: impl FnOnce(&Dentry) -> bool) -> Result {
-        let from = Name::new(self.name.as_bytes())?;
-        let renaming = Renaming::start(self.access, &self.dir, from, dir, name, 0)?;
+    fn rename(self, dir: &Dentry, name: &Name, may: impl FnOnce(&Dentry) -> bool) -> Result {
+        let Held { access, place } = &*self.0;
+        let from = Name::new(place.name.as_bytes())?;
+        let renaming = Renaming::start(access, &place.dir, from, dir, name, 0)?;
         if !may(renaming.target()) {
             return Err(EEXIST);
         }
         renaming.commit()?;
-        self.moved = true;
+        self.0.dismiss();
         Ok(())
-    }
-}
-
-impl Drop for Temporary<'_> {
-    fn drop(&mut self) {
-        if self.moved {
-            return;
-        }
-        let removed = Name::new(self.name.as_bytes())
-            .and_then(|name| tree::remove(self.access, self.branch, &self.dir, name));
-        if let Err(e) = removed {
-            // Nothing is lost: it is not visible, and the next mount tries again.
-            pr_warn!(
-                "branch '{}': a temporary object is left ({})\n",
-                self.branch.name(),
-                e.to_errno()
-            );
-        }
     }
 }
 
