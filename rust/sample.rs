@@ -55,7 +55,13 @@ impl fs_context::Context for Request {
         Ok(Self(None))
     }
 
-    fn parse(&mut self, _log: &Log, key: &CStr, value: Value<'_>) -> Result<bool> {
+    fn parse(
+        &mut self,
+        _log: &Log,
+        _sb: Option<&SuperBlock<Sample>>,
+        key: &CStr,
+        value: Value<'_>,
+    ) -> Result<bool> {
         match value {
             _ if key.to_bytes() != b"dir" => return Ok(false),
             Value::String(path) => self.0 = Some(PathBuf::resolve(path.to_bytes())?),

@@ -105,6 +105,81 @@ TEST_F(u, delete_self)
 	EXPECT_EQ(IN_DELETE_SELF | IN_IGNORED, events(self->in, NULL) & (IN_DELETE_SELF | IN_IGNORED));
 }
 
+static int remount(const char *what)
+{
+	char options[512];
+
+	snprintf(options, sizeof(options), what, area);
+	return E(mount("none", "u", "aufs2", MS_REMOUNT, options));
+}
+
+/* Looks at the names, as whoever uses the union does, and lets the cache go. */
+static void look_and_drop(void)
+{
+	access("u/d/g", F_OK);
+	access("u/f", F_OK);
+	drop_caches();
+	access("u/d/g", F_OK);
+	access("u/f", F_OK);
+}
+
+TEST_F(u, watches_survive_branches)
+{
+	/* Nothing but the watches is in use: no descriptor, no working directory. */
+	int file, dir, i;
+
+	AUFS2_ONLY("branches do not come and go");
+	ASSERT_EQ(0, shell("mkdir ro2/d; echo -n top > ro2/f; echo -n top > ro2/d/h"));
+	area_seal();
+	ASSERT_LE(0, file = inotify_add_watch(self->in, "u/f", IN_ALL_EVENTS));
+	ASSERT_LE(0, dir = inotify_add_watch(self->in, "u/d", IN_ALL_EVENTS));
+	for (i = 0; i < 3; i++) {
+		ASSERT_EQ(0, remount("add:0:%s/ro2=ro"));
+		look_and_drop();
+		EXPECT_EQ(0, events(self->in, NULL) & (IN_IGNORED | IN_DELETE_SELF));
+		EXPECT_STREQ("top", read_file("u/f"));
+		EXPECT_TRUE(events(self->in, NULL) & IN_ACCESS) TH_LOG("the file, add %d", i);
+		EXPECT_STREQ("top", read_file("u/d/h"));
+		EXPECT_TRUE(events(self->in, "h") & IN_ACCESS) TH_LOG("the directory, add %d", i);
+		ASSERT_EQ(0, remount("del:%s/ro2"));
+		look_and_drop();
+		EXPECT_EQ(0, events(self->in, NULL) & (IN_IGNORED | IN_DELETE_SELF));
+		EXPECT_STREQ("low", read_file("u/f"));
+		EXPECT_TRUE(events(self->in, NULL) & IN_ACCESS) TH_LOG("the file, del %d", i);
+		EXPECT_STREQ("low", read_file("u/d/g"));
+		EXPECT_TRUE(events(self->in, "g") & IN_ACCESS) TH_LOG("the directory, del %d", i);
+	}
+	ASSERT_EQ(0, write_file("u/d/new", "x"));
+	EXPECT_TRUE(events(self->in, "new") & IN_CREATE);
+	/* They are the same watches, and the only ones on what the names mean. */
+	EXPECT_EQ(file, inotify_add_watch(self->in, "u/f", IN_ALL_EVENTS));
+	EXPECT_EQ(dir, inotify_add_watch(self->in, "u/d", IN_ALL_EVENTS));
+}
+
+TEST_F(u, a_watch_keeps_no_branch)
+{
+	int fd;
+
+	AUFS2_ONLY("branches do not come and go");
+	ASSERT_EQ(0, shell("mkdir ro2/only; echo -n top > ro2/only/f"));
+	area_seal();
+	ASSERT_EQ(0, remount("add:1:%s/ro2=ro"));
+	ASSERT_LE(0, inotify_add_watch(self->in, "u/only", IN_ALL_EVENTS));
+	ASSERT_LE(0, inotify_add_watch(self->in, "u/only/f", IN_ALL_EVENTS));
+	EXPECT_EQ(0, remount("del:%s/ro2"));
+	EXPECT_EQ(-ENOENT, E(access("u/only", F_OK)));
+	/* What is not carried out keeps neither the union nor its names. */
+	ASSERT_EQ(0, remount("add:1:%s/ro2=ro"));
+	ASSERT_LE(0, inotify_add_watch(self->in, "u/only/f", IN_ALL_EVENTS));
+	EXPECT_EQ(-ENOENT, remount("append:%1$s/rw/none=ro"));
+	fd = fspick(AT_FDCWD, "u", FSPICK_CLOEXEC);
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(0, E(fsconfig(fd, FSCONFIG_SET_STRING, "del", path_of("%s/ro2", area), 0)));
+	close(self->in);
+	EXPECT_EQ(0, down());
+	close(fd);
+}
+
 TEST_F(u, mapped_name_of_the_watch)
 {
 	/* fdinfo shows the inode of the union */

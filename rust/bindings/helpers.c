@@ -172,6 +172,11 @@ bool aufs2_helper_refcount_inc_not_zero(refcount_t *r)
 	return refcount_inc_not_zero(r);
 }
 
+bool aufs2_helper_atomic_inc_not_zero(atomic_t *v)
+{
+	return atomic_inc_not_zero(v);
+}
+
 bool aufs2_helper_d_unhashed(const struct dentry *dentry)
 {
 	return d_unhashed(dentry);

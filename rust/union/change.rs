@@ -13,11 +13,14 @@ use super::{
     context::{BranchMaker, Named, Wanted},
     instance::{Instance, Union},
     options::{Access, Change, Permission},
+    refresh,
     remove::{self, Leaving},
     table::{Table, MAX_BRANCHES},
     work,
 };
-use crate::vfs::{fs_context::Log, gate::Closed, rcu::RcuArc, super_block::SuperBlock};
+use crate::vfs::{
+    dentry::DEntry, fs_context::Log, gate::Closed, kept::Kept, rcu::RcuArc, super_block::SuperBlock,
+};
 use kernel::{prelude::*, str::BStr, sync::Arc, time::Delta};
 
 /// For how long those who are opening a file are waited for.
@@ -160,7 +163,14 @@ impl Plan {
 
     /// Makes the planned branches those of the union, or changes nothing. `EBUSY` with lines in the
     /// log that say who needs what is to go.
-    pub(super) fn carry_out(mut self, log: &Log, sb: &SuperBlock<Union>) -> Result {
+    ///
+    /// What is `watched` stays the inode that it is, where it can.
+    pub(super) fn carry_out(
+        mut self,
+        log: &Log,
+        sb: &SuperBlock<Union>,
+        mut watched: Option<&mut Kept<Union>>,
+    ) -> Result {
         let instance = sb.data();
         let mut ids = instance.changing.lock();
         let generation = instance.generation() + 1;
@@ -178,6 +188,10 @@ impl Plan {
             Some(entry) => Some(entry.prepare(&after, |branch| self.permission_of(branch))?),
             None => None,
         };
+        if let Some(watched) = &mut watched {
+            // The watch of what goes goes, too: it is no use of the branch.
+            watched.retain(|name| stays(name, &after));
+        }
         {
             let gates = self.check(log, sb, &after)?;
             self.commit(log, instance, after.clone());
@@ -198,6 +212,10 @@ impl Plan {
             leaving.add(branch);
         }
         remove::finish(sb, &after, leaving);
+        for name in watched.iter().flat_map(|watched| watched.names()) {
+            // What cannot be brought up to date now may be at the next look.
+            let _ = settle(name);
+        }
         Ok(())
     }
 
@@ -255,4 +273,33 @@ impl Plan {
             }
         }
     }
+}
+
+/// Whether `name` will mean something of the kind that it means now, in a union of the branches in
+/// `after`.
+fn stays(name: &DEntry<Union>, after: &Table) -> bool {
+    let Some(inode) = name.node() else {
+        return false;
+    };
+    let found = busy::elsewhere(name.sb().data(), name, after);
+    found.is_ok_and(|layers| {
+        layers.is_some_and(|layers| !layers.is_empty() && busy::is_dir(&layers) == inode.is_dir())
+    })
+}
+
+/// Brings what `name` means up to date, and sees to it that it is found by the number that it has,
+/// also when the name has left the cache.
+fn settle(name: &DEntry<Union>) -> Result {
+    if !refresh::refresh(name)? {
+        return Ok(());
+    }
+    let inode = name.positive()?;
+    let state = inode.data().lock();
+    let stack = inode.data().stack()?;
+    let top = stack.top();
+    if top.number()? != inode.ino() {
+        top.branch.numbers.set(top.inode()?, inode.ino())?;
+    }
+    drop(state);
+    Ok(())
 }

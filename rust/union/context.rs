@@ -16,6 +16,8 @@ use super::{
 use crate::vfs::{
     fs_context::{Context, Log, Param, Value},
     inode::INode,
+    ioctl::may_administer,
+    kept::Kept,
     mount::PrivateMount,
     path::PathBuf,
     stat::Stat,
@@ -57,6 +59,10 @@ pub(crate) struct Request {
     changes: KVVec<Change<Wanted, Named>>,
     settings: Settings,
     memory: KVec<(MemoryKey, KVec<u8>)>,
+    /// What somebody watches in the union whose branches are to change. The VFS drops all names that
+    /// are not in use before it calls [`Context::reconfigure`], and no name would lead to the
+    /// watched inode any more where another branch is on top.
+    watched: Option<Kept<Union>>,
 }
 
 /// A branch that is to be there. `ENOENT` and its like if the path is not.
@@ -167,6 +173,17 @@ impl Request {
             Opt::MmapPath(union) => self.settings.mmap_path = union,
             Opt::Memory(key, value) => self.memory.push((key, value), GFP_KERNEL)?,
             Opt::Ignored => {}
+        }
+        Ok(())
+    }
+
+    /// Keeps what is watched in `sb` from here on, if its branches are to change. For who may change
+    /// them only: it costs memory. `ENOMEM`.
+    fn keep_watched(&mut self, sb: Option<&SuperBlock<Union>>) -> Result {
+        if let Some(sb) = sb {
+            if self.watched.is_none() && !self.changes.is_empty() && may_administer() {
+                self.watched = Some(Kept::watched(sb)?);
+            }
         }
         Ok(())
     }
@@ -290,15 +307,26 @@ impl Context for Request {
             changes: KVVec::new(),
             settings: sb.map_or_else(Settings::default, |sb| sb.data().settings()),
             memory: KVec::new(),
+            watched: None,
         })
     }
 
-    fn parse(&mut self, log: &Log, key: &CStr, value: Value<'_>) -> Result<bool> {
+    fn parse(
+        &mut self,
+        log: &Log,
+        sb: Option<&SuperBlock<Union>>,
+        key: &CStr,
+        value: Value<'_>,
+    ) -> Result<bool> {
         let key = key.to_bytes();
         let value = match value {
             Value::Flag => None,
             Value::String(text) => Some(text.to_bytes()),
-            Value::Place(path) => return self.want_place(log, key, path),
+            Value::Place(path) => {
+                let is_known = self.want_place(log, key, path)?;
+                self.keep_watched(sb)?;
+                return Ok(is_known);
+            }
         };
         let opt = options::parse(key, value).inspect_err(|e| {
             log.error(fmt!(
@@ -313,6 +341,7 @@ impl Context for Request {
             return Ok(false);
         };
         self.apply(log, opt)?;
+        self.keep_watched(sb)?;
         Ok(true)
     }
 
@@ -391,12 +420,13 @@ impl Context for Request {
         }
         let old = instance.settings();
         instance.set_settings(self.settings);
+        let mut watched = self.watched.take();
         // What is watched from now on has to be looked at again first; and what names mean changes
         // with what shows.
         let starts_watching = old.udba == Udba::None && instance.watches();
         let shows_otherwise = old.show_whiteouts != self.settings.show_whiteouts;
         if plan.changed || starts_watching || shows_otherwise {
-            plan.carry_out(log, sb)
+            plan.carry_out(log, sb, watched.as_mut())
                 .inspect_err(|_| instance.set_settings(old))?;
         }
         Ok(())

@@ -28,8 +28,16 @@ pub(crate) trait Context: Sized + Send + 'static {
     /// An empty context. `sb` is the super block to reconfigure, if that is the purpose.
     fn new(log: &Log, sb: Option<&SuperBlock<Self::Fs>>) -> Result<Self>;
 
-    /// One parameter. `Ok(false)` if it is unknown here: the VFS then knows it or refuses it.
-    fn parse(&mut self, log: &Log, key: &CStr, value: Value<'_>) -> Result<bool>;
+    /// One parameter. `Ok(false)` if it is unknown here: the VFS then knows it or refuses it. `sb` is
+    /// as for [`Context::new`]; nothing of it is locked, and whoever asks may turn out not to be
+    /// allowed to.
+    fn parse(
+        &mut self,
+        log: &Log,
+        sb: Option<&SuperBlock<Self::Fs>>,
+        key: &CStr,
+        value: Value<'_>,
+    ) -> Result<bool>;
 
     /// The option string of `mount(2)`, whose pieces go to `param` one by one as key and value. The
     /// VFS splits it at commas without it.
@@ -105,11 +113,8 @@ fn fields(fc: *mut bindings::fs_context) -> *mut bindings::fs_context_full {
 /// is a counted dentry of a super block of `T`, whose `s_active` it holds.
 pub(super) unsafe extern "C" fn init<T: FileSystem>(fc: *mut bindings::fs_context) -> c_int {
     from_result(|| {
-        // SAFETY: The VFS calls with a new context; when it reconfigures, `root` is one of ours.
-        let sb = unsafe {
-            ((*fields(fc)).purpose() == bindings::fs_context_purpose_FS_CONTEXT_FOR_RECONFIGURE)
-                .then(|| SuperBlock::from_raw((*(*fields(fc)).root).d_sb))
-        };
+        // SAFETY: The context is new; by the contract of this function.
+        let sb = unsafe { reconfigured(fc) };
         let context = KBox::new(T::Context::new(&Log(fc), sb)?, GFP_KERNEL)?;
         // SAFETY: The context is new and ours to set up.
         unsafe {
@@ -118,6 +123,21 @@ pub(super) unsafe extern "C" fn init<T: FileSystem>(fc: *mut bindings::fs_contex
         }
         Ok(0)
     })
+}
+
+/// The super block that `fc` is to reconfigure, if that is its purpose.
+///
+/// # Safety
+///
+/// As for [`init`], during `'a`.
+unsafe fn reconfigured<'a, T: FileSystem>(
+    fc: *mut bindings::fs_context,
+) -> Option<&'a SuperBlock<T>> {
+    // SAFETY: When the context reconfigures, `root` is one of ours.
+    unsafe {
+        ((*fields(fc)).purpose() == bindings::fs_context_purpose_FS_CONTEXT_FOR_RECONFIGURE)
+            .then(|| SuperBlock::from_raw((*(*fields(fc)).root).d_sb))
+    }
 }
 
 struct Table<O: Context>(PhantomData<O>);
@@ -166,8 +186,10 @@ impl<O: Context> Table<O> {
                     value(fc, param)?,
                 )
             };
-            // SAFETY: The context is ours.
-            if unsafe { Self::context(fc) }.parse(&Log(fc), key, value)? {
+            // SAFETY: The context is ours, and keeps the super block that it may reconfigure until it
+            // is freed.
+            let (context, sb) = unsafe { (Self::context(fc), reconfigured(fc)) };
+            if context.parse(&Log(fc), sb, key, value)? {
                 Ok(0)
             } else {
                 Err(Error::from_errno(-(bindings::ENOPARAM as c_int)))

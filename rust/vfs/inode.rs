@@ -180,6 +180,13 @@ impl Inode {
         unsafe { bindings::mapping_mapped((*self.as_ptr()).i_mapping) }
     }
 
+    /// Whether somebody is told of what is done to the inode (`inotify(7)`, `fanotify(7)`). Does not
+    /// sleep.
+    pub(crate) fn is_watched(&self) -> bool {
+        // SAFETY: The inode is alive; the mask may change, and either value is one.
+        unsafe { (&raw const (*self.as_ptr()).i_fsnotify_mask).read_volatile() != 0 }
+    }
+
     /// Takes a write reference, as an open for writing does. `ETXTBSY` while it is being executed.
     pub(crate) fn get_write_access(&self) -> Result<WriterCount<'_>> {
         // SAFETY: The inode is alive.

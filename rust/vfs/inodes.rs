@@ -14,14 +14,23 @@ use kernel::{prelude::*, sync::aref::ARef};
 const BATCH: usize = 1024;
 
 impl<T: FileSystem> SuperBlock<T> {
-    /// Calls `act` with each cached inode whose data `select` picks, until it fails.
+    /// As [`SuperBlock::for_each`], with those inodes whose data `select` picks.
+    pub(crate) fn for_each_inode(
+        &self,
+        select: impl Fn(&T::INodeData) -> bool,
+        act: impl FnMut(&INode<T>) -> Result,
+    ) -> Result {
+        self.for_each(|inode| select(inode.data()), act)
+    }
+
+    /// Calls `act` with each cached inode that `select` picks, until it fails.
     ///
     /// `select` is called for every inode, under spin locks: it must not sleep, and should be a
     /// load or two. `act` may sleep. An inode that is made meanwhile may be missed; one whose
     /// eviction has begun is.
-    pub(crate) fn for_each_inode(
+    pub(crate) fn for_each(
         &self,
-        select: impl Fn(&T::INodeData) -> bool,
+        select: impl Fn(&INode<T>) -> bool,
         mut act: impl FnMut(&INode<T>) -> Result,
     ) -> Result {
         let sb = self.as_ptr();
@@ -49,15 +58,11 @@ impl<T: FileSystem> SuperBlock<T> {
                     let unusual = bindings::inode_state_flags_enum_I_NEW
                         | bindings::inode_state_flags_enum_I_FREEING
                         | bindings::inode_state_flags_enum_I_WILL_FREE;
-                    let data = if state & unusual == 0 {
-                        INode::<T>::data_of(inode)
-                    } else {
-                        None
-                    };
-                    let selected = data.is_some_and(&select);
+                    let is_ready = state & unusual == 0 && INode::<T>::data_of(inode).is_some();
+                    let selected = is_ready && select(INode::from_raw(inode));
                     patience = patience.saturating_sub(1);
                     // Every now and then somebody else gets the lock.
-                    if selected || patience == 0 && data.is_some() {
+                    if selected || patience == 0 && is_ready {
                         found = NonNull::new(bindings::igrab(inode));
                         if found.is_some() {
                             break;
@@ -73,7 +78,7 @@ impl<T: FileSystem> SuperBlock<T> {
             // May sleep: not under the lock.
             here = next;
             match &here {
-                Some(inode) if select(inode.data()) => act(inode)?,
+                Some(inode) if select(inode) => act(inode)?,
                 Some(_) => {}
                 None => return Ok(()),
             }

@@ -41,6 +41,7 @@ pub(crate) mod inode_ops;
 mod inode_table;
 pub(crate) mod inodes;
 pub(crate) mod ioctl;
+pub(crate) mod kept;
 pub(crate) mod kobject;
 pub(crate) mod lockdep;
 pub(crate) mod mode;
