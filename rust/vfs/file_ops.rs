@@ -11,7 +11,7 @@ use super::{
     inode::INode,
     ioctl::Command,
     readdir::Emitter,
-    super_block::FileSystem,
+    super_block::{AnySuperBlock, FileSystem},
     vma::NewMapping,
     vtable::{if_has, Without},
 };
@@ -233,12 +233,14 @@ impl<O: Operations> Table<O> {
         // SAFETY: The file is being opened.
         from_result(|| unsafe {
             let user = FsFile::from_raw(file);
+            let flags = user.flags();
             let data = O::open(INode::from_raw(inode), Opening::assume(user))?;
             // What is pinned stays where it is until `release`.
             let data = KBox::into_raw(Pin::into_inner_unchecked(data));
             (*file).private_data = data.cast();
             if O::HAS_LOWER {
-                share_mapping::<O>(user, &*data);
+                let exclusive = flags & (bindings::O_EXCL | bindings::O_CREAT);
+                show_mapping::<O>(user, &*data, exclusive != bindings::O_EXCL);
             }
             Ok(0)
         })
@@ -595,28 +597,69 @@ pub(super) unsafe fn truncated<O: Operations>(file: *mut bindings::file) -> Resu
     Ok(())
 }
 
+/// Filesystems whose `->read_folio` looks at the page cache only, and never at the file that it is
+/// given: some take the inode or the private data of that for their own (FUSE, network filesystems,
+/// udf, compressed iso9660). Checked in the source of each.
+const READ_WITHOUT_FILE: &[&[u8]] = &[
+    b"ext2",
+    b"ext3",
+    b"ext4",
+    b"xfs",
+    b"btrfs",
+    b"f2fs",
+    b"squashfs",
+    b"erofs",
+    b"vfat",
+    b"msdos",
+    b"exfat",
+];
+
 /// Makes the page cache of [`Operations::lower`] the one that `file` reports about, as `->open` does
-/// by itself; its own, which is empty, if that is of tmpfs, which the kernel expects under inodes of
-/// tmpfs only. Does nothing unless `data` is that of `file`.
+/// by itself, where a file with another inode may have it. Does nothing unless `data` is that of
+/// `file`.
 pub(crate) fn share_mapping<O: Operations>(file: &FsFile<O::Fs>, data: &O::Data) {
     // SAFETY: The file is alive; what it holds is constant once it is open.
     let held = unsafe { (*file.as_ptr()).private_data };
-    if !core::ptr::eq(held.cast(), data) {
-        return;
+    if core::ptr::eq(held.cast(), data) {
+        // SAFETY: The file is alive, and so is its inode; the field is read once.
+        let has_own = unsafe {
+            let mapping = (&raw const (*file.as_ptr()).f_mapping).read_volatile();
+            core::ptr::eq(mapping, (*(*file.as_ptr()).f_inode).i_mapping)
+        };
+        // What was refused when it was opened stays so.
+        show_mapping::<O>(file, data, !(has_own && file.is_writable()));
     }
-    if let Ok(lower) = O::lower(data) {
-        // SAFETY: Both files are alive. `data` is borrowed from the file until its release, for no
-        // more than which `f_mapping` is used, and so is what `lower` borrows from it for as long.
-        // The field is only read, once per use.
-        unsafe {
-            let mut mapping = (*lower.as_ptr()).f_mapping;
-            // Of a file with such a mapping, `mm/memfd.c` takes the inode for one of shmem's own,
-            // and reads beyond the end of ours.
-            if bindings::shmem_mapping(mapping) {
-                mapping = (*(*file.as_ptr()).f_inode).i_mapping;
-            }
-            (&raw mut (*file.as_ptr()).f_mapping).write_volatile(mapping);
+}
+
+/// Makes the page cache of [`Operations::lower`] the one of `file`, which holds `data`; its own, which
+/// is empty, unless `may_share`, or where somebody could take the file for one of the filesystem of
+/// that page cache.
+///
+/// Almost everybody looks at `f_mapping` alone. `swapon(2)` reads through it, and calls
+/// `->swap_activate` with the file, which most filesystems take for one of their own; it is the one who
+/// opens with `O_EXCL` and without `O_CREAT`, may not share, and is refused (`EINVAL`) for want of a
+/// `->read_folio`. An image that is mounted from a file (`fs/erofs/data.c`) is read by `->read_folio`
+/// with the file, which was opened as by anybody; erofs refuses stacked filesystems for a reason of
+/// its own, and [`READ_WITHOUT_FILE`] does not depend on that. `mm/memfd.c` takes the inode of a file
+/// with the page cache of tmpfs for one of tmpfs, which is not among those filesystems either.
+fn show_mapping<O: Operations>(file: &FsFile<O::Fs>, data: &O::Data, may_share: bool) {
+    let Ok(lower) = O::lower(data) else {
+        return;
+    };
+    let file = file.as_ptr();
+    // SAFETY: Both files are alive, and so are the inodes and super blocks of their page caches.
+    // `data` is borrowed from the file until its release, for no more than which `f_mapping` is used,
+    // and so is what `lower` borrows from it for as long. The fields are only read, once per use.
+    unsafe {
+        let mut mapping = (*lower.as_ptr()).f_mapping;
+        let fs = AnySuperBlock::from_raw((*(*mapping).host).i_sb).type_name();
+        if !may_share || !READ_WITHOUT_FILE.contains(&fs.to_bytes()) {
+            mapping = (*(*file).f_inode).i_mapping;
         }
+        (&raw mut (*file).f_mapping).write_volatile(mapping);
+        // Errors of before are not this file's to report.
+        let errors = bindings::filemap_sample_wb_err(mapping);
+        (&raw mut (*file).f_wb_err).write_volatile(errors);
     }
 }
 
