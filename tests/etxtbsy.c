@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* A program that runs cannot be written to, and what is written cannot run. */
 #include "aufs2.h"
+#include <sys/mman.h>
 
 FIXTURE(u) { pid_t child; int gate; };
 FIXTURE_SETUP(u)
@@ -99,6 +100,65 @@ TEST_F(u, open_for_writing)
 	/* and runs when that is closed, copied up */
 	ASSERT_EQ(0, start(self, "u/prog"));
 	EXPECT_EQ(0, stop(self));
+}
+
+/* The errno of an attempt to run it; 0 if it ran. */
+static int run(const char *path)
+{
+	pid_t child = fork();
+	int status;
+
+	if (!child) {
+		close(0);
+		close(1);
+		open("/dev/null", O_RDONLY);
+		open("/dev/null", O_WRONLY);
+		setenv("AUFS2_TEST_WAIT", "1", 1);
+		execl(path, path, NULL);
+		_exit(errno);
+	}
+	return waitpid(child, &status, 0) == child ? WEXITSTATUS(status) : -errno;
+}
+
+/* A descriptor that is closed leaves the map, which can still be written to. */
+TEST_F(u, mapped_for_writing)
+{
+	static const char * const programs[] = { "u/prog", "u/upper" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(programs); i++) {
+		int fd = open(programs[i], O_RDWR);
+		char *p, *q;
+
+		ASSERT_LE(0, fd);
+		p = mmap(NULL, 8192, PROT_READ, MAP_SHARED, fd, 0);
+		ASSERT_NE(MAP_FAILED, p);
+		q = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+		ASSERT_NE(MAP_FAILED, q);
+		close(fd);
+		EXPECT_EQ(ETXTBSY, run(programs[i]));
+		munmap(p, 8192);
+		/* any file that is open for writing is one, and this one is mapped privately */
+		EXPECT_EQ(ETXTBSY, run(programs[i]));
+		munmap(q, 8192);
+		EXPECT_EQ(0, run(programs[i]));
+	}
+}
+
+/* So it is with who has the branch's file open, and not the union's. */
+TEST_F(u, written_on_the_branch)
+{
+	int fd;
+
+	AUFS2_ONLY("counts in the file on the branch");
+	ASSERT_LE(0, fd = open("rw/upper", O_RDWR));
+	EXPECT_EQ(ETXTBSY, run("u/upper"));
+	close(fd);
+	ASSERT_EQ(0, start(self, "u/upper"));
+	EXPECT_EQ(-ETXTBSY, E(open("rw/upper", O_WRONLY)));
+	EXPECT_EQ(0, stop(self));
+	EXPECT_LE(0, fd = open("rw/upper", O_WRONLY));
+	close(fd);
+	EXPECT_EQ(0, run("u/upper"));
 }
 
 TEST_F(u, proc_exe)

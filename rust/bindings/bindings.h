@@ -84,6 +84,7 @@ const unsigned int RUST_CONST_HELPER_ACL_TYPE_DEFAULT = (__force unsigned int)AC
 
 const unsigned int RUST_CONST_HELPER_MNT_NODIRATIME = MNT_NODIRATIME;
 const unsigned int RUST_CONST_HELPER_MNT_READONLY = MNT_READONLY;
+const unsigned int RUST_CONST_HELPER_FMODE_EXEC = (__force unsigned int)FMODE_EXEC;
 const unsigned int RUST_CONST_HELPER_FMODE_NONOTIFY_FLAG = (__force unsigned int)FMODE_NONOTIFY;
 const unsigned int RUST_CONST_HELPER_ACL_USER = ACL_USER;
 const unsigned int RUST_CONST_HELPER_ACL_GROUP = ACL_GROUP;

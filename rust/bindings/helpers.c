@@ -127,6 +127,21 @@ bool aufs2_helper_mapping_mapped(const struct address_space *mapping)
 	return mapping_mapped(mapping);
 }
 
+bool aufs2_helper_mapping_writably_mapped(const struct address_space *mapping)
+{
+	return mapping_writably_mapped(mapping);
+}
+
+int aufs2_helper_deny_write_access(struct file *file)
+{
+	return deny_write_access(file);
+}
+
+void aufs2_helper_allow_write_access(struct file *file)
+{
+	allow_write_access(file);
+}
+
 /* A count per processor. */
 
 bool aufs2_helper_percpu_ref_tryget_live(struct percpu_ref *ref)

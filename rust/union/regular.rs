@@ -20,7 +20,7 @@ use crate::{
         copy::{fatal_signal_pending, Range, RangeOp},
         dentry::DEntry,
         errno::{EOPNOTSUPP, ESTALE},
-        file::{self, FileChain, FsFile, KernelFile, Opening},
+        file::{self, FileChain, FsFile, KernelFile, Opening, WritersKeptOut},
         file_ops::{self, Owner},
         flags,
         front_file::FrontPath,
@@ -96,6 +96,9 @@ impl Drop for Opened {
 #[pin_data]
 pub(super) struct OpenFile {
     _opened: Option<Opened>,
+    /// Of what is open for being executed: the kernel asks the inode of the union, which knows of
+    /// open descriptors, but not of maps that outlive them. Given up before the file.
+    _executed: Option<WritersKeptOut>,
     /// The generation of the branches that the current file was looked at in.
     seen: Atomic<usize>,
     /// The files on the branches, of which one at a time is current.
@@ -300,9 +303,14 @@ impl file_ops::Operations for RegularFile {
             file.copy_direct_io(&real);
             real
         };
+        let executed = match flags & flags::FMODE_EXEC {
+            0 => None,
+            _ => Some(real.keep_writers_out()?),
+        };
         KBox::pin_init(
             try_pin_init!(OpenFile {
                 _opened: opened.take(),
+                _executed: executed,
                 seen: Atomic::new(seen),
                 chain: FileChain::new(real),
                 chain_lock <- kernel::new_mutex!((), "OpenFile::chain_lock"),

@@ -185,7 +185,33 @@ impl Drop for KernelFile {
     }
 }
 
+/// Nobody opens the file for writing while this lives.
+///
+/// # Invariants
+///
+/// A count of those who deny writing, in the inode of the file.
+pub(crate) struct WritersKeptOut(KernelFile);
+
+impl Drop for WritersKeptOut {
+    fn drop(&mut self) {
+        // SAFETY: The file is alive, and the count ours, by the type invariant.
+        unsafe { bindings::allow_write_access(self.0.as_ptr()) };
+    }
+}
+
 impl KernelFile {
+    /// Keeps everybody from opening the file for writing, as who executes it does. `ETXTBSY` if
+    /// somebody has it open so: by a descriptor, or by a map that was made with one.
+    pub(crate) fn keep_writers_out(&self) -> Result<WritersKeptOut> {
+        // SAFETY: The file is alive.
+        to_result(unsafe { bindings::deny_write_access(self.as_ptr()) })?;
+        // INVARIANT: It was just counted.
+        // SAFETY: The file is alive; the count is taken here.
+        Ok(WritersKeptOut(unsafe {
+            Self::from_raw(bindings::get_file(self.as_ptr()))
+        }))
+    }
+
     /// # Safety
     ///
     /// `ptr` is a valid file whose count this takes over.
