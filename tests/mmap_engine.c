@@ -69,6 +69,31 @@ static long faults_of_new(const char *path, long page)
 	return n;
 }
 
+/* A branch whose file can be written to by a map cannot become read-only. */
+TEST_F(u, a_writable_map_keeps_its_branch_writable)
+{
+	static const char * const engines[] = {
+		"mmap=direct", "mmap=fault", "mmap=direct,mmap_path=union", "mmap=fault,mmap_path=union"
+	};
+	char *p, *q;
+
+	for (size_t i = 0; i < ARRAY_SIZE(engines); i++) {
+		ASSERT_EQ(0, mount_with(engines[i]));
+		p = map("u/g", O_RDWR, PROT_READ, MAP_SHARED, self->page);
+		q = map("u/g", O_RDONLY, PROT_READ, MAP_SHARED, self->page);
+		ASSERT_NE(MAP_FAILED, p);
+		ASSERT_NE(MAP_FAILED, q);
+		EXPECT_NE(0, shell("mount -i -o remount,mod:%s/rw=ro u", area)) TH_LOG("%s", engines[i]);
+		EXPECT_EQ(0, E(mprotect(p, self->page, PROT_READ | PROT_WRITE)));
+		*p = 'w';
+		EXPECT_EQ('w', *q);
+		munmap(p, self->page);
+		EXPECT_EQ(0, shell("mount -i -o remount,mod:%s/rw=ro u", area)) TH_LOG("%s", engines[i]);
+		munmap(q, self->page);
+		ASSERT_EQ(0, down());
+	}
+}
+
 TEST_F(u, direct_is_the_default)
 {
 	long native;

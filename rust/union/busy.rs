@@ -34,6 +34,7 @@ enum Use {
     Open,
     Mapped,
     Written,
+    MappedWritable,
     Directory,
 }
 
@@ -43,6 +44,7 @@ impl Use {
             Use::Open => "is open",
             Use::Mapped => "is mapped",
             Use::Written => "is open for writing",
+            Use::MappedWritable => "is mapped, and may be written to",
             Use::Directory => "is in use, and on no other branch",
         }
     }
@@ -233,7 +235,7 @@ pub(super) fn elsewhere(
 }
 
 /// Whether nobody writes to what is on `branch`, so that it can become read-only. `EBUSY` with lines
-/// in the log that say who does.
+/// in the log that say who does. A shared map writes without a descriptor.
 pub(super) fn check_readonly(log: &Log, sb: &SuperBlock<Union>, branch: &Branch) -> Result {
     let mut users = Users {
         log: Some(log),
@@ -244,13 +246,27 @@ pub(super) fn check_readonly(log: &Log, sb: &SuperBlock<Union>, branch: &Branch)
     sb.for_each_inode(
         |node| node.branches().meets(set),
         |inode| {
-            let Ok(stack) = inode.data().stack() else {
+            if !inode.mode().is_regular() {
+                return Ok(());
+            }
+            let node = inode.data();
+            let Ok(stack) = node.stack() else {
                 return Ok(());
             };
-            let top = stack.top();
-            let here = top.branch.id() == branch.id();
-            if here && inode.mode().is_regular() && inode.is_open_for_write() {
+            let mapped = |stack: &Stack| {
+                let top = stack.top();
+                let here = top.branch.id() == branch.id();
+                Ok::<_, Error>(here && top.inode()?.is_mapped_writable())
+            };
+            let here = stack.top().branch.id() == branch.id();
+            let mut is_mapped = mapped(&stack)?;
+            for earlier in node.lock().earlier.iter() {
+                is_mapped |= mapped(earlier)?;
+            }
+            if here && inode.is_open_for_write() {
                 users.add(inode, Use::Written)?;
+            } else if is_mapped {
+                users.add(inode, Use::MappedWritable)?;
             }
             Ok(())
         },

@@ -187,6 +187,12 @@ impl Inode {
         unsafe { (&raw const (*self.as_ptr()).i_fsnotify_mask).read_volatile() != 0 }
     }
 
+    /// Whether there is a shared map of the file that is writable, or can be made so.
+    pub(crate) fn is_mapped_writable(&self) -> bool {
+        // SAFETY: The inode is alive, and so is its mapping.
+        unsafe { bindings::mapping_writably_mapped((*self.as_ptr()).i_mapping) }
+    }
+
     /// Takes a write reference, as an open for writing does. `ETXTBSY` while it is being executed.
     pub(crate) fn get_write_access(&self) -> Result<WriterCount<'_>> {
         // SAFETY: The inode is alive.
