@@ -176,6 +176,44 @@ BEHAVIOUR(advice)
 	look(a, p, PAGES);
 }
 
+/* A huge page is made of small ones, which wants 2 MiB that are aligned in file and memory. */
+BEHAVIOUR(collapsed)
+{
+	const long huge = 2 << 20;
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+	char *p, *q;
+
+	DO(a, ftruncate(fd, 0));
+	DO(a, ftruncate(fd, huge));
+	for (long i = 0; i < huge; i += page)
+		if (pwrite(fd, "h", 1, i) != 1)
+			result(a, "write", -errno);
+	DO(a, fsync(fd));
+	q = mmap(NULL, 2 * huge, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	q = (char *)(((unsigned long)q + huge - 1) & -huge);
+	p = mmap(q, huge, RW, MAP_SHARED | MAP_FIXED, fd, 0);
+	result(a, "map", p == MAP_FAILED ? -errno : 0);
+	look(a, p, 16);
+	DO(a, madvise(p, huge, MADV_COLLAPSE));
+	say(a, "shmem:%ld file:%ld ", smaps_of(p, "ShmemPmdMapped"), smaps_of(p, "FilePmdMapped"));
+	look(a, p, 512);
+	result(a, "store", poke(p + 5 * page, 'H'));
+	DO(a, pread(fd, p + 6 * page, 1, 5 * page));
+	DO(a, fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, page, page));
+	DO(a, madvise(p + 9 * page, page, MADV_DONTNEED));
+	look(a, p, 16);
+	DO(a, munmap(p + page, page));
+	look(a, p + 2 * page, 14);
+	munmap(p, huge);
+	/* of what is only read, and executed */
+	close(fd);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	p = mmap(q, huge, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_FIXED, fd, 0);
+	result(a, "map", p == MAP_FAILED ? -errno : 0);
+	DO(a, madvise(p, huge, MADV_COLLAPSE));
+	look(a, p, 16);
+}
+
 BEHAVIOUR(moved)
 {
 	char *p = map_at(a, path, O_RDWR, RW, MAP_SHARED, 4 * page, 2 * page), *q;
@@ -211,6 +249,22 @@ BEHAVIOUR(moved)
 	result(a, "part", q == MAP_FAILED ? -errno : 0);
 	look(a, q, 2);
 	look(a, p, PAGES);
+}
+
+/* Several maps at once, which is possible where the kernel knows how they are placed. */
+BEHAVIOUR(moved_together)
+{
+	char *p = map(a, path, O_RDWR, RW, MAP_SHARED), *q;
+
+	look(a, p, PAGES);
+	DO(a, mprotect(p + 4 * page, 4 * page, PROT_READ));
+	q = mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	p = mremap(p, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, q);
+	result(a, "move", p == MAP_FAILED ? -errno : p == q ? 1 : 0);
+	look(a, q, PAGES);
+	result(a, "store", poke(q + 3 * page, 'M'));
+	result(a, "store", poke(q + 4 * page, 'M'));
+	look(a, q, PAGES);
 }
 
 BEHAVIOUR(nonlinear)

@@ -15,7 +15,7 @@ use super::{
     fault::{Behind, Entry, Fault, Served, Step},
     file::KernelFile,
     front_file::{self, FrontFile, FrontPath},
-    vma::{self, Handed, NewMapping},
+    vma::{Handed, NewMapping},
 };
 use crate::bindings;
 use core::{marker::PhantomData, mem::MaybeUninit};
@@ -88,7 +88,7 @@ impl<E: Engine> Prepared<E> {
     /// Prepares for a front file of the mapping `vma`, which is to hold `held`. `ENOMEM`.
     pub(crate) fn new(vma: &NewMapping<'_>, cred: &Cred, held: E::Held) -> Result<Self> {
         Ok(Self {
-            memory: KBox::new_uninit(GFP_KERNEL)?,
+            memory: KBox::new_uninit(GFP_KERNEL_ACCOUNT)?,
             // SAFETY: The file of a mapping that is being set up is alive.
             front: unsafe { FrontFile::new(vma.user_file(), cred)? },
             held,
@@ -108,7 +108,7 @@ impl<E: Engine> Prepared<E> {
         unsafe {
             map.write(Map {
                 vops: Table::<E>::vm_operations(ops),
-                fops: Table::<E>::file_operations(&behind),
+                fops: Table::<E>::file_operations(&behind, served_by),
                 served_by,
                 behind: Behind::new(behind, ops, front),
                 _held: self.held,
@@ -125,6 +125,10 @@ impl<E: Engine> Prepared<E> {
         }
     }
 }
+
+/// `->get_unmapped_area`.
+type GetUnmappedArea =
+    unsafe extern "C" fn(*mut bindings::file, c_ulong, c_ulong, c_ulong, c_ulong) -> c_ulong;
 
 struct Table<E: Engine>(PhantomData<E>);
 
@@ -160,19 +164,36 @@ impl<E: Engine> Table<E> {
 
     /// The file operations of a front file before `behind`: what the kernel calls by the file of a
     /// mapping.
-    fn file_operations(behind: &KernelFile) -> bindings::file_operations {
+    fn file_operations(behind: &KernelFile, served_by: ServedBy) -> bindings::file_operations {
         // SAFETY: An open file has operations.
         let ops = unsafe { &*(*behind.as_ptr()).f_op };
         bindings::file_operations {
             owner: crate::THIS_MODULE.as_ptr(),
             release: Some(Self::release),
             mmap: Some(Self::mmap),
-            get_unmapped_area: Some(Self::get_unmapped_area),
+            get_unmapped_area: Self::placement(behind, served_by),
             read_iter: ops.read_iter.and(Some(Self::read_iter)),
             fsync: ops.fsync.and(Some(Self::fsync)),
             fallocate: ops.fallocate.and(Some(Self::fallocate)),
             fadvise: Some(Self::fadvise),
             ..pin_init::zeroed()
+        }
+    }
+
+    /// `->get_unmapped_area` of a front file before `behind`, which `mremap(2)` calls: that of `behind`,
+    /// to which the front file is as good. The kernel moves several mappings at once only if they have
+    /// none, the one for large folios, or are of tmpfs, by which it means the operations of the
+    /// mapping: where those are the engine's, the one for large folios takes its place.
+    fn placement(behind: &KernelFile, served_by: ServedBy) -> Option<GetUnmappedArea> {
+        // SAFETY: An open file has operations, and a page cache.
+        unsafe {
+            let own = (*(*behind.as_ptr()).f_op).get_unmapped_area;
+            if served_by == ServedBy::Engine
+                && bindings::shmem_mapping((*behind.as_ptr()).f_mapping)
+            {
+                return Some(bindings::thp_get_unmapped_area);
+            }
+            own
         }
     }
 
@@ -288,21 +309,6 @@ impl<E: Engine> Table<E> {
             }
             Ok(0)
         })
-    }
-
-    /// # Safety
-    ///
-    /// `->get_unmapped_area` of a front file with our table.
-    unsafe extern "C" fn get_unmapped_area(
-        file: *mut bindings::file,
-        addr: c_ulong,
-        len: c_ulong,
-        pgoff: c_ulong,
-        flags: c_ulong,
-    ) -> c_ulong {
-        // SAFETY: By the contract of this function.
-        let map = unsafe { Map::<E>::of_file(file) };
-        vma::unmapped_area(&map.behind.file, addr, len, pgoff, flags)
     }
 
     /// `->read_iter` of the front file: the kernel reads build identities.
