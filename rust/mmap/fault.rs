@@ -31,8 +31,8 @@ impl<H: Held> Engine for Swap<H> {
     fn serve(map: &Map<Self>, fault: Fault<'_>, step: Step) -> Served {
         match map.enter(fault) {
             Entry::Turn(turn) => turn.serve(step),
-            Entry::Busy(fault) => again(fault),
-            Entry::Killed(fault) => give_up(fault),
+            Entry::Busy(fault) => again(fault, step),
+            Entry::Killed(fault) => give_up(fault, step),
         }
     }
 }

@@ -82,17 +82,23 @@ impl Fault<'_> {
 
 /// Asks for the fault to be tried again. Only who must not wait says that: for a fault that is
 /// [`Entry::Busy`] the mmap lock stays held.
-pub(crate) fn again(busy: Busy<'_>) -> Served {
+pub(crate) fn again(busy: Busy<'_>, step: Step) -> Served {
     let _ = busy.0;
-    Served(bindings::vm_fault_reason_VM_FAULT_RETRY)
+    Served(match step {
+        // Here the kernel would take the page for made ready, and does understand that nothing was.
+        Step::PfnMkwrite => bindings::vm_fault_reason_VM_FAULT_NOPAGE,
+        Step::Fault | Step::PageMkwrite => bindings::vm_fault_reason_VM_FAULT_RETRY,
+    })
 }
 
 /// Ends a fault whose task was killed while it waited. Where the kernel said that it will notice,
 /// the mmap lock is dropped, which is what it expects then; else the fault is an error, which a
-/// task that dies does not see.
-pub(crate) fn give_up(killed: Killed<'_>) -> Served {
+/// task that dies does not see. So it is before a write without a `struct page`: the kernel keeps
+/// the flag there, but looks for errors only.
+pub(crate) fn give_up(killed: Killed<'_>, step: Step) -> Served {
     let fault = killed.0;
-    if fault.flags() & bindings::fault_flag_FAULT_FLAG_KILLABLE == 0 {
+    let noticed = fault.flags() & bindings::fault_flag_FAULT_FLAG_KILLABLE != 0;
+    if !noticed || step == Step::PfnMkwrite {
         return Served(bindings::vm_fault_reason_VM_FAULT_SIGBUS);
     }
     // SAFETY: The mapping is alive until the lock, which is held for reading, is dropped here, and
