@@ -5,6 +5,7 @@
  * can be written to; this is for images, FUSE and other unions of directories.
  */
 #include "aufs2_mmap.h"
+#include <sys/resource.h>
 #include <sys/uio.h>
 
 #define PAGES 16
@@ -28,12 +29,12 @@ static const char * const fuse[] = {
 };
 
 FIXTURE(u) { int unused; };
-FIXTURE_VARIANT(u) { const char *type; const char * const *steps; };
+FIXTURE_VARIANT(u) { const char *type; const char * const *steps; bool writes; };
 FIXTURE_VARIANT_ADD(u, squashfs) { .type = "squashfs", .steps = squashfs };
 FIXTURE_VARIANT_ADD(u, erofs) { .type = "erofs", .steps = erofs };
-FIXTURE_VARIANT_ADD(u, btrfs) { .type = "btrfs", .steps = btrfs };
-FIXTURE_VARIANT_ADD(u, overlayfs) { .type = "overlay", .steps = overlay };
-FIXTURE_VARIANT_ADD(u, fuse) { .type = "fuse", .steps = fuse };
+FIXTURE_VARIANT_ADD(u, btrfs) { .type = "btrfs", .steps = btrfs, .writes = true };
+FIXTURE_VARIANT_ADD(u, overlayfs) { .type = "overlay", .steps = overlay, .writes = true };
+FIXTURE_VARIANT_ADD(u, fuse) { .type = "fuse", .steps = fuse, .writes = true };
 FIXTURE_SETUP(u)
 {
 	static const unsigned char answer[] = { 0xb8, 42, 0, 0, 0, 0xc3 };
@@ -228,6 +229,91 @@ static void by_others(struct answer *a, const char *dir)
 	look(a, p, 4);
 }
 
+/* How many faults it takes to touch every page, which are in memory, anew. */
+static long faults_of_pages(char *p)
+{
+	struct rusage before, after;
+
+	madvise(p, size, MADV_DONTNEED);
+	getrusage(RUSAGE_SELF, &before);
+	for (int i = 0; i < PAGES; i++)
+		peek(p + i * page);
+	getrusage(RUSAGE_SELF, &after);
+	return after.ru_minflt - before.ru_minflt;
+}
+
+/* What is written to: each file of these is its behaviour's own. */
+static void stores(struct answer *a, const char *dir)
+{
+	int fd = open(at(dir, "f"), O_RDWR | O_CLOEXEC);
+	char *s = mmap(NULL, size, RW, MAP_SHARED, fd, 0), c[3] = "";
+	char *p = mmap(NULL, size, RW, MAP_PRIVATE, fd, 0);
+
+	result(a, "map", s == MAP_FAILED || p == MAP_FAILED ? -errno : 0);
+	if (s == MAP_FAILED || p == MAP_FAILED)
+		return;
+	look(a, s, PAGES);
+	result(a, "store", poke(s + page, 'X'));
+	result(a, "store", poke(p + 2 * page, 'P'));
+	DO(a, pread(fd, c, 1, page));
+	DO(a, pwrite(fd, "Z", 1, 3 * page));
+	say(a, "%c ", c[0]);
+	DO(a, msync(s, size, MS_SYNC));
+	DO(a, fsync(fd));
+	look(a, s, PAGES);
+	look(a, p, PAGES);
+	DO(a, madvise(s, size, MADV_DONTNEED));
+	look(a, s, PAGES);
+	close(fd);
+	result(a, "store", poke(s + 4 * page, 'Y'));
+	DO(a, munmap(s, size));
+	drop_caches();
+	say(a, "%.1s ", read_file(at(dir, "f")) + page);
+	s = map(a, at(dir, "f"), O_RDONLY, PROT_READ, MAP_SHARED);
+	look(a, s, PAGES);
+}
+
+static void cut(struct answer *a, const char *dir)
+{
+	int fd = open(at(dir, "code"), O_RDWR | O_CLOEXEC);
+	char *s = mmap(NULL, size, RW, MAP_SHARED, fd, 0);
+
+	result(a, "map", s == MAP_FAILED ? -errno : 0);
+	poke(s + 9 * page, 'S');
+	DO(a, ftruncate(fd, 5 * page + 10));
+	look(a, s, PAGES);
+	result(a, "store", poke(s + 7 * page, 'x'));
+	say(a, "%d ", peek(s + 5 * page + 10));
+	DO(a, ftruncate(fd, size));
+	look(a, s, PAGES);
+	DO(a, fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, page, 2 * page));
+	look(a, s, PAGES);
+	DO(a, madvise(s + 3 * page, page, MADV_REMOVE));
+	look(a, s, PAGES);
+	close(fd);
+}
+
+static void direct_io(struct answer *a, const char *dir)
+{
+	int fd = open(at(dir, "short"), O_RDWR | O_DIRECT | O_CLOEXEC);
+	char *s = map(a, at(dir, "short"), O_RDWR, RW, MAP_SHARED), *b;
+
+	result(a, "open", fd < 0 ? -errno : 0);
+	b = mmap(NULL, size, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	memset(b, 'D', page);
+	look(a, s, 4);
+	result(a, "store", poke(s + 2 * page, 'M'));
+	DO(a, pwrite(fd, b, page, page));
+	look(a, s, 4);
+	DO(a, pread(fd, b, page, 2 * page));
+	look(a, b, 1);
+	close(fd);
+}
+
+static const struct { const char *name; behaviour *of; } writers[] = {
+	{ "stores", stores }, { "cut", cut }, { "direct_io", direct_io },
+};
+
 static const struct { const char *name; behaviour *of; } behaviours[] = {
 	{ "shared", shared }, { "private", private }, { "populated", populated },
 	{ "advice", advice }, { "moved", moved }, { "past_the_end", past_the_end },
@@ -260,6 +346,59 @@ TEST_F_TIMEOUT(u, as_without_a_union, 120)
 		EXPECT_STREQ("", list("rw"));
 	}
 	EXPECT_EQ(0, E(umount("v")));
+}
+
+/* The same filesystems as the branch that is written to. */
+TEST_F_TIMEOUT(u, as_a_writable_branch, 120)
+{
+	static const char * const engines[] = { "mmap=direct", "mmap=fault", "mmap=fault,mmap_path=union" };
+	unsigned int i, j;
+
+	if (!variant->writes)
+		SKIP(return, "is read only");
+	for (i = 0; i < ARRAY_SIZE(engines); i++) {
+		ASSERT_EQ(0, shell("mkdir v/nat v/our && cp tree/* v/nat && cp tree/* v/our"));
+		ASSERT_EQ(0, union_mount(engines[i], 0, (const char * const []){ "v=rw", "ro", NULL }));
+		for (j = 0; j < ARRAY_SIZE(writers); j++) {
+			struct answer native = { "" }, ours = { "" };
+
+			ask(&native, writers[j].of, "v/nat");
+			ask(&ours, writers[j].of, "u/our");
+			EXPECT_STREQ(native.text, ours.text) {
+				TH_LOG("%s, %s", writers[j].name, engines[i]);
+			}
+			EXPECT_EQ(NULL, strstr(native.text, "status:")) { TH_LOG("the child died"); }
+			if (!i)
+				ksft_print_msg("%s: %s\n", writers[j].name, native.text);
+		}
+		ASSERT_EQ(0, down());
+		EXPECT_EQ(0, shell("diff -r v/nat v/our"));
+		ASSERT_EQ(0, shell("rm -rf v/nat v/our"));
+	}
+	EXPECT_EQ(0, E(umount("v")));
+}
+
+/* Handlers of FUSE would keep others waiting for a server: served directly, as is said. */
+TEST_F(u, what_the_fault_engine_leaves_alone)
+{
+	char *p, *q;
+
+	if (strcmp(variant->type, "fuse"))
+		SKIP(return, "is of FUSE");
+	ASSERT_EQ(0, union_mount("mmap=fault", 0, (const char * const []){ "rw", "v=ro", NULL }));
+	for (int i = 0; i < 2; i++) {
+		struct answer a = { "" };
+
+		p = map(&a, "v/f", O_RDONLY, PROT_READ, MAP_SHARED);
+		q = map(&a, "u/f", O_RDONLY, PROT_READ, MAP_SHARED);
+		look(&a, p, PAGES);
+		EXPECT_EQ(faults_of_pages(p), faults_of_pages(q));
+		munmap(p, size);
+		munmap(q, size);
+	}
+	/* once for the module; the ring may have lost it */
+	if (!shell("dmesg | grep -q 'Linux version'"))
+		EXPECT_EQ(0, shell("test $(dmesg | grep -c 'mapped directly, without a file in front') -eq 1"));
 }
 
 TEST_HARNESS_MAIN
