@@ -157,7 +157,7 @@ static void do_map(void)
 		p = REGION, len = PAGES * page;
 		/* fall through */
 	default:
-		/* where it was, for the most part, so that it is merged again */
+		/* where it was, for the most part; on a union, what is mapped anew is not merged */
 		if (mmap(p, len, RW, kind | MAP_FIXED | (rnd(3) ? 0 : MAP_POPULATE), file,
 			 p - REGION) == MAP_FAILED && errno != ENOMEM)
 			wrong(&bad_other, "mmap: %s", errno_name(errno));
