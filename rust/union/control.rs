@@ -12,6 +12,7 @@ use super::{
     sysfs,
 };
 use crate::vfs::{
+    copy::fatal_signal_pending,
     errno::{EOPNOTSUPP, ESTALE},
     file::{FsFile, KernelFile},
     flags,
@@ -146,23 +147,32 @@ fn writable_branch_fd(file: &FsFile<Union>, command: Command) -> Result<u32> {
     if oflags & !known != 0 {
         return Err(EINVAL);
     }
-    let table = file.node().sb().data().table()?;
-    let branch: &Arc<Branch> = match u16::try_from(brid) {
-        Ok(id) => table
-            .branches
-            .iter()
-            .find(|branch| branch.id().0 == id)
-            .ok_or(EINVAL)?,
-        Err(_) => table.writable()?,
-    };
-    if !branch.is_writable() {
-        return Err(EROFS);
+    let instance = file.node().sb().data();
+    loop {
+        let table = instance.table()?;
+        let branch: &Arc<Branch> = match u16::try_from(brid) {
+            Ok(id) => table
+                .branches
+                .iter()
+                .find(|branch| branch.id().0 == id)
+                .ok_or(EINVAL)?,
+            Err(_) => table.writable()?,
+        };
+        // Whoever decides whether the branch goes has to know of the descriptor.
+        if let Some(_inside) = branch.gate.enter() {
+            if !branch.is_writable() {
+                return Err(EROFS);
+            }
+            let root = branch.at(branch.root());
+            root.inode().ok_or(ESTALE)?;
+            let flags = flags::O_RDONLY | flags::O_DIRECTORY | flags::O_LARGEFILE;
+            return KernelFile::open(root, flags)?.install(oflags & flags::O_CLOEXEC);
+        }
+        if fatal_signal_pending() {
+            return Err(EINTR);
+        }
+        // What is waited for must not wait for us.
+        drop(table);
+        instance.wait_for_change();
     }
-    let root = branch.at(branch.root());
-    root.inode().ok_or(ESTALE)?;
-    KernelFile::open(
-        root,
-        flags::O_RDONLY | flags::O_DIRECTORY | flags::O_LARGEFILE,
-    )?
-    .install(oflags & flags::O_CLOEXEC)
 }
