@@ -13,7 +13,7 @@ use super::{
     lookup,
     node::{new_stack, Layer, Stack, State},
     options::Fsync,
-    policy, refresh, whiteout,
+    policy, refresh, seal, whiteout,
     work::{Draft, Temporary},
 };
 use crate::vfs::{
@@ -58,7 +58,15 @@ pub(crate) fn ensure(dentry: &DEntry<Union>, data: Data) -> Result<Layer> {
     policy::with_retry(
         retries,
         |tried| policy::copy_up(dentry, source.branch.id(), tried),
-        |target| copy_to(dentry, target, data),
+        |target| match copy_to(dentry, target, data) {
+            Err(e) if e == ESTALE => {
+                // A directory above is being renamed, and all in it was copied up for that.
+                let stack = inode.data().stack()?;
+                let top = Some(stack.top()).filter(|top| top.branch.is_writable());
+                top.cloned().ok_or(e)
+            }
+            other => other,
+        },
     )
 }
 
@@ -173,11 +181,16 @@ fn copy_one(
     if let Some(layer) = there {
         return Ok(layer.clone());
     }
+    if inode.is_dir() && seal::is_sealed(inode) {
+        // It is being renamed on another branch.
+        return Err(ESTALE);
+    }
     if dentry.is_unhashed() {
         // Its name went while we waited for the lock.
         return Err(ENOENT);
     }
-    // The name cannot change: a rename copies up first, under the lock that we hold.
+    // The name cannot change: a rename copies up first, or seals the directory, under the lock that
+    // we hold.
     let name = dentry.name();
     let name = name.get()?;
     let above = dentry.parent_entry();

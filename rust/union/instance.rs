@@ -179,6 +179,8 @@ pub(crate) struct Instance {
     pub(crate) depth: usize,
     /// What watches the branches' directories.
     pub(super) group: Group,
+    /// How many [`Seal`](super::seal::Seal)s there are.
+    pub(super) seals: Atomic<u32>,
     /// The identities of branches; held while it is decided whether the branches change.
     #[pin]
     pub(super) changing: Mutex<Ids>,
@@ -215,6 +217,7 @@ impl Instance {
             cred,
             depth,
             group,
+            seals: Atomic::new(0),
             changing <- kernel::new_mutex!(ids, "Instance::changing"),
             pinned <- kernel::new_mutex!(KVVec::new(), "Instance::pinned"),
         }))

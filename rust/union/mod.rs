@@ -46,6 +46,7 @@ pub(crate) mod refresh;
 pub(crate) mod regular;
 pub(crate) mod remove;
 pub(crate) mod rename;
+pub(crate) mod seal;
 pub(crate) mod special;
 pub(crate) mod sysfs;
 pub(crate) mod table;

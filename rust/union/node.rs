@@ -137,6 +137,8 @@ pub(crate) struct Node {
     /// The generation of the stack, and how much of what others do it is known to hold with: see
     /// [`stamp`].
     settled: Atomic<usize>,
+    /// How many [`Seal`](super::seal::Seal)s keep this directory on its branch.
+    pub(super) seals: Atomic<u32>,
     /// How many renames of the object are between what they do on the branch and what they do in
     /// the dentry cache.
     moving: Atomic<u32>,
@@ -192,6 +194,7 @@ impl Node {
             branches,
             opens: Atomic::new(0),
             opener: Atomic::new(0),
+            seals: Atomic::new(0),
             moving: Atomic::new(0),
             state <- Mutex::new(state, c"Node::state", lockdep::node_key(depth)),
         }))

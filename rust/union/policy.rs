@@ -10,7 +10,7 @@ use super::{
     choice::{self, Candidate, CopyUp, Create, Kind},
     instance::{Instance, Union},
     node::{Layer, Stack},
-    refresh,
+    refresh, seal,
     table::Table,
     whiteout,
 };
@@ -136,6 +136,12 @@ pub(crate) fn create(
 ) -> Result<Arc<Branch>> {
     let instance = parent.sb().data();
     let stack = refresh::stack(parent)?;
+    if let Some(branch) = seal::branch(instance, parent)? {
+        return match branch.is_writable() && !tried.contains(&branch.id()) {
+            true => Ok(branch),
+            false => Err(EROFS),
+        };
+    }
     let policy = match tried.is_empty() {
         true => instance.create_policy(),
         false => ANOTHER,

@@ -15,6 +15,7 @@ use super::{
     merge, names,
     node::{copy_attr, new_stack, Layer},
     obstacle::Obstacles,
+    seal::Seal,
     tree_up, whiteout, work,
 };
 use crate::vfs::{
@@ -103,13 +104,16 @@ pub(crate) fn rename(rename: Rename<'_, Union>) -> Result {
     }
 
     let is_locked = !core::ptr::eq(rename.old_dir.get(), rename.new_dir.get());
-    let branch = bring_up(rename.old, is_locked)?;
-    if exchange {
-        let other = bring_up(rename.new, is_locked)?;
+    let (branch, _sealed) = bring_up(rename.old, is_locked)?;
+    let _sealed_too = if exchange {
+        let (other, sealed) = bring_up(rename.new, is_locked)?;
         if other.id() != branch.id() {
             return Err(EXDEV);
         }
-    }
+        Some(sealed)
+    } else {
+        None
+    };
     let victim_stack = match victim {
         Some(victim) => Some(victim.data().stack()?),
         None => None,
@@ -202,16 +206,17 @@ fn settle(
 }
 
 /// Makes sure that all of the object is on a writable branch, and nothing of it is below: returns
-/// the branch.
+/// the branch, and the seals that keep it so.
 ///
 /// `is_locked` says that the VFS holds the lock of a directory that is renamed.
-fn bring_up(dentry: &DEntry<Union>, is_locked: bool) -> Result<Arc<Branch>> {
+fn bring_up(dentry: &DEntry<Union>, is_locked: bool) -> Result<(Arc<Branch>, KVVec<Seal>)> {
     let inode = dentry.positive()?;
     let layer = copy_up::ensure_name(dentry)?;
-    if inode.is_dir() {
-        tree_up::copy(dentry, &layer, is_locked)?;
-    }
-    Ok(layer.branch)
+    let seals = match inode.is_dir() {
+        true => tree_up::copy(dentry, &layer, is_locked)?,
+        false => KVVec::new(),
+    };
+    Ok((layer.branch, seals))
 }
 
 /// The rename on the branch.

@@ -111,6 +111,12 @@ impl Table {
         self.branches.iter().position(|branch| branch.id() == id)
     }
 
+    /// Whether new objects may go to more than one branch.
+    pub(super) fn has_choice(&self) -> bool {
+        let writable = self.branches.iter().filter(|branch| branch.is_writable());
+        writable.take(2).count() > 1
+    }
+
     /// The topmost writable branch. `EROFS` without one.
     pub(crate) fn writable(&self) -> Result<&Arc<Branch>> {
         self.branches

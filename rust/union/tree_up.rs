@@ -8,9 +8,14 @@
 //! showed before.
 //!
 //! What is on another writable branch is not copied, as somebody may be writing to it there: that is
-//! `EXDEV`.
+//! `EXDEV`. Where there is another one, something may also come to be there on the way. So each
+//! directory is sealed and looked at once more before it is made opaque, and stays sealed until the
+//! rename is done.
 
-use super::{copy_up, instance::Union, merge::Listing, node::Layer, rename::detach, whiteout};
+use super::{
+    copy_up, instance::Union, lookup, merge::Listing, node::Layer, rename::detach, seal::Seal,
+    whiteout,
+};
 use crate::vfs::{
     attr::Attr, copy::fatal_signal_pending, dentry::DEntry, errno::ESTALE, name::Name, stat::Stat,
 };
@@ -39,10 +44,20 @@ fn level(dir: ARef<DEntry<Union>>) -> Result<Level> {
 /// Makes sure that everything in the directory `dir`, which is on the branch of `layer`, is on that
 /// branch. The caller's locks keep the directory itself from changing.
 ///
-/// `is_locked` says that the caller has the lock of `dir`.
-pub(super) fn copy(dir: &DEntry<Union>, layer: &Layer, is_locked: bool) -> Result {
+/// `is_locked` says that the caller has the lock of `dir`. The seals are to be kept until the dentry
+/// has its new name.
+pub(super) fn copy(dir: &DEntry<Union>, layer: &Layer, is_locked: bool) -> Result<KVVec<Seal>> {
+    let mut seals = KVVec::new();
+    let has_choice = dir.sb().data().table()?.has_choice();
     if is_alone(dir)? {
-        return Ok(());
+        if has_choice {
+            seals.push(Seal::new(dir.positive()?), GFP_KERNEL)?;
+            // Who was faster has copied it to another branch.
+            if !is_alone(dir)? || !is_on_top(dir, layer)? {
+                return Err(EXDEV);
+            }
+        }
+        return Ok(seals);
     }
     let mut levels = KVec::new();
     levels.push(level(dir.into())?, GFP_KERNEL)?;
@@ -53,6 +68,14 @@ pub(super) fn copy(dir: &DEntry<Union>, layer: &Layer, is_locked: bool) -> Resul
         let entry = level_now.listing.from(level_now.next).next();
         let Some(entry) = entry else {
             let done = levels.pop().ok_or(ESTALE)?;
+            let inode = done.dir.positive()?;
+            // The lock keeps those away who make something in it.
+            let is_first = core::ptr::eq::<DEntry<Union>>(&*done.dir, dir);
+            let _lock = (has_choice && !(is_locked && is_first)).then(|| inode.lock_last());
+            if has_choice {
+                seals.push(Seal::new(inode), GFP_KERNEL)?;
+                check_complete(&done.dir, layer)?;
+            }
             close(&done.dir, layer)?;
             continue;
         };
@@ -74,12 +97,42 @@ pub(super) fn copy(dir: &DEntry<Union>, layer: &Layer, is_locked: bool) -> Resul
             copy_up::ensure_name_on(&child, &layer.branch)?;
         }
     }
-    Ok(())
+    Ok(seals)
 }
 
 /// Whether the directory stands for one directory only.
 fn is_alone(dir: &DEntry<Union>) -> Result<bool> {
     Ok(dir.positive()?.data().stack()?.layers.len() == 1)
+}
+
+/// Whether the directory is on the branch of `layer`, and on none above that.
+fn is_on_top(dir: &DEntry<Union>, layer: &Layer) -> Result<bool> {
+    let stack = dir.positive()?.data().stack()?;
+    Ok(stack.top().branch.id() == layer.branch.id())
+}
+
+/// Looks again whether all that is in the directory, which is locked and sealed, is on the branch.
+/// `EXDEV` if not: directories are on no other one by then, as they were closed before.
+fn check_complete(dir: &DEntry<Union>, layer: &Layer) -> Result {
+    if !is_on_top(dir, layer)? {
+        return Err(EXDEV);
+    }
+    let stack = dir.positive()?.data().stack()?;
+    dir.sb().data().cred.scope(|| {
+        let listing = Listing::read(&stack, false)?;
+        for entry in listing.from(0) {
+            let found = lookup::find_in(&stack.layers, Name::new(entry.name)?)?;
+            // What has gone meanwhile is no matter.
+            let Some(first) = found.first() else {
+                continue;
+            };
+            let is_merged = found.len() > 1 && first.inode()?.is_dir();
+            if first.branch.id() != layer.branch.id() || is_merged {
+                return Err(EXDEV);
+            }
+        }
+        Ok(())
+    })
 }
 
 /// All that is in the directory is on the branch: it no longer needs what is below it.

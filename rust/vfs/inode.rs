@@ -156,6 +156,16 @@ impl Inode {
         InodeLock(self, NotThreadSafe)
     }
 
+    /// As [`Inode::lock`], for a directory that comes after all others that are locked: within a rename,
+    /// which holds locks of directories above and beside this one. No VFS operation takes a
+    /// directory's lock in this subclass.
+    pub(crate) fn lock_last(&self) -> InodeLock<'_> {
+        let subclass = bindings::inode_i_mutex_lock_class_I_MUTEX_NONDIR2;
+        // SAFETY: The inode is alive.
+        unsafe { bindings::inode_lock_nested(self.as_ptr(), subclass) };
+        InodeLock(self, NotThreadSafe)
+    }
+
     /// Whether this is a directory that has been removed. For whoever holds `i_rwsem`.
     pub(crate) fn is_dead(&self) -> bool {
         // SAFETY: The inode is alive; the flag does not change under the lock.
