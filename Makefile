@@ -55,6 +55,17 @@ RUST_SOURCES = $(shell find rust tests -name '*.rs')
 rustfmt rustfmtcheck:
 	$(Q)$(IN_ROOT) rustfmt $(if $(filter %check,$@),--check) --edition 2021 \
 		--config-path "$$(scripts/kernel-source)/.rustfmt.toml" $(RUST_SOURCES)
+	$(Q)tools/cargo fmt --all $(if $(filter %check,$@),--check)
+
+# The programs for users: built in the build root, for this machine to run.
+PROGRAMS = mount-aufs2 aubusy
+.PHONY: tools tools_install
+tools:
+	$(Q)tools/cargo build --release --locked $(PROGRAMS:%=-p %)
+	$(Q)cd "$$(tools/cargo --where)" && ls -1 $(PROGRAMS:%="$$PWD/%")
+tools_install: tools
+	install -D "$$(tools/cargo --where)/mount-aufs2" $(DESTDIR)/usr/sbin/mount.aufs2
+	install -D "$$(tools/cargo --where)/aubusy" $(DESTDIR)/usr/sbin/aubusy
 
 .PHONY: rustdoc rust-analyzer
 rustdoc:
@@ -92,6 +103,8 @@ help:
 	@echo 'Build it:'
 	@echo '  modules         - aufs2.ko (default)'
 	@echo '  modules_install - install it (needs KDIR)'
+	@echo '  tools           - mount.aufs2 and aubusy'
+	@echo '  tools_install   - install them in /usr/sbin (of DESTDIR)'
 	@echo '  clean           - remove what was built'
 	@echo '  rustfmt         - format the Rust sources'
 	@echo '  rustfmtcheck    - check that they are formatted'

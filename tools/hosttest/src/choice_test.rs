@@ -3,10 +3,10 @@
 //! Tests of the policies for several writable branches.
 
 use crate::choice::{
-    Candidate, CopyUp, Create, DEFAULT_SECONDS, Kind, MAX_SECONDS, copy_up, create,
+    copy_up, create, Candidate, CopyUp, Create, Kind, DEFAULT_SECONDS, MAX_SECONDS,
 };
 use kernel::prelude::*;
-use proptest::prelude::{Strategy, prop, prop_assert, prop_assert_eq, proptest};
+use proptest::prelude::{prop, prop_assert, prop_assert_eq, proptest, Strategy};
 
 fn parsed(text: &str) -> Create {
     Create::parse(text.as_bytes()).unwrap()

@@ -3,8 +3,8 @@
 //! Tests of the names that mean something on a branch.
 
 use crate::names::{
-    check_creatable, hash, hides, is_reserved, long, temporary, whiteout, Hides, BASE,
-    LONG_SLOTS, OPAQUE, PREFIX, WORK,
+    check_creatable, hash, hides, is_reserved, long, temporary, whiteout, Hides, BASE, LONG_SLOTS,
+    OPAQUE, PREFIX, WORK,
 };
 use kernel::prelude::EPERM;
 use proptest::prelude::*;
@@ -100,8 +100,8 @@ fn where_long_names_begin() {
         panic!("251 bytes fit");
     };
     assert_eq!(buffer.as_bytes().len(), NAME_MAX);
-    assert!(matches!(whiteout(&[b'x'; NAME_MAX - 3]), None));
-    assert!(matches!(whiteout(&[b'x'; NAME_MAX]), None));
+    assert!(whiteout(&[b'x'; NAME_MAX - 3]).is_none());
+    assert!(whiteout(&[b'x'; NAME_MAX]).is_none());
 }
 
 /// The names are on disks: the hash must never change.
@@ -125,26 +125,23 @@ proptest! {
         if is_reserved(&name) {
             return Ok(());
         }
-        match whiteout(&name) {
-            Some(buffer) => {
+        if let Some(buffer) = whiteout(&name) {
+            let file = buffer.as_bytes();
+            prop_assert!(is_name(file));
+            prop_assert!(is_reserved(file));
+            prop_assert!(
+                matches!(hides(file), Hides::Name(hidden) if hidden == &name[..])
+            );
+        } else {
+            prop_assert!(PREFIX.len() + name.len() > NAME_MAX);
+            let mut files = HashSet::new();
+            for slot in 0..LONG_SLOTS {
+                let buffer = long(&name, slot);
                 let file = buffer.as_bytes();
                 prop_assert!(is_name(file));
                 prop_assert!(is_reserved(file));
-                prop_assert!(
-                    matches!(hides(file), Hides::Name(hidden) if hidden == &name[..])
-                );
-            }
-            None => {
-                prop_assert!(PREFIX.len() + name.len() > NAME_MAX);
-                let mut files = HashSet::new();
-                for slot in 0..LONG_SLOTS {
-                    let buffer = long(&name, slot);
-                    let file = buffer.as_bytes();
-                    prop_assert!(is_name(file));
-                    prop_assert!(is_reserved(file));
-                    prop_assert!(matches!(hides(file), Hides::InFile));
-                    prop_assert!(files.insert(file.to_vec()));
-                }
+                prop_assert!(matches!(hides(file), Hides::InFile));
+                prop_assert!(files.insert(file.to_vec()));
             }
         }
     }

@@ -167,8 +167,18 @@ fn changes_of_branches() {
     assert!(matches!(&list[0], Change::Insert(0, spec) if *spec.path == *b"/a"));
     assert!(matches!(&list[1], Change::Insert(1, spec) if *spec.path == *b"/b"));
     for text in [
-        "add:/a", "add:x:/a", "add::/a", "add:-1:/a", "add:100000:/a", "add:1:", "del:", "del",
-        "mod:/a", "mod:/a=xx", "mv:/a", "mv:1:",
+        "add:/a",
+        "add:x:/a",
+        "add::/a",
+        "add:-1:/a",
+        "add:100000:/a",
+        "add:1:",
+        "del:",
+        "del",
+        "mod:/a",
+        "mod:/a=xx",
+        "mv:/a",
+        "mv:1:",
     ] {
         assert_eq!(parse_text(text.as_bytes()).err(), Some(EINVAL), "{text}");
     }
@@ -217,10 +227,15 @@ fn permissions() {
         ("rr+icex+icexsec", "rr+icex"),
     ] {
         assert_eq!(permission(text).to_string(), shown, "{text}");
-        assert_eq!(Permission::unpack(permission(text).pack()), permission(text));
+        assert_eq!(
+            Permission::unpack(permission(text).pack()),
+            permission(text)
+        );
     }
     assert!(permission("ro+icex").attributes.has(Attributes::LOSE_OTHER));
-    assert!(!permission("ro+icexusr").attributes.has(Attributes::LOSE_OTHER));
+    assert!(!permission("ro+icexusr")
+        .attributes
+        .has(Attributes::LOSE_OTHER));
     for text in [
         "", "r", "rwx", "RW", "rw ", "rw+", "+rw", "ro+", "ro+wh+", "rw+wh", "ro+nolwh", "ro+x",
     ] {
@@ -370,12 +385,14 @@ fn other_options() {
         "mode=755",
         |opt| matches!(opt, Opt::Memory(MemoryKey::Mode, v) if *v == *b"755"),
     );
-    is("create=rr", |opt| {
-        matches!(opt, Opt::Create(c) if c.kind == Kind::RoundRobin)
-    });
-    is("create_policy=mfs:5", |opt| {
-        matches!(opt, Opt::Create(c) if c.kind == Kind::MostFree && c.seconds == 5)
-    });
+    is(
+        "create=rr",
+        |opt| matches!(opt, Opt::Create(c) if c.kind == Kind::RoundRobin),
+    );
+    is(
+        "create_policy=mfs:5",
+        |opt| matches!(opt, Opt::Create(c) if c.kind == Kind::MostFree && c.seconds == 5),
+    );
     for text in ["cpup=bu", "copyup=bu", "copyup_policy=bottom-up"] {
         is(text, |opt| matches!(opt, Opt::CopyUp(CopyUp::BottomUp)));
     }
