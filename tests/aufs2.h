@@ -38,6 +38,33 @@ static int area_mounted;
 static uint64_t area_sums[2];
 static bool union_up;
 
+/* A FAT filesystem of 32 MB: there need not be a tool that makes one. */
+static int write_fat(const char *image)
+{
+	static const unsigned char head[] = {
+		0xeb, 0x3c, 0x90, 'm', 'k', 'f', 's', '.', 'f', 'a', 't',
+		0, 2,		/* bytes in a sector */
+		4,		/* sectors in a cluster */
+		1, 0,		/* reserved sectors */
+		1,		/* FATs */
+		0, 2,		/* entries of the root */
+		0, 0, 0xf8,
+		66, 0,		/* sectors of a FAT */
+		32, 0, 2, 0, 0, 0, 0, 0,
+		0, 0, 1, 0,	/* sectors */
+		0x80, 0, 0x29,
+	};
+	int fd = open(image, O_RDWR | O_CREAT | O_EXCL, 0600), err;
+
+	if (fd < 0)
+		return -errno;
+	err = pwrite(fd, head, sizeof(head), 0) != sizeof(head) ||
+	      pwrite(fd, "FAT16   ", 8, 54) != 8 || pwrite(fd, "\x55\xaa", 2, 510) != 2 ||
+	      pwrite(fd, "\xf8\xff\xff\xff", 4, 512) != 4 || ftruncate(fd, 65536 * 512);
+	close(fd);
+	return err ? -EIO : 0;
+}
+
 /*
  * A file system of the wanted type in a loop image on the scratch tmpfs.
  * Returns NULL or why there is none.
@@ -50,6 +77,7 @@ make_fs(const char *type, const char *at)
 		{ "ext4", "256M", "mkfs.ext4 -q -O quota -E lazy_itable_init=1,lazy_journal_init=1" },
 		{ "xfs", "320M", "mkfs.xfs -q" },
 		{ "btrfs", "256M", "mkfs.btrfs -q" },
+		{ "vfat", "32M", NULL },
 	};
 	unsigned int i;
 
@@ -64,18 +92,20 @@ make_fs(const char *type, const char *at)
 		if (strcmp(type, kinds[i].type))
 			continue;
 		snprintf(why, sizeof(why), "mkfs.%s", type);
-		if (!have(why)) {
+		if (kinds[i].mkfs && !have(why)) {
 			snprintf(why, sizeof(why), "no mkfs.%s", type);
 			return why;
 		}
-		if (shell("truncate -s %s %s.img && %s %s.img", kinds[i].size,
+		if (!kinds[i].mkfs ? write_fat(path_of("%s.img", at)) :
+		    shell("truncate -s %s %s.img && %s %s.img", kinds[i].size,
 			  at, kinds[i].mkfs, at)) {
 			snprintf(why, sizeof(why), "mkfs.%s failed", type);
 			return why;
 		}
 		/* there may be no /dev/loop-control that would load it */
-		shell("modprobe -q loop");
-		if (shell("mount -t %s -o loop %s.img %s", type, at, at)) {
+		shell("modprobe -q loop; modprobe -q %s", type);
+		if (shell("mount -t %s -o loop%s %s.img %s", type,
+			  kinds[i].mkfs ? "" : ",utf8", at, at)) {
 			snprintf(why, sizeof(why), "cannot mount %s by loop", type);
 			return why;
 		}

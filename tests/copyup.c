@@ -315,33 +315,6 @@ TEST_F(u, by_many_at_once)
 	EXPECT_STREQ("f", list("rw/a/b"));
 }
 
-/* A FAT filesystem of 32 MB: there need not be a tool that makes one. */
-static int make_fat(const char *image)
-{
-	static const unsigned char head[] = {
-		0xeb, 0x3c, 0x90, 'm', 'k', 'f', 's', '.', 'f', 'a', 't',
-		0, 2,		/* bytes in a sector */
-		4,		/* sectors in a cluster */
-		1, 0,		/* reserved sectors */
-		1,		/* FATs */
-		0, 2,		/* entries of the root */
-		0, 0, 0xf8,
-		66, 0,		/* sectors of a FAT */
-		32, 0, 2, 0, 0, 0, 0, 0,
-		0, 0, 1, 0,	/* sectors */
-		0x80, 0, 0x29,
-	};
-	int fd = open(image, O_RDWR | O_CREAT | O_EXCL, 0600), err;
-
-	if (fd < 0)
-		return -errno;
-	err = pwrite(fd, head, sizeof(head), 0) != sizeof(head) ||
-	      pwrite(fd, "FAT16   ", 8, 54) != 8 || pwrite(fd, "\x55\xaa", 2, 510) != 2 ||
-	      pwrite(fd, "\xf8\xff\xff\xff", 4, 512) != 4 || ftruncate(fd, 65536 * 512);
-	close(fd);
-	return err ? -EIO : 0;
-}
-
 /*
  * A filesystem without O_TMPFILE: the copy is made in the work directory.  Catches, on the
  * debug kernel, data that is copied with the right to write held: a freeze would never end.
@@ -349,14 +322,14 @@ static int make_fat(const char *image)
 TEST_F(u, without_nameless_files)
 {
 	char text[5] = "";
+	const char *why;
 	int fd;
 
 	AUFS2_ONLY("it wants them");
 	ASSERT_EQ(0, shell("head -c 3000000 /dev/urandom > ro/f; echo gone > ro/g; truncate -s 1M ro/s; mkdir ro/d; echo in > ro/d/i"));
-	ASSERT_EQ(0, make_fat("fat.img"));
-	shell("modprobe -q loop; modprobe -q vfat");
-	if (shell("mount -t vfat -o loop fat.img rw"))
-		SKIP(return, "no vfat");
+	why = make_fs("vfat", path_of("%s/rw", area));
+	if (why)
+		SKIP(return, "%s", why);
 	ASSERT_EQ(-EOPNOTSUPP, E(open("rw", O_TMPFILE | O_RDWR, 0600)));
 	ASSERT_EQ(0, up("rw", "ro"));
 	ASSERT_EQ(0, append_file("u/f", "+"));

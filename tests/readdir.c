@@ -236,4 +236,38 @@ TEST_F(u, read_of_a_directory)
 	EXPECT_EQ(-EISDIR, E(open("u", O_RDWR)));
 }
 
+/*
+ * vfat has names of more than 255 bytes.  Catches: names that are shown cut, and files that
+ * are hidden when a directory that has one is renamed or removed.
+ */
+TEST_F(u, names_that_cannot_be_used)
+{
+	char name[301] = "";
+	const char *why;
+	int i;
+
+	AUFS2_ONLY("it does otherwise");
+	ASSERT_EQ(0, E(mkdir("fat", 0755)));
+	why = make_fs("vfat", path_of("%s/fat", area));
+	if (why)
+		SKIP(return, "%s", why);
+	for (i = 0; i < 150; i++)
+		strcat(name, "\u00e9");
+	ASSERT_EQ(0, E(mkdir("fat/d", 0755)));
+	ASSERT_EQ(0, E(mkdir("fat/e", 0755)));
+	ASSERT_EQ(0, write_file("fat/e/short", "short"));
+	ASSERT_EQ(0, write_file(path_of("fat/d/%s", name), "long"));
+	ASSERT_EQ(0, write_file(path_of("fat/e/%s", name), "long"));
+	ASSERT_EQ(0, up("rw", "fat=ro"));
+	EXPECT_STREQ("", list("u/d"));
+	EXPECT_STREQ("short", list("u/e"));
+	EXPECT_EQ(-ENAMETOOLONG, E(open(path_of("u/d/%s", name), O_RDONLY)));
+	EXPECT_EQ(-ENOTEMPTY, E(rmdir("u/d")));
+	EXPECT_EQ(-EXDEV, E(rename("u/d", "u/x")));
+	EXPECT_EQ(-EXDEV, E(rename("u/e", "u/x")));
+	EXPECT_STREQ("d e", list("u"));
+	ASSERT_EQ(0, down());
+	ASSERT_EQ(0, E(umount2("fat", 0)));
+}
+
 TEST_HARNESS_MAIN

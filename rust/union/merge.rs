@@ -9,7 +9,7 @@ use super::{
     whiteout,
 };
 use crate::vfs::{file::KernelFile, flags, inode::ChangeStamp, name::Name, namei, readdir::Entry};
-use kernel::{prelude::*, sync::Arc};
+use kernel::{pr_warn_once, prelude::*, sync::Arc};
 
 /// One entry; its name is in the arena.
 struct Item {
@@ -23,6 +23,8 @@ struct Item {
 pub(crate) struct Listing {
     arena: KVVec<u8>,
     items: KVVec<Item>,
+    /// Whether there are entries whose names cannot be looked up, and which do not show.
+    is_partial: bool,
     /// Of each directory, as it was before it was read.
     stamps: KVec<ChangeStamp>,
     /// That of the stack.
@@ -47,9 +49,15 @@ impl Listing {
         })
     }
 
-    /// Whether there is no entry.
+    /// Whether there is no entry, shown or not.
     pub(crate) fn is_empty(&self) -> bool {
-        self.items.is_empty()
+        self.items.is_empty() && !self.is_partial
+    }
+
+    /// Whether something is left out: names that no caller can use, being longer than `NAME_MAX` or no
+    /// component of a path. vfat and FUSE servers have the former, broken filesystems the latter.
+    pub(crate) fn is_partial(&self) -> bool {
+        self.is_partial
     }
 
     /// Whether the directories have not changed since they were read. Loads only.
@@ -103,6 +111,7 @@ struct Merger {
     table: KVVec<Slot>,
     /// Whether whiteouts show under their own names.
     shows: bool,
+    is_partial: bool,
 }
 
 impl Merger {
@@ -112,6 +121,7 @@ impl Merger {
             candidates: KVVec::new(),
             table: KVVec::new(),
             shows,
+            is_partial: false,
         }
     }
 
@@ -158,6 +168,11 @@ impl Merger {
         let mut in_files = KVVec::new();
         file.read_dir(|entry| {
             if entry.name == b"." || entry.name == b".." {
+                return Ok(());
+            }
+            if Name::new(entry.name).is_err() {
+                pr_warn_once!("a directory of a branch has names that cannot be used\n");
+                self.is_partial = true;
                 return Ok(());
             }
             if !names::is_reserved(entry.name) {
@@ -243,7 +258,7 @@ impl Merger {
                 item: Item {
                     ino,
                     start,
-                    // CAST: Names have at most 255 bytes.
+                    // CAST: `add` has checked that names have at most 255 bytes.
                     len: entry.name.len() as u8,
                     dirent_type: entry.dirent_type as u8,
                 },
@@ -267,6 +282,7 @@ impl Merger {
             Listing {
                 arena: self.arena,
                 items,
+                is_partial: self.is_partial,
                 stamps,
                 generation,
             },

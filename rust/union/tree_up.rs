@@ -34,6 +34,10 @@ fn level(dir: ARef<DEntry<Union>>) -> Result<Level> {
     let stack = dir.positive()?.data().stack()?;
     let instance = dir.sb().data();
     let listing = instance.cred.scope(|| Listing::read(&stack, false))?;
+    if listing.is_partial() {
+        // What cannot be looked up cannot be copied, and would be hidden.
+        return Err(EXDEV);
+    }
     Ok(Level {
         dir,
         listing,
