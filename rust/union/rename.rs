@@ -172,7 +172,12 @@ pub(crate) fn rename(rename: Rename<'_, Union>) -> Result {
 fn go_back(old: &Side<'_>, new: &Side<'_>) {
     let undone = new.layer.branch.mnt().want_write().and_then(|access| {
         let (from, to) = (&new.layer.dentry, &old.layer.dentry);
-        Renaming::start(&access, from, new.name, to, old.name, NOREPLACE)?.commit()?;
+        // Without flags, which not every filesystem knows: the name is locked.
+        let renaming = Renaming::start(&access, from, new.name, to, old.name, 0)?;
+        if renaming.target().is_positive() {
+            return Err(EEXIST);
+        }
+        renaming.commit()?;
         whiteout::remove(&access, &old.layer, old.name)
     });
     if undone.is_err() {

@@ -251,9 +251,16 @@ pub(crate) fn discard(
     name: &Name,
 ) -> Result {
     let work = dir(access, branch)?;
-    let away = fresh_name();
+    // Without flags, which NFS and many a FUSE server refuse: the name is locked while it is free.
+    let (away, renaming) = loop {
+        let away = fresh_name();
+        let to = Name::new(away.as_bytes())?;
+        let renaming = Renaming::start(access, dir_of, name, &work, to, 0)?;
+        if !renaming.target().is_positive() {
+            break (away, renaming);
+        }
+    };
     let away = Name::new(away.as_bytes())?;
-    let renaming = Renaming::start(access, dir_of, name, &work, away, flags::RENAME_NOREPLACE)?;
     let moved: ARef<Dentry> = renaming.source().into();
     renaming.commit()?;
     // Nobody looks for anything in it any more: what somebody put there meanwhile, past the union,
