@@ -49,12 +49,23 @@ check 'is shown' same 'rw=rw ro2=ro+wh+icexsec ro=ro' "$(shown)"
 check 'mod' change "mod:$area/ro2=ro+wh"
 check 'mv' change "mv:1:$area/ro"
 check 'is shown' same 'rw=rw ro=ro ro2=ro+wh' "$(shown)"
+gone=$(cat "$si/brid2")
 check 'a swap' change "del:$area/ro2,add:1:$area/.work=ro"
 check 'is shown' same 'rw=rw .work=ro ro=ro' "$(shown)"
 refused 'a change that cannot be made' change "append:$area/ro2=ro,del:$area/nosuch"
 refused 'another, refused late' change "append:$area/ro2=ro,append:$area/u=ro"
 check 'shows nothing' same 'rw=rw .work=ro ro=ro' "$(shown)"
 check 'and leaves no file' same 'br0 br1 br2 brid0 brid1 brid2 xi_path' "$(names "$si")"
+check 'what was refused comes' change "append:$area/ro2=ro"
+check 'with the identity that it had' same "$gone" "$(cat "$si/brid3")"
+check 'and goes' change "del:$area/ro2"
+mkdir fresh
+for _ in 1 2 3; do
+	refused 'a new one' change "append:$area/fresh=ro,del:$area/nosuch"
+done
+check 'which comes' change "append:$area/fresh=ro"
+check 'has the next identity' same $(($(cat "$si/brid1") + 1)) "$(cat "$si/brid3")"
+check 'and goes' change "del:$area/fresh"
 exec 6< "$si/br2"
 check 'del' change "del:$area/.work"
 check 'is shown' same 'rw=rw ro=ro' "$(shown)"

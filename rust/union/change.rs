@@ -195,6 +195,7 @@ impl Plan {
         {
             let gates = self.check(log, sb, &after)?;
             self.commit(log, instance, after.clone());
+            ids.settle();
             if let Some(shown) = shown {
                 shown.publish();
             }

@@ -200,6 +200,7 @@ impl Request {
 
     /// The branches that the changes make of `before`.
     fn plan(&self, log: &Log, ids: &mut Ids, before: Option<&Table>) -> Result<Plan> {
+        ids.begin();
         let mut plan = Plan::new(before)?;
         let mut maker = BranchMaker {
             ids,
@@ -367,6 +368,7 @@ impl Context for Request {
         }
         let swept = |branch: &&Arc<Branch>| branch.is_writable() && !readonly;
         for branch in table.branches.iter().filter(swept) {
+        ids.settle();
             work::sweep(branch).inspect_err(|e| {
                 log.error(fmt!("branch '{}': {}", branch.name(), Reason(*e)));
             })?;

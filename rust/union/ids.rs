@@ -42,6 +42,9 @@ pub(crate) struct Ids {
     next: usize,
     /// Those of branches that are gone.
     retired: KVVec<(Tree, BranchId)>,
+    /// Those of branches that are not the union's yet, and may never be: with the tree that they are
+    /// for, if they were retired before.
+    taken: KVVec<(Option<Tree>, BranchId)>,
 }
 
 impl Ids {
@@ -50,18 +53,38 @@ impl Ids {
         Self {
             next: 0,
             retired: KVVec::new(),
+            taken: KVVec::new(),
         }
     }
 
-    /// An identity for the tree at `place`, or for one that cannot come again. `ENOSPC` when all
-    /// have been given out.
+    /// A request begins: what an earlier one has taken, and did not [settle](Ids::settle), is there
+    /// again, for nothing was ever known by it.
+    pub(crate) fn begin(&mut self) {
+        while let Some((tree, id)) = self.taken.pop() {
+            match tree {
+                // Without memory the identity is lost.
+                Some(tree) => drop(self.retired.push((tree, id), GFP_KERNEL)),
+                None => self.next = self.next.min(usize::from(id.0)),
+            }
+        }
+    }
+
+    /// What was taken since [`Ids::begin`] is known by its identity from now on.
+    pub(crate) fn settle(&mut self) {
+        self.taken.clear();
+    }
+
+    /// An identity for the tree at `place`, or for one that cannot come again; until
+    /// [`Ids::settle`], for the time being. `ENOSPC` when all have been given out.
     pub(crate) fn take(&mut self, place: Option<Path<'_>>) -> Result<BranchId> {
+        self.taken.reserve(1, GFP_KERNEL)?;
         if let Some(place) = place {
             let tree = Tree::at(place)?;
             if let Some(at) = self.retired.iter().position(|(other, _)| *other == tree) {
                 let last = self.retired.len() - 1;
                 self.retired.swap(at, last);
                 if let Some((_, id)) = self.retired.pop() {
+                    self.taken.push((Some(tree), id), GFP_KERNEL)?;
                     return Ok(id);
                 }
             }
@@ -71,6 +94,7 @@ impl Ids {
         }
         // CAST: It is less than the number of identities, which have 16 bits.
         let id = BranchId(self.next as u16);
+        self.taken.push((None, id), GFP_KERNEL)?;
         self.next += 1;
         Ok(id)
     }
