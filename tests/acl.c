@@ -146,4 +146,33 @@ TEST_F(u, default_only_on_directories)
 	EXPECT_EQ(-EACCES, set("u/f", DEFAULT, 7, 7));
 }
 
+/* Catches: ACLs of a branch that comes later that only show, and `acl` and `noacl` that do. */
+TEST_F(u, of_a_branch_that_comes)
+{
+	AUFS2_ONLY("branches stay there");
+	ASSERT_EQ(0, E(mkdir("none", 0755)));
+	ASSERT_EQ(0, E(mount("none", "none", "ramfs", 0, "mode=755")));
+	ASSERT_EQ(0, write_file("ro/f", "secret"));
+	ASSERT_EQ(0, set("ro/f", ACCESS, 0, 0));
+	/* The mask is what the mode has for the group. */
+	ASSERT_EQ(0, E(chown("ro/f", 0, NOBODY)));
+	EXPECT_EQ(0770, st_of("ro/f").st_mode & 0777);
+	ASSERT_EQ(0, up("none=rw"));
+	EXPECT_EQ(0, shell("mount -i -o remount,append:%s/ro=ro u", area));
+	ASSERT_EQ(0, become(NOBODY));
+	EXPECT_STREQ("EACCES", read_file("u/f"));
+	ASSERT_EQ(0, become(0));
+	EXPECT_EQ(0, shell("mount -i -o remount,noacl u"));
+	ASSERT_EQ(0, become(NOBODY));
+	EXPECT_STREQ("secret", read_file("u/f"));
+	ASSERT_EQ(0, become(0));
+	EXPECT_EQ(0, shell("mount -i -o remount,acl u"));
+	ASSERT_EQ(0, become(NOBODY));
+	EXPECT_STREQ("EACCES", read_file("u/f"));
+	ASSERT_EQ(0, become(0));
+	EXPECT_EQ(0, shell("mount -i -o remount,del:%s/ro u", area));
+	ASSERT_EQ(0, down());
+	ASSERT_EQ(0, E(umount2("none", 0)));
+}
+
 TEST_HARNESS_MAIN

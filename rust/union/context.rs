@@ -239,6 +239,13 @@ fn warn_of_permissions(branches: &[Arc<Branch>], before: Option<&Table>) {
     }
 }
 
+/// Whether there are POSIX ACLs on any of the branches.
+fn any_acl(branches: &[Arc<Branch>]) -> bool {
+    branches
+        .iter()
+        .any(|branch| branch.mnt().super_block().has_posix_acl())
+}
+
 /// Makes branches of what is asked for.
 pub(super) struct BranchMaker<'a> {
     ids: &'a mut Ids,
@@ -361,6 +368,7 @@ impl Context for Request {
     ) -> Result<(Params, <Union as FileSystem>::SuperData)> {
         let mut ids = Ids::new();
         let plan = self.plan(log, &mut ids, None)?;
+        ids.settle();
         let table = Table::new(log, 1, plan.branches)?;
         let writable = table.writable().is_ok();
         if !readonly {
@@ -368,15 +376,10 @@ impl Context for Request {
         }
         let swept = |branch: &&Arc<Branch>| branch.is_writable() && !readonly;
         for branch in table.branches.iter().filter(swept) {
-        ids.settle();
             work::sweep(branch).inspect_err(|e| {
                 log.error(fmt!("branch '{}': {}", branch.name(), Reason(*e)));
             })?;
         }
-        let first_acl = table
-            .branches
-            .iter()
-            .any(|branch| branch.mnt().super_block().has_posix_acl());
         let granularity = table
             .writable()
             .map_or(1, |branch| branch.mnt().super_block().time_granularity());
@@ -385,7 +388,7 @@ impl Context for Request {
             max_bytes: i64::MAX,
             time_granularity: granularity,
             stack_depth: table.stack_depth(),
-            posix_acl: first_acl && self.settings.acl,
+            posix_acl: self.settings.acl && any_acl(&table.branches),
             readonly: readonly || !writable,
         };
         let instance = KBox::pin_init(Instance::new(table, ids, self.settings)?, GFP_KERNEL)?;
@@ -427,10 +430,20 @@ impl Context for Request {
         // with what shows.
         let starts_watching = old.udba == Udba::None && instance.watches();
         let shows_otherwise = old.show_whiteouts != self.settings.show_whiteouts;
+        // What has ACLs shows them from the first moment on, and to the last.
+        let (had_acl, has_acl) = (
+            sb.has_posix_acl(),
+            self.settings.acl && any_acl(&plan.branches),
+        );
+        sb.set_posix_acl(had_acl || has_acl);
         if plan.changed || starts_watching || shows_otherwise {
-            plan.carry_out(log, sb, watched.as_mut())
-                .inspect_err(|_| instance.set_settings(old))?;
+            let done = plan.carry_out(log, sb, watched.as_mut());
+            done.inspect_err(|_| {
+                sb.set_posix_acl(had_acl);
+                instance.set_settings(old);
+            })?;
         }
+        sb.set_posix_acl(has_acl);
         Ok(())
     }
 }

@@ -205,6 +205,18 @@ impl<T: FileSystem> SuperBlock<T> {
     pub(crate) fn data(&self) -> &T::SuperData {
         &self.info().data
     }
+
+    /// Turns POSIX ACLs on or off. For `->reconfigure`, which has `s_umount` for writing.
+    pub(crate) fn set_posix_acl(&self, on: bool) {
+        let bit = bindings::SB_POSIXACL as c_ulong;
+        // SAFETY: The super block is alive; `s_umount` serialises those who change these flags, and
+        // either value will do for who reads them meanwhile.
+        unsafe {
+            let at = &raw mut (*self.as_ptr()).s_flags;
+            let old = at.read_volatile();
+            at.write_volatile(if on { old | bit } else { old & !bit });
+        }
+    }
 }
 
 /// What a new super block is filled in with.
