@@ -105,6 +105,18 @@ rm -rf rw/* rw/.wh*
 union "br:$area/rw=rw:$area/ro=ro+coo_reg"
 stat u/f > /dev/null
 check 'coo_reg: not by stat' fails test -e rw/f
+mount -i -o remount,bind,ro u
+check 'coo_reg: through a read-only mount' same low "$(cat u/f)"
+check 'coo_reg: not then' fails test -e rw/f
+mount -i -o remount,bind,rw u
+mount -i -o remount,ro u
+check 'coo_reg: of a read-only union' same low "$(cat u/f)"
+check 'coo_reg: not then' fails test -e rw/f
+mount -i -o remount,rw u
+fsfreeze -f u
+check 'coo_reg: of a frozen union' same low "$(cat u/f)"
+check 'coo_reg: not then' fails test -e rw/f
+fsfreeze -u u
 cat u/f > /dev/null
 check 'coo_reg: by open' same low "$(cat rw/f)"
 (exec 9< u/d)

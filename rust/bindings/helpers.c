@@ -53,6 +53,16 @@ void aufs2_helper_put_write_access(struct inode *inode)
 	put_write_access(inode);
 }
 
+bool aufs2_helper_sb_start_write_trylock(struct super_block *sb)
+{
+	return sb_start_write_trylock(sb);
+}
+
+void aufs2_helper_sb_end_write(struct super_block *sb)
+{
+	sb_end_write(sb);
+}
+
 unsigned int aufs2_helper_inode_state_read_once(struct inode *inode)
 {
 	return inode_state_read_once(inode);

@@ -143,7 +143,7 @@ impl file_ops::Operations for DirFile {
 
     fn open(inode: &INode<Union>, file: Opening<'_, Union>) -> Result<Pin<KBox<OpenDir>>> {
         let stack = inode.data().stack()?;
-        regular::copy_on_open(file.dentry(), stack.top(), Attributes::COPY_ALL_ON_OPEN);
+        regular::copy_on_open(&file, stack.top(), Attributes::COPY_ALL_ON_OPEN);
         let key = lockdep::open_dir_key(inode.sb().data().depth);
         KBox::pin_init(
             pin_init!(OpenDir {

@@ -18,7 +18,6 @@ use crate::{
     vfs::{
         backing::{self, Hooks, Iocb, Iter, Pipe},
         copy::{fatal_signal_pending, Range, RangeOp},
-        dentry::DEntry,
         errno::{EOPNOTSUPP, ESTALE},
         file::{self, FileChain, FsFile, KernelFile, Opening, WritersKeptOut},
         file_ops::{self, Owner},
@@ -66,13 +65,17 @@ const SYNC: u32 = flags::O_SYNC;
 const COPIES_FILES: Attributes =
     Attributes::COPY_REGULAR_ON_OPEN.with(Attributes::COPY_ALL_ON_OPEN);
 
-/// Copies up what is opened for reading, if the attributes of its branch say so. Where that cannot be
-/// done, it is read where it is. Says whether it was.
-pub(super) fn copy_on_open(dentry: &DEntry<Union>, at: &Layer, attributes: Attributes) -> bool {
+/// Copies up what `file` is opened on for reading, if the attributes of its branch say so. Where that
+/// cannot be done, it is read where it is; so it is through a mount, or of a union, that is read-only
+/// or frozen. Says whether it was copied up.
+pub(super) fn copy_on_open(file: &FsFile<Union>, at: &Layer, attributes: Attributes) -> bool {
     let branch = &at.branch;
-    branch.permission().attributes.has(attributes)
-        && !branch.is_writable()
-        && copy_up::ensure(dentry, Data::All).is_ok()
+    if !branch.permission().attributes.has(attributes) || branch.is_writable() {
+        return false;
+    }
+    // Reading does not wait for the end of a freeze.
+    let access = file.mount().try_want_write();
+    access.is_ok() && copy_up::ensure(file.dentry(), Data::All).is_ok()
 }
 
 /// A descriptor is open on an inode.
@@ -293,7 +296,7 @@ impl file_ops::Operations for RegularFile {
             let copied = if file.is_writable() || truncates {
                 copy_up::ensure(dentry, Data::All).map(|_| true)?
             } else {
-                copy_on_open(dentry, stack.top(), COPIES_FILES)
+                copy_on_open(&file, stack.top(), COPIES_FILES)
             };
             let stack = match copied {
                 true => inode.data().stack()?,

@@ -110,6 +110,21 @@ impl Mount {
         to_result(unsafe { bindings::mnt_want_write(self.as_ptr()) })?;
         Ok(WriteAccess(self, NotThreadSafe))
     }
+
+    /// As [`Mount::want_write`], but `EAGAIN` while the filesystem is frozen, or about to be.
+    pub(crate) fn try_want_write(&self) -> Result<WriteAccess<'_>> {
+        let sb = self.super_block().as_ptr();
+        // SAFETY: `self` is a valid mount, and `sb` its super block. The two are what `mnt_want_write`
+        // consists of, and what the guard gives back.
+        unsafe {
+            if !bindings::sb_start_write_trylock(sb) {
+                return Err(EAGAIN);
+            }
+            to_result(bindings::mnt_get_write_access(self.as_ptr()))
+                .inspect_err(|_| bindings::sb_end_write(sb))?;
+        }
+        Ok(WriteAccess(self, NotThreadSafe))
+    }
 }
 
 /// The right to write through a mount; freezing waits for it. Not to be held while the lock of an
