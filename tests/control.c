@@ -8,6 +8,7 @@
 #include "aufs2.h"
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 
 struct aufs_ibusy {
 	uint64_t ino, h_ino;
@@ -52,6 +53,12 @@ struct aufs_rdu {
 
 #define RDU_LEN(nlen)	((sizeof(struct au_rdu_ent) + (nlen) + 1 + 7) / 8 * 8)
 
+struct aufs_wbr_fd {
+	uint32_t oflags;
+	int16_t brid;
+} __attribute__((aligned(8)));
+
+#define AUFS_CTL_WBR_FD	_IOW('A', 2, struct aufs_wbr_fd)
 #define AUFS_CTL_RDU	_IOWR('A', 0, struct aufs_rdu)
 #define AUFS_CTL_RDU_INO _IOWR('A', 1, struct aufs_rdu)
 #define AUFS_CTL_IBUSY	_IOWR('A', 3, struct aufs_ibusy)
@@ -94,6 +101,7 @@ TEST_F(u, numbers_are_those_of_aufs)
 {
 	EXPECT_EQ(0xc0184103, AUFS_CTL_IBUSY);
 	EXPECT_EQ(0x50004105, AUFS_CTL_BRINFO);
+	EXPECT_EQ(0x40084102, AUFS_CTL_WBR_FD);
 	EXPECT_EQ(0xc0404100, AUFS_CTL_RDU);
 	EXPECT_EQ(0xc0404101, AUFS_CTL_RDU_INO);
 	EXPECT_EQ(16, sizeof(struct au_rdu_ent));
@@ -418,6 +426,62 @@ TEST_F(u, reading_arguments)
 	ASSERT_EQ(0, E(mprotect(at, page, PROT_READ)));
 	EXPECT_EQ(-EFAULT, RDU(AUFS_CTL_RDU, blk, 0));
 	EXPECT_EQ(-EFAULT, RDU(AUFS_CTL_RDU_INO, sz, 1));
+}
+
+static int writable_branch(int fd, uint32_t oflags, int brid)
+{
+	struct aufs_wbr_fd q = { .oflags = oflags, .brid = brid };
+
+	return E(ioctl(fd, AUFS_CTL_WBR_FD, &q));
+}
+
+/* A descriptor of the writable branch itself, which keeps it. */
+TEST_F(u, writable_branch_by_descriptor)
+{
+	union aufs_brinfo b[3];
+	struct stat st;
+	int fd, status;
+
+	ASSERT_EQ(0, E(ioctl(self->fd, AUFS_CTL_BRINFO, b)));
+	fd = writable_branch(self->fd, O_CLOEXEC, -1);
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(FD_CLOEXEC, fcntl(fd, F_GETFD));
+	ASSERT_EQ(0, E(fstat(fd, &st)));
+	EXPECT_EQ(st_of("rw").st_ino, st.st_ino);
+	EXPECT_EQ(st_of("rw").st_dev, st.st_dev);
+	/* It shows what the union does not. */
+	ASSERT_EQ(0, E(unlink("u/f")));
+	EXPECT_EQ(0, E(faccessat(fd, ".wh.f", F_OK, 0)));
+	close(fd);
+	fd = writable_branch(self->fd, O_RDONLY | O_DIRECTORY, b[0].id);
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(0, fcntl(fd, F_GETFD));
+	ASSERT_EQ(0, E(fstat(fd, &st)));
+	EXPECT_EQ(st_of("rw").st_ino, st.st_ino);
+	/* Whoever asks who keeps the branch is told of it. */
+	ASSERT_EQ(0, E(mkdir("rw2", 0755)));
+	ASSERT_EQ(0, shell("mount -i -o remount,prepend:%s/rw2=rw u", area));
+	EXPECT_EQ(-EBUSY, E(mount("none", "u", "aufs2", MS_REMOUNT, path_of("del:%s/rw", area))));
+	close(fd);
+	EXPECT_EQ(0, E(mount("none", "u", "aufs2", MS_REMOUNT, path_of("del:%s/rw", area))));
+	EXPECT_EQ(-EINVAL, writable_branch(self->fd, 0, b[0].id));
+	EXPECT_EQ(-EROFS, writable_branch(self->fd, 0, b[1].id));
+	EXPECT_EQ(-EINVAL, writable_branch(self->fd, 0, 1000));
+	EXPECT_EQ(-EINVAL, writable_branch(self->fd, O_RDWR, -1));
+	EXPECT_EQ(-EINVAL, writable_branch(self->fd, O_CREAT, -1));
+	EXPECT_EQ(-EFAULT, E(ioctl(self->fd, AUFS_CTL_WBR_FD, NULL)));
+	EXPECT_EQ(-EFAULT, E(ioctl(self->fd, AUFS_CTL_WBR_FD, BAD)));
+	fd = open("u/both", O_RDONLY | O_DIRECTORY);
+	EXPECT_LE(0, writable_branch(fd, 0, -1));
+	if (!fork()) {
+		if (setresuid(1, 1, 1))
+			_exit(2);
+		_exit(writable_branch(self->fd, 0, -1) != -EPERM);
+	}
+	wait(&status);
+	EXPECT_EQ(0, status);
+	ASSERT_EQ(0, E(mount("none", "u", "aufs2", MS_REMOUNT, path_of("mod:%s/rw2=ro", area))));
+	EXPECT_EQ(-EROFS, writable_branch(self->fd, 0, -1));
 }
 
 /* What there is no command for, or not here. */

@@ -93,6 +93,27 @@ TEST_F(u, read_only_part_is_kept)
 	EXPECT_EQ(d, ino("u/d"));
 }
 
+TEST_F(u, kept_over_a_new_mount)
+{
+	/* What the branch can carry: names that were not copied up in between. */
+	static const char * const paths[] = { "u", "u/f", "u/d", "u/d/g", "u/l", "u/new", "u/newd" };
+	uint64_t before[ARRAY_SIZE(paths)];
+	unsigned int i, round;
+
+	ASSERT_EQ(0, shell("touch ro/f; mkdir ro/d ro2/d; echo g > ro2/d/g; ln -s x ro/l"));
+	ASSERT_EQ(0, up("rw", "ro", "ro2"));
+	ASSERT_EQ(0, shell("touch u/new; mkdir u/newd"));
+	for (i = 0; i < ARRAY_SIZE(paths); i++)
+		before[i] = st_of(paths[i]).st_ino;
+	for (round = 0; round < 2; round++) {
+		ASSERT_EQ(0, down());
+		drop_caches();
+		ASSERT_EQ(0, up("rw", "ro", "ro2"));
+		for (i = ARRAY_SIZE(paths); i--; )
+			EXPECT_EQ(before[i], st_of(paths[i]).st_ino) { TH_LOG("path %u", i); }
+	}
+}
+
 static int compare(const void *a, const void *b)
 {
 	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;

@@ -29,7 +29,7 @@ for option in xino=$area/x noxino trunc_xino notrunc_xino trunc_xino=$area/rw \
 	trunc_xino_path=$area/rw itrunc_xino=0 trunc_xib notrunc_xib plink noplink list_plink \
 	clean_plink dirperm1 nodirperm1 dirren nodirren dirwh=3 diropq=w diropq=whiteouted diropq=a \
 	diropq=always dio nodio rdcache=10 rdblk=512 rdblk=def rdhash=32 rdhash=def verbose v \
-	noverbose quiet q silent fhsm_sec=30 nodlgt dlgt debug=1 delete=all imap=x relatime si=1; do
+	noverbose quiet q silent fhsm_sec=30 nodlgt dlgt coo=none coo=leaf coo=all debug=1 delete=all imap=x relatime si=1; do
 	check "$option" union "$base,$option"
 	check "$option is not shown" same "$plain" "$(shown)"
 	check "$option at remount" mount -i -o "remount,$option" u
@@ -37,7 +37,7 @@ for option in xino=$area/x noxino trunc_xino notrunc_xino trunc_xino=$area/rw \
 done
 check 'no table of inode numbers was made' same '' "$(find rw x .aufs.xino -name '*xino*' 2> /dev/null)"
 
-for option in dirwh=x diropq=x diropq rdcache rdblk=x rdhash=x itrunc_xino=x fhsm_sec=x xino \
+for option in dirwh=x diropq=x diropq rdcache rdblk=x rdhash=x itrunc_xino=x fhsm_sec=x coo coo=some xino \
 	create=x create cpup=x cpup udba=x nosuch plink=1; do
 	refused "$option" union "$base,$option"
 done

@@ -230,7 +230,7 @@ impl Plan {
     ) -> Result<KVec<(Closed<'_>, bool)>> {
         let mut gates = KVec::new();
         for branch in &self.removed {
-            gates.push((branch.gate.close(PATIENCE)?, false), GFP_KERNEL)?;
+            gates.push((close(log, branch)?, false), GFP_KERNEL)?;
         }
         for (branch, permission) in &self.modified {
             let closed = self
@@ -238,7 +238,7 @@ impl Plan {
                 .iter()
                 .any(|b| core::ptr::eq::<Branch>(&**b, &**branch));
             if permission.access != Access::ReadWrite && branch.is_writable() && !closed {
-                gates.push((branch.gate.close(PATIENCE)?, true), GFP_KERNEL)?;
+                gates.push((close(log, branch)?, true), GFP_KERNEL)?;
             }
         }
         for branch in &self.removed {
@@ -274,6 +274,19 @@ impl Plan {
             }
         }
     }
+}
+
+/// Closes the gate of a branch. `EBUSY`, with a line in the log, if somebody who is opening a file
+/// there does not get on.
+fn close<'a>(log: &Log, branch: &'a Branch) -> Result<Closed<'a>> {
+    branch.gate.close(PATIENCE).inspect_err(|e| {
+        if *e == EBUSY {
+            let shown = branch.name();
+            log.error(fmt!(
+                "branch '{shown}' is busy: somebody has been opening a file there for 2 s"
+            ));
+        }
+    })
 }
 
 /// Whether `name` will mean something of the kind that it means now, in a union of the branches in

@@ -389,8 +389,14 @@ impl Node {
 
     /// Counts a descriptor.
     pub(crate) fn opened(&self, by: i32) {
-        self.opener.store(by, Relaxed);
+        self.used(by);
         self.opens.fetch_add(1, Full);
+    }
+
+    /// The process `by` has opened or mapped the object. A hint: a mapping that a child process has
+    /// inherited is not told of.
+    pub(crate) fn used(&self, by: i32) {
+        self.opener.store(by, Relaxed);
     }
 
     /// A descriptor was closed.

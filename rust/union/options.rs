@@ -315,7 +315,7 @@ pub(crate) fn parse(key: &[u8], value: Option<&[u8]>) -> Result<Option<Opt>> {
         (
             b"udba" | b"fsync" | b"mmap" | b"mmap_path" | b"create" | b"create_policy" | b"cpup"
             | b"copyup" | b"copyup_policy" | b"diropq" | b"dirwh" | b"rdcache" | b"rdblk"
-            | b"rdhash" | b"fhsm_sec" | b"itrunc_xino",
+            | b"rdhash" | b"fhsm_sec" | b"itrunc_xino" | b"coo",
             _,
         ) => return Err(EINVAL),
         _ => return Ok(None),
@@ -333,6 +333,7 @@ fn is_ignored(word: &[u8], value: Option<&[u8]>) -> bool {
         ) => true,
         (b"itrunc_xino" | b"dirwh" | b"rdcache" | b"fhsm_sec", Some(v)) => is_number(v),
         (b"rdblk" | b"rdhash", Some(v)) => v == b"def" || is_number(v),
+        (b"coo", Some(v)) => matches!(v, b"none" | b"leaf" | b"all"),
         (b"diropq", Some(v)) => matches!(v, b"w" | b"whiteouted" | b"a" | b"always"),
         (
             b"noxino" | b"trunc_xino" | b"notrunc_xino" | b"trunc_xib" | b"notrunc_xib" | b"plink"

@@ -378,6 +378,7 @@ impl file_ops::Operations for RegularFile {
         };
         let branch = || branch_of(file, real);
         mmap::map(real, vma, &instance.cred, branch, engine, shown)?;
+        file.node().data().used(task::current_id());
         AfterIo::accessed(file, Some(real));
         Ok(())
     }

@@ -303,6 +303,9 @@ const IGNORED: &[&str] = &[
     "q",
     "silent",
     "fhsm_sec=30",
+    "coo=none",
+    "coo=leaf",
+    "coo=all",
     "dlgt",
     "nodlgt",
     "debug=1",
@@ -425,6 +428,8 @@ fn other_options() {
         "diropq=x",
         "rdcache=def",
         "rdblk=x",
+        "coo",
+        "coo=reg",
         "itrunc_xino=",
         "fhsm_sec",
     ] {
