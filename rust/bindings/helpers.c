@@ -333,6 +333,18 @@ void aufs2_helper___module_get(struct module *module)
 	__module_get(module);
 }
 
+/* The position of a directory. */
+
+void aufs2_helper_f_pos_lock_nested(struct file *file)
+{
+	mutex_lock_nested(&file->f_pos_lock, SINGLE_DEPTH_NESTING);
+}
+
+void aufs2_helper_f_pos_unlock(struct file *file)
+{
+	mutex_unlock(&file->f_pos_lock);
+}
+
 /* Mappings. */
 
 int aufs2_helper_vfs_mmap(struct file *file, struct vm_area_struct *vma)

@@ -207,7 +207,7 @@ impl Builder {
         }
         let stamp = inode.change_stamp();
         let mut in_files = false;
-        let file = KernelFile::open(
+        let mut file = KernelFile::open(
             layer.path(),
             flags::O_RDONLY | flags::O_DIRECTORY | flags::O_LARGEFILE,
         )?;

@@ -159,7 +159,7 @@ impl Merger {
 
     /// Reads one directory. Only the last one's own whiteouts do not matter.
     fn add(&mut self, layer: &Layer, index: u32, is_last: bool) -> Result {
-        let file = KernelFile::open(
+        let mut file = KernelFile::open(
             layer.path(),
             flags::O_RDONLY | flags::O_DIRECTORY | flags::O_LARGEFILE,
         )?;

@@ -254,7 +254,10 @@ impl Node {
         }
         if let Some(old) = old {
             // `d_real` may have handed out the dentry of a file.
-            let kept = locked.earlier.iter().any(|kept| is_top(kept, &old.top().dentry));
+            let kept = locked
+                .earlier
+                .iter()
+                .any(|kept| is_top(kept, &old.top().dentry));
             if inode.mode().is_regular() && !is_top(&old, &top) && !kept {
                 locked.earlier.push(old, GFP_KERNEL)?;
             }

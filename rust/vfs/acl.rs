@@ -140,7 +140,7 @@ impl Acl {
         acl_type: AclType,
     ) -> Result {
         dentry.require_inode()?;
-        let idmap = access.mount().idmap().as_ptr();
+        let idmap = access.at(dentry)?.idmap().as_ptr();
         let name = acl_type.xattr_name().as_char_ptr();
         // SAFETY: All are valid during the call.
         to_result(unsafe {
@@ -231,10 +231,7 @@ pub(crate) fn copy(
 
 /// Removes the ACLs of an object that was just made.
 pub(crate) fn clear(access: &WriteAccess<'_>, dentry: &Dentry) -> Result {
-    let path = Path {
-        mnt: access.mount(),
-        dentry,
-    };
+    let path = access.at(dentry)?;
     let Some(inode) = dentry.inode().filter(|inode| inode.has_posix_acl()) else {
         return Ok(());
     };

@@ -114,15 +114,11 @@ impl Attr {
     /// Changes the attributes of `dentry` below `access`'s mount; takes its inode's lock.
     pub(crate) fn apply(mut self, access: &WriteAccess<'_>, dentry: &Dentry) -> Result {
         let inode = dentry.inode().ok_or(ENOENT)?;
+        let idmap = access.at(dentry)?.idmap().as_ptr();
         let lock = inode.lock();
         // SAFETY: All are valid, and the inode is locked, as `notify_change` wants.
         let ret = to_result(unsafe {
-            bindings::notify_change(
-                access.mount().idmap().as_ptr(),
-                dentry.as_ptr(),
-                &mut self.0,
-                core::ptr::null_mut(),
-            )
+            bindings::notify_change(idmap, dentry.as_ptr(), &mut self.0, core::ptr::null_mut())
         });
         drop(lock);
         ret
@@ -168,10 +164,7 @@ const COPIED_XFLAGS: u32 = bindings::FS_XFLAG_SYNC | bindings::FS_XFLAG_NOATIME;
 /// Gives `target` the flags of the object at `source` that still make sense on a copy. Filesystems
 /// without such flags are left alone.
 pub(crate) fn copy_flags(source: Path<'_>, access: &WriteAccess<'_>, target: &Dentry) -> Result {
-    let to = Path {
-        mnt: access.mount(),
-        dentry: target,
-    };
+    let to = access.at(target)?;
     let (flags, xflags) = match FileAttr::of(source) {
         Ok(old) => (old.flags & COPIED_FLAGS, old.fsx_xflags & COPIED_XFLAGS),
         Err(_) => (0, 0),

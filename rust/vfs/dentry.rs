@@ -8,7 +8,7 @@ use super::{
     inode::{INode, Inode, Locked},
     name::{Name, NAME_MAX},
     rcu::Reading,
-    super_block::{FileSystem, SuperBlock},
+    super_block::{AnySuperBlock, FileSystem, SuperBlock},
 };
 use crate::{bindings, vfs::errno::ESTALE};
 use core::{marker::PhantomData, ops::Deref, ptr::NonNull};
@@ -88,6 +88,12 @@ impl Dentry {
     }
 
     /// The directory, for the VFS functions that take it for granted. `ENOENT`, `ENOTDIR`.
+    /// Whether the dentry is one of the filesystem `sb`.
+    pub(super) fn is_on(&self, sb: &AnySuperBlock) -> bool {
+        // SAFETY: The dentry is alive; its super block does not change.
+        unsafe { (*self.as_ptr()).d_sb == sb.as_ptr() }
+    }
+
     pub(super) fn require_dir(&self) -> Result<&Inode> {
         let inode = self.require_inode()?;
         if inode.is_dir() {

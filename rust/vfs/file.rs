@@ -162,8 +162,8 @@ impl<T: FileSystem> Deref for Opening<'_, T> {
 /// A file that the kernel opened for itself. No descriptor refers to it.
 pub(crate) struct KernelFile(NonNull<bindings::file>);
 
-// SAFETY: Files are shared between threads; positions are not used (`pread`-like calls only), but
-// for `llseek` under a lock.
+// SAFETY: Files are shared between threads; what uses the position takes care of it: see `seek` and
+// `read_dir_once`.
 unsafe impl Send for KernelFile {}
 // SAFETY: As above.
 unsafe impl Sync for KernelFile {}
@@ -235,10 +235,7 @@ impl KernelFile {
     /// `EOPNOTSUPP` if the filesystem has no such files.
     pub(crate) fn tmpfile(access: &WriteAccess<'_>, dir: &Dentry, mode: u16) -> Result<Self> {
         dir.require_dir()?;
-        let path = Path {
-            mnt: access.mount(),
-            dentry: dir,
-        };
+        let path = access.at(dir)?;
         let flags = bindings::O_RDWR | bindings::O_LARGEFILE | bindings::O_NOATIME;
         // SAFETY: `path` is valid during the call; the current credentials are alive.
         let file = from_err_ptr(unsafe {
@@ -316,9 +313,10 @@ impl KernelFile {
 
     /// Seeks from `pos`; for `SEEK_DATA` and `SEEK_HOLE`. Callers exclude each other.
     pub(crate) fn seek(&self, pos: i64, offset: i64, whence: u32) -> Result<i64> {
-        // SAFETY: The file is alive; the position is only used here, by one caller at a time.
+        // SAFETY: The file is alive. Callers that do not exclude each other get each other's position,
+        // which filesystems are used to, as `lseek(2)` on a file that is not a regular one has no lock.
         let ret = unsafe {
-            (*self.as_ptr()).f_pos = pos;
+            (&raw mut (*self.as_ptr()).f_pos).write_volatile(pos);
             bindings::vfs_llseek(self.as_ptr(), offset, whence as c_int)
         };
         to_result(ret.min(0) as c_int)?;
@@ -394,15 +392,13 @@ impl KernelFile {
     }
 
     /// Writes all of `buf` at `pos`, by the right that the caller has: `kernel_write` would ask for it
-    /// once more, and wait for ever if a freeze came in between. `EINVAL` if that right is for another
-    /// filesystem or the file has no `->write_iter`, `EBADF` if it is not open for writing, `EIO` if
+    /// once more, and wait for ever if a freeze came in between. `EXDEV` if that right is for another
+    /// filesystem, `EINVAL` if the file has no `->write_iter`, `EBADF` if it is not open for writing, `EIO` if
     /// the filesystem writes less without saying why.
     ///
     /// Otherwise as [`KernelFile::read_at`].
     pub(crate) fn write_all_at(&self, access: &WriteAccess<'_>, buf: &[u8], pos: i64) -> Result {
-        if !core::ptr::eq(self.path().mnt.super_block(), access.mount().super_block()) {
-            return Err(EINVAL);
-        }
+        access.at(self.path().dentry)?;
         self.require_mode(bindings::FMODE_WRITE)?;
         // SAFETY: The file is alive, and its operations are.
         let op = unsafe { (*(*self.as_ptr()).f_op).write_iter }.ok_or(EINVAL)?;
@@ -482,10 +478,7 @@ pub(crate) fn open_backing_tmpfile<T: FileSystem>(
     mode: u16,
 ) -> Result<KernelFile> {
     dir.require_dir()?;
-    let path = Path {
-        mnt: access.mount(),
-        dentry: dir,
-    };
+    let path = access.at(dir)?;
     // SAFETY: All are valid during the call.
     let file = from_err_ptr(unsafe {
         bindings::backing_tmpfile_open(

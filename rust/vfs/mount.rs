@@ -136,6 +136,16 @@ impl<'a> WriteAccess<'a> {
     pub(crate) fn mount(&self) -> &'a Mount {
         self.0
     }
+
+    /// The place of `dentry` on the mount that may be written. `EXDEV` if it is on another filesystem,
+    /// which this is no right for.
+    pub(crate) fn at<'d>(&'d self, dentry: &'d Dentry) -> Result<Path<'d>> {
+        if dentry.is_on(self.0.super_block()) {
+            Ok(self.0.at(dentry))
+        } else {
+            Err(EXDEV)
+        }
+    }
 }
 
 impl Drop for WriteAccess<'_> {

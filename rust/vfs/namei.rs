@@ -105,10 +105,11 @@ impl<'a> Creating<'a> {
     pub(crate) fn start(access: &'a WriteAccess<'_>, dir: &Dentry, name: &Name) -> Result<Self> {
         dir.require_dir()?;
         let mut qstr = name.qstr();
-        // SAFETY: All are valid during the call.
-        let dentry = from_err_ptr(unsafe {
-            bindings::start_creating(access.mount().idmap().as_ptr(), dir.as_ptr(), &mut qstr)
-        })?;
+        let idmap = access.at(dir)?.idmap().as_ptr();
+        let dentry = from_err_ptr(
+            // SAFETY: All are valid during the call.
+            unsafe { bindings::start_creating(idmap, dir.as_ptr(), &mut qstr) },
+        )?;
         // SAFETY: The call returned a counted dentry.
         if unsafe { Dentry::from_raw(dentry) }.is_positive() {
             // SAFETY: It is ours to give back.
@@ -256,10 +257,11 @@ impl<'a> Removing<'a> {
     pub(crate) fn start(access: &'a WriteAccess<'_>, dir: &Dentry, name: &Name) -> Result<Self> {
         dir.require_dir()?;
         let mut qstr = name.qstr();
-        // SAFETY: All are valid during the call.
-        let dentry = from_err_ptr(unsafe {
-            bindings::start_removing(access.mount().idmap().as_ptr(), dir.as_ptr(), &mut qstr)
-        })?;
+        let idmap = access.at(dir)?.idmap().as_ptr();
+        let dentry = from_err_ptr(
+            // SAFETY: All are valid during the call.
+            unsafe { bindings::start_removing(idmap, dir.as_ptr(), &mut qstr) },
+        )?;
         // INVARIANT: `start_removing` locked the parent, and only returns positive dentries.
         Ok(Self {
             // SAFETY: The call succeeded.

@@ -99,9 +99,12 @@ unsafe extern "C" fn actor(
 impl KernelFile {
     /// Reads entries of this directory from `*position` on, as one `getdents(2)` would, until `each`
     /// returns `false` or the filesystem ends the batch. Returns how many entries were offered: 0 at
-    /// the end of the directory. Callers exclude each other.
+    /// the end of the directory.
+    ///
+    /// Filesystems keep a cursor in an open directory, and rely on the lock of the file's position:
+    /// so this wants the file for itself.
     pub(crate) fn read_dir_once(
-        &self,
+        &mut self,
         position: &mut i64,
         each: &mut dyn FnMut(Entry<'_>) -> bool,
     ) -> Result<usize> {
@@ -115,7 +118,7 @@ impl KernelFile {
             each,
             calls: 0,
         };
-        // SAFETY: The file is alive; its position is only used by directory reads, one at a time.
+        // SAFETY: The file is alive, and nobody else uses it.
         to_result(unsafe {
             (*self.as_ptr()).f_pos = *position;
             // From a pointer to the whole, as `actor` makes use of the whole.
@@ -125,20 +128,25 @@ impl KernelFile {
         Ok(reader.calls)
     }
 
-    /// Passes entries of this directory on to the reader `out`, from its position on. Callers exclude
-    /// each other.
+    /// Passes entries of this directory on to the reader `out`, from its position on. `ENOTDIR`.
     #[cfg_attr(not(aufs2_sample), expect(dead_code))]
     pub(crate) fn read_dir_into(&self, out: &mut Emitter<'_>) -> Result {
-        // SAFETY: The file and the context are alive; the file's position is only used by directory
-        // reads, one at a time.
+        if !self.inode().is_dir() {
+            return Err(ENOTDIR);
+        }
+        // SAFETY: The file and the context are alive; the lock of its position, which an open directory
+        // has, keeps other readers away.
         to_result(unsafe {
+            bindings::f_pos_lock_nested(self.as_ptr());
             (*self.as_ptr()).f_pos = out.position();
-            bindings::iterate_dir(self.as_ptr(), out.0)
+            let ret = bindings::iterate_dir(self.as_ptr(), out.0);
+            bindings::f_pos_unlock(self.as_ptr());
+            ret
         })
     }
 
     /// Reads all entries of this directory; `each` may fail, which ends the reading.
-    pub(crate) fn read_dir(&self, mut each: impl FnMut(Entry<'_>) -> Result) -> Result {
+    pub(crate) fn read_dir(&mut self, mut each: impl FnMut(Entry<'_>) -> Result) -> Result {
         let mut position = 0;
         loop {
             let mut failed = Ok(());

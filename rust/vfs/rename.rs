@@ -54,7 +54,7 @@ pub(crate) struct Renaming<'a> {
 impl<'a> Renaming<'a> {
     /// Locks the directories `old_dir` and `new_dir` and looks both names up. `ENOENT` if there is
     /// no `old_name` (or, to exchange, no `new_name`); `EINVAL` and `ENOTEMPTY` if one is above the
-    /// other.
+    /// other; `EXDEV` if one is not on the filesystem that `access` is for.
     pub(crate) fn start(
         access: &'a WriteAccess<'_>,
         old_dir: &Dentry,
@@ -65,8 +65,9 @@ impl<'a> Renaming<'a> {
     ) -> Result<Self> {
         old_dir.require_dir()?;
         new_dir.require_dir()?;
+        access.at(new_dir)?;
         let mut rd = bindings::renamedata {
-            mnt_idmap: access.mount().idmap().as_ptr(),
+            mnt_idmap: access.at(old_dir)?.idmap().as_ptr(),
             old_parent: old_dir.as_ptr(),
             new_parent: new_dir.as_ptr(),
             flags,

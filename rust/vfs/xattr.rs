@@ -243,10 +243,11 @@ pub(crate) fn set(
     flags: u32,
 ) -> Result {
     dentry.require_inode()?;
+    let idmap = access.at(dentry)?.idmap().as_ptr();
     // SAFETY: All are valid during the call; the value as long as it says.
     to_result(unsafe {
         bindings::vfs_setxattr(
-            access.mount().idmap().as_ptr(),
+            idmap,
             dentry.as_ptr(),
             name.as_char_ptr(),
             value.as_ptr().cast(),
@@ -259,14 +260,9 @@ pub(crate) fn set(
 /// Removes an attribute of `dentry` on `access`'s mount.
 pub(crate) fn remove(access: &WriteAccess<'_>, dentry: &Dentry, name: &CStr) -> Result {
     dentry.require_inode()?;
+    let idmap = access.at(dentry)?.idmap().as_ptr();
     // SAFETY: All are valid during the call.
-    to_result(unsafe {
-        bindings::vfs_removexattr(
-            access.mount().idmap().as_ptr(),
-            dentry.as_ptr(),
-            name.as_char_ptr(),
-        )
-    })
+    to_result(unsafe { bindings::vfs_removexattr(idmap, dentry.as_ptr(), name.as_char_ptr()) })
 }
 
 /// Whether a security module wants the attribute `name` of the object at `source` copied with it:
