@@ -143,6 +143,63 @@ TEST_F(u, fault_without_space)
 	EXPECT_EQ(0, E(umount("rw")));
 }
 
+/* The pages of a map that can be written to, in order. */
+static int stores_until_full(char *p, int pages)
+{
+	int i;
+
+	for (i = 0; i < pages; i++)
+		if (poke(p + i * page, 'x') != 'x')
+			break;
+	return i;
+}
+
+/* There is no room for the block of a hole: ->page_mkwrite says so. */
+TEST_F(u, store_without_space)
+{
+	static const char * const types[] = { "ext4", "xfs" };
+	const int pages = 1024;
+
+	for (unsigned int t = 0; t < ARRAY_SIZE(types); t++) {
+		const char *disk = path_of("%s/disk%u", area, t), *why = make_fs(types[t], disk);
+		char *native, *ours;
+		int fd, err;
+
+		if (why)
+			SKIP(return, "%s", why);
+		ASSERT_EQ(0, shell("ln -sfn disk%u disk && mkdir disk/rw && truncate -s %ld disk/rw/f disk/rw/g",
+				   t, pages * page));
+		ASSERT_EQ(0, union_mount(variant->options, 0,
+					 (const char * const []){ "disk/rw=rw", "ro", NULL }));
+		shell("n=0; for size in 64M 8M 1M 64K 4K; do "
+		      "while fallocate -l $size disk/fill$n; do n=$((n + 1)); done; done");
+		fd = open("disk/rw/g", O_RDWR | O_CLOEXEC);
+		native = mmap(NULL, pages * page, RW, MAP_SHARED, fd, 0);
+		close(fd);
+		fd = open("u/f", O_RDWR | O_CLOEXEC);
+		ours = mmap(NULL, pages * page, RW, MAP_SHARED, fd, 0);
+		ASSERT_NE(MAP_FAILED, native);
+		ASSERT_NE(MAP_FAILED, ours);
+		EXPECT_GT(pages, stores_until_full(native, pages)) TH_LOG("%s", types[t]);
+		EXPECT_GT(pages, stores_until_full(ours, pages)) TH_LOG("%s", types[t]);
+		/* a page that is there, but has no block */
+		EXPECT_EQ(0, peek(ours + (pages - 1) * page));
+		EXPECT_EQ(-SIGBUS, poke(ours + (pages - 1) * page, 'x'));
+		EXPECT_EQ(0, peek(ours + (pages - 1) * page));
+		err = E(madvise(native, pages * page, MADV_POPULATE_WRITE));
+		EXPECT_EQ(err, E(madvise(ours, pages * page, MADV_POPULATE_WRITE)));
+		EXPECT_NE(0, err);
+		ASSERT_EQ(0, shell("rm disk/fill* && sync"));
+		EXPECT_EQ('y', poke(ours + (pages - 1) * page, 'y'));
+		EXPECT_EQ(0, E(msync(ours, pages * page, MS_SYNC)));
+		munmap(native, pages * page);
+		munmap(ours, pages * page);
+		close(fd);
+		ASSERT_EQ(0, down());
+		EXPECT_EQ(0, E(umount(disk)));
+	}
+}
+
 /* What is no page cache cannot be below: it says that too much is stacked. */
 TEST_F(u, huge_pages_are_no_branch)
 {

@@ -7,7 +7,7 @@
  *
  *	scripts/tests mmap_identity | sed -n 's/^ *# |/|/p'
  */
-#include "aufs2.h"
+#include "aufs2_identity.h"
 #include <elf.h>
 #include <linux/fs.h>
 #include <linux/perf_event.h>
@@ -23,7 +23,6 @@ static const char * const heads[COLUMNS] = {
 	"`direct`, `mmap_path=union`", "`fault`, `mmap_path=union`"
 };
 
-static long page;
 static bool have_overlay;
 
 FIXTURE(u) { int unused; };
@@ -43,7 +42,7 @@ FIXTURE_SETUP(u)
 	ASSERT_EQ(0, area_enter());
 	ASSERT_EQ(0, make_branch("nat"));
 	ASSERT_EQ(0, shell("for f in f moved gone copied lock bound code; do "
-			   "head -c %ld /dev/zero > ro/$f; done; cp /bin/sleep ro/prog; "
+			   "head -c %ld /dev/zero > ro/$f; done; cp /bin/sleep ro/prog; cp /bin/sleep ro/runs; "
 			   "cp /proc/%d/exe ro/self", 2 * page, getpid()));
 	/* ret, for what is run and probed */
 	ASSERT_EQ(0, shell("printf '\\303\\303' | dd of=ro/code conv=notrunc bs=1"));
@@ -72,65 +71,6 @@ FIXTURE_TEARDOWN(u)
 	EXPECT_STREQ("", wrong ?: "");
 }
 
-/* What is said about a file, against what stat(2) says. */
-static const char *
-verdict(const char *shown, dev_t dev, unsigned long ino, bool numbers, const char *path)
-{
-	char *b = buffer(), whole[4096];
-	struct stat st;
-
-	snprintf(whole, sizeof(whole), "%s%s", *path == '/' ? "" : path_of("%s/", area), path);
-	if (shown && strcmp(shown, whole)) {
-		if (strstr(shown, "/ro/") || strstr(shown, "/rw") || !strchr(shown + 1, '/'))
-			strcat(b, "path of the branch");
-		else
-			sprintf(b + strlen(b), "path is %.100s", shown);
-	}
-	if (numbers && (lstat(path, &st) || st.st_dev != dev))
-		strcat(b, *b ? ", another device" : "another device");
-	if (numbers && st.st_ino != ino)
-		strcat(b, *b ? ", another inode" : "another inode");
-	return *b ? b : "as `stat`";
-}
-
-static char *map(const char *path, int prot)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	char *p = mmap(NULL, page, prot, MAP_PRIVATE, fd, 0);
-
-	close(fd);
-	if (p != MAP_FAILED)
-		(void)*(volatile char *)p;
-	return p;
-}
-
-/* The line about the map at p. */
-static const char *line_of(const char *file, void *p)
-{
-	char *b = buffer(), start[32];
-	FILE *f = fopen(file, "re");
-	bool found = false;
-
-	snprintf(start, sizeof(start), "%lx", (unsigned long)p);
-	while (!found && f && fgets(b, 8192, f))
-		found = !strncmp(b, start, strlen(start));
-	if (f)
-		fclose(f);
-	b[strcspn(b, "\n")] = 0;
-	return found ? b : "";
-}
-
-static const char *of_line(const char *line, const char *path)
-{
-	unsigned int maj, min;
-	unsigned long ino;
-	char shown[4096] = "";
-
-	if (sscanf(line, "%*x-%*x %*s %*x %x:%x %lu %4095[^\n]", &maj, &min, &ino, shown) < 3)
-		return "nothing";
-	return verdict(shown, makedev(maj, min), ino, true, path);
-}
-
 /* --- one function for each place ----------------------------------------- */
 
 static const char *in_maps(const char *dir)
@@ -147,9 +87,9 @@ static const char *in_smaps(const char *dir)
 	return of_line(line_of("/proc/self/smaps", map(path, PROT_READ)), path);
 }
 
-static const char *in_numa_maps(const char *dir)
+static const char *numa_of(char *p, const char *path)
 {
-	const char *path = path_of("%s/f", dir), *line = line_of("/proc/self/numa_maps", map(path, PROT_READ));
+	const char *line = line_of("/proc/self/numa_maps", p);
 	char *shown = strstr(line, "file=");
 
 	if (!shown)
@@ -159,19 +99,42 @@ static const char *in_numa_maps(const char *dir)
 	return verdict(shown, 0, 0, false, path);
 }
 
+static const char *in_numa_maps(const char *dir)
+{
+	const char *path = path_of("%s/f", dir);
+
+	return numa_of(map(path, PROT_READ), path);
+}
+
+/* Sums over all maps: no file is named, and so none can be wrong. */
+static const char *in_rollup(const char *dir)
+{
+	const char *path = path_of("%s/f", dir), *text;
+
+	map(path, PROT_READ);
+	text = read_file("/proc/self/smaps_rollup");
+	return strstr(text, "[rollup]") && strstr(text, "Pss:") && !strchr(text, '/') ? "names no file" : text;
+}
+
 static const char *map_file(void *p)
 {
 	return path_of("/proc/self/map_files/%lx-%lx", (unsigned long)p, (unsigned long)p + page);
 }
 
+static const char *link_of(char *p, const char *path)
+{
+	char to[4096] = "";
+
+	if (readlink(map_file(p), to, sizeof(to) - 1) < 0)
+		return errno_name(errno);
+	return verdict(to, 0, 0, false, path);
+}
+
 static const char *in_map_files(const char *dir)
 {
 	const char *path = path_of("%s/f", dir);
-	char to[4096] = "";
 
-	if (readlink(map_file(map(path, PROT_READ)), to, sizeof(to) - 1) < 0)
-		return errno_name(errno);
-	return verdict(to, 0, 0, false, path);
+	return link_of(map(path, PROT_READ), path);
 }
 
 static const char *by_map_files(const char *dir)
@@ -187,13 +150,12 @@ static const char *by_map_files(const char *dir)
 	return verdict(NULL, st.st_dev, st.st_ino, true, path);
 }
 
-static const char *by_query(const char *dir)
+static const char *query_of(char *p, const char *path)
 {
-	const char *path = path_of("%s/f", dir);
 	int fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC), err;
 	char *name = buffer();
 	struct procmap_query q = {
-		.size = sizeof(q), .query_addr = (unsigned long)map(path, PROT_READ),
+		.size = sizeof(q), .query_addr = (unsigned long)p,
 		.vma_name_addr = (unsigned long)name, .vma_name_size = 4096,
 	};
 
@@ -202,6 +164,13 @@ static const char *by_query(const char *dir)
 	if (err)
 		return errno_name(-err);
 	return verdict(name, makedev(q.dev_major, q.dev_minor), q.inode, true, path);
+}
+
+static const char *by_query(const char *dir)
+{
+	const char *path = path_of("%s/f", dir);
+
+	return query_of(map(path, PROT_READ), path);
 }
 
 static const char *in_exe(const char *dir)
@@ -234,6 +203,41 @@ static const char *in_exe(const char *dir)
 }
 
 /* Puts memory of the same content in the place of what is mapped of the program itself. */
+/* The same of a program that was moved while it runs. */
+static const char *exe_when_moved(const char *dir)
+{
+	char from[PATH_MAX], to[PATH_MAX];
+	char shown[4096] = "";
+	const char *answer = "cannot be moved";
+	struct stat st;
+	pid_t child;
+	int status;
+
+	snprintf(from, sizeof(from), "%s/runs", dir);
+	snprintf(to, sizeof(to), "%s/runs2", dir);
+	child = fork();
+	if (!child) {
+		execl(from, "runs", "100", NULL);
+		_exit(1);
+	}
+	for (int i = 0; i < 500; i++, usleep(10000)) {
+		memset(shown, 0, sizeof(shown));
+		if (readlink(path_of("/proc/%d/exe", child), shown, sizeof(shown) - 1) > 0 && strstr(shown, "runs"))
+			break;
+	}
+	if (!rename(from, to)) {
+		memset(shown, 0, sizeof(shown));
+		if (readlink(path_of("/proc/%d/exe", child), shown, sizeof(shown) - 1) < 0 ||
+		    stat(path_of("/proc/%d/exe", child), &st))
+			answer = errno_name(errno);
+		else
+			answer = verdict(shown, st.st_dev, st.st_ino, true, to);
+	}
+	kill(child, SIGKILL);
+	waitpid(child, &status, 0);
+	return answer;
+}
+
 static void leave_program(void)
 {
 	char line[4352], to[4096] = "";
@@ -415,6 +419,34 @@ static const char *in_fdinfo(const char *dir)
 	return ino ? verdict(NULL, st.st_dev, strtoul(ino + 4, NULL, 10), true, path) : "nothing";
 }
 
+/* What is mapped at p, by all that name it now: the same of all, or who says what. */
+static const char *everywhere(char *p, const char *at)
+{
+	static const char * const names[] = { "maps", "smaps", "numa_maps", "map_files", "PROCMAP_QUERY" };
+	/* Of its own, for each answer takes a few of what path_of() has. */
+	const char *path = strdup(at), *first = NULL;
+	static char text[512];
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(names); i++) {
+		const char *answer;
+
+		switch (i) {
+		case 2: answer = numa_of(p, path); break;
+		case 3: answer = link_of(p, path); break;
+		case 4: answer = query_of(p, path); break;
+		default: answer = of_line(line_of(path_of("/proc/self/%s", names[i]), p), path);
+		}
+		/* who says the same as the one before is not named */
+		if (!strcmp(answer, "as `stat`") || (first && !strcmp(first, answer)))
+			continue;
+		if (!first)
+			first = strdup(answer);
+		snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s`%s`: %s",
+			 *text ? "; " : "", names[i], answer);
+	}
+	return first ? text : "as `stat`";
+}
+
 static const char *when_bound(const char *dir)
 {
 	const char *answer;
@@ -424,7 +456,7 @@ static const char *when_bound(const char *dir)
 	if (mount(dir, "bound", NULL, MS_BIND, NULL))
 		return errno_name(errno);
 	p = map("bound/bound", PROT_READ);
-	answer = of_line(line_of("/proc/self/maps", p), "bound/bound");
+	answer = everywhere(p, "bound/bound");
 	munmap(p, page);
 	umount("bound");
 	return answer;
@@ -437,7 +469,7 @@ static const char *when_moved(const char *dir)
 
 	if (rename(from, to))
 		return errno_name(errno);
-	return of_line(line_of("/proc/self/maps", p), to);
+	return everywhere(p, to);
 }
 
 static const char *when_gone(const char *dir)
@@ -470,7 +502,7 @@ static const char *when_copied_up(const char *dir)
 
 	if (append_file(path, "+"))
 		return "cannot be written";
-	return of_line(line_of("/proc/self/maps", p), path);
+	return everywhere(p, path);
 }
 
 static int perf_open(struct perf_event_attr *attr)
@@ -574,11 +606,13 @@ static const struct {
 } rows[] = {
 	{ "`/proc/PID/maps`", in_maps },
 	{ "`/proc/PID/smaps`", in_smaps },
+	{ "`/proc/PID/smaps_rollup`", in_rollup },
 	{ "`/proc/PID/numa_maps`", in_numa_maps },
 	{ "`/proc/PID/map_files`, the link", in_map_files },
 	{ "`/proc/PID/map_files`, opened", by_map_files },
 	{ "`PROCMAP_QUERY`", by_query },
 	{ "`/proc/PID/exe`", in_exe },
+	{ "`/proc/PID/exe`, after a rename", exe_when_moved },
 	{ "`PR_SET_MM_EXE_FILE` of a program that is mapped", exe_while_mapped, true },
 	{ "`/proc/PID/exe`, after `PR_SET_MM_EXE_FILE`", exe_of_another },
 	{ "perf's `PERF_RECORD_MMAP2`", in_perf },
@@ -588,10 +622,10 @@ static const struct {
 	{ "`lsof FILE`", by_lsof },
 	{ "`fuser FILE`", by_fuser },
 	{ "uprobe by path", by_uprobe },
-	{ "`maps`, opened below a bind mount", when_bound },
-	{ "`maps`, after a rename", when_moved },
+	{ "`maps`, `smaps`, `numa_maps`, `map_files`, `PROCMAP_QUERY`, opened below a bind mount", when_bound },
+	{ "`maps`, `smaps`, `numa_maps`, `map_files`, `PROCMAP_QUERY`, after a rename", when_moved },
 	{ "`maps`, after a removal", when_gone },
-	{ "`maps`, from before a copy-up", when_copied_up },
+	{ "`maps`, `smaps`, `numa_maps`, `map_files`, `PROCMAP_QUERY`, from before a copy-up", when_copied_up },
 };
 
 /* Asks in a child, so that nothing stays mapped. */
@@ -642,7 +676,8 @@ TEST_F_TIMEOUT(u, table, 300)
 		printf("\n");
 		native = cells[NATIVE];
 		EXPECT_TRUE(!strcmp(native, "as `stat`") || !strcmp(native, "hits") ||
-			    !strcmp(native, "found") || !strcmp(native, "refused")) {
+			    !strcmp(native, "found") || !strcmp(native, "refused") ||
+			    !strcmp(native, "names no file")) {
 			TH_LOG("%s: %s without a union", rows[r].what, native);
 		}
 		for (c = DIRECT; c < COLUMNS; c++) {
