@@ -71,6 +71,8 @@ struct op {
 	long (*go)(int n);
 	/* Whether turn n has had its effect; NULL: the result says it. */
 	bool (*done)(int n);
+	/* More options of the union, or NULL. */
+	const char *options;
 };
 
 static char *p(const char *format, int n)
@@ -222,6 +224,40 @@ static bool done_mmap(int n)
 	munmap(map, 4096);
 	return right;
 }
+static void stays(int sig) { (void)sig; }
+/* A map that is written to, moved and given up in part. */
+static long go_mmap_write(int n)
+{
+	char *moved, *place;
+
+	(void)n;
+	signal(SIGBUS, stays);
+	map = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_SHARED, held, 0);
+	if (map == MAP_FAILED)
+		return -errno;
+	/* a fault without memory is tried again */
+	memcpy(map, "DATA", 4);
+	place = mmap(NULL, 8192, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	moved = place == MAP_FAILED ? place
+				    : mremap(map, 8192, 8192, MREMAP_MAYMOVE | MREMAP_FIXED, place);
+	if (moved == MAP_FAILED || munmap(moved + 4096, 4096)) {
+		long err = -errno;
+
+		if (place != MAP_FAILED)
+			munmap(place, 8192);
+		munmap(map, 8192);
+		return err;
+	}
+	map = moved;
+	return 0;
+}
+static bool done_mmap_write(int n)
+{
+	bool right = !strncmp(map, "DATA", 4) && says(p("u/x%d", n), "DATA") && says(p("ro/x%d", n), "data");
+
+	munmap(map, 4096);
+	return right;
+}
 static long prepare_open_write(int n) { return hold(open(p("u/x%d", n), O_RDWR)); }
 static long go_write(int n)
 {
@@ -354,7 +390,7 @@ static const char *all_turns(const struct op *op)
 
 	for (n = 1; n <= TURNS; n++)
 		make_lower(op->lower, n);
-	if (up("rw", "ro", "ro2"))
+	if (union_mount(op->options ?: "", 0, (const char * const []){ "rw", "ro", "ro2", NULL }))
 		return "cannot mount";
 	for (n = 1; n <= TURNS && more && !wrong; n++)
 		wrong = turn(op, n, &more);
@@ -370,10 +406,11 @@ static const char *all_turns(const struct op *op)
 	return !sum || sum == tree_checksum("u") ? "" : path_of("%s: mounted again, the union differs", op->name);
 }
 
-#define OP(name_, lower_, prepare_, go_, done_) \
+#define OP(name_, lower_, prepare_, go_, done_) OP_WITH(name_, NULL, lower_, prepare_, go_, done_)
+#define OP_WITH(name_, options_, lower_, prepare_, go_, done_) \
 TEST_F_TIMEOUT(u, name_, 1800) \
 { \
-	static const struct op op = { #name_, lower_, prepare_, go_, done_ }; \
+	static const struct op op = { #name_, lower_, prepare_, go_, done_, options_ }; \
  \
 	EXPECT_STREQ("", all_turns(&op)); \
 }
@@ -408,6 +445,10 @@ OP(read, "file", prepare_open, go_read, NULL)
 OP(read_after_a_copy_up, "file", prepare_follow, go_read, NULL)
 OP(write, "file", prepare_open_write, go_write, done_write)
 OP(mmap, "file", prepare_open, go_mmap, done_mmap)
+OP_WITH(mmap_to_write, "mmap=direct", "file", prepare_open_write, go_mmap_write, done_mmap_write)
+OP_WITH(mmap_to_write_fault, "mmap=fault", "file", prepare_open_write, go_mmap_write, done_mmap_write)
+OP_WITH(mmap_to_write_path, "mmap=direct,mmap_path=union", "file", prepare_open_write, go_mmap_write, done_mmap_write)
+OP_WITH(mmap_to_write_fault_path, "mmap=fault,mmap_path=union", "file", prepare_open_write, go_mmap_write, done_mmap_write)
 OP(readlink, "symlink", NULL, go_readlink, NULL)
 OP(listxattr, "file", NULL, go_listxattr, NULL)
 
