@@ -66,6 +66,15 @@ done
 check 'which comes' change "append:$area/fresh=ro"
 check 'has the next identity' same $(($(cat "$si/brid1") + 1)) "$(cat "$si/brid3")"
 check 'and goes' change "del:$area/fresh"
+# A filesystem without a UUID may not be the one that it looks like.
+mount -t ramfs none fresh
+check 'one without a UUID comes' change "append:$area/fresh=ro"
+id=$(cat "$si/brid3")
+check 'and goes' change "del:$area/fresh"
+check 'and comes' change "append:$area/fresh=ro"
+check 'with another identity' test "$id" != "$(cat "$si/brid3")"
+check 'and goes' change "del:$area/fresh"
+umount fresh
 exec 6< "$si/br2"
 check 'del' change "del:$area/.work"
 check 'is shown' same 'rw=rw ro=ro' "$(shown)"

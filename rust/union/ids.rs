@@ -24,11 +24,14 @@ struct Tree {
 }
 
 impl Tree {
-    fn at(place: Path<'_>) -> Result<Self> {
-        let inode = place.inode().ok_or(ENOENT)?;
+    /// None if the filesystem has no UUID, as those of squashfs and iso9660 have not: the next one may
+    /// be on the same loop device, with the same numbers for other objects.
+    fn at(place: Path<'_>) -> Option<Self> {
+        let inode = place.inode()?;
         let sb = place.mnt.super_block();
-        Ok(Self {
-            uuid: sb.uuid(),
+        let uuid = sb.uuid();
+        (!uuid.is_null()).then(|| Self {
+            uuid,
             dev: sb.dev(),
             ino: inode.ino(),
             generation: inode.generation(),
@@ -78,8 +81,7 @@ impl Ids {
     /// [`Ids::settle`], for the time being. `ENOSPC` when all have been given out.
     pub(crate) fn take(&mut self, place: Option<Path<'_>>) -> Result<BranchId> {
         self.taken.reserve(1, GFP_KERNEL)?;
-        if let Some(place) = place {
-            let tree = Tree::at(place)?;
+        if let Some(tree) = place.and_then(Tree::at) {
             if let Some(at) = self.retired.iter().position(|(other, _)| *other == tree) {
                 let last = self.retired.len() - 1;
                 self.retired.swap(at, last);
@@ -109,7 +111,7 @@ impl Ids {
         if branch.numbers.any_left() {
             return;
         }
-        let Ok(tree) = Tree::at(branch.at(branch.root())) else {
+        let Some(tree) = Tree::at(branch.at(branch.root())) else {
             return;
         };
         // Without memory the identity is lost, and the next one takes another.

@@ -68,6 +68,13 @@ pub(crate) trait FileSystem: Sized + Send + Sync + 'static {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Uuid([u8; 16]);
 
+impl Uuid {
+    /// Whether the filesystem has none.
+    pub(crate) fn is_null(&self) -> bool {
+        self.0 == [0; 16]
+    }
+}
+
 /// Any `struct super_block`.
 #[repr(transparent)]
 pub(crate) struct AnySuperBlock(Opaque<bindings::super_block>);
