@@ -249,6 +249,25 @@ TEST_F(u, bad_options)
 	EXPECT_EQ(0, try("br:%/rw=rw:%/ro=ro:%/ro2=ro"));
 }
 
+/* Catches: memory that anybody may have the kernel take, for a mount that would be refused. */
+TEST_F(u, by_whom_may_not_mount)
+{
+	int status;
+	pid_t pid;
+
+	AUFS2_ONLY("anybody may mount one in a user namespace");
+	pid = fork();
+	if (!pid) {
+		if (unshare(CLONE_NEWUSER | CLONE_NEWNS))
+			_exit(255);
+		_exit(fsopen(fs_name(), FSOPEN_CLOEXEC) < 0 ? errno : 0);
+	}
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	if (WEXITSTATUS(status) == 255)
+		SKIP(return, "no user namespaces");
+	EXPECT_EQ(EPERM, WEXITSTATUS(status));
+}
+
 static bool logged(const char *what)
 {
 	return strstr(fs_log, what) != NULL;

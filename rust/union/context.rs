@@ -24,6 +24,7 @@ use crate::vfs::{
     super_block::{FileSystem, Params, SuperBlock},
 };
 use kernel::{
+    alloc::flags::GFP_KERNEL_ACCOUNT,
     fmt,
     prelude::*,
     str::BStr,
@@ -136,8 +137,16 @@ impl Request {
                 }
             }
         };
-        self.changes.push(change, GFP_KERNEL)?;
+        self.add(log, change)?;
         Ok(true)
+    }
+
+    fn add(&mut self, log: &Log, change: Change<Wanted, Named>) -> Result {
+        if self.changes.len() >= MAX_BRANCHES {
+            log.error(fmt!("more than {MAX_BRANCHES} branches"));
+            return Err(EINVAL);
+        }
+        Ok(self.changes.push(change, GFP_KERNEL_ACCOUNT)?)
     }
 
     fn apply(&mut self, log: &Log, opt: Opt) -> Result {
@@ -152,11 +161,7 @@ impl Request {
                         Change::Modify(path, permission) => Change::Modify(known(path), permission),
                         Change::Move(index, path) => Change::Move(index, known(path)),
                     };
-                    if self.changes.len() >= MAX_BRANCHES {
-                        log.error(fmt!("more than {MAX_BRANCHES} branches"));
-                        return Err(EINVAL);
-                    }
-                    self.changes.push(change, GFP_KERNEL)?;
+                    self.add(log, change)?;
                 }
             }
             Opt::Refrof(refrof) => self.settings.refrof = refrof,
@@ -171,7 +176,10 @@ impl Request {
             Opt::Acl(acl) => self.settings.acl = acl,
             Opt::Mmap(mmap) => self.settings.mmap = mmap,
             Opt::MmapPath(union) => self.settings.mmap_path = union,
-            Opt::Memory(key, value) => self.memory.push((key, value), GFP_KERNEL)?,
+            Opt::Memory(key, value) => match self.memory.iter_mut().find(|(k, _)| *k == key) {
+                Some((_, old)) => *old = value,
+                None => self.memory.push((key, value), GFP_KERNEL)?,
+            },
             Opt::Ignored => {}
         }
         Ok(())

@@ -115,6 +115,8 @@ pub(super) unsafe extern "C" fn init<T: FileSystem>(fc: *mut bindings::fs_contex
     from_result(|| {
         // SAFETY: The context is new; by the contract of this function.
         let sb = unsafe { reconfigured(fc) };
+        // SAFETY: As above.
+        unsafe { check_capable::<T>(fc, sb.is_some())? };
         let context = KBox::new(T::Context::new(&Log(fc), sb)?, GFP_KERNEL)?;
         // SAFETY: The context is new and ours to set up.
         unsafe {
@@ -123,6 +125,29 @@ pub(super) unsafe extern "C" fn init<T: FileSystem>(fc: *mut bindings::fs_contex
         }
         Ok(0)
     })
+}
+
+/// `EPERM` for whom the VFS would refuse in the end, when all parameters are there: each takes memory
+/// and may pin a path, and anybody in a user namespace of theirs may open a context.
+///
+/// # Safety
+///
+/// As for [`init`].
+unsafe fn check_capable<T: FileSystem>(fc: *mut bindings::fs_context, reconfigures: bool) -> Result {
+    let cap = bindings::CAP_SYS_ADMIN as c_int;
+    // As `mount_capable` in the VFS, and what `FSCONFIG_CMD_RECONFIGURE` asks for.
+    let anywhere = reconfigures || T::FLAGS & bindings::FS_USERNS_MOUNT != 0;
+    // SAFETY: The context has a reference to its user namespace.
+    let capable = unsafe {
+        match anywhere {
+            true => bindings::ns_capable((*fields(fc)).user_ns, cap),
+            false => bindings::capable(cap),
+        }
+    };
+    match capable {
+        true => Ok(()),
+        false => Err(EPERM),
+    }
 }
 
 /// The super block that `fc` is to reconfigure, if that is its purpose.
