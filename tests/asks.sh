@@ -71,6 +71,16 @@ check 'Puppy: a whiteout made by hand' same none "$(content etc/extra)"
 rm save/etc/.wh.extra
 check 'Puppy: and removed by hand' same extra "$(content etc/extra)"
 check 'Puppy: udba=reval' mount -o remount,udba=reval u
+# What aufs itself leaves in a branch: Puppy's scripts filter it when they merge the
+# save layer, and the union does not show it.
+: > save/.wh..wh.aufs
+mkdir -p save/.wh..wh.orph save/.wh..wh.plnk
+rm u/etc/adrv
+check "Puppy: aufs's own files do not show" same etc "$(names u)"
+check 'Puppy: its filters leave what is the user'"'"'s' same 'etc etc/.wh.adrv etc/saved' "$(cd save &&
+	find . -mindepth 1 -regextype posix-extended \
+		-not -regex '.*/\.wh\.\.wh\.(aufs|orph|plnk|opq).*' -printf '%P\n' |
+	LC_ALL=C sort | tr '\n' ' ' | sed 's/ $//')"
 check 'Puppy: sfs_load unload' mount -o "remount,del:$area/extra" u
 check 'Puppy: umount' umount extra
 umount u puppy adrv sfs
@@ -85,6 +95,27 @@ check 'Porteus: deactivate' mount -no "remount,del:$area/X.xzm" aufs u
 check 'Porteus: umount -nd' umount -nd X.xzm
 check 'Porteus: append' mount -no "remount,append:$area/ro=ro" aufs u
 umount u porteus
+
+# As Porteus has it: a squashfs in a file, which umount -d detaches.
+if command -v mksquashfs > /dev/null && modprobe -q loop 2> /dev/null && {
+	mkdir -p module/usr/bin images/Y.xzm &&
+	echo Y > module/usr/bin/Y &&
+	mksquashfs module Y.xzm -quiet -no-progress > /dev/null 2>&1 &&
+	mount -o loop Y.xzm images/Y.xzm
+}; then
+	mkdir porteus_rw2
+	mount -t aufs -o "br:$area/porteus_rw2=rw:$area/ro=rr" aufs u
+	check 'Porteus: activate a file' mount -no "remount,add:1:$area/images/Y.xzm=rr" aufs u
+	check 'Porteus: it shows' same Y "$(content usr/bin/Y)"
+	device=$(losetup -n -O NAME -j Y.xzm)
+	check 'Porteus: it is on a loop device' test -n "$device"
+	check 'Porteus: deactivate it' mount -no "remount,del:$area/images/Y.xzm" aufs u
+	check 'Porteus: umount -nd' umount -nd images/Y.xzm
+	check 'Porteus: the device is detached' same '' "$(losetup -n -O NAME -j Y.xzm)"
+	umount u
+else
+	skip 'Porteus: a squashfs in a file' 'no squashfs, or no loop device'
+fi
 
 # Docker's aufs driver: the kernel's own interface, and the rest by MS_REMOUNT.
 check 'Docker: /proc/filesystems' grep -qw aufs /proc/filesystems
@@ -116,6 +147,21 @@ cat > fstab <<END
 none $area/u aufs br:$area/sdb=rw:$area/sdc=ro 0 0
 END
 check 'fstab: ro' mount -T fstab "$area/u"
+umount u
+
+# Slax: what its initrd writes into the union, and what is done with that at the end.
+mkdir -p root_rw
+mount -t aufs -o "br:$area/root_rw=rw:$area/ro=rr" aufs u
+mkdir -p u/etc u/sbin
+echo "aufs / aufs defaults" > u/etc/fstab
+ln -s /bin/true u/sbin/fsck.aufs
+check 'Slax: fsck.aufs' u/sbin/fsck.aufs -a /
+sed "s|/ aufs|$area/u aufs|" u/etc/fstab > fstab
+check 'Slax: fstab has the word' grep -qx "aufs $area/u aufs defaults" fstab
+check 'Slax: ro by fstab' mount -T fstab -n -o remount,ro "$area/u"
+refused 'Slax: read-only' sh -c 'echo x > u/x'
+check 'Slax: rw by fstab' mount -T fstab -n -o remount,rw "$area/u"
+check 'Slax: the branches are as they were' sh -c 'echo x > u/x && test -e root_rw/x'
 umount u
 
 # dracut of KaOS.

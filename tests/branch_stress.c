@@ -8,6 +8,10 @@
  * time have to show; layers that were never there must not; what nobody removes
  * is always there.  The filesystem of a layer that is removed goes when it is unmounted.
  *
+ * One worker does as a compiler: it runs a program of the union on files of the union, writes
+ * what that says beside the final name, and renames.  Another renames directories with
+ * something in them, its own and one of the base.
+ *
  * Catches: a refresh that looks without Node::state and publishes with it; an open that does
  * not enter the branch's gate (never_at_rest); a removal that does not wait for those who
  * have just closed a file there.
@@ -34,13 +38,17 @@ struct mark {
 	atomic_uint seq;
 };
 
-enum { READS, OPENS, LOOKUPS, LISTS, MAPS, WRITES, CWDS, ADDS, DELS, SWAPS, MOVES, BUSY, KINDS };
+enum {
+	READS, OPENS, LOOKUPS, LISTS, MAPS, WRITES, CWDS, BUILDS, RENAMES, ADDS, DELS, SWAPS, MOVES,
+	BUSY, KINDS
+};
 static const char * const kinds[KINDS] = {
-	"reads", "opens", "lookups", "lists", "maps", "writes", "relative lookups",
+	"reads", "opens", "lookups", "lists", "maps", "writes", "relative lookups", "builds",
+	"renames of directories",
 	"adds", "dels", "swaps", "moves", "busy",
 };
 /* What a run has to have done at least, however slow the machine is. */
-static const unsigned int floors[KINDS] = { 40, 40, 40, 8, 8, 8, 20, 3, 2, 0, 0, 0 };
+static const unsigned int floors[KINDS] = { 40, 40, 40, 8, 8, 8, 20, 2, 4, 3, 2, 0, 0, 0 };
 
 static struct shared {
 	struct mark layers[LAYERS];
@@ -279,6 +287,87 @@ static void writer(unsigned int seed)
 	} while (!done(WRITES));
 }
 
+/* Runs the union's cat on `from`, into `to`; its status. */
+static int compile(const char *from, const char *to)
+{
+	int status, fd;
+	pid_t pid = fork();
+
+	if (!pid) {
+		fd = open(to, O_WRONLY | O_CREAT | O_EXCL, 0644);
+		if (fd < 0 || dup2(fd, 1) < 0)
+			_exit(1);
+		execl("u/cc", "cc", from, "u/cc.conf", NULL);
+		_exit(2);
+	}
+	return pid < 0 || waitpid(pid, &status, 0) != pid ? -1 : status;
+}
+
+/* As make and a compiler. */
+static void builder(unsigned int seed)
+{
+	char data[2 * SIZE + 1];
+	struct seen before;
+	int fd, status;
+	ssize_t n;
+
+	do {
+		unsigned int k = rand_r(&seed) % FILES;
+		char from[64];
+
+		snprintf(from, sizeof(from), "u/over_%u", k);
+		if (mkdir("u/build", 0755))
+			return wrong("mkdir build: %m");
+		look(&before);
+		status = compile(from, "u/build/x.o.tmp");
+		if (status)
+			return wrong("the compiler: status %x", status);
+		if (rename("u/build/x.o.tmp", "u/build/x.o"))
+			return wrong("rename x.o: %m");
+		fd = open("u/build/x.o", O_RDONLY);
+		n = read(fd, data, sizeof(data));
+		close(fd);
+		if (n != SIZE + 4 || memcmp(data + SIZE, "conf", 4))
+			return wrong("x.o of over_%u has %zd bytes", k, n);
+		judge(&before, owner(data, SIZE), "compile", k);
+		if (unlink("u/build/x.o") || rmdir("u/build"))
+			return wrong("clean: %m");
+	} while (!done(BUILDS));
+}
+
+static int fill(const char *path, char c);
+
+/* Moves a directory of its own, and one that is the base's at first. */
+static void mover(unsigned int seed)
+{
+	const char *name[] = { "u/base_a", "u/base_b" };
+	unsigned int at = 0, k;
+	char path[64];
+
+	do {
+		if (mkdir("u/own_a", 0755) || mkdir("u/own_a/sub", 0755) ||
+		    fill("u/own_a/sub/f", 'w'))
+			return wrong("own_a: %m");
+		if (rename("u/own_a", "u/own_b"))
+			return wrong("rename of own_a: %m");
+		if (!access("u/own_a", F_OK) || access("u/own_b/sub/f", F_OK))
+			return wrong("own_b: not what was renamed");
+		if (rename(name[at], name[!at]))
+			return wrong("rename of %s: %m", name[at]);
+		if (!access(name[at], F_OK))
+			return wrong("%s: renamed, and there", name[at]);
+		at = !at;
+		for (k = 0; k < FILES; k++) {
+			snprintf(path, sizeof(path), "%s/sub/f_%u", name[at], k);
+			if (access(path, F_OK))
+				return wrong("%s: %m", path);
+		}
+		if (unlink("u/own_b/sub/f") || rmdir("u/own_b/sub") || rmdir("u/own_b"))
+			return wrong("removing own_b: %m");
+	} while (!done(RENAMES));
+	(void)seed;
+}
+
 static void walker(unsigned int seed)
 {
 	char data[SIZE + 1], path[64];
@@ -465,6 +554,15 @@ static int fill_layer(unsigned int i)
 			return -errno;
 	}
 	if (i == LAYERS) {
+		if (mkdir("ro/base_a", 0755) || mkdir("ro/base_a/sub", 0755))
+			return -errno;
+		for (k = 0; k < FILES; k++) {
+			snprintf(path, sizeof(path), "ro/base_a/sub/f_%u", k);
+			if (fill(path, 'z'))
+				return -errno;
+		}
+		if (shell("cp $(command -v cat) ro/cc") || write_file("ro/cc.conf", "conf"))
+			return -EIO;
 		snprintf(path, sizeof(path), "%s/mnt", root);
 		return E(mkdir(path, 0755));
 	}
@@ -491,7 +589,7 @@ TEST_F_TIMEOUT(u, come_and_go, 1200)
 {
 	static void (* const workers[])(unsigned int) = {
 		changer, reader, looker, lister, mapper, writer, walker, reader, writer, opener,
-		opener,
+		opener, builder, mover,
 	};
 	pid_t pids[ARRAY_SIZE(workers)];
 	unsigned int i;
@@ -515,7 +613,7 @@ TEST_F_TIMEOUT(u, come_and_go, 1200)
 			_exit(0);
 		}
 	}
-	for (long ms = long_ms(10000); ms > 0 && !atomic_load(&shared->stop); ms -= 100)
+	for (long ms = long_ms(30000); ms > 0 && !atomic_load(&shared->stop); ms -= 100)
 		usleep(100000);
 	atomic_store(&shared->stop, 1);
 	for (i = 0; i < ARRAY_SIZE(workers); i++) {
