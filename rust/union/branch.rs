@@ -11,6 +11,7 @@ use crate::vfs::{
     dentry::Dentry,
     fs_context::Log,
     gate::Gate,
+    lockdep,
     mount::{Mount, PrivateMount},
     path::{Path, PathBuf},
 };
@@ -95,6 +96,8 @@ const REFUSED: &[&[u8]] = &[
 /// Filesystems that nobody writes to.
 const READ_ONLY: &[&[u8]] = &[b"squashfs", b"erofs", b"iso9660", b"cramfs", b"romfs"];
 
+static WORK: lockdep::Classes = lockdep::Classes::new();
+
 impl Branch {
     /// Makes a branch of the directory at `path`. Without a `permission`, the first branch is
     /// writable and others are not.
@@ -172,6 +175,7 @@ impl Branch {
     ) -> Result<Arc<Self>> {
         let path = Arc::new(path, GFP_KERNEL)?;
         let gone = Farewell(Arc::new(Atomic::new(false), GFP_KERNEL)?);
+        let depth = mnt.super_block().stack_depth() + 1;
         Arc::pin_init(
             try_pin_init!(Self {
                 id,
@@ -181,7 +185,7 @@ impl Branch {
                 can_write,
                 gate <- Gate::new(),
                 numbers <- Numbers::new(*id),
-                work <- kernel::new_mutex!(None, "Branch::work"),
+                work <- Mutex::new(None, c"Branch::work", WORK.at(depth)),
                 no_tmpfile: SetOnce::new(),
                 mnt,
                 gone,

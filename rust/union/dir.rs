@@ -136,6 +136,8 @@ fn listing(dentry: &DEntry<Union>) -> Result<Arc<Listing>> {
     Ok(read)
 }
 
+static LISTING: lockdep::Classes = lockdep::Classes::new();
+
 #[vtable]
 impl file_ops::Operations for DirFile {
     type Fs = Union;
@@ -144,7 +146,7 @@ impl file_ops::Operations for DirFile {
     fn open(inode: &INode<Union>, file: Opening<'_, Union>) -> Result<Pin<KBox<OpenDir>>> {
         let stack = inode.data().stack()?;
         regular::copy_on_open(&file, stack.top(), Attributes::COPY_ALL_ON_OPEN);
-        let key = lockdep::open_dir_key(inode.sb().data().depth);
+        let key = LISTING.at(inode.sb().data().depth);
         KBox::pin_init(
             pin_init!(OpenDir {
                 _opened: Opened::new(inode),

@@ -21,6 +21,7 @@ use crate::vfs::{
     errno::ESTALE,
     flags,
     inode::INode,
+    lockdep,
     rcu::{RcuArc, Slot},
     seq,
     stat::StatFs,
@@ -191,6 +192,9 @@ pub(crate) struct Instance {
 
 static NEXT_SI: Atomic<u64> = Atomic::new(1);
 
+static CHANGING: lockdep::Classes = lockdep::Classes::new();
+static PINNED: lockdep::Classes = lockdep::Classes::new();
+
 impl Instance {
     /// A union of the branches in `table`, for the current task.
     pub(crate) fn new(table: Table, ids: Ids, settings: Settings) -> Result<impl PinInit<Self>> {
@@ -218,8 +222,8 @@ impl Instance {
             depth,
             group,
             seals: Atomic::new(0),
-            changing <- kernel::new_mutex!(ids, "Instance::changing"),
-            pinned <- kernel::new_mutex!(KVVec::new(), "Instance::pinned"),
+            changing <- Mutex::new(ids, c"Instance::changing", CHANGING.at(*depth)),
+            pinned <- Mutex::new(KVVec::new(), c"Instance::pinned", PINNED.at(*depth)),
         }))
     }
 

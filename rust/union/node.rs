@@ -159,6 +159,8 @@ pub(crate) struct State {
     is_watched: bool,
 }
 
+static STATE: lockdep::Classes = lockdep::Classes::new();
+
 impl Node {
     /// The data of an inode at stacking level `depth`. A directory that is `unwatched` so far is to be
     /// looked at again, and watched from then on, when it is first used as a directory.
@@ -196,7 +198,7 @@ impl Node {
             opener: Atomic::new(0),
             seals: Atomic::new(0),
             moving: Atomic::new(0),
-            state <- Mutex::new(state, c"Node::state", lockdep::node_key(depth)),
+            state <- Mutex::new(state, c"Node::state", STATE.at(depth)),
         }))
     }
 

@@ -265,6 +265,9 @@ impl Hooks for AfterIo {
     }
 }
 
+static CHAIN_LOCK: lockdep::Classes = lockdep::Classes::new();
+static LOCK: lockdep::Classes = lockdep::Classes::new();
+
 struct RegularFile;
 
 #[vtable]
@@ -273,7 +276,7 @@ impl file_ops::Operations for RegularFile {
     type Data = OpenFile;
 
     fn open(inode: &INode<Union>, file: Opening<'_, Union>) -> Result<Pin<KBox<OpenFile>>> {
-        let key = lockdep::open_file_key(inode.sb().data().depth);
+        let depth = inode.sb().data().depth;
         let flags = file.flags();
         let truncates = flags & flags::O_TRUNC != 0;
         file.clear_flags(OPEN_ONLY);
@@ -316,8 +319,8 @@ impl file_ops::Operations for RegularFile {
                 _executed: executed,
                 seen: Atomic::new(seen),
                 chain: FileChain::new(real),
-                chain_lock <- kernel::new_mutex!((), "OpenFile::chain_lock"),
-                lock <- Mutex::new((), c"OpenFile::lock", key),
+                chain_lock <- Mutex::new((), c"OpenFile::chain_lock", CHAIN_LOCK.at(depth)),
+                lock <- Mutex::new((), c"OpenFile::lock", LOCK.at(depth)),
             }? Error),
             GFP_KERNEL,
         )

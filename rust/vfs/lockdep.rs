@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Lock classes of inodes that are stacked on inodes.
+//! Lock classes of what is stacked on its like.
 //!
 //! A filesystem that is stacked on others takes its own inode lock, then that of an inode below,
 //! which may be on a filesystem of the same type, one level down. lockdep knows classes, not
@@ -16,24 +16,19 @@ pub(crate) const MAX_STACK_DEPTH: usize = 2;
 static DIR: [LockClassKey; MAX_STACK_DEPTH] = [const { new_key() }; MAX_STACK_DEPTH];
 static FILE: [LockClassKey; MAX_STACK_DEPTH] = [const { new_key() }; MAX_STACK_DEPTH];
 
-static OPEN_DIR: [LockClassKey; MAX_STACK_DEPTH] = [const { new_key() }; MAX_STACK_DEPTH];
-static OPEN_FILE: [LockClassKey; MAX_STACK_DEPTH] = [const { new_key() }; MAX_STACK_DEPTH];
-static NODE: [LockClassKey; MAX_STACK_DEPTH] = [const { new_key() }; MAX_STACK_DEPTH];
+/// The classes of a lock that a stacked filesystem has in its own objects, one per stacking level. To
+/// be a static for each lock: a class belongs to locks of one name only.
+pub(crate) struct Classes([LockClassKey; MAX_STACK_DEPTH]);
 
-/// The class of a lock that a filesystem at stacking level `depth` has in each of its inodes.
-pub(crate) fn node_key(depth: usize) -> Pin<&'static LockClassKey> {
-    Pin::static_ref(&NODE[depth.clamp(1, MAX_STACK_DEPTH) - 1])
-}
+impl Classes {
+    pub(crate) const fn new() -> Self {
+        Self([const { new_key() }; MAX_STACK_DEPTH])
+    }
 
-/// The class of a lock that a filesystem at stacking level `depth` has in each of its open
-/// directories. A class belongs to locks of one name only.
-pub(crate) fn open_dir_key(depth: usize) -> Pin<&'static LockClassKey> {
-    Pin::static_ref(&OPEN_DIR[depth.clamp(1, MAX_STACK_DEPTH) - 1])
-}
-
-/// As [`open_dir_key`], for open files.
-pub(crate) fn open_file_key(depth: usize) -> Pin<&'static LockClassKey> {
-    Pin::static_ref(&OPEN_FILE[depth.clamp(1, MAX_STACK_DEPTH) - 1])
+    /// The class at the stacking level `depth`; what is not stacked counts as 1.
+    pub(crate) fn at(&'static self, depth: usize) -> Pin<&'static LockClassKey> {
+        Pin::static_ref(&self.0[depth.clamp(1, MAX_STACK_DEPTH) - 1])
+    }
 }
 
 static MARKS: LockClassKey = new_key();
@@ -51,7 +46,8 @@ pub(super) unsafe fn classify_marks(lock: *mut bindings::mutex) {
 }
 
 const fn new_key() -> LockClassKey {
-    // SAFETY: The key is only used in statics, which lockdep accepts without registration.
+    // SAFETY: The key is only used in statics, which lockdep accepts without registration; a
+    // `Classes` gives keys out as a static alone.
     unsafe { LockClassKey::new_static() }
 }
 
