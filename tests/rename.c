@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* rename and renameat2 of files. */
 #include "aufs2.h"
+#include <linux/fs.h>
 
 AUFS2_FIXTURE
 
@@ -205,6 +206,50 @@ TEST_F(u, sticky)
 	EXPECT_EQ(0, E(rename("u/t/mine", "u/t/own")));
 	ASSERT_EQ(0, become(0));
 	EXPECT_STREQ("own roots", list("u/t"));
+}
+
+static long set_immutable(const char *path, bool on)
+{
+	int fd = open(path, O_RDONLY), flags = 0;
+	long err;
+
+	err = E(ioctl(fd, FS_IOC_GETFLAGS, &flags));
+	flags = on ? flags | FS_IMMUTABLE_FL : flags & ~FS_IMMUTABLE_FL;
+	err = err ?: E(ioctl(fd, FS_IOC_SETFLAGS, &flags));
+	close(fd);
+	return err;
+}
+
+/*
+ * On the branch of what is renamed, a hidden file has the new name.  Catches: one that is lost
+ * when the rename fails, though it shows when the branch that hides it goes.
+ */
+TEST_F(u, keeps_what_is_hidden_if_it_fails)
+{
+	AUFS2_ONLY("there are several writable branches");
+	ASSERT_EQ(0, shell("mkdir -p rw/d rw/e mid/d mid/e low/d low/e"));
+	ASSERT_EQ(0, write_file("mid/e/f", "above"));
+	ASSERT_EQ(0, write_file("low/e/f", "hidden"));
+	ASSERT_EQ(0, write_file("low/d/f", "source"));
+	if (set_immutable("low/d", true))
+		SKIP(return, "no immutable directories here");
+	ASSERT_EQ(0, up("rw", "mid=rw", "low=rw"));
+	EXPECT_EQ(-EPERM, E(rename("u/d/f", "u/e/f")));
+	EXPECT_STREQ("hidden", read_file("low/e/f"));
+	EXPECT_STREQ("above", read_file("u/e/f"));
+	ASSERT_EQ(0, set_immutable("low/d", false));
+	/* And what hides it cannot be removed. */
+	ASSERT_EQ(0, set_immutable("mid/e", true));
+	EXPECT_EQ(-EPERM, E(rename("u/d/f", "u/e/f")));
+	EXPECT_STREQ("hidden", read_file("low/e/f"));
+	EXPECT_STREQ("above", read_file("u/e/f"));
+	EXPECT_STREQ("source", read_file("u/d/f"));
+	ASSERT_EQ(0, set_immutable("mid/e", false));
+	EXPECT_EQ(0, E(rename("u/d/f", "u/e/f")));
+	EXPECT_STREQ("source", read_file("u/e/f"));
+	EXPECT_STREQ("source", read_file("low/e/f"));
+	EXPECT_STREQ("ENOENT", kind("mid/e/f"));
+	EXPECT_STREQ("", list("low/.wh..wh.orph"));
 }
 
 TEST_HARNESS_MAIN

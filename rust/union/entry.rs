@@ -188,22 +188,30 @@ pub(crate) fn link(old: &DEntry<Union>, entry: Negative<'_, Union>) -> Result {
     let obstacles = Obstacles::find(&parent, &source.branch, name, None)?;
     let layer = copy_up::ensure_dir(&parent, &source.branch)?;
     let inode = old.positive()?;
-    {
+    let room = {
         let access = layer.branch.mnt().want_write()?;
         instance.cred.scope(|| {
-            obstacles.make_room(&access, &layer, name)?;
-            Creating::start(&access, &layer.dentry, name)?.link(&source.dentry)?;
-            whiteout::remove(&access, &layer, name).inspect_err(|_| undo(&access, &layer, name))
-        })?;
-    }
+            let room = obstacles.make_room(&access, &layer, name)?;
+            let link = || -> Result {
+                Creating::start(&access, &layer.dentry, name)?.link(&source.dentry)?;
+                whiteout::remove(&access, &layer, name).inspect_err(|_| undo(&access, &layer, name))
+            };
+            link().inspect_err(|_| room.give_back(&access, &layer, name))?;
+            Ok::<_, Error>(room)
+        })?
+    };
     // Other branches are locked without this one.
     if !obstacles.is_empty() {
         let cleared = instance.cred.scope(|| obstacles.clear(name));
         cleared.inspect_err(|_| {
             if let Ok(access) = layer.branch.mnt().want_write() {
-                instance.cred.scope(|| undo(&access, &layer, name));
+                instance.cred.scope(|| {
+                    undo(&access, &layer, name);
+                    room.give_back(&access, &layer, name);
+                });
             }
         })?;
+        instance.cred.scope(|| room.keep(&layer));
     }
     linked(inode)?;
     entry.instantiate(inode.into());

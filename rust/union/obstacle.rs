@@ -13,6 +13,7 @@ use super::{
     layers::Layers,
     node::{Layer, Stack},
     policy, whiteout,
+    work::Aside,
 };
 use crate::vfs::{
     dentry::DEntry,
@@ -22,7 +23,7 @@ use crate::vfs::{
     name::Name,
     namei::{self, Removing},
 };
-use kernel::prelude::*;
+use kernel::{pr_warn_once, prelude::*};
 
 /// The directories above a branch in which a name means something, topmost first.
 pub(crate) struct Obstacles {
@@ -89,14 +90,22 @@ impl Obstacles {
 
     /// Makes room for `name` on the branch itself, in `layer`: what is there is hidden. `EXDEV` for
     /// a directory, which may have more in it than can go. With the mounter's credentials.
-    pub(crate) fn make_room(&self, access: &WriteAccess<'_>, layer: &Layer, name: &Name) -> Result {
+    pub(crate) fn make_room(
+        &self,
+        access: &WriteAccess<'_>,
+        layer: &Layer,
+        name: &Name,
+    ) -> Result<Room> {
         if self.is_empty() {
-            return Ok(());
+            return Ok(Room(None));
         }
         match namei::lookup(layer.branch.mnt(), &layer.dentry, name)? {
-            None => Ok(()),
+            None => Ok(Room(None)),
             Some(dentry) if dentry.inode().is_some_and(Inode::is_dir) => Err(EXDEV),
-            Some(_) => Removing::start(access, &layer.dentry, name)?.unlink(),
+            Some(_) => {
+                let aside = Aside::put(access, &layer.branch, &layer.dentry, name)?;
+                Ok(Room(Some(aside)))
+            }
         }
     }
 
@@ -112,5 +121,31 @@ impl Obstacles {
             }
         }
         Ok(())
+    }
+}
+
+/// Room that was made for a name. What was there is kept until nothing can fail any more: it is hidden
+/// now, but shows when the branch that hides it goes.
+#[must_use]
+pub(crate) struct Room(Option<Aside>);
+
+impl Room {
+    /// The name is not needed after all, and free again.
+    pub(crate) fn give_back(&self, access: &WriteAccess<'_>, layer: &Layer, name: &Name) {
+        if let Some(aside) = &self.0 {
+            if aside.restore(access, &layer.dentry, name).is_err() {
+                pr_warn!("branch '{}': a hidden file is lost\n", layer.branch.name());
+            }
+        }
+    }
+
+    /// The name has another meaning now. The next mount sweeps what cannot be removed.
+    pub(crate) fn keep(self, layer: &Layer) {
+        if let Some(aside) = self.0 {
+            let access = layer.branch.mnt().want_write();
+            if access.and_then(|access| aside.remove(&access)).is_err() {
+                pr_warn_once!("a hidden file is left in the work directory\n");
+            }
+        }
     }
 }

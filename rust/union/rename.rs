@@ -14,7 +14,7 @@ use super::{
     layers::Layers,
     merge, names,
     node::{copy_attr, new_stack, Layer},
-    obstacle::Obstacles,
+    obstacle::{Obstacles, Room},
     seal::Seal,
     tree_up, whiteout, work,
 };
@@ -144,16 +144,19 @@ pub(crate) fn rename(rename: Rename<'_, Union>) -> Result {
         let _state = victim
             .filter(|victim| !victim.is_dir() && !exchange)
             .map(|victim| victim.data().lock());
-        {
+        let room = {
             let access = branch.mnt().want_write()?;
             instance.cred.scope(|| {
-                obstacles.make_room(&access, &new.layer, new_name)?;
+                let room = obstacles.make_room(&access, &new.layer, new_name)?;
                 on_branch(&access, &old, &new, rename.flags)
-            })?;
-        }
+                    .inspect_err(|_| room.give_back(&access, &new.layer, new_name))?;
+                Ok::<_, Error>(room)
+            })?
+        };
         if !obstacles.is_empty() {
             let cleared = instance.cred.scope(|| obstacles.clear(new_name));
-            cleared.inspect_err(|_| instance.cred.scope(|| go_back(&old, &new)))?;
+            cleared.inspect_err(|_| instance.cred.scope(|| go_back(&old, &new, &room)))?;
+            instance.cred.scope(|| room.keep(&new.layer));
         }
     }
     // It has happened: what cannot be brought up to date now will be, at the next look.
@@ -169,7 +172,7 @@ pub(crate) fn rename(rename: Rename<'_, Union>) -> Result {
 }
 
 /// Takes back the rename on the branch: what hides the new name cannot be removed.
-fn go_back(old: &Side<'_>, new: &Side<'_>) {
+fn go_back(old: &Side<'_>, new: &Side<'_>, room: &Room) {
     let undone = new.layer.branch.mnt().want_write().and_then(|access| {
         let (from, to) = (&new.layer.dentry, &old.layer.dentry);
         // Without flags, which not every filesystem knows: the name is locked.
@@ -178,6 +181,7 @@ fn go_back(old: &Side<'_>, new: &Side<'_>) {
             return Err(EEXIST);
         }
         renaming.commit()?;
+        room.give_back(&access, &new.layer, new.name);
         whiteout::remove(&access, &old.layer, old.name)
     });
     if undone.is_err() {

@@ -242,6 +242,62 @@ pub(crate) fn file_with<'a>(
     Ok(temporary)
 }
 
+/// An object of a branch that was moved to the work directory, from where it can come back.
+pub(crate) struct Aside {
+    work: ARef<Dentry>,
+    away: names::Buffer,
+    dentry: ARef<Dentry>,
+}
+
+impl Aside {
+    /// Moves `name` out of `dir_of`.
+    pub(crate) fn put(
+        access: &WriteAccess<'_>,
+        branch: &Branch,
+        dir_of: &Dentry,
+        name: &Name,
+    ) -> Result<Self> {
+        let work = dir(access, branch)?;
+        loop {
+            let away = fresh_name();
+            let to = Name::new(away.as_bytes())?;
+            // Without flags, which NFS and many a FUSE server refuse: the name is locked while it is
+            // free.
+            let renaming = Renaming::start(access, dir_of, name, &work, to, 0)?;
+            if renaming.target().is_positive() {
+                continue;
+            }
+            let dentry: ARef<Dentry> = renaming.source().into();
+            renaming.commit()?;
+            return Ok(Self { work, away, dentry });
+        }
+    }
+
+    /// Moves it back. `EEXIST` if the name is taken.
+    pub(crate) fn restore(
+        &self,
+        access: &WriteAccess<'_>,
+        dir_of: &Dentry,
+        name: &Name,
+    ) -> Result {
+        let away = Name::new(self.away.as_bytes())?;
+        let renaming = Renaming::start(access, &self.work, away, dir_of, name, 0)?;
+        if renaming.target().is_positive() {
+            return Err(EEXIST);
+        }
+        renaming.commit()
+    }
+
+    /// Removes it: an empty directory, or something else.
+    pub(crate) fn remove(&self, access: &WriteAccess<'_>) -> Result {
+        let removing = Removing::start(access, &self.work, Name::new(self.away.as_bytes())?)?;
+        match self.dentry.inode().is_some_and(Inode::is_dir) {
+            true => removing.rmdir(),
+            false => removing.unlink(),
+        }
+    }
+}
+
 /// Moves the directory `name`, in which there are only whiteouts, out of `dir_of`, and removes it.
 /// `ENOTEMPTY` if there is more in it; it is then where it was.
 pub(crate) fn discard(
@@ -250,28 +306,15 @@ pub(crate) fn discard(
     dir_of: &Dentry,
     name: &Name,
 ) -> Result {
-    let work = dir(access, branch)?;
-    // Without flags, which NFS and many a FUSE server refuse: the name is locked while it is free.
-    let (away, renaming) = loop {
-        let away = fresh_name();
-        let to = Name::new(away.as_bytes())?;
-        let renaming = Renaming::start(access, dir_of, name, &work, to, 0)?;
-        if !renaming.target().is_positive() {
-            break (away, renaming);
-        }
-    };
-    let away = Name::new(away.as_bytes())?;
-    let moved: ARef<Dentry> = renaming.source().into();
-    renaming.commit()?;
+    let aside = Aside::put(access, branch, dir_of, name)?;
     // Nobody looks for anything in it any more: what somebody put there meanwhile, past the union,
     // must not be lost.
-    let cleared = clear_reserved(access, branch, &moved);
+    let cleared = clear_reserved(access, branch, &aside.dentry);
     if cleared == Err(ENOTEMPTY) {
-        Renaming::start(access, &work, away, dir_of, name, 0)?.commit()?;
+        aside.restore(access, dir_of, name)?;
         return Err(ENOTEMPTY);
     }
-    let removed = cleared.and_then(|()| Removing::start(access, &work, away)?.rmdir());
-    if let Err(e) = removed {
+    if let Err(e) = cleared.and_then(|()| aside.remove(access)) {
         pr_warn!(
             "branch '{}': a removed directory is left in the work directory ({})\n",
             branch.name(),
