@@ -259,9 +259,11 @@ impl Plan {
     /// From here on nothing fails.
     fn commit(&self, log: &Log, instance: &Instance, after: RcuArc<Table>) {
         let mut swept = KVec::new();
-        for (branch, permission) in &self.modified {
+        for (branch, _) in &self.modified {
+            // The last one at once: what is writable, and stays so, has objects in the making.
+            let permission = self.permission_of(branch);
             let becomes_writable = permission.access == Access::ReadWrite && !branch.is_writable();
-            branch.set_permission(*permission);
+            branch.set_permission(permission);
             if becomes_writable {
                 // Without memory for the list, the next mount sweeps.
                 let _ = swept.push(branch.clone(), GFP_KERNEL);
