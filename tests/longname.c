@@ -123,6 +123,18 @@ TEST_F(u, format)
 	EXPECT_EQ(1, shell("ls -a rw | grep -q '^.wh..wh.l.'"));
 }
 
+/* Catches: another name with the same hash, which shows again when the first one comes back. */
+TEST_F(u, others_of_the_same_hash_stay_hidden)
+{
+	AUFS2_ONLY("the format");
+	if (variant->len <= 251)
+		return;
+	ASSERT_EQ(0, E(unlink(path_of("u/%s", self->name))));
+	ASSERT_EQ(0, shell("cd rw; for f in .wh..wh.l.*; do echo -n one > $f.1; echo -n two > $f.2; done"));
+	ASSERT_EQ(0, write_file(path_of("u/%s", self->name), "new"));
+	EXPECT_EQ(0, shell("cd rw; set -- .wh..wh.l.*; test $# = 2 && test $(cat $1) = two && test $(cat $2) = one"));
+}
+
 TEST_F(u, a_directory_with_such_whiteouts_can_go)
 {
 	ASSERT_EQ(0, down());

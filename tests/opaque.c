@@ -81,4 +81,17 @@ TEST_F(u, mkdir_over_a_whiteout_starts_empty)
 	EXPECT_STREQ("new", list("u/d"));
 }
 
+/* Catches: a directory that is taken for the mark, so that another one shows through. */
+TEST_F(u, a_directory_is_no_mark)
+{
+	AUFS2_ONLY("the format");
+	ASSERT_EQ(0, shell("mkdir -p ro/e rw/d/.wh..wh..opq; echo x > ro/e/x"));
+	ASSERT_EQ(0, up("rw", "ro"));
+	ASSERT_EQ(0, shell("rm -r u/e"));
+	EXPECT_EQ(-EEXIST, E(rename("u/d", "u/e")));
+	EXPECT_STREQ("d", list("u"));
+	drop_caches();
+	EXPECT_STREQ("ENOENT", kind("u/e"));
+}
+
 TEST_HARNESS_MAIN

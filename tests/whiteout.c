@@ -130,4 +130,32 @@ TEST_F(u, survives_a_remount)
 	EXPECT_STREQ("ENOENT", kind("u/f"));
 }
 
+/* Catches: what is in a directory with the name of a whiteout, and lost with the one around it. */
+TEST_F(u, a_directory_is_none)
+{
+	AUFS2_ONLY("the format");
+	ASSERT_EQ(0, shell("mkdir -p rw/d/.wh.x; echo data > rw/d/.wh.x/f; touch rw/d/.wh.y"));
+	ASSERT_EQ(0, up("rw", "ro"));
+	EXPECT_STREQ("", list("u/d"));
+	EXPECT_EQ(-ENOTEMPTY, E(rmdir("u/d")));
+	EXPECT_STREQ("data\n", read_file("rw/d/.wh.x/f"));
+	EXPECT_EQ(0, E(access("rw/d/.wh.y", F_OK)));
+}
+
+/* Catches: one that hides a name in listings alone, where a filesystem does not tell types. */
+TEST_F(u, nor_where_types_are_unknown)
+{
+	AUFS2_ONLY("the format");
+	ASSERT_EQ(0, E(mkdir("ext", 0755)));
+	if (!have("mkfs.ext4") || shell("modprobe -q loop; truncate -s 16M img; mkfs.ext4 -q -O ^filetype img && mount -o loop img ext"))
+		SKIP(return, "no ext4 without types");
+	ASSERT_EQ(0, shell("rmdir ext/lost+found; mkdir ext/.wh.x; touch ext/.wh.y; echo x > ro/x; echo y > ro/y"));
+	ASSERT_EQ(0, up("rw", "ext=ro+wh", "ro"));
+	EXPECT_STREQ("x", list("u"));
+	EXPECT_STREQ("file", kind("u/x"));
+	EXPECT_STREQ("ENOENT", kind("u/y"));
+	ASSERT_EQ(0, down());
+	ASSERT_EQ(0, E(umount2("ext", 0)));
+}
+
 TEST_HARNESS_MAIN

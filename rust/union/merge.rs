@@ -166,6 +166,7 @@ impl Merger {
         let branch = &layer.branch;
         let counts = branch.has_whiteouts() && (!is_last || self.shows);
         let mut in_files = KVVec::new();
+        let mut unknown = KVVec::new();
         file.read_dir(|entry| {
             if entry.name == b"." || entry.name == b".." {
                 return Ok(());
@@ -179,31 +180,57 @@ impl Merger {
                 self.insert(branch, &entry, index, false)?;
                 return Ok(());
             }
-            if counts && entry.dirent_type != flags::DT_DIR {
-                let hides = names::hides(entry.name);
-                let is_first = match hides {
-                    Hides::Name(name) => {
-                        self.insert(branch, &Entry { name, ..entry }, index, true)?
-                    }
-                    Hides::InFile | Hides::All => true,
-                    Hides::Nothing => false,
-                };
-                if self.shows && is_first {
-                    self.insert(branch, &entry, index, false)?;
-                }
-                match hides {
-                    Hides::InFile => {
-                        let mut name = KVec::new();
-                        name.extend_from_slice(entry.name, GFP_KERNEL)?;
-                        in_files.push(name, GFP_KERNEL)?;
-                    }
-                    Hides::Name(_) | Hides::All | Hides::Nothing => {}
-                }
+            if !counts || entry.dirent_type == flags::DT_DIR {
+                return Ok(());
             }
-            Ok(())
+            if entry.dirent_type == flags::DT_UNKNOWN {
+                // A directory is no whiteout. Nothing can be looked up while this one is read.
+                let mut name = KVec::new();
+                name.extend_from_slice(entry.name, GFP_KERNEL)?;
+                unknown.push((name, entry.ino), GFP_KERNEL)?;
+                return Ok(());
+            }
+            self.add_reserved(branch, index, &entry, &mut in_files)
         })?;
+        for (name, ino) in unknown {
+            let found = namei::lookup(layer.branch.mnt(), &layer.dentry, Name::new(&name)?)?;
+            if found.is_some_and(|dentry| !dentry.inode().is_some_and(|inode| inode.is_dir())) {
+                let entry = Entry {
+                    name: &name,
+                    ino,
+                    dirent_type: flags::DT_UNKNOWN,
+                };
+                self.add_reserved(branch, index, &entry, &mut in_files)?;
+            }
+        }
         for file in in_files {
             self.insert_hidden(layer, index, &file)?;
+        }
+        Ok(())
+    }
+
+    /// Adds what hides something, and is no directory. The names of those that have what they hide in
+    /// them go to `in_files`.
+    fn add_reserved(
+        &mut self,
+        branch: &Branch,
+        index: u32,
+        entry: &Entry<'_>,
+        in_files: &mut KVVec<KVec<u8>>,
+    ) -> Result {
+        let hides = names::hides(entry.name);
+        let is_first = match hides {
+            Hides::Name(name) => self.insert(branch, &Entry { name, ..*entry }, index, true)?,
+            Hides::InFile | Hides::All => true,
+            Hides::Nothing => false,
+        };
+        if self.shows && is_first {
+            self.insert(branch, entry, index, false)?;
+        }
+        if let Hides::InFile = hides {
+            let mut name = KVec::new();
+            name.extend_from_slice(entry.name, GFP_KERNEL)?;
+            in_files.push(name, GFP_KERNEL)?;
         }
         Ok(())
     }

@@ -12,6 +12,7 @@ use crate::vfs::{
     mount::WriteAccess,
     name::{Name, NAME_MAX},
     namei::{self, Creating, Removing},
+    rename::Renaming,
 };
 use kernel::{prelude::*, sync::aref::ARef};
 
@@ -32,6 +33,8 @@ pub(crate) fn exists(dir: &Layer, name: &Name) -> Result<bool> {
 struct Place {
     name: names::Buffer,
     found: Option<ARef<Dentry>>,
+    /// Which one of those of the same hash it is.
+    slot: u8,
 }
 
 fn locate(branch: &Branch, dir: &Dentry, name: &Name) -> Result<Place> {
@@ -42,6 +45,7 @@ fn locate(branch: &Branch, dir: &Dentry, name: &Name) -> Result<Place> {
             Ok(Place {
                 name: buffer,
                 found,
+                slot: 0,
             })
         }
         None => {
@@ -53,12 +57,14 @@ fn locate(branch: &Branch, dir: &Dentry, name: &Name) -> Result<Place> {
                         return Ok(Place {
                             name: buffer,
                             found: None,
+                            slot,
                         })
                     }
                     Some(dentry) if hidden_name(branch, &dentry)?.is(name) => {
                         return Ok(Place {
                             name: buffer,
                             found: Some(dentry),
+                            slot,
                         })
                     }
                     Some(_) => {}
@@ -179,17 +185,48 @@ pub(crate) fn remove(access: &WriteAccess<'_>, dir: &Layer, name: &Name) -> Resu
     if place.found.is_none() {
         return Ok(());
     }
-    match Removing::start(access, &dir.dentry, Name::new(place.name.as_bytes())?) {
+    let target = Name::new(place.name.as_bytes())?;
+    if names::whiteout(name).is_none() {
+        if let Some(last) = last_after(dir, name, place.slot)? {
+            // Who looks for one of the others stops at the first gap.
+            let last = Name::new(last.as_bytes())?;
+            return Renaming::start(access, &dir.dentry, last, &dir.dentry, target, 0)?.commit();
+        }
+    }
+    match Removing::start(access, &dir.dentry, target) {
         Ok(removing) => removing.unlink(),
         Err(e) if e == ENOENT => Ok(()),
         Err(e) => Err(e),
     }
 }
 
-/// Makes the directory `dir` of a writable branch opaque.
+/// The last of the whiteouts of long names with the hash of `name` in the slots above `slot`, none of
+/// which is free below it.
+fn last_after(dir: &Layer, name: &Name, slot: u8) -> Result<Option<names::Buffer>> {
+    let mut last = None;
+    for slot in slot + 1..names::LONG_SLOTS {
+        let buffer = names::long(name, slot);
+        let found = namei::lookup(dir.branch.mnt(), &dir.dentry, Name::new(buffer.as_bytes())?)?;
+        match found {
+            None => break,
+            Some(dentry) if is_dir(&dentry) => {}
+            Some(_) => last = Some(buffer),
+        }
+    }
+    Ok(last)
+}
+
+/// Makes the directory `dir` of a writable branch opaque. `EEXIST` if a directory has the name of the
+/// mark, which makes nothing opaque.
 pub(crate) fn make_opaque(access: &WriteAccess<'_>, branch: &Branch, dir: &Dentry) -> Result {
-    match create_empty(access, branch, dir, Name::new(names::OPAQUE)?) {
-        Err(e) if e == EEXIST => Ok(()),
+    let name = Name::new(names::OPAQUE)?;
+    match create_empty(access, branch, dir, name) {
+        Err(e) if e == EEXIST => {
+            match namei::lookup(branch.mnt(), dir, name)?.is_some_and(|mark| !is_dir(&mark)) {
+                true => Ok(()),
+                false => Err(EEXIST),
+            }
+        }
         other => other,
     }
 }

@@ -324,11 +324,17 @@ pub(crate) fn discard(
     Ok(())
 }
 
-/// Removes the whiteouts in `dir`. `ENOTEMPTY` if anything else is in it.
+/// Removes the whiteouts in `dir`. `ENOTEMPTY` if anything else is in it: a directory that has the
+/// name of a whiteout is none.
 pub(crate) fn clear_reserved(access: &WriteAccess<'_>, branch: &Branch, dir: &Dentry) -> Result {
     let names = tree::names(branch, dir)?;
-    if names.iter().any(|name| !names::is_reserved(name)) {
-        return Err(ENOTEMPTY);
+    for name in &names {
+        let is_dir = |dentry: &ARef<Dentry>| dentry.inode().is_some_and(Inode::is_dir);
+        if !names::is_reserved(name)
+            || namei::lookup(branch.mnt(), dir, Name::new(name)?)?.is_some_and(|d| is_dir(&d))
+        {
+            return Err(ENOTEMPTY);
+        }
     }
     for name in names {
         Removing::start(access, dir, Name::new(&name)?)?.unlink()?;

@@ -14,7 +14,7 @@ pub(crate) use crate::bindings::{RENAME_EXCHANGE, RENAME_NOREPLACE, RENAME_WHITE
 // Flags of an I/O in progress.
 pub(crate) use crate::bindings::{IOCB_DSYNC, IOCB_SYNC};
 // Types of directory entries: `readdir(3)`.
-pub(crate) use crate::bindings::DT_DIR;
+pub(crate) use crate::bindings::{DT_DIR, DT_UNKNOWN};
 // Flags of a filesystem type.
 pub(crate) use crate::bindings::{FS_ALLOW_IDMAP, FS_RENAME_DOES_D_MOVE};
 // Flags of an open that the kernel does for itself.
