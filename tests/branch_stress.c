@@ -12,9 +12,9 @@
  * what that says beside the final name, and renames.  Another renames directories with
  * something in them, its own and one of the base.
  *
- * Catches: a refresh that looks without Node::state and publishes with it; an open that does
- * not enter the branch's gate (never_at_rest); a removal that does not wait for those who
- * have just closed a file there.
+ * Catches: an open that does not enter the branch's gate (tests/locks/gate.patch); a removal
+ * that does not wait for those who have just closed a file there; and seldom, so that it is
+ * one for long runs, a refresh that looks without Node::state and publishes with it.
  */
 #include "aufs2.h"
 #include <stdatomic.h>

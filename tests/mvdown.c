@@ -37,6 +37,10 @@ enum {
 
 #define OWLOWER		(1 << 1)
 #define KUPPER		(1 << 2)
+#define ROLOWER		(1 << 3)
+#define ROLOWER_R	(1 << 4)
+#define ROUPPER		(1 << 5)
+#define ROUPPER_R	(1 << 6)
 #define BRID_UPPER	(1 << 7)
 #define BRID_LOWER	(1 << 8)
 #define FHSM_LOWER	(1 << 9)
@@ -449,6 +453,8 @@ TEST_F(u, wrong_branches)
 	EXPECT_EQ(NOLOWERBR, answer.au_errno);
 	/* mid is not written to. */
 	EXPECT_EQ(-EROFS, TRY(BRID_LOWER, 1, good.stbr[1].brid - 1));
+	EXPECT_EQ(-EROFS, TRY(BRID_LOWER | ROLOWER, 1, good.stbr[1].brid - 1));
+	EXPECT_EQ(0, answer.flags & (ROLOWER_R | ROUPPER_R));
 	EXPECT_EQ(-EINVAL, TRY(FHSM_LOWER, 1, 0));
 	EXPECT_EQ(BOTTOM, answer.au_errno);
 	close(fd);
@@ -460,6 +466,8 @@ TEST_F(u, not_of_a_readonly_branch)
 	ASSERT_EQ(0, write_file("mid/m", "mid"));
 	ASSERT_EQ(0, five());
 	EXPECT_EQ(-EROFS, move_down("u/m", 0));
+	EXPECT_EQ(-EROFS, move_down("u/m", ROUPPER | ROLOWER));
+	EXPECT_EQ(0, answer.flags & (ROLOWER_R | ROUPPER_R));
 	EXPECT_STREQ("ENOENT", kind("low/m"));
 	EXPECT_EQ(-EINVAL, move_down("u/lower", 0));
 	EXPECT_EQ(BOTTOM, answer.au_errno);
