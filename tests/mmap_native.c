@@ -176,6 +176,20 @@ BEHAVIOUR(advice)
 	look(a, p, PAGES);
 }
 
+/* A page may be busy for the moment, with the file system as well. */
+static int collapse(char *p, long len)
+{
+	int err, tries;
+
+	for (tries = 0; tries < 100; tries++) {
+		err = E(madvise(p, len, MADV_COLLAPSE));
+		if (err != -EAGAIN && err != -EBUSY)
+			break;
+		usleep(10000);
+	}
+	return err;
+}
+
 /* A huge page is made of small ones, which wants 2 MiB that are aligned in file and memory. */
 BEHAVIOUR(collapsed)
 {
@@ -194,7 +208,7 @@ BEHAVIOUR(collapsed)
 	p = mmap(q, huge, RW, MAP_SHARED | MAP_FIXED, fd, 0);
 	result(a, "map", p == MAP_FAILED ? -errno : 0);
 	look(a, p, 16);
-	DO(a, madvise(p, huge, MADV_COLLAPSE));
+	result(a, "collapse", collapse(p, huge));
 	say(a, "shmem:%ld file:%ld ", smaps_of(p, "ShmemPmdMapped"), smaps_of(p, "FilePmdMapped"));
 	look(a, p, 512);
 	result(a, "store", poke(p + 5 * page, 'H'));
@@ -210,7 +224,7 @@ BEHAVIOUR(collapsed)
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	p = mmap(q, huge, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_FIXED, fd, 0);
 	result(a, "map", p == MAP_FAILED ? -errno : 0);
-	DO(a, madvise(p, huge, MADV_COLLAPSE));
+	result(a, "collapse", collapse(p, huge));
 	look(a, p, 16);
 }
 
