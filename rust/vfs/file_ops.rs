@@ -599,19 +599,20 @@ pub(super) unsafe fn truncated<O: Operations>(file: *mut bindings::file) -> Resu
 
 /// Filesystems whose `->read_folio` looks at the page cache only, and never at the file that it is
 /// given: some take the inode or the private data of that for their own (FUSE, network filesystems,
-/// udf, compressed iso9660). Checked in the source of each.
+/// udf, compressed iso9660). Checked in the source of each; every open looks here, so those that are
+/// met most come first.
 const READ_WITHOUT_FILE: &[&[u8]] = &[
-    b"ext2",
-    b"ext3",
     b"ext4",
     b"xfs",
     b"btrfs",
-    b"f2fs",
     b"squashfs",
     b"erofs",
+    b"f2fs",
     b"vfat",
-    b"msdos",
     b"exfat",
+    b"ext2",
+    b"ext3",
+    b"msdos",
 ];
 
 /// Makes the page cache of [`Operations::lower`] the one that `file` reports about, as `->open` does
@@ -652,8 +653,11 @@ fn show_mapping<O: Operations>(file: &FsFile<O::Fs>, data: &O::Data, may_share: 
     // and so is what `lower` borrows from it for as long. The fields are only read, once per use.
     unsafe {
         let mut mapping = (*lower.as_ptr()).f_mapping;
-        let fs = AnySuperBlock::from_raw((*(*mapping).host).i_sb).type_name();
-        if !may_share || !READ_WITHOUT_FILE.contains(&fs.to_bytes()) {
+        let reads_without_file = || {
+            let fs = AnySuperBlock::from_raw((*(*mapping).host).i_sb).type_name();
+            READ_WITHOUT_FILE.contains(&fs.to_bytes())
+        };
+        if !may_share || bindings::shmem_mapping(mapping) || !reads_without_file() {
             mapping = (*(*file).f_inode).i_mapping;
         }
         (&raw mut (*file).f_mapping).write_volatile(mapping);
