@@ -274,12 +274,7 @@ impl Aside {
     }
 
     /// Moves it back. `EEXIST` if the name is taken.
-    pub(crate) fn restore(
-        &self,
-        access: &WriteAccess<'_>,
-        dir_of: &Dentry,
-        name: &Name,
-    ) -> Result {
+    pub(crate) fn restore(&self, access: &WriteAccess<'_>, dir_of: &Dentry, name: &Name) -> Result {
         let away = Name::new(self.away.as_bytes())?;
         let renaming = Renaming::start(access, &self.work, away, dir_of, name, 0)?;
         if renaming.target().is_positive() {

@@ -133,7 +133,10 @@ pub(super) unsafe extern "C" fn init<T: FileSystem>(fc: *mut bindings::fs_contex
 /// # Safety
 ///
 /// As for [`init`].
-unsafe fn check_capable<T: FileSystem>(fc: *mut bindings::fs_context, reconfigures: bool) -> Result {
+unsafe fn check_capable<T: FileSystem>(
+    fc: *mut bindings::fs_context,
+    reconfigures: bool,
+) -> Result {
     let cap = bindings::CAP_SYS_ADMIN as c_int;
     // As `mount_capable` in the VFS, and what `FSCONFIG_CMD_RECONFIGURE` asks for.
     let anywhere = reconfigures || T::FLAGS & bindings::FS_USERNS_MOUNT != 0;
