@@ -8,7 +8,14 @@ use super::{
     node::{Layer, Stack},
     whiteout,
 };
-use crate::vfs::{file::KernelFile, flags, inode::ChangeStamp, name::Name, namei, readdir::Entry};
+use crate::vfs::{
+    file::KernelFile,
+    flags,
+    inode::ChangeStamp,
+    name::{Name, NAME_MAX},
+    namei,
+    readdir::Entry,
+};
 use kernel::{pr_warn_once, prelude::*, sync::Arc};
 
 /// One entry; its name is in the arena.
@@ -54,8 +61,8 @@ impl Listing {
         self.items.is_empty() && !self.is_partial
     }
 
-    /// Whether something is left out: names that no caller can use, being longer than `NAME_MAX` or no
-    /// component of a path. vfat and FUSE servers have the former, broken filesystems the latter.
+    /// Whether something is left out: names that no caller can use, being empty or longer than
+    /// `NAME_MAX`. vfat and FUSE servers have the latter.
     pub(crate) fn is_partial(&self) -> bool {
         self.is_partial
     }
@@ -171,7 +178,8 @@ impl Merger {
             if entry.name == b"." || entry.name == b".." {
                 return Ok(());
             }
-            if Name::new(entry.name).is_err() {
+            // One with a slash is for the VFS to refuse, as it does natively.
+            if entry.name.is_empty() || entry.name.len() > NAME_MAX {
                 pr_warn_once!("a directory of a branch has names that cannot be used\n");
                 self.is_partial = true;
                 return Ok(());
