@@ -118,3 +118,29 @@ impl Ids {
         let _ = self.retired.push((tree, branch.id()), GFP_KERNEL);
     }
 }
+
+#[kunit_tests(aufs2_ids)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn none_is_given_out_twice() -> Result {
+        let mut ids = Ids::new();
+        let first = ids.take(None)?;
+        let second = ids.take(None)?;
+        assert!(first != second);
+        ids.settle();
+        assert!(![first, second].contains(&ids.take(None)?));
+        Ok(())
+    }
+
+    #[test]
+    fn refused_requests_use_none_up() -> Result {
+        let mut ids = Ids::new();
+        for _ in 0..=MAX_BRANCHES {
+            ids.begin();
+            ids.take(None)?;
+        }
+        Ok(())
+    }
+}

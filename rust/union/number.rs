@@ -174,3 +174,35 @@ impl Numbers {
         }
     }
 }
+
+#[kunit_tests(aufs2_number)]
+mod tests {
+    use super::*;
+
+    const WIDE: u64 = 1 << BRANCH_BITS;
+
+    fn numbers(id: u16) -> Result<Pin<KBox<Numbers>>> {
+        KBox::pin_init(Numbers::new(BranchId(id)), GFP_KERNEL)
+    }
+
+    #[test]
+    fn what_has_room_is_computed() -> Result {
+        let (one, other) = (numbers(1)?, numbers(2)?);
+        assert_eq!(one.get(7, None)?, one.get(7, None)?);
+        assert!(one.get(7, None)? != one.get(8, None)?);
+        assert!(one.get(7, None)? != other.get(7, None)?);
+        assert!(one.get(WIDE - 1, None)? != other.get(WIDE - 1, None)?);
+        Ok(())
+    }
+
+    #[test]
+    fn what_has_none_is_given_out_and_kept() -> Result {
+        let (one, other) = (numbers(1)?, numbers(2)?);
+        let wide = one.get(WIDE | 7, None)?;
+        assert_eq!(one.get(WIDE | 7, None)?, wide);
+        assert!(wide != one.get(7, None)?);
+        assert!(wide != one.get(WIDE | 8, None)?);
+        assert!(wide != other.get(WIDE | 7, None)?);
+        Ok(())
+    }
+}

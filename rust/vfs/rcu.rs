@@ -193,3 +193,54 @@ pub(crate) fn exit() {
     // SAFETY: No requirements; may sleep, as module unload does.
     unsafe { bindings::rcu_barrier() };
 }
+
+#[kunit_tests(aufs2_rcu)]
+mod tests {
+    use super::*;
+
+    static LIVING: Atomic<i32> = Atomic::new(0);
+
+    struct Living;
+
+    impl Living {
+        fn new() -> Self {
+            LIVING.fetch_add(1, Full);
+            Self
+        }
+    }
+
+    impl Drop for Living {
+        fn drop(&mut self) {
+            LIVING.fetch_sub(1, Full);
+        }
+    }
+
+    #[test]
+    fn a_slot_gives_out_what_was_published_last() -> Result {
+        let slot = Slot::empty();
+        assert!(slot.get().is_none());
+        assert!(slot.replace(Some(RcuArc::new(1, GFP_KERNEL)?)).is_none());
+        let first = slot.get().ok_or(EINVAL)?;
+        let old = slot
+            .replace(Some(RcuArc::new(2, GFP_KERNEL)?))
+            .ok_or(EINVAL)?;
+        let second = slot.get().ok_or(EINVAL)?;
+        assert_eq!((*first, *old, *second), (1, 1, 2));
+        Ok(())
+    }
+
+    #[test]
+    fn a_value_is_dropped_once_with_its_last_reference() -> Result {
+        let slot = Slot::new(Some(RcuArc::new(Living::new(), GFP_KERNEL)?));
+        let held = slot.get().ok_or(EINVAL)?;
+        let another = held.clone();
+        drop(slot.replace(None));
+        drop(held);
+        assert_eq!(LIVING.load(Acquire), 1);
+        drop(another);
+        assert_eq!(LIVING.load(Acquire), 0);
+        drop(Slot::new(Some(RcuArc::new(Living::new(), GFP_KERNEL)?)));
+        assert_eq!(LIVING.load(Acquire), 0);
+        Ok(())
+    }
+}
