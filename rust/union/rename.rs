@@ -83,17 +83,17 @@ impl<'a> Side<'a> {
 
 /// `->rename`.
 pub(crate) fn rename(rename: Rename<'_, Union>) -> Result {
-    if rename.flags & !(EXCHANGE | NOREPLACE | WHITEOUT) != 0 {
+    if rename.flags() & !(EXCHANGE | NOREPLACE | WHITEOUT) != 0 {
         return Err(EINVAL);
     }
-    let exchange = rename.flags & EXCHANGE != 0;
-    let instance = rename.old.sb().data();
-    let old_name = rename.old_dir.name_of(rename.old)?;
-    let new_name = rename.new_dir.name_of(rename.new)?;
+    let exchange = rename.flags() & EXCHANGE != 0;
+    let instance = rename.old().sb().data();
+    let old_name = rename.old_dir().name_of(rename.old())?;
+    let new_name = rename.new_dir().name_of(rename.new_name())?;
     names::check_creatable(new_name)?;
 
-    let source = rename.old.positive()?;
-    let victim = rename.new.node();
+    let source = rename.old().positive()?;
+    let victim = rename.new_name().node();
     if !exchange {
         if let Some(victim) = victim.filter(|victim| victim.is_dir()) {
             let stack = victim.data().stack()?;
@@ -103,10 +103,9 @@ pub(crate) fn rename(rename: Rename<'_, Union>) -> Result {
         }
     }
 
-    let is_locked = !core::ptr::eq(rename.old_dir.get(), rename.new_dir.get());
-    let (branch, _sealed) = bring_up(rename.old, is_locked)?;
+    let (branch, _sealed) = bring_up(&rename, rename.old())?;
     let _sealed_too = if exchange {
-        let (other, sealed) = bring_up(rename.new, is_locked)?;
+        let (other, sealed) = bring_up(&rename, rename.new_name())?;
         if other.id() != branch.id() {
             return Err(EXDEV);
         }
@@ -118,13 +117,13 @@ pub(crate) fn rename(rename: Rename<'_, Union>) -> Result {
         Some(victim) => Some(victim.data().stack()?),
         None => None,
     };
-    let new_parent = rename.new.parent_entry();
+    let new_parent = rename.new_name().parent_entry();
     let obstacles = Obstacles::find(&new_parent, &branch, new_name, victim_stack.as_deref())?;
     if !obstacles.is_empty() && source.is_dir() && victim.is_some() {
         return Err(EXDEV);
     }
-    let old = Side::new(rename.old, rename.old_dir.get(), old_name, &branch)?;
-    let new = Side::new(rename.new, rename.new_dir.get(), new_name, &branch)?;
+    let old = Side::new(rename.old(), rename.old_dir().get(), old_name, &branch)?;
+    let new = Side::new(rename.new_name(), rename.new_dir().get(), new_name, &branch)?;
     if old.is_elsewhere()? {
         return Err(ESTALE);
     }
@@ -148,7 +147,7 @@ pub(crate) fn rename(rename: Rename<'_, Union>) -> Result {
             let access = branch.mnt().want_write()?;
             instance.cred.scope(|| {
                 let room = obstacles.make_room(&access, &new.layer, new_name)?;
-                on_branch(&access, &old, &new, rename.flags)
+                on_branch(&access, &old, &new, rename.flags())
                     .inspect_err(|_| room.give_back(&access, &new.layer, new_name))?;
                 Ok::<_, Error>(room)
             })?
@@ -217,12 +216,15 @@ fn settle(
 /// Makes sure that all of the object is on a writable branch, and nothing of it is below: returns
 /// the branch, and the seals that keep it so.
 ///
-/// `is_locked` says that the VFS holds the lock of a directory that is renamed.
-fn bring_up(dentry: &DEntry<Union>, is_locked: bool) -> Result<(Arc<Branch>, KVVec<Seal>)> {
+/// `dentry` is one of the two that are renamed.
+fn bring_up(
+    rename: &Rename<'_, Union>,
+    dentry: &DEntry<Union>,
+) -> Result<(Arc<Branch>, KVVec<Seal>)> {
     let inode = dentry.positive()?;
     let layer = copy_up::ensure_name(dentry)?;
     let seals = match inode.is_dir() {
-        true => tree_up::copy(dentry, &layer, is_locked)?,
+        true => tree_up::copy(dentry, &layer, rename.lock_of(dentry))?,
         false => KVVec::new(),
     };
     Ok((layer.branch, seals))

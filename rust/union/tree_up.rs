@@ -17,7 +17,8 @@ use super::{
     whiteout,
 };
 use crate::vfs::{
-    attr::Attr, copy::fatal_signal_pending, dentry::DEntry, errno::ESTALE, name::Name, stat::Stat,
+    attr::Attr, copy::fatal_signal_pending, dentry::DEntry, errno::ESTALE, inode::Locked,
+    name::Name, stat::Stat,
 };
 use kernel::{
     prelude::*,
@@ -48,9 +49,13 @@ fn level(dir: ARef<DEntry<Union>>) -> Result<Level> {
 /// Makes sure that everything in the directory `dir`, which is on the branch of `layer`, is on that
 /// branch. The caller's locks keep the directory itself from changing.
 ///
-/// `is_locked` says that the caller has the lock of `dir`. The seals are to be kept until the dentry
+/// `held` is the lock of `dir`, if the caller has that. The seals are to be kept until the dentry
 /// has its new name.
-pub(super) fn copy(dir: &DEntry<Union>, layer: &Layer, is_locked: bool) -> Result<KVVec<Seal>> {
+pub(super) fn copy(
+    dir: &DEntry<Union>,
+    layer: &Layer,
+    held: Option<Locked<'_, Union>>,
+) -> Result<KVVec<Seal>> {
     let mut seals = KVVec::new();
     let has_choice = dir.sb().data().table()?.has_choice();
     if is_alone(dir)? {
@@ -74,8 +79,10 @@ pub(super) fn copy(dir: &DEntry<Union>, layer: &Layer, is_locked: bool) -> Resul
             let done = levels.pop().ok_or(ESTALE)?;
             let inode = done.dir.positive()?;
             // The lock keeps those away who make something in it.
-            let is_first = core::ptr::eq::<DEntry<Union>>(&*done.dir, dir);
-            let _lock = (has_choice && !(is_locked && is_first)).then(|| inode.lock_last());
+            let is_held = held
+                .as_ref()
+                .is_some_and(|held| core::ptr::eq(held.get(), inode));
+            let _lock = (has_choice && !is_held).then(|| inode.lock_last());
             if has_choice {
                 seals.push(Seal::new(inode), GFP_KERNEL)?;
                 check_complete(&done.dir, layer)?;
@@ -84,8 +91,8 @@ pub(super) fn copy(dir: &DEntry<Union>, layer: &Layer, is_locked: bool) -> Resul
             continue;
         };
         level_now.next += 1;
-        let locked = is_locked && core::ptr::eq::<DEntry<Union>>(&*level_now.dir, dir);
-        let child = DEntry::lookup_child(&level_now.dir, Name::new(entry.name)?, locked)?;
+        let name = Name::new(entry.name)?;
+        let child = DEntry::lookup_child(&level_now.dir, name, held.as_ref())?;
         let Some(child) = child else {
             // It went while we were on the way.
             continue;

@@ -341,16 +341,18 @@ impl<T: FileSystem> DEntry<T> {
         unsafe { ARef::from_raw(ARef::into_raw(self.parent()).cast()) }
     }
 
-    /// What `name` means in `dir`, of the filesystem `T` itself; `None` if nothing. `dir_is_locked`
-    /// says that the caller has its lock already.
+    /// What `name` means in `dir`, of the filesystem `T` itself; `None` if nothing. Takes the lock of
+    /// `dir`, unless it is `held`.
     pub(crate) fn lookup_child(
         dir: &DEntry<T>,
         name: &Name,
-        dir_is_locked: bool,
+        held: Option<&Locked<'_, T>>,
     ) -> Result<Option<ARef<DEntry<T>>>> {
         dir.require_dir()?;
         let mut qstr = name.qstr();
-        let inode = dir.inode().ok_or(ENOENT)?.as_ptr();
+        let inode = dir.positive()?;
+        let dir_is_locked = held.is_some_and(|held| core::ptr::eq(held.get(), inode));
+        let inode = inode.as_ptr();
         // SAFETY: The dentry and its inode are alive, and the directory is locked over the lookup. A
         // rename, which this is for, holds locks of directories above and beside this one; no VFS
         // operation takes a directory's lock in the last subclass, so that this one comes after all.

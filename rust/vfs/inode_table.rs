@@ -364,13 +364,13 @@ impl<O: Operations, F: file_ops::Operations<Fs = O::Fs>> Table<O, F> {
     ) -> c_int {
         // SAFETY: Both directories are locked.
         from_result(|| unsafe {
-            let rename = Rename {
-                old_dir: Locked::assume(INode::from_raw(old_dir)),
-                old: DEntry::from_raw(old),
-                new_dir: Locked::assume(INode::from_raw(new_dir)),
-                new: DEntry::from_raw(new),
+            let old_dir = Locked::assume(INode::from_raw(old_dir));
+            let new_dir = Locked::assume(INode::from_raw(new_dir));
+            let rename = Rename::new(
+                (old_dir, DEntry::from_raw(old)),
+                (new_dir, DEntry::from_raw(new)),
                 flags,
-            };
+            );
             O::rename(Idmap::from_raw(idmap), rename)?;
             Ok(0)
         })

@@ -13,23 +13,83 @@ use crate::bindings;
 use core::marker::PhantomData;
 use kernel::{error::to_result, prelude::*, types::NotThreadSafe};
 
-/// A rename that the VFS asks of a filesystem. Both directories are locked, and so is every object
-/// involved that is not one of them.
+/// A rename that the VFS asks of a filesystem.
+///
+/// # Invariants
+///
+/// `old` is a positive child of `old_dir`, and `new` a child of `new_dir`. Both directories are locked,
+/// and so are the inodes of both names, but for directories that keep their parent.
 pub(crate) struct Rename<'a, T: FileSystem> {
-    pub(crate) old_dir: Locked<'a, T>,
-    pub(crate) old: &'a DEntry<T>,
-    pub(crate) new_dir: Locked<'a, T>,
-    pub(crate) new: &'a DEntry<T>,
-    /// `RENAME_*`.
-    pub(crate) flags: u32,
+    old_dir: Locked<'a, T>,
+    old: &'a DEntry<T>,
+    new_dir: Locked<'a, T>,
+    new: &'a DEntry<T>,
+    flags: u32,
 }
 
-impl<T: FileSystem> Rename<'_, T> {
+impl<'a, T: FileSystem> Rename<'a, T> {
+    /// # Safety
+    ///
+    /// The arguments are those of `->rename`, during it.
+    pub(super) unsafe fn new(
+        (old_dir, old): (Locked<'a, T>, &'a DEntry<T>),
+        (new_dir, new): (Locked<'a, T>, &'a DEntry<T>),
+        flags: u32,
+    ) -> Self {
+        // INVARIANT: So says the contract of `->rename`
+        // (`Documentation/filesystems/directory-locking.rst`).
+        Self {
+            old_dir,
+            old,
+            new_dir,
+            new,
+            flags,
+        }
+    }
+
+    /// The directory that the name goes from.
+    pub(crate) fn old_dir(&self) -> &Locked<'a, T> {
+        &self.old_dir
+    }
+
+    /// What is renamed.
+    pub(crate) fn old(&self) -> &'a DEntry<T> {
+        self.old
+    }
+
+    /// The directory that the name goes to.
+    pub(crate) fn new_dir(&self) -> &Locked<'a, T> {
+        &self.new_dir
+    }
+
+    /// The name that it goes to, with what has it now.
+    pub(crate) fn new_name(&self) -> &'a DEntry<T> {
+        self.new
+    }
+
+    /// `RENAME_*`.
+    pub(crate) fn flags(&self) -> u32 {
+        self.flags
+    }
+
+    /// The lock of `dentry`, one of the two that are renamed, if that is a directory whose lock the VFS
+    /// holds.
+    pub(crate) fn lock_of(&self, dentry: &DEntry<T>) -> Option<Locked<'a, T>> {
+        if core::ptr::eq(self.old_dir.get(), self.new_dir.get()) {
+            return None;
+        }
+        let dentry = [self.old, self.new]
+            .into_iter()
+            .find(|renamed| core::ptr::eq(*renamed, dentry))?;
+        let inode = dentry.node().filter(|inode| inode.is_dir())?;
+        // SAFETY: By the type invariant: it gets another parent.
+        Some(unsafe { Locked::assume(inode) })
+    }
     /// The rename has happened: moves the dentries, whose names change with that. For a type with
     /// `FS_RENAME_DOES_D_MOVE`, whose operation has to do it itself.
     pub(crate) fn moved(self) {
-        // SAFETY: Both are dentries of one filesystem, whose parents are locked, as the VFS does
-        // over the operation; the source is positive, and so is the target of an exchange.
+        // SAFETY: By the type invariant, both are dentries of one filesystem whose parents are locked,
+        // and the source is positive; the VFS exchanges positive ones only.
         unsafe {
             if self.flags & bindings::RENAME_EXCHANGE != 0 {
                 bindings::d_exchange(self.old.as_ptr(), self.new.as_ptr());
