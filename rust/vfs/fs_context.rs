@@ -132,7 +132,7 @@ pub(super) unsafe extern "C" fn init<T: FileSystem>(fc: *mut bindings::fs_contex
 ///
 /// # Safety
 ///
-/// As for [`init`].
+/// As for [`init()`].
 unsafe fn check_capable<T: FileSystem>(
     fc: *mut bindings::fs_context,
     reconfigures: bool,
@@ -157,7 +157,7 @@ unsafe fn check_capable<T: FileSystem>(
 ///
 /// # Safety
 ///
-/// As for [`init`], during `'a`.
+/// As for [`init()`], during `'a`.
 unsafe fn reconfigured<'a, T: FileSystem>(
     fc: *mut bindings::fs_context,
 ) -> Option<&'a SuperBlock<T>> {
