@@ -103,7 +103,7 @@ impl Settings {
             CopyUp::BottomUp => 2,
         };
         fsync
-            | reval * UDBA_REVAL
+            | (reval * UDBA_REVAL)
             | u64::from(self.sum) << 3
             | u64::from(self.acl) << 4
             | fault << 5

@@ -441,10 +441,10 @@ pub(crate) fn parse_branches(text: &[u8]) -> Result<KVec<BranchSpec>> {
 fn parse_branch(item: &[u8]) -> Result<BranchSpec> {
     // The last `=` that is followed by a permission ends the path: a path may have one, too.
     let (path, permission) = match item.iter().rposition(|&b| b == b'=') {
-        Some(at) if !is_escaped(item, at) => match parse_permission(&item[at + 1..]) {
-            Ok(permission) => (&item[..at], Some(permission)),
-            Err(e) => return Err(e),
-        },
+        Some(at) if !is_escaped(item, at) => {
+            let permission = parse_permission(&item[at + 1..])?;
+            (&item[..at], Some(permission))
+        }
         _ => (item, None),
     };
     if path.is_empty() {
