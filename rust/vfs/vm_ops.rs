@@ -15,7 +15,7 @@ use super::{
     fault::{Behind, Entry, Fault, Served, Step},
     file::KernelFile,
     front_file::{self, FrontFile, FrontPath},
-    vma::{Handed, NewMapping},
+    vma::{self, Handed, NewMapping},
 };
 use crate::bindings;
 use core::{marker::PhantomData, mem::MaybeUninit};
@@ -180,21 +180,41 @@ impl<E: Engine> Table<E> {
         }
     }
 
-    /// `->get_unmapped_area` of a front file before `behind`, which `mremap(2)` calls: that of `behind`,
-    /// to which the front file is as good. The kernel moves several mappings at once only if they have
-    /// none, the one for large folios, or are of tmpfs, by which it means the operations of the
-    /// mapping: where those are the engine's, the one for large folios takes its place.
+    /// `->get_unmapped_area` of a front file before `behind`, which `mremap(2)` calls. The kernel moves
+    /// several mappings at once only if they have none, the one for large folios, or are of tmpfs, by
+    /// which it means the operations of the mapping: where those are the engine's, the one for large
+    /// folios takes tmpfs's place. A filesystem's own is given the file behind: it may take the file
+    /// that it gets for one of its own, as tmpfs's does.
     fn placement(behind: &KernelFile, served_by: ServedBy) -> Option<GetUnmappedArea> {
+        let large_folios: GetUnmappedArea = bindings::thp_get_unmapped_area;
         // SAFETY: An open file has operations, and a page cache.
-        unsafe {
-            let own = (*(*behind.as_ptr()).f_op).get_unmapped_area;
-            if served_by == ServedBy::Engine
-                && bindings::shmem_mapping((*behind.as_ptr()).f_mapping)
-            {
-                return Some(bindings::thp_get_unmapped_area);
-            }
-            own
+        let (own, is_shmem) = unsafe {
+            (
+                (*(*behind.as_ptr()).f_op).get_unmapped_area?,
+                bindings::shmem_mapping((*behind.as_ptr()).f_mapping),
+            )
+        };
+        let is_large_folios = core::ptr::fn_addr_eq(own, large_folios);
+        if is_large_folios || is_shmem && served_by == ServedBy::Engine {
+            Some(large_folios)
+        } else {
+            Some(Self::get_unmapped_area)
         }
+    }
+
+    /// # Safety
+    ///
+    /// `->get_unmapped_area` of a front file with our table.
+    unsafe extern "C" fn get_unmapped_area(
+        file: *mut bindings::file,
+        addr: c_ulong,
+        len: c_ulong,
+        pgoff: c_ulong,
+        flags: c_ulong,
+    ) -> c_ulong {
+        // SAFETY: By the contract of this function.
+        let map = unsafe { Map::<E>::of_file(file) };
+        vma::unmapped_area(&map.behind.file, addr, len, pgoff, flags)
     }
 
     /// # Safety
