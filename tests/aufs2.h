@@ -324,10 +324,18 @@ union_mount(const char *more, unsigned long flags, const char * const *branches)
 /* up("rw", "ro"): mounts the union of these on u.  0 or -errno. */
 #define up(...) union_mount("", 0, (const char * const []){ __VA_ARGS__, NULL })
 
+/*
+ * Unmounts the union. khugepaged takes a reference to what is mapped, and gives it up a moment
+ * later, by a work item; so what is busy is asked once more, for up to a second.
+ */
 static int down(void)
 {
+	int i, err;
+
 	union_up = false;
-	return E(umount2("u", 0));
+	for (i = 0; (err = E(umount2("u", 0))) == -EBUSY && i < 20; i++)
+		usleep(50000);
+	return err;
 }
 
 static void drop_caches(void)
