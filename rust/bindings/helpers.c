@@ -68,6 +68,26 @@ unsigned int aufs2_helper_inode_state_read_once(struct inode *inode)
 	return inode_state_read_once(inode);
 }
 
+void aufs2_helper_hlist_add_head(struct hlist_node *node, struct hlist_head *head)
+{
+	hlist_add_head(node, head);
+}
+
+void aufs2_helper_hlist_add_behind(struct hlist_node *node, struct hlist_node *prev)
+{
+	hlist_add_behind(node, prev);
+}
+
+void aufs2_helper_hlist_del_init(struct hlist_node *node)
+{
+	hlist_del_init(node);
+}
+
+bool aufs2_helper_fsnotify_sb_has_watchers(struct super_block *sb)
+{
+	return fsnotify_sb_has_watchers(sb);
+}
+
 void aufs2_helper_cache_no_acl_dont(struct inode *inode)
 {
 	inode->i_acl = inode->i_default_acl = ACL_DONT_CACHE;

@@ -114,7 +114,8 @@ pub(super) fn check_removal(
             found: 0,
         };
         let set = BranchSet::of(branch.id());
-        sb.for_each_inode(
+        sb.for_each_in(
+            set.groups(),
             |node| node.branches().meets(set),
             |inode| match why_not(sb.data(), inode, branch, after)? {
                 Some(how) => users.add(inode, how),
@@ -243,7 +244,8 @@ pub(super) fn check_readonly(log: &Log, sb: &SuperBlock<Union>, branch: &Branch)
         found: 0,
     };
     let set = BranchSet::of(branch.id());
-    sb.for_each_inode(
+    sb.for_each_in(
+        set.groups(),
         |node| node.branches().meets(set),
         |inode| {
             if !inode.mode().is_regular() {

@@ -24,6 +24,7 @@ use crate::vfs::{
     lockdep,
     rcu::{RcuArc, Slot},
     seq,
+    shelves::Shelf,
     stat::StatFs,
     super_block::{FileSystem, SuperBlock},
     watch::Group,
@@ -313,6 +314,10 @@ impl FileSystem for Union {
     type DentryOps = Revalidation;
     type Attrs = Attrs;
     type Xattrs = Xattrs;
+
+    fn shelf(node: &Node) -> Shelf {
+        Shelf::of(node.branches().groups())
+    }
 
     fn evict(inode: &INode<Self>) {
         // A number that lives on as an exception is of no use once the object is gone.

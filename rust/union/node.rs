@@ -112,6 +112,15 @@ impl BranchSet {
         Self(self.0 | Self::of(id).0)
     }
 
+    /// A bit for each branch, or for each of those that cannot be told apart.
+    pub(super) fn groups(self) -> u64 {
+        self.0
+    }
+
+    fn is_several(self) -> bool {
+        self.0.count_ones() > 1
+    }
+
     /// Whether the two may have a branch in common.
     pub(crate) fn meets(self, other: Self) -> bool {
         self.0 & other.0 != 0
@@ -237,8 +246,11 @@ impl Node {
             locked.earlier.reserve(1, GFP_KERNEL)?;
         }
         let top = stack.top().dentry.clone();
-        let branches = self.branches.load(Relaxed) | stack.branches().0;
-        self.branches.xchg(branches, Full);
+        let branches = BranchSet(self.branches.load(Relaxed) | stack.branches().0);
+        self.branches.xchg(branches.0, Full);
+        if branches.is_several() {
+            inode.move_to_several();
+        }
         self.watch_layers(inode, locked, &stack)?;
         // Until somebody says more, it holds with what the old one did.
         let settled = self.settled.load(Relaxed) as u32;

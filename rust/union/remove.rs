@@ -83,7 +83,8 @@ pub(super) fn finish(sb: &SuperBlock<Union>, after: &Table, leaving: Leaving) {
         if let Some(set) = set {
             let mut taken = KVec::new();
             // An inode that there was no memory for is looked at again below, or when it is used.
-            let _ = sb.for_each_inode(
+            let _ = sb.for_each_in(
+                set.groups(),
                 |node| node.branches().meets(set),
                 |inode| {
                     for leaver in &leaving.0 {

@@ -7,6 +7,7 @@
 use super::{
     file_ops, inode_ops, lockdep,
     mode::Mode,
+    shelves::Place,
     super_block::{FileSystem, SuperBlock},
     vtable::Without,
 };
@@ -260,6 +261,7 @@ pub(crate) struct INode<T: FileSystem>(Inode, PhantomData<T>);
 #[repr(C)]
 struct Container<T: FileSystem> {
     inode: Opaque<bindings::inode>,
+    place: Place,
     ready: bool,
     data: MaybeUninit<T::INodeData>,
 }
@@ -318,6 +320,22 @@ impl<T: FileSystem> INode<T> {
                 .ready
                 .then(|| (*container).data.assume_init_ref())
         }
+    }
+
+    /// Where the inode is on the super block's shelves.
+    pub(super) fn place(&self) -> &Place {
+        // SAFETY: The inode is in a `Container<T>`, whose place is there from the allocation on.
+        unsafe { &(*self.as_ptr().cast::<Container<T>>()).place }
+    }
+
+    /// The inode with the given place.
+    ///
+    /// # Safety
+    ///
+    /// `place` is that of an inode of a super block of `T`.
+    pub(super) unsafe fn of_place(place: *mut Place) -> *mut bindings::inode {
+        // SAFETY: By the contract of this function, the place is in a container.
+        unsafe { place.byte_sub(offset_of!(Container<T>, place)).cast() }
     }
 
     /// Takes the inode out of the cache: the next `iget` of its number makes another one.
@@ -468,6 +486,10 @@ impl<T: FileSystem> NewInode<'_, T> {
         let filled = unsafe { INode::<T>::from_raw(this.0.as_ptr()) };
         filled.copy_attr(like, idmap);
         filled.set_nlink(like.nlink());
+        let shelf = T::shelf(filled.data());
+        // SAFETY: The inode is new, and so on no shelf; `evict` takes it off that of its super block
+        // before it is freed.
+        unsafe { filled.place().put(filled.sb().shelves(), shelf) };
         // SAFETY: The inode is new and complete.
         unsafe { bindings::unlock_new_inode(inode) };
         // SAFETY: The count is ours.
@@ -530,7 +552,10 @@ impl Cache {
             return core::ptr::null_mut();
         }
         // SAFETY: The memory is ours. INVARIANT: The data is not initialised yet.
-        unsafe { (&raw mut (*container).ready).write(false) };
+        unsafe {
+            (&raw mut (*container).ready).write(false);
+            (&raw mut (*container).place).write(Place::nowhere());
+        }
         container.cast()
     }
 }
@@ -562,7 +587,9 @@ pub(super) unsafe extern "C" fn evict<T: FileSystem>(inode: *mut bindings::inode
         bindings::truncate_inode_pages_final(&raw mut (*inode).i_data);
         bindings::clear_inode(inode);
         if (*inode.cast::<Container<T>>()).ready {
-            T::evict(INode::from_raw(inode));
+            let inode = INode::<T>::from_raw(inode);
+            inode.place().remove(inode.sb().shelves());
+            T::evict(inode);
         }
     }
 }

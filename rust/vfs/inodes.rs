@@ -11,18 +11,22 @@ use core::{mem::offset_of, ptr::NonNull};
 use kernel::{prelude::*, sync::aref::ARef};
 
 /// How many inodes are looked at before the lock of the list is given up for a moment.
-const BATCH: usize = 1024;
+pub(super) const BATCH: usize = 1024;
+
+/// Whether an inode is not filled in yet, or is being freed.
+///
+/// # Safety
+///
+/// `inode` is not freed during the call.
+pub(super) unsafe fn is_unusual(inode: *mut bindings::inode) -> bool {
+    let unusual = bindings::inode_state_flags_enum_I_NEW
+        | bindings::inode_state_flags_enum_I_FREEING
+        | bindings::inode_state_flags_enum_I_WILL_FREE;
+    // SAFETY: By the contract of this function.
+    unsafe { bindings::inode_state_read_once(inode) & unusual != 0 }
+}
 
 impl<T: FileSystem> SuperBlock<T> {
-    /// As [`SuperBlock::for_each`], with those inodes whose data `select` picks.
-    pub(crate) fn for_each_inode(
-        &self,
-        select: impl Fn(&T::INodeData) -> bool,
-        act: impl FnMut(&INode<T>) -> Result,
-    ) -> Result {
-        self.for_each(|inode| select(inode.data()), act)
-    }
-
     /// Calls `act` with each cached inode that `select` picks, until it fails.
     ///
     /// `select` is called for every inode, under spin locks: it must not sleep, and should be a
@@ -54,11 +58,7 @@ impl<T: FileSystem> SuperBlock<T> {
                     let inode = link
                         .byte_sub(offset_of!(bindings::inode, i_sb_list))
                         .cast::<bindings::inode>();
-                    let state = bindings::inode_state_read_once(inode);
-                    let unusual = bindings::inode_state_flags_enum_I_NEW
-                        | bindings::inode_state_flags_enum_I_FREEING
-                        | bindings::inode_state_flags_enum_I_WILL_FREE;
-                    let is_ready = state & unusual == 0 && INode::<T>::data_of(inode).is_some();
+                    let is_ready = !is_unusual(inode) && INode::<T>::data_of(inode).is_some();
                     let selected = is_ready && select(INode::from_raw(inode));
                     patience = patience.saturating_sub(1);
                     // Every now and then somebody else gets the lock.

@@ -67,6 +67,10 @@ impl<T: FileSystem> Kept<T> {
     pub(crate) fn watched(sb: &SuperBlock<T>) -> Result<Self> {
         let active = Active::new(sb)?;
         let mut names = KVVec::new();
+        // SAFETY: The super block is alive.
+        if !unsafe { bindings::fsnotify_sb_has_watchers(sb.as_ptr()) } {
+            return Ok(Self { names, _sb: active });
+        }
         sb.for_each(
             |inode| inode.is_watched(),
             |inode| {

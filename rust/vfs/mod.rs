@@ -56,6 +56,7 @@ pub(crate) mod rcu;
 pub(crate) mod readdir;
 pub(crate) mod rename;
 pub(crate) mod seq;
+pub(crate) mod shelves;
 pub(crate) mod stat;
 pub(crate) mod super_block;
 pub(crate) mod symlink;

@@ -11,6 +11,7 @@ use super::{
     inode::{self, Cache, INode},
     lockdep::MAX_STACK_DEPTH,
     rcu,
+    shelves::{Shelf, Shelves},
     stat::StatFs,
     vtable::if_has,
     watch, xattr,
@@ -46,6 +47,10 @@ pub(crate) trait FileSystem: Sized + Send + Sync + 'static {
     /// The extended attributes.
     type Xattrs: xattr::Handler<Fs = Self>;
 
+    /// The shelf that a new inode with this data is found on; see [`shelves`](super::shelves).
+    fn shelf(_data: &Self::INodeData) -> Shelf {
+        Shelf::NONE
+    }
     /// An unused inode leaves the cache: release, in process context, what needs sleeping.
     fn evict(_inode: &INode<Self>) {}
     /// The super block is about to be shut down: give up references to its own inodes.
@@ -182,6 +187,7 @@ pub(crate) struct SuperBlock<T: FileSystem>(AnySuperBlock, PhantomData<T>);
 
 struct Info<T: FileSystem> {
     cache: Arc<Cache>,
+    shelves: Pin<KBox<Shelves>>,
     data: T::SuperData,
 }
 
@@ -211,6 +217,11 @@ impl<T: FileSystem> SuperBlock<T> {
     /// The filesystem's data of this super block.
     pub(crate) fn data(&self) -> &T::SuperData {
         &self.info().data
+    }
+
+    /// Where its inodes are by groups.
+    pub(super) fn shelves(&self) -> &Shelves {
+        &self.info().shelves
     }
 
     /// Turns POSIX ACLs on or off. For `->reconfigure`, which has `s_umount` for writing.
@@ -275,7 +286,13 @@ pub(super) unsafe fn fill<T: FileSystem>(
 ) -> Result {
     // SAFETY: The type was registered by `Registration::new`, inside which it lies.
     let cache = unsafe { cache_of::<T>((*sb).s_type) }.clone();
-    let info = KBox::new(Info::<T> { cache, data }, GFP_KERNEL)?;
+    let shelves = KBox::pin_init(Shelves::new(), GFP_KERNEL)?;
+    let info = Info::<T> {
+        cache,
+        shelves,
+        data,
+    };
+    let info = KBox::new(info, GFP_KERNEL)?;
     // SAFETY: The super block is new and ours. Nothing is freed on error here: `kill` does it.
     unsafe {
         (*sb).s_fs_info = KBox::into_raw(info).cast();
