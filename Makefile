@@ -73,7 +73,7 @@ rustdoc:
 rust-analyzer:
 	+$(Q)$(if $(KDIR),$(call KMAKE,$@),scripts/rust-analyzer)
 
-.PHONY: demo shell check check-debug check-long check-dkms bench
+.PHONY: demo shell check check-debug check-long check-locks check-dkms bench
 demo:
 	$(Q)scripts/demo
 shell:
@@ -84,6 +84,8 @@ check-debug:
 	$(Q)scripts/check-debug
 check-long:
 	$(Q)scripts/check-long
+check-locks:
+	$(Q)scripts/check-locks
 check-dkms:
 	$(Q)scripts/check-dkms
 bench: modules
@@ -98,6 +100,7 @@ help:
 	@echo '  check           - everything, on unmodified kernels'
 	@echo '  check-debug     - the tests on a kernel with every checker on'
 	@echo '  check-long      - the stresses and fuzzers, for LONG=20 times as long'
+	@echo '  check-locks     - whether the stresses notice a lock that is missing'
 	@echo '  check-dkms      - the module as dkms installs it, in a clean root'
 	@echo '  bench           - instructions per operation, beside native and overlayfs'
 	@echo 'Build it:'

@@ -613,7 +613,7 @@ TEST_F_TIMEOUT(u, come_and_go, 1200)
 			_exit(0);
 		}
 	}
-	for (long ms = long_ms(30000); ms > 0 && !atomic_load(&shared->stop); ms -= 100)
+	for (long ms = long_ms(60000); ms > 0 && !atomic_load(&shared->stop); ms -= 100)
 		usleep(100000);
 	atomic_store(&shared->stop, 1);
 	for (i = 0; i < ARRAY_SIZE(workers); i++) {
