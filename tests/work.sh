@@ -33,6 +33,35 @@ refused 'a file in the place of the work directory' union
 check 'is not touched' same file "$(cat $work)"
 rm $work
 
+# What another union has in the making is not a leftover.
+check 'mount' union
+check 'copies up' sh -c 'echo more >> u/low'
+: > $work/.wh..wh.t.0000000000000007
+mkdir u2
+dmesg -C
+check 'a second union on the branch' \
+	mount -t aufs2 -o "br:$area/rw=rw:$area/ro=ro" none u2
+check 'leaves what is in the making' test -e $work/.wh..wh.t.0000000000000007
+check 'and is told of' contains "$(dmesg)" "'$area/rw' is written to by another union"
+check 'remount' mount -o "remount,mod:$area/rw=ro" u2
+check 'and back' mount -o "remount,mod:$area/rw=rw" u2
+check 'still leaves it' test -e $work/.wh..wh.t.0000000000000007
+check 'umount' umount u
+check 'umount of the second' umount u2
+check 'mount' union
+check 'sweeps it' same '' "$(ls -A $work)"
+check 'umount' umount u
+if registered overlay || modprobe -q overlay; then
+	mkdir w2
+	check 'an overlay' mount -t overlay -o "lowerdir=$area/ro,upperdir=$area/rw,workdir=$area/w2" none u2
+	: > $work/.wh..wh.t.0000000000000008
+	check 'mount' union
+	check 'does not sweep what is an overlay'"'"'s upper' test -e $work/.wh..wh.t.0000000000000008
+	check 'umount' umount u u2
+	rm -rf w2 $work/.wh..wh.t.0000000000000008
+fi
+rm -f rw/low
+
 for mode in auto strict volatile; do
 	check "fsync=$mode" union "fsync=$mode"
 	shown=$(awk '$2 ~ "/u$" && $3 ~ "aufs" { print $4 }' /proc/mounts)

@@ -68,6 +68,21 @@ unsigned int aufs2_helper_inode_state_read_once(struct inode *inode)
 	return inode_state_read_once(inode);
 }
 
+unsigned int aufs2_helper_inode_state_read(struct inode *inode)
+{
+	return inode_state_read(inode);
+}
+
+void aufs2_helper_inode_state_set(struct inode *inode, unsigned int flags)
+{
+	inode_state_set(inode, flags);
+}
+
+void aufs2_helper_inode_state_clear(struct inode *inode, unsigned int flags)
+{
+	inode_state_clear(inode, flags);
+}
+
 void aufs2_helper_hlist_add_head(struct hlist_node *node, struct hlist_head *head)
 {
 	hlist_add_head(node, head);

@@ -8,6 +8,7 @@ use super::{
     options::{Access, Permission},
 };
 use crate::vfs::{
+    claim::Claim,
     dentry::Dentry,
     fs_context::Log,
     gate::Gate,
@@ -54,6 +55,9 @@ pub(crate) struct Branch {
     pub(super) work: Mutex<Option<ARef<Dentry>>>,
     /// Whether the filesystem turned out not to make nameless files.
     pub(super) no_tmpfile: SetOnce<()>,
+    /// That no other union, and no overlay, writes to the branch; there once this one wants to, and
+    /// may.
+    claim: SetOnce<Claim>,
     /// Declared after everything that refers to it.
     mnt: PrivateMount,
     /// Declared last: told when the mount has gone.
@@ -187,6 +191,7 @@ impl Branch {
                 numbers <- Numbers::new(*id),
                 work <- Mutex::new(None, c"Branch::work", WORK.at(depth)),
                 no_tmpfile: SetOnce::new(),
+                claim: SetOnce::new(),
                 mnt,
                 gone,
             }? Error),
@@ -247,6 +252,14 @@ impl Branch {
             let shown = self.name();
             log.error(fmt!("branch '{shown}' is read-only, and cannot be =rw"));
             return Err(EROFS);
+        }
+        Ok(())
+    }
+
+    /// Has others know that the union writes to the branch. `EBUSY` if somebody else does already.
+    pub(super) fn claim(&self) -> Result {
+        if self.claim.as_ref().is_none() {
+            self.claim.populate(Claim::new(self.root())?);
         }
         Ok(())
     }

@@ -134,7 +134,10 @@ impl Room {
     pub(crate) fn give_back(&self, access: &WriteAccess<'_>, layer: &Layer, name: &Name) {
         if let Some(aside) = &self.0 {
             if aside.restore(access, &layer.dentry, name).is_err() {
-                pr_warn!("branch '{}': a hidden file is lost\n", layer.branch.name());
+                pr_warn!(
+                    "branch '{}': a hidden file stays in the work directory\n",
+                    layer.branch.name()
+                );
             }
         }
     }

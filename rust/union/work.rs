@@ -61,8 +61,18 @@ pub(crate) fn dir(access: &WriteAccess<'_>, branch: &Branch) -> Result<ARef<Dent
     Ok(dir)
 }
 
-/// Removes what an earlier mount left in the work directory.
+/// Claims a branch that is going to be written to, and removes what an earlier mount left in the work
+/// directory. If the branch is somebody else's to write to, what is there may be in the making, and
+/// stays.
 pub(crate) fn sweep(branch: &Branch) -> Result {
+    if branch.claim().is_err() {
+        pr_warn!(
+            "branch '{}' is written to by another union or overlay already: what each makes of the \
+            other's changes is not defined\n",
+            branch.name()
+        );
+        return Ok(());
+    }
     let name = Name::new(names::WORK)?;
     let Some(dir) = namei::lookup(branch.mnt(), branch.root(), name)? else {
         return Ok(());

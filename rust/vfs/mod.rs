@@ -21,6 +21,7 @@ pub(crate) mod attr;
 pub(crate) mod attr_ops;
 pub(crate) mod backing;
 mod bit_lock;
+pub(crate) mod claim;
 pub(crate) mod copy;
 pub(crate) mod cred;
 pub(crate) mod debugfs;
