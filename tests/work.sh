@@ -36,8 +36,8 @@ rm $work
 # What another union has in the making is not a leftover.
 check 'mount' union
 check 'copies up' sh -c 'echo more >> u/low'
+mkdir -p $work u2
 : > $work/.wh..wh.t.0000000000000007
-mkdir u2
 dmesg -C
 check 'a second union on the branch' \
 	mount -t aufs2 -o "br:$area/rw=rw:$area/ro=ro" none u2
