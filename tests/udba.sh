@@ -2,11 +2,17 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # What is changed on a branch directly shows when the name is used next.
-. "$(dirname "$(readlink -f "$0")")/lib/lib.sh"
+lib=$(dirname "$(readlink -f "$0")")/lib
+. "$lib/lib.sh"
 [ -z "$reference" ] || skip_all "overlayfs does not look"
 
 content() {
 	cat "u/$1" 2> /dev/null || echo none
+}
+
+# What somebody without privileges reads.
+as_nobody() {
+	setpriv --reuid=65534 --regid=65534 --clear-groups cat "u/$1" 2> /dev/null || echo denied
 }
 
 # look MODE: everything that can change under a union of this mode.
@@ -58,6 +64,17 @@ look() {
 	echo early > rw/fresh/early
 	check "$1: in a directory just made" same early "$(content fresh/early)"
 	check "$1: nothing else" same none "$(content fresh/late)"
+	chmod 600 ro/d/moved
+	check "$1: a mode that takes the right to read" same denied "$(as_nobody d/moved)"
+	chmod 644 ro/d/moved
+	check "$1: one that gives it" same other "$(as_nobody d/moved)"
+	chmod 700 ro/d rw/d
+	check "$1: a mode of a directory" same denied "$(as_nobody d/moved)"
+	chmod 755 ro/d rw/d
+	check "$1: and the old one again" same other "$(as_nobody d/moved)"
+	chmod 600 ro/d/moved
+	chown 65534:65534 ro/d/moved
+	check "$1: another owner" same other "$(as_nobody d/moved)"
 	echo late > rw/fresh/late
 	check "$1: until it is made" same late "$(content fresh/late)"
 	mkdir u/fresh2
@@ -84,6 +101,70 @@ look() {
 
 look reval
 look notify
+
+# What changes on a server, which the kernel is not told of.
+look_remote() {
+	rm -rf rw ro far
+	mkdir -p rw/d far/d ro
+	"$lib/remotefs.py" far ro &
+	server=$!
+	for _ in $(seq 100); do
+		mountpoint -q ro && break
+		sleep 0.1
+	done
+	echo one > far/d/f
+	check 'remote: mount' mount -t aufs2 -o "br:$area/rw=rw:$area/ro=ro,udba=$1" none u || return
+	: | cat u/d/f u/d/new u/later/f > /dev/null 2>&1
+	check "remote, $1: what is there" same one "$(content d/f)"
+	check "remote, $1: listed" same f "$(names u/d)"
+	echo two > far/d/new
+	check "remote, $1: a new name" same two "$(content d/new)"
+	check "remote, $1: listed, too" same 'f new' "$(names u/d)"
+	echo three > far/d/other
+	mv far/d/other far/d/f
+	check "remote, $1: another file" same three "$(content d/f)"
+	rm far/d/new
+	check "remote, $1: none any more" same none "$(content d/new)"
+	check "remote, $1: not listed" same f "$(names u/d)"
+	mkdir far/later
+	echo four > far/later/f
+	check "remote, $1: a new directory" same four "$(content later/f)"
+	chmod 600 far/d/f
+	check "remote, $1: a mode that takes the right to read" same denied "$(as_nobody d/f)"
+	echo up > u/d/f
+	check "remote, $1: a copy-up" same up "$(content d/f)"
+	check "remote, $1: of which the server knows nothing" same three "$(cat far/d/f)"
+	check "remote, $1: umount" umount u
+	umount ro
+	wait "$server"
+}
+
+if modprobe -q fuse || registered fuse; then
+	look_remote reval
+	look_remote notify
+else
+	skip 'remote branches' 'no FUSE'
+fi
+
+# A union below has its branches changed, and nothing else tells of that.
+rm -rf rw ro far
+mkdir -p rw ro far/x far/y far/z
+echo y > far/y/f
+echo z > far/z/f
+echo z > far/z/new
+check 'nested: mount' mount -t aufs2 -o "br:$area/far/x=rw:$area/far/y=ro" none ro
+check 'nested: on top' mount -t aufs2 -o "br:$area/rw=rw:$area/ro=ro" none u
+check 'nested: below' same y "$(content f)"
+check 'nested: not there' same none "$(content new)"
+check 'nested: add' mount -i -o "remount,ins:1:$area/far/z=ro" ro
+check 'nested: hides' same z "$(content f)"
+check 'nested: there' same z "$(content new)"
+check 'nested: del' mount -i -o "remount,del:$area/far/z" ro
+check 'nested: below again' same y "$(content f)"
+check 'nested: gone' same none "$(content new)"
+check 'umount' umount u ro
+rm -rf rw ro
+mkdir -p rw/d ro/d
 
 # Nothing is promised here, but for what was not looked at.
 mount -t aufs2 -o "br:$area/rw=rw:$area/ro=ro,udba=none" none u || skip_all "cannot mount"

@@ -43,6 +43,7 @@ pub(crate) struct Branch {
     path: Arc<KVec<u8>>,
     /// Whether the union may be told to write to the branch: the mount that it was made from can be.
     can_write: bool,
+    is_remote: bool,
     /// Passed by whoever opens a file on the branch; closed while it is decided whether the branch
     /// can go.
     #[pin]
@@ -180,6 +181,7 @@ impl Branch {
         let path = Arc::new(path, GFP_KERNEL)?;
         let gone = Farewell(Arc::new(Atomic::new(false), GFP_KERNEL)?);
         let depth = mnt.super_block().stack_depth() + 1;
+        let is_remote = mnt.root().is_revalidated();
         Arc::pin_init(
             try_pin_init!(Self {
                 id,
@@ -187,6 +189,7 @@ impl Branch {
                 name,
                 path,
                 can_write,
+                is_remote,
                 gate <- Gate::new(),
                 numbers <- Numbers::new(*id),
                 work <- Mutex::new(None, c"Branch::work", WORK.at(depth)),
@@ -272,6 +275,12 @@ impl Branch {
     /// Whether somebody may change what is on the branch, or the union does not know better.
     pub(crate) fn may_change(&self) -> bool {
         self.permission().access != Access::RealReadOnly
+    }
+
+    /// Whether what is on the branch may change without this kernel being told: its filesystem wants to
+    /// be asked whenever a name is used. That of a server does, and a union.
+    pub(super) fn is_remote(&self) -> bool {
+        self.is_remote && self.may_change()
     }
 
     /// Whether whiteouts on the branch hide what is below it.

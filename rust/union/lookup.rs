@@ -8,7 +8,7 @@ use super::{
     instance::{Instance, Union},
     layers::Layers,
     names::{self, Hides},
-    node::{new_stack, Layer, Node, Stack, State},
+    node::{copy_attr, new_stack, Layer, Node, Stack, State},
     refresh, regular, special, whiteout,
 };
 use crate::vfs::{
@@ -260,7 +260,7 @@ pub(crate) fn lookup(dir: &INode<Union>, dentry: InLookup<'_, Union>) -> Result<
         false => refresh::stack(&dentry.parent_entry())?,
     };
     // What somebody changes from here on makes another stamp.
-    let stamp = dir.data().stamp(stack.generation);
+    let stamp = dir.data().name_stamp(instance, &stack);
     let layers = instance.cred.scope(|| {
         if names::is_reserved(name) {
             return find(instance, &stack, name);
@@ -287,10 +287,19 @@ impl Operations for Revalidation {
     fn revalidate(call: Revalidate<'_, Union>) -> Result<bool> {
         let dentry = call.dentry;
         let instance = dentry.sb().data();
-        if dentry.stamp() == call.dir.data().stamp(instance.generation())
-            && (!instance.revalidates() || is_current(dentry, call.rcu))
-        {
-            return Ok(true);
+        if dentry.stamp() == call.dir.data().stamp(instance.generation()) {
+            if !instance.revalidates() {
+                return Ok(true);
+            }
+            match look(dentry, call.rcu) {
+                Seen::Same => return Ok(true),
+                Seen::OtherMode if call.rcu.is_none() => {
+                    if copy_attr(dentry.positive()?).is_ok() {
+                        return Ok(true);
+                    }
+                }
+                _ => {}
+            }
         }
         if call.rcu.is_some() {
             return Err(ECHILD);
@@ -304,17 +313,32 @@ impl Operations for Revalidation {
     }
 }
 
-/// Whether the object that `dentry` shows is still where it was found.
-fn is_current(dentry: &DEntry<Union>, walk: Option<Reading<'_>>) -> bool {
+/// What a look at the object that a dentry shows has found.
+enum Seen {
+    /// It is where it was found, and as it was.
+    Same,
+    /// It is there, but somebody else may do something with it now.
+    OtherMode,
+    /// It is gone.
+    Other,
+}
+
+/// Looks whether the object that `dentry` shows is still where it was found.
+#[inline]
+fn look(dentry: &DEntry<Union>, walk: Option<Reading<'_>>) -> Seen {
     let Some(inode) = dentry.node() else {
-        return true;
+        return Seen::Same;
     };
-    let is = |reading| {
-        let top = inode.data().top_rcu(reading);
-        top.is_some_and(|top| top.is_current())
+    let look = |reading| match inode.data().top_rcu(reading) {
+        Some(top) if top.is_current() => match top.inode() {
+            Some(real) if inode.has_mode_of(real) => Seen::Same,
+            Some(_) => Seen::OtherMode,
+            None => Seen::Other,
+        },
+        _ => Seen::Other,
     };
     match walk {
-        Some(reading) => is(reading),
-        None => is(Reading::from(&rcu::read_lock())),
+        Some(reading) => look(reading),
+        None => look(Reading::from(&rcu::read_lock())),
     }
 }

@@ -67,9 +67,10 @@ impl Listing {
         self.is_partial
     }
 
-    /// Whether the directories have not changed since they were read. Loads only.
+    /// Whether the directories have not changed since they were read, as far as is known. Loads only.
     pub(crate) fn is_current(&self, stack: &Stack) -> bool {
-        self.generation == stack.generation
+        !stack.is_remote
+            && self.generation == stack.generation
             && self.stamps.len() == stack.layers.len()
             && self
                 .stamps

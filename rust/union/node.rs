@@ -5,7 +5,7 @@
 use super::{
     branch::{Branch, BranchId},
     index::Seat,
-    instance::Union,
+    instance::{Instance, Union},
     layers::Layers,
     merge::Listing,
 };
@@ -59,6 +59,8 @@ pub(crate) struct Stack {
     /// The generation of the table that this was made from.
     pub(crate) generation: usize,
     pub(crate) layers: Layers,
+    /// Whether something may change without this kernel being told: see [`Branch::is_remote`].
+    pub(super) is_remote: bool,
     /// Where names in the directories are, if that is known.
     pub(super) index: Seat,
 }
@@ -350,6 +352,15 @@ impl Node {
         stamp(generation, self.changes())
     }
 
+    /// As [`Node::stamp`], for a name that was found in `stack`. Where nobody tells of changes, it is
+    /// looked at again each time.
+    pub(super) fn name_stamp(&self, instance: &Instance, stack: &Stack) -> usize {
+        match stack.is_remote && instance.watches() {
+            true => STALE,
+            false => self.stamp(stack.generation),
+        }
+    }
+
     /// The current task is about to change this directory: what it does is no news.
     pub(crate) fn changing(&self) -> Option<Changing<'_>> {
         self.watch.as_ref().map(|watch| watch.changing())
@@ -473,6 +484,9 @@ fn is_top(stack: &Stack, dentry: &Dentry) -> bool {
 /// No count of changes: the first is another one, and nobody sees so many.
 const UNSETTLED: u32 = u32::MAX;
 
+/// No stamp: generations begin with 1.
+const STALE: usize = 0;
+
 /// A generation of the branches, with a count of what others did, in one word.
 fn stamp(generation: usize, changes: u32) -> usize {
     generation << 32 | changes as usize
@@ -493,10 +507,12 @@ pub(crate) fn new_stack(generation: usize, layers: Layers) -> Result<RcuArc<Stac
         return Err(ESTALE);
     }
     let index = Seat::new();
+    let is_remote = layers.iter().any(|layer| layer.branch.is_remote());
     RcuArc::new(
         Stack {
             generation,
             layers,
+            is_remote,
             index,
         },
         GFP_KERNEL,

@@ -11,7 +11,7 @@ use super::{
     instance::{Instance, Union},
     layers::Layers,
     lookup,
-    node::{new_stack, Layer, Stack, State},
+    node::{copy_attr, new_stack, Layer, Stack, State},
     table::Table,
     whiteout,
 };
@@ -173,7 +173,7 @@ pub(super) fn look_again(dentry: &DEntry<Union>) -> Result<bool> {
 fn verify(dentry: &DEntry<Union>, parent: &DEntry<Union>, stack: &Stack) -> Result<Verdict> {
     let instance = dentry.sb().data();
     instance.counters().refreshes.up();
-    let stamp = parent.positive()?.data().stamp(stack.generation);
+    let stamp = parent.positive()?.data().name_stamp(instance, stack);
     let Some(inode) = dentry.node() else {
         let name = dentry.name();
         let layers = instance
@@ -199,6 +199,7 @@ fn verify(dentry: &DEntry<Union>, parent: &DEntry<Union>, stack: &Stack) -> Resu
     };
     if valid {
         inode.data().settle(&state, stack.generation, changes);
+        copy_attr(inode)?;
     }
     drop(state);
     if valid {

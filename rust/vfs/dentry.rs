@@ -103,6 +103,13 @@ impl Dentry {
         }
     }
 
+    /// Whether the filesystem is asked each time before a cached name is used.
+    pub(crate) fn is_revalidated(&self) -> bool {
+        // SAFETY: The dentry is alive.
+        let flags = unsafe { (&raw const (*self.as_ptr()).d_flags).read_volatile() };
+        flags & bindings::dentry_flags_DCACHE_OP_REVALIDATE != 0
+    }
+
     /// Whether the dentry has an inode.
     pub(crate) fn is_positive(&self) -> bool {
         self.inode().is_some()

@@ -76,6 +76,18 @@ impl<T: FileSystem> INode<T> {
         }
     }
 
+    /// Whether owner and mode, by which the VFS decides who may do what, are as `real` has them; never
+    /// where owners are mapped on the way. Loads only: also for an RCU walk.
+    pub(crate) fn has_mode_of(&self, real: &Inode) -> bool {
+        let (to, from) = (self.as_ptr(), real.as_ptr());
+        // SAFETY: Both inodes are alive; the fields may change at any time, as anywhere in the VFS.
+        unsafe {
+            (*to).i_mode == (*from).i_mode
+                && (*to).i_uid.val == (*from).i_uid.val
+                && (*to).i_gid.val == (*from).i_gid.val
+        }
+    }
+
     /// Sets the link count that `stat` shows.
     pub(crate) fn set_nlink(&self, nlink: u32) {
         // SAFETY: The inode is alive.

@@ -60,16 +60,11 @@ fn has_all_names_cached(dir: &Dentry, inode: &Inode) -> bool {
         *mut bindings::dentry,
         c_uint,
     ) -> *mut bindings::dentry;
-    // SAFETY: The dentry and its inode are alive; the inode's operations are constant, as is this
-    // flag, which all dentries of the filesystem have or none.
-    let (lookup, flags) = unsafe {
-        (
-            (*(*inode.as_ptr()).i_op).lookup,
-            (&raw const (*dir.as_ptr()).d_flags).read_volatile(),
-        )
-    };
+    // SAFETY: The inode is alive; its operations are constant.
+    let lookup = unsafe { (*(*inode.as_ptr()).i_op).lookup };
     let is_simple = |op| core::ptr::fn_addr_eq::<Lookup, Lookup>(op, bindings::simple_lookup);
-    lookup.is_some_and(is_simple) && flags & bindings::dentry_flags_DCACHE_OP_REVALIDATE == 0
+    // All dentries of the filesystem are asked about, or none.
+    lookup.is_some_and(is_simple) && !dir.is_revalidated()
 }
 
 /// The target of the symbolic link `dentry`. `EINVAL` if it is none.
