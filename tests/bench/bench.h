@@ -113,6 +113,7 @@ const char *at(const char *dir, const char *format, ...)
 #define LISTS		3
 #define LIST_ENTRIES	10000
 #define COPIES		48
+#define CLONES		5
 #define DATA_SIZE	(16 << 20)
 #define LAYERS		500
 #define MANY		100000	/* cached inodes, when branches come and go */
@@ -120,6 +121,7 @@ const char *at(const char *dir, const char *format, ...)
 #define DEEP_FILES	250	/* for each view and each depth: no other has asked for them */
 
 int write_file(const char *path, size_t size);
+bool has_reflinks(const char *fs);
 int make_files(const char *fs);
 int show(struct view *v, enum kind kind, const char *fs);
 int show_deep(struct view *v, enum kind kind, int depth);

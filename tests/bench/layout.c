@@ -88,6 +88,12 @@ static int make_list(const char *branch, int number, int first, int end)
 	return 0;
 }
 
+/* Whether files of the filesystem can share blocks, as mkfs makes it. */
+bool has_reflinks(const char *fs)
+{
+	return !strcmp(fs, "xfs");
+}
+
 /* What is to be copied up, or changed natively. */
 static int make_sources(const char *dir)
 {
@@ -182,6 +188,9 @@ int make_files(const char *fs)
 	    run("cp /proc/%d/exe /b/lower/program", getpid()) ||
 	    make_sources("/b/lower/c"))
 		return -1;
+	for (int i = 0; i < CLONES && has_reflinks(fs); i++)
+		if (write_file(at("/b/lower/c", "clone%d", i), 64 << 20))
+			return -1;
 	for (int i = 0; i < STAT_FILES; i++)
 		if (write_file(at("/b/lower/s", "f%05d", i), 0))
 			return -1;

@@ -5,8 +5,10 @@
 #include "bench.h"
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <sched.h>
 #include <spawn.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -328,6 +330,31 @@ static double copy_up_64m(const struct view *v)
 	return copy_up(v, 2, 1);
 }
 
+/* As copy_file(), but the copy shares the blocks. */
+static int clone_file(const char *from, const char *to)
+{
+	int in = open(from, O_RDONLY), out = open(to, O_WRONLY | O_CREAT | O_EXCL, 0644);
+
+	if (in < 0 || out < 0 || ioctl(out, FICLONE, in) || fsync(out))
+		return -1;
+	close(in);
+	return close(out);
+}
+
+/* Of a file of 64 MiB. */
+static double copy_up_reflink(const struct view *v)
+{
+	int fd;
+
+	if (!has_reflinks(v->fs))
+		return NAN;
+	if (v->kind == NATIVE)
+		return BENCH(CLONES, 1, must(!clone_file(at(v->ro, "c/clone%d", i),
+							 at(v->rw, "c/cloned%d", i))));
+	return BENCH(CLONES, 1, must((fd = open(at(v->rw, "c/clone%d", i), O_WRONLY)) >= 0 &&
+				     !close(fd)));
+}
+
 /* --- mappings ---------------------------------------------------------------- */
 
 static double mmap_munmap(const struct view *v)
@@ -542,6 +569,7 @@ const struct row rows[] = {
 	{ "chmod_lower", chmod_lower },
 	{ "copy_up_1m", copy_up_1m },
 	{ "copy_up_64m", copy_up_64m },
+	{ "copy_up_reflink", copy_up_reflink },
 	{ "unlink_lower", unlink_lower },
 	{ "rename_lower", rename_lower },
 	{ "rename_lower_dir", rename_lower_dir },
