@@ -33,11 +33,6 @@ void aufs2_helper_i_size_write(struct inode *inode, loff_t size)
 	i_size_write(inode, size);
 }
 
-u64 aufs2_helper_inode_peek_iversion_raw(const struct inode *inode)
-{
-	return inode_peek_iversion_raw(inode);
-}
-
 bool aufs2_helper_IS_POSIXACL(const struct inode *inode)
 {
 	return IS_POSIXACL(inode);
@@ -237,11 +232,6 @@ bool aufs2_helper_atomic_inc_not_zero(atomic_t *v)
 	return atomic_inc_not_zero(v);
 }
 
-bool aufs2_helper_d_unhashed(const struct dentry *dentry)
-{
-	return d_unhashed(dentry);
-}
-
 void aufs2_helper_end_creating(struct dentry *child)
 {
 	end_creating(child);
@@ -264,11 +254,6 @@ kgid_t aufs2_helper_mapped_fsgid(struct mnt_idmap *idmap, struct user_namespace 
 	return mapped_fsgid(idmap, ns);
 }
 
-
-struct mnt_idmap *aufs2_helper_mnt_idmap(const struct vfsmount *mnt)
-{
-	return mnt_idmap(mnt);
-}
 
 const struct cred *aufs2_helper_override_creds(const struct cred *cred)
 {

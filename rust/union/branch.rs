@@ -12,6 +12,7 @@ use crate::vfs::{
     dentry::Dentry,
     fs_context::Log,
     gate::Gate,
+    load::Load,
     lockdep,
     mount::{Mount, PrivateMount},
     path::{Path, PathBuf},
@@ -21,7 +22,7 @@ use kernel::{
     str::BStr,
     sync::{
         aref::ARef,
-        atomic::{Acquire, Atomic, Relaxed, Release},
+        atomic::{Acquire, Atomic, Release},
         Arc, Mutex, SetOnce,
     },
 };
@@ -234,7 +235,7 @@ impl Branch {
 
     /// The permission as it is now.
     pub(crate) fn permission(&self) -> Permission {
-        Permission::unpack(self.permission.load(Relaxed))
+        Permission::unpack(self.permission.load_once())
     }
 
     /// Changes the permission, as [`Branch::can_be`] has allowed. Callers exclude each other.

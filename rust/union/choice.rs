@@ -66,6 +66,7 @@ impl Kind {
     }
 
     /// The other way round.
+    #[inline]
     pub(crate) fn unpack(packed: u64) -> Self {
         let at = usize::try_from(packed).unwrap_or(0);
         Self::ALL

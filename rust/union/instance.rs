@@ -21,6 +21,7 @@ use crate::vfs::{
     errno::ESTALE,
     flags,
     inode::INode,
+    load::Load,
     lockdep,
     rcu::{RcuArc, Slot},
     seq,
@@ -35,7 +36,7 @@ use kernel::{
     seq_print,
     sync::{
         aref::ARef,
-        atomic::{Acquire, Atomic, Relaxed, Release},
+        atomic::{Atomic, Relaxed, Release},
         Arc, Mutex,
     },
 };
@@ -118,6 +119,7 @@ impl Settings {
             | u64::from(self.create.seconds) << 32
     }
 
+    #[inline]
     fn unpack(packed: u64) -> Self {
         Self {
             fsync: match packed & 3 {
@@ -256,7 +258,7 @@ impl Instance {
 
     /// The generation of the branches as they are now.
     pub(crate) fn generation(&self) -> usize {
-        self.generation.load(Acquire)
+        self.generation.load_acquire()
     }
 
     /// The policy for new objects.
@@ -265,9 +267,10 @@ impl Instance {
     }
 
     /// What was chosen.
+    #[inline]
     pub(crate) fn settings(&self) -> Settings {
-        let settings = Settings::unpack(self.settings.load(Relaxed));
-        let low = self.create_low.load(Relaxed);
+        let settings = Settings::unpack(self.settings.load_once());
+        let low = self.create_low.load_once();
         Settings {
             create: Create {
                 low,
@@ -290,7 +293,7 @@ impl Instance {
 
     /// One bit of the settings, without the others: on the way of every name.
     fn looks_at_branches(&self) -> bool {
-        self.settings.load(Relaxed) & UDBA_REVAL != 0
+        self.settings.load_once() & UDBA_REVAL != 0
     }
 
     /// Whether changes of the branches' directories by others are to be noticed.

@@ -13,6 +13,7 @@ use crate::vfs::{
     dentry::{Dentry, Published, RcuDentry},
     errno::ESTALE,
     inode::{INode, Inode},
+    load::Load,
     lockdep,
     path::Path,
     rcu::{RcuArc, Reading, Slot},
@@ -330,7 +331,7 @@ impl Node {
 
     /// Whether the stack is of `generation`, and holds with what others did.
     pub(crate) fn is_settled(&self, generation: usize) -> bool {
-        self.settled.load(Acquire) == self.stamp(generation)
+        self.settled.load_acquire() == self.stamp(generation)
     }
 
     /// The stack of `generation` was found to hold when there were so many `changes`. For whoever has
@@ -457,7 +458,7 @@ impl Node {
     /// Whether the object was copied up while it had other names below: those mean this inode, too,
     /// and the number of links is kept here.
     pub(crate) fn is_linked_below(&self) -> bool {
-        self.linked_below.load(Acquire)
+        self.linked_below.load_acquire()
     }
 
     /// See [`Node::is_linked_below`].

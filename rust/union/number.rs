@@ -9,10 +9,10 @@
 //! that it came from may use the inode again for another object, which then has another number.
 
 use super::branch::BranchId;
-use crate::vfs::inode::Inode;
+use crate::vfs::{inode::Inode, load::Load};
 use kernel::{
     prelude::*,
-    sync::atomic::{Acquire, Atomic, Relaxed, Release},
+    sync::atomic::{Atomic, Relaxed, Release},
     xarray::{AllocKind, XArray},
 };
 
@@ -94,7 +94,7 @@ impl Numbers {
     }
 
     fn computed(&self, ino: u64) -> u64 {
-        if self.left.load(Acquire) {
+        if self.left.load_acquire() {
             if let Some(number) = self.replaced.lock().get(ino as usize) {
                 return *number;
             }
@@ -129,7 +129,7 @@ impl Numbers {
     /// Whether objects elsewhere may have numbers that are computed for this branch: then its identity
     /// must not be used again.
     pub(crate) fn any_left(&self) -> bool {
-        self.left.load(Acquire)
+        self.left.load_acquire()
     }
 
     /// Whether `inode` has a number that is not its own, as what was copied up has.
@@ -138,7 +138,7 @@ impl Numbers {
     }
 
     fn exception(&self, ino: u64, inode: Option<&Inode>) -> Option<u64> {
-        if !self.any.load(Acquire) {
+        if !self.any.load_acquire() {
             return None;
         }
         let guard = self.exceptions.lock();
@@ -168,7 +168,7 @@ impl Numbers {
 
     /// Forgets about the object with number `ino`, which is gone.
     pub(crate) fn forget(&self, ino: u64) {
-        if self.any.load(Acquire) {
+        if self.any.load_acquire() {
             let old = self.exceptions.lock().remove(ino as usize);
             drop(old);
         }

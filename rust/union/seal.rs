@@ -10,7 +10,7 @@ use super::{
     branch::Branch,
     instance::{Instance, Union},
 };
-use crate::vfs::{dentry::DEntry, inode::INode};
+use crate::vfs::{dentry::DEntry, inode::INode, load::Load};
 use kernel::{
     prelude::*,
     sync::{
@@ -51,7 +51,7 @@ pub(super) fn is_sealed(dir: &INode<Union>) -> bool {
 /// is sealed. What is on a branch that somebody else chooses in between is noticed by whoever seals,
 /// or is refused by the copy-up of the directory.
 pub(super) fn branch(instance: &Instance, dir: &DEntry<Union>) -> Result<Option<Arc<Branch>>> {
-    if instance.seals.load(Acquire) == 0 {
+    if instance.seals.load_acquire() == 0 {
         return Ok(None);
     }
     let mut at: ARef<DEntry<Union>> = dir.into();

@@ -6,6 +6,7 @@
 
 use super::{
     inode::{INode, Inode, Locked},
+    load::Load,
     name::{Name, NAME_MAX},
     rcu::Reading,
     super_block::{AnySuperBlock, FileSystem, SuperBlock},
@@ -16,7 +17,7 @@ use kernel::{
     error::from_err_ptr,
     prelude::*,
     sync::aref::{ARef, AlwaysRefCounted},
-    sync::atomic::{Acquire, Atomic, Full},
+    sync::atomic::{Atomic, Full},
     types::Opaque,
 };
 
@@ -117,8 +118,9 @@ impl Dentry {
 
     /// Whether the dentry was removed from its directory, or never was in one.
     pub(crate) fn is_unhashed(&self) -> bool {
-        // SAFETY: The dentry is alive.
-        unsafe { bindings::d_unhashed(self.as_ptr()) }
+        // As `d_unhashed()` does, which would be a call.
+        // SAFETY: The dentry is alive; the pointer may change, and is only compared.
+        unsafe { (&raw const (*self.as_ptr()).d_hash.pprev).read_volatile() }.is_null()
     }
 
     /// Whether this is a root, of a filesystem or of what is mounted of it.
@@ -250,9 +252,15 @@ impl Published {
         }
     }
 
+    /// Whether `dentry` is what is published. The addresses are compared and nothing else: nobody else
+    /// has that of a dentry that the caller holds.
+    pub(crate) fn is(&self, dentry: &Dentry) -> bool {
+        core::ptr::eq(self.0.load_acquire(), dentry.as_ptr())
+    }
+
     /// Looks at the dentry. What a dentry names may change at any time, as in any RCU walk.
     pub(crate) fn read<'a>(&'a self, _reading: Reading<'a>) -> Option<RcuDentry<'a>> {
-        let dentry = self.0.load(Acquire);
+        let dentry = self.0.load_acquire();
         // SAFETY: By the type invariant, as the dentry was counted when it was loaded, within the
         // read-side critical section of `_reading`.
         (!dentry.is_null()).then(|| RcuDentry(unsafe { Dentry::from_raw(dentry) }))

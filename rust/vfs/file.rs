@@ -9,6 +9,7 @@ use super::{
     dentry::{DEntry, Dentry},
     idmap::Idmap,
     inode::{INode, Inode},
+    load::Load,
     mount::{Mount, WriteAccess},
     path::Path,
     super_block::FileSystem,
@@ -25,7 +26,7 @@ use kernel::{
     prelude::*,
     sync::{
         aref::ARef,
-        atomic::{Acquire, Atomic, Relaxed, Release},
+        atomic::{Atomic, Relaxed, Release},
     },
     types::Opaque,
 };
@@ -552,7 +553,7 @@ impl FileChain {
     /// The current file.
     pub(crate) fn current(&self) -> &KernelFile {
         // SAFETY: The pointer is null, or what it points at lives as long as `self`.
-        unsafe { self.newest.load(Acquire).as_ref() }.map_or(&self.first, |link| &link.file)
+        unsafe { self.newest.load_acquire().as_ref() }.map_or(&self.first, |link| &link.file)
     }
 
     /// Makes `file` the current one. Callers exclude each other by a lock of their own.
@@ -566,7 +567,7 @@ impl FileChain {
 
 impl Drop for FileChain {
     fn drop(&mut self) {
-        let mut next = self.newest.load(Relaxed);
+        let mut next = self.newest.load_once();
         while !next.is_null() {
             // SAFETY: The links are boxes that `push` made, and nobody uses them now.
             let link = unsafe { KBox::from_raw(next) };

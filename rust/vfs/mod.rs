@@ -44,6 +44,7 @@ pub(crate) mod inodes;
 pub(crate) mod ioctl;
 pub(crate) mod kept;
 pub(crate) mod kobject;
+pub(crate) mod load;
 pub(crate) mod lockdep;
 pub(crate) mod mode;
 pub(crate) mod module_param;

@@ -68,8 +68,9 @@ impl Mount {
 
     /// The id mapping of this mount, which cannot change once the mount is in use.
     pub(crate) fn idmap(&self) -> &Idmap {
-        // SAFETY: The mount is alive, and keeps its mapping alive.
-        unsafe { Idmap::from_raw(bindings::mnt_idmap(self.as_ptr())) }
+        // SAFETY: The mount is alive, and keeps its mapping alive. The load is that of `mnt_idmap()`,
+        // which would be a call.
+        unsafe { Idmap::from_raw((&raw const (*self.as_ptr()).mnt_idmap).read_volatile()) }
     }
 
     /// The root of what is mounted.

@@ -8,6 +8,7 @@
 //! is dropped with its last reference; only the memory of its count waits for a grace period, as a
 //! reader may be about to find that it came too late.
 
+use super::load::Load;
 use crate::bindings;
 use core::{
     marker::PhantomData,
@@ -18,7 +19,7 @@ use core::{
 use kernel::{
     alloc::Flags,
     prelude::*,
-    sync::atomic::{Acquire, Atomic, Full},
+    sync::atomic::{Atomic, Full},
     sync::{rcu, Refcount},
     types::{NotThreadSafe, Opaque},
 };
@@ -153,7 +154,7 @@ impl<T: Send + Sync> Slot<T> {
     pub(crate) fn get(&self) -> Option<RcuArc<T>> {
         let _guard = rcu::read_lock();
         loop {
-            let node = NonNull::new(self.0.load(Acquire))?;
+            let node = NonNull::new(self.0.load_acquire())?;
             // SAFETY: The node was published when it was loaded, within this read-side critical
             // section; its memory is freed a grace period after the last count has gone.
             let refs = unsafe { &raw const (*node.as_ptr()).refs };
@@ -197,6 +198,7 @@ pub(crate) fn exit() {
 #[kunit_tests(aufs2_rcu)]
 mod tests {
     use super::*;
+    use kernel::sync::atomic::Acquire;
 
     static LIVING: Atomic<i32> = Atomic::new(0);
 

@@ -4,14 +4,14 @@
 //!
 //! C header: [`include/linux/fsnotify_backend.h`](srctree/include/linux/fsnotify_backend.h)
 
-use super::{inode::Inode, lockdep, task};
+use super::{inode::Inode, load::Load, lockdep, task};
 use crate::bindings;
 use core::ptr::NonNull;
 use kernel::{
     error::{from_err_ptr, to_result},
     prelude::*,
     sync::{
-        atomic::{Acquire, Atomic, Full, Relaxed},
+        atomic::{Atomic, Full, Relaxed},
         Arc,
     },
     types::Opaque,
@@ -43,7 +43,7 @@ impl Watch {
 
     /// How many changes there were; wraps around. Does not sleep.
     pub(crate) fn changes(&self) -> u32 {
-        self.changes.load(Acquire)
+        self.changes.load_acquire()
     }
 
     /// Counts one more change, which was noticed in another way.
@@ -206,7 +206,7 @@ unsafe extern "C" fn handle(
 ) -> c_int {
     // SAFETY: By the contract of this function; `Inner` starts with its mark.
     let watch = unsafe { &(*mark.cast::<Inner>()).watch };
-    if watch.changer.load(Relaxed) != task::current_token() {
+    if watch.changer.load_once() != task::current_token() {
         watch.changes.fetch_add(1, Full);
     }
     0
