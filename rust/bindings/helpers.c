@@ -292,11 +292,6 @@ __kernel_fsid_t aufs2_helper_u64_to_fsid(u64 v)
 
 /* Files. */
 
-size_t aufs2_helper_iov_iter_count(const struct iov_iter *i)
-{
-	return iov_iter_count(i);
-}
-
 void aufs2_helper_init_sync_kiocb(struct kiocb *kiocb, struct file *filp)
 {
 	init_sync_kiocb(kiocb, filp);

@@ -224,6 +224,12 @@ impl Node {
         self.top.read(reading.into())
     }
 
+    /// Whether the top object is seen at `dentry`. If not, it may still be the same one under another
+    /// name: see [`Node::shows`].
+    pub(crate) fn is_at(&self, dentry: &Dentry) -> bool {
+        self.top.is(dentry)
+    }
+
     /// Whether the top object is `real`. For whoever keeps that in the cache.
     pub(crate) fn shows(&self, real: &Inode) -> bool {
         let guard = rcu::read_lock();
@@ -425,7 +431,9 @@ impl Node {
     /// The process `by` has opened or mapped the object. A hint: a mapping that a child process has
     /// inherited is not told of.
     pub(crate) fn used(&self, by: i32) {
-        self.opener.store(by, Relaxed);
+        if self.opener.load_once() != by {
+            self.opener.store(by, Relaxed);
+        }
     }
 
     /// A descriptor was closed.

@@ -47,7 +47,16 @@ fn stack_anew(dentry: &DEntry<Union>) -> Result<RcuArc<Stack>> {
 /// done by an open descriptor.
 #[inline]
 pub(crate) fn stack_or_old(dentry: &DEntry<Union>) -> Result<RcuArc<Stack>> {
-    match stack(dentry) {
+    let node = dentry.positive()?.data();
+    if node.is_settled(dentry.sb().data().generation()) {
+        return node.stack();
+    }
+    stack_anew_or_old(dentry)
+}
+
+#[cold]
+fn stack_anew_or_old(dentry: &DEntry<Union>) -> Result<RcuArc<Stack>> {
+    match stack_anew(dentry) {
         Err(e) if e == ESTALE => dentry.positive()?.data().stack(),
         other => other,
     }

@@ -26,6 +26,7 @@ use crate::{
         idmap::Idmap,
         inode::{INode, InodeTables},
         ioctl::Command,
+        load::Load,
         lockdep,
         mode::Mode,
         rcu::RcuArc,
@@ -149,9 +150,25 @@ fn open_at(user: &FsFile<Union>, stack: &Stack, flags: u32) -> Result<KernelFile
 
 impl OpenFile {
     /// The file on the branch that the inode stands for now, with the flags that `user` has now.
+    #[inline]
     fn real(&self, user: &FsFile<Union>) -> Result<&KernelFile> {
+        let real = self.chain.current();
+        let node = user.node();
+        let flags = user.flags();
+        if self.seen.load_once() == node.sb().data().generation()
+            && node.data().is_at(real.path().dentry)
+            && flags & SYNC == 0
+            && (flags ^ real.flags()) & CHANGEABLE == 0
+        {
+            return Ok(real);
+        }
+        self.real_anew(user)
+    }
+
+    #[cold]
+    fn real_anew(&self, user: &FsFile<Union>) -> Result<&KernelFile> {
         let generation = user.node().sb().data().generation();
-        if self.seen.load(Relaxed) != generation {
+        if self.seen.load_once() != generation {
             self.catch_up(user, generation)?;
         }
         let mut real = self.chain.current();
@@ -169,7 +186,6 @@ impl OpenFile {
     }
 
     /// The branches have changed.
-    #[cold]
     fn catch_up(&self, user: &FsFile<Union>, generation: usize) -> Result {
         // What cannot be brought up to date shows what it showed.
         if user.node().sb().data().settings().refrof && !user.is_writable() {
@@ -204,8 +220,21 @@ impl OpenFile {
     /// for who changes the branches. So a descriptor from before a change of the branches maps the
     /// file that it read last, if nobody has used the name since, or if the name means something on
     /// a stacked branch now.
+    #[inline]
     fn real_to_map(&self, user: &FsFile<Union>) -> Result<&KernelFile> {
         let current = self.chain.current();
+        match user.node().data().is_at(current.path().dentry) {
+            true => Ok(current),
+            false => self.real_to_map_anew(user, current),
+        }
+    }
+
+    #[cold]
+    fn real_to_map_anew<'a>(
+        &'a self,
+        user: &FsFile<Union>,
+        current: &'a KernelFile,
+    ) -> Result<&'a KernelFile> {
         if shows(user.node(), current) {
             return Ok(current);
         }
@@ -224,7 +253,8 @@ impl OpenFile {
 
 /// Whether `real` is the object that `inode` stands for now.
 fn shows(inode: &INode<Union>, real: &KernelFile) -> bool {
-    inode.data().shows(real.inode())
+    let node = inode.data();
+    node.is_at(real.path().dentry) || node.shows(real.inode())
 }
 
 /// The branch that `real`, which serves `user`, is on. `ESTALE` if it has gone.
@@ -330,12 +360,14 @@ impl file_ops::Operations for RegularFile {
         data.real(file).map(|_| ())
     }
 
+    #[inline(always)]
     fn read(data: &Self::Data, iocb: Iocb<'_, Union>, iter: &mut Iter<'_>) -> Result<isize> {
         let user = iocb.file();
         let real = data.real(user)?;
         backing::read::<AfterIo>(real, iocb, iter, &user.node().sb().data().cred)
     }
 
+    #[inline(always)]
     fn write(data: &Self::Data, iocb: Iocb<'_, Union>, iter: &mut Iter<'_>) -> Result<isize> {
         if iter.len() == 0 {
             return Ok(0);
@@ -366,6 +398,7 @@ impl file_ops::Operations for RegularFile {
         file.set_position(pos)
     }
 
+    #[inline(always)]
     fn mmap(data: &Self::Data, file: &FsFile<Union>, vma: NewMapping<'_>) -> Result {
         let real = data.real_to_map(file)?;
         let instance = file.node().sb().data();

@@ -6,13 +6,14 @@
 
 use super::{
     cred::Cred,
+    errno::succeeded,
     file::{FsFile, KernelFile},
     super_block::FileSystem,
     vtable::Without,
 };
 use crate::bindings;
 use core::{marker::PhantomData, mem::MaybeUninit};
-use kernel::{error::to_result, prelude::*};
+use kernel::prelude::*;
 
 /// What a stacked filesystem does after I/O below it.
 pub(crate) trait Hooks: Sized + 'static {
@@ -45,8 +46,9 @@ impl Iter<'_> {
 
     /// Bytes that are left.
     pub(crate) fn len(&self) -> usize {
-        // SAFETY: The iterator is valid.
-        unsafe { bindings::iov_iter_count(self.0) }
+        // As `iov_iter_count()`, which would be a call.
+        // SAFETY: The iterator is valid; the field is there for all kinds of iterators.
+        unsafe { (*self.0).__bindgen_anon_1.__bindgen_anon_1.as_ref().count }
     }
 }
 
@@ -84,15 +86,15 @@ impl<'a, T: FileSystem> Iocb<'a, T> {
     ) -> isize {
         let mut iocb = MaybeUninit::<bindings::kiocb>::uninit();
         // SAFETY: The call fills the control block in, from a live file.
-        let mut iocb = unsafe {
+        let iocb = unsafe {
             bindings::init_sync_kiocb(iocb.as_mut_ptr(), lower.as_ptr());
-            iocb.assume_init()
+            iocb.assume_init_mut()
         };
         // SAFETY: Our control block is valid.
         iocb.ki_pos = unsafe { (*self.0).ki_pos };
         // `RWF_NOAPPEND` is in the control block only, not in the flags of the file.
         iocb.ki_flags &= !(bindings::IOCB_APPEND as c_int);
-        let ret = cred.scope(|| op(&mut iocb));
+        let ret = cred.scope(|| op(iocb));
         // SAFETY: As above; nobody else uses it during the call.
         unsafe { (*self.0).ki_pos = iocb.ki_pos };
         ret
@@ -104,7 +106,7 @@ const PLAIN: u32 = bindings::IOCB_WRITE;
 
 fn count(ret: isize) -> Result<isize> {
     // `EIOCBQUEUED` is an error that means success to come; it goes through as it is.
-    to_result(ret.min(0) as c_int)?;
+    succeeded(ret.min(0) as c_int)?;
     Ok(ret)
 }
 

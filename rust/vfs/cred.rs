@@ -93,6 +93,7 @@ impl Cred {
 
     /// Runs `f` with these credentials. They are put off again before this returns; as `f` cannot
     /// leave anything behind, scopes nest.
+    #[inline(always)]
     pub(crate) fn scope<R>(&self, f: impl FnOnce() -> R) -> R {
         // SAFETY: The credentials stay alive during the scope, which `self` outlives.
         let old = unsafe { bindings::override_creds(self.as_ptr()) };

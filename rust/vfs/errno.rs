@@ -5,7 +5,7 @@
 //! C header: [`include/uapi/asm-generic/errno.h`](srctree/include/uapi/asm-generic/errno.h)
 
 use crate::bindings;
-use kernel::prelude::*;
+use kernel::{error::to_result, prelude::*};
 
 const fn declare(errno: u32) -> Error {
     // The crate only makes errors from numbers at run time; this makes a constant of one.
@@ -19,6 +19,16 @@ const _: () = {
     // SAFETY: Every byte of an `Error` is initialised, as there is no padding in four bytes.
     assert!(unsafe { core::mem::transmute::<Error, i32>(EINVAL) } == -(bindings::EINVAL as i32));
 };
+
+/// As `to_result` of the `kernel` crate, which is called even where nothing has failed.
+#[inline(always)]
+pub(super) fn succeeded(ret: c_int) -> Result {
+    if ret == 0 {
+        Ok(())
+    } else {
+        to_result(ret)
+    }
+}
 
 macro_rules! errno {
     ($($name:ident, $doc:literal;)*) => {

@@ -4,7 +4,9 @@
 //!
 //! C header: [`include/linux/mount.h`](srctree/include/linux/mount.h)
 
-use super::{dentry::Dentry, idmap::Idmap, path::Path, super_block::AnySuperBlock};
+use super::{
+    dentry::Dentry, errno::succeeded, idmap::Idmap, path::Path, super_block::AnySuperBlock,
+};
 use crate::bindings;
 use core::{marker::PhantomData, ops::Deref, ptr::NonNull};
 use kernel::{
@@ -108,7 +110,7 @@ impl Mount {
     /// Waits while the filesystem is frozen. `EROFS` if it is read-only.
     pub(crate) fn want_write(&self) -> Result<WriteAccess<'_>> {
         // SAFETY: `self` is a valid mount.
-        to_result(unsafe { bindings::mnt_want_write(self.as_ptr()) })?;
+        succeeded(unsafe { bindings::mnt_want_write(self.as_ptr()) })?;
         Ok(WriteAccess(self, NotThreadSafe))
     }
 

@@ -4,11 +4,12 @@
 //!
 //! C header: [`include/linux/mm.h`](srctree/include/linux/mm.h)
 
-use super::{cred::Cred, file::KernelFile, inode::Inode, super_block::AnySuperBlock};
+use super::{
+    cred::Cred, errno::succeeded, file::KernelFile, inode::Inode, super_block::AnySuperBlock,
+};
 use crate::bindings;
 use core::marker::PhantomData;
 use kernel::{
-    error::to_result,
     mm::virt::{flags, VmaRef},
     prelude::*,
 };
@@ -47,7 +48,7 @@ impl<'a> NewMapping<'a> {
             ..pin_init::zeroed()
         };
         // SAFETY: All are valid during the call.
-        to_result(unsafe { bindings::backing_file_mmap(lower.as_ptr(), self.0, &mut ctx) })?;
+        succeeded(unsafe { bindings::backing_file_mmap(lower.as_ptr(), self.0, &mut ctx) })?;
         // INVARIANT: As for `self`, and it was handed over.
         Ok(Handed(self.0, PhantomData))
     }
