@@ -33,6 +33,7 @@ impl attr_ops::Operations for Attrs {
     type Fs = Union;
 
     // The attributes are the branch's, device and number the union's.
+    #[inline(always)]
     fn getattr(
         idmap: &Idmap,
         dentry: &DEntry<Union>,

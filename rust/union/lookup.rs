@@ -284,6 +284,7 @@ pub(crate) struct Revalidation;
 impl Operations for Revalidation {
     type Fs = Union;
 
+    #[inline]
     fn revalidate(call: Revalidate<'_, Union>) -> Result<bool> {
         let dentry = call.dentry;
         let instance = dentry.sb().data();

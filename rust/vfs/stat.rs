@@ -6,6 +6,7 @@
 //! [`include/linux/statfs.h`](srctree/include/linux/statfs.h)
 
 use super::{
+    errno::succeeded,
     idmap::Idmap,
     inode::INode,
     mode::Mode,
@@ -74,7 +75,7 @@ impl Stat {
                 bindings::vfs_getattr_nosec(&path.to_raw(), &mut self.0, mask, flags)
             },
         };
-        to_result(ret)
+        succeeded(ret)
     }
 
     /// File type and permission bits.
@@ -122,6 +123,10 @@ impl Stat {
         unsafe {
             self.0.dev = (*inode.sb().as_ptr()).s_dev;
             bindings::generic_fill_statx_attr(inode.as_ptr(), &mut self.0);
+            // What the calls find out first.
+            if core::ptr::eq(idmap, Idmap::nop()) {
+                return;
+            }
             let ns = (*inode.sb().as_ptr()).s_user_ns;
             self.0.uid.val = bindings::make_vfsuid(idmap.as_ptr(), ns, self.0.uid).val;
             self.0.gid.val = bindings::make_vfsgid(idmap.as_ptr(), ns, self.0.gid).val;
