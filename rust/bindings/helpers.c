@@ -302,12 +302,6 @@ int aufs2_helper_iocb_flags(struct file *file)
 	return iocb_flags(file);
 }
 
-bool aufs2_helper_dir_emit(struct dir_context *ctx, const char *name, int namelen, u64 ino,
-			   unsigned int type)
-{
-	return dir_emit(ctx, name, namelen, ino, type);
-}
-
 int aufs2_helper_fatal_signal_pending(struct task_struct *p)
 {
 	return fatal_signal_pending(p);

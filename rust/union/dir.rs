@@ -172,12 +172,7 @@ impl file_ops::Operations for DirFile {
         }
         let shown = data.shown(file, rewound)?;
         let start = usize::try_from(out.position() - FIRST).map_err(|_| EINVAL)?;
-        for (index, entry) in shown.from(start).enumerate() {
-            if !out.emit(entry.name, entry.ino, entry.dirent_type) {
-                break;
-            }
-            out.set_position(FIRST + (start + index) as i64 + 1);
-        }
+        shown.emit(start, out);
         Ok(())
     }
 

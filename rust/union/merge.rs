@@ -14,7 +14,7 @@ use crate::vfs::{
     inode::ChangeStamp,
     name::{Name, NAME_MAX},
     namei,
-    readdir::Entry,
+    readdir::{Emitter, Entry},
 };
 use kernel::{pr_warn_once, prelude::*, sync::Arc};
 
@@ -54,6 +54,19 @@ impl Listing {
             ino: item.ino,
             dirent_type: item.dirent_type.into(),
         })
+    }
+
+    /// Emits the entries from the one with number `start` on.
+    pub(crate) fn emit(&self, start: usize, out: &mut Emitter<'_>) {
+        let arena: &[u8] = &self.arena;
+        out.emit_all(self.items.get(start..).unwrap_or(&[]), |item| {
+            let at = item.start as usize;
+            Entry {
+                name: &arena[at..at + usize::from(item.len)],
+                ino: item.ino,
+                dirent_type: item.dirent_type.into(),
+            }
+        });
     }
 
     /// Whether there is no entry, shown or not.

@@ -13,6 +13,12 @@ use crate::bindings;
 use core::marker::PhantomData;
 use kernel::{error::to_result, prelude::*};
 
+/// How many entries are emitted between two looks at the signals.
+const BATCH: usize = 64;
+
+/// The flag of an entry that does not look at them, to a reader that knows it.
+const NO_SIGNAL_CHECK: u32 = bindings::FILLDIR_FLAG_NOINTR;
+
 /// A reader of a directory.
 pub(crate) struct Emitter<'a>(*mut bindings::dir_context, PhantomData<&'a ()>);
 
@@ -30,29 +36,51 @@ impl Emitter<'_> {
         unsafe { (*self.0).pos }
     }
 
-    /// Sets the position of the next entry.
-    pub(crate) fn set_position(&mut self, pos: i64) {
-        // SAFETY: The context is valid.
-        unsafe { (*self.0).pos = pos };
-    }
-
     /// Emits `.` and `..` if the position is before their end; `false` if there is no room for them.
     pub(crate) fn emit_dots<T: FileSystem>(&mut self, file: &FsFile<T>) -> bool {
         // SAFETY: The context and the file are valid.
         unsafe { bindings::dir_emit_dots(file.as_ptr(), self.0) }
     }
 
-    /// Emits an entry at the current position; `false` if the reader has no room for it.
-    pub(crate) fn emit(&mut self, name: &[u8], ino: u64, dirent_type: u32) -> bool {
-        // SAFETY: The context is valid, the name as long as it says.
-        unsafe {
-            bindings::dir_emit(
-                self.0,
-                name.as_ptr().cast(),
-                name.len() as c_int,
+    /// Emits `entries`, each as what `show` makes of it, from the current position on, of which each
+    /// takes one, until the reader has no room for one.
+    ///
+    /// What a signal ends is ended by the next one of every [`BATCH`] entries: all of them are there,
+    /// so that the reader does not wait for one.
+    pub(crate) fn emit_all<'e, E>(&mut self, entries: &'e [E], show: impl Fn(&'e E) -> Entry<'e>) {
+        let ctx = self.0;
+        // SAFETY: The context is valid; who reads leaves these two as they are.
+        let (actor, quiet) = unsafe { ((*ctx).actor, (*ctx).dt_flags_mask & NO_SIGNAL_CHECK) };
+        let Some(actor) = actor else {
+            return;
+        };
+        let mut position = self.position();
+        let mut emit = |entry: &'e E, flags: u32| {
+            let Entry {
+                name,
                 ino,
                 dirent_type,
-            )
+            } = show(entry);
+            // SAFETY: The context is valid, the name as long as it says. This is `dir_emit()`, a call
+            // of its own for each entry otherwise, of a type without other bits.
+            let has_room = unsafe {
+                let name = (name.as_ptr().cast(), name.len() as c_int);
+                actor(ctx, name.0, name.1, position, ino, dirent_type | flags)
+            };
+            if has_room {
+                position = position.wrapping_add(1);
+                // SAFETY: The context is valid.
+                unsafe { (*ctx).pos = position };
+            }
+            has_room
+        };
+        for batch in entries.chunks(BATCH) {
+            let Some((first, others)) = batch.split_first() else {
+                return;
+            };
+            if !emit(first, 0) || !others.iter().all(|entry| emit(entry, quiet)) {
+                return;
+            }
         }
     }
 }
@@ -61,7 +89,7 @@ impl Emitter<'_> {
 pub(crate) struct Entry<'a> {
     pub(crate) name: &'a [u8],
     pub(crate) ino: u64,
-    /// `DT_*`.
+    /// `DT_*`, and nothing else.
     pub(crate) dirent_type: u32,
 }
 
