@@ -107,18 +107,23 @@ impl Hits {
         hits
     }
 
-    /// Whether the name may be in `layer`, which is the one with number `number`.
-    pub(crate) fn may_be_in(&self, number: usize, layer: &Layer) -> bool {
+    /// The first of `layers`, which are the stack's, from the one with number `from` on that the name
+    /// may be in. There may be no such layer.
+    pub(crate) fn next(&self, layers: &[Layer], from: usize) -> Option<usize> {
         let Some(index) = &self.index else {
-            return true;
+            return Some(from);
         };
-        let current = match index.stamps.get(number) {
-            Some(Some(stamp)) => layer
-                .inode()
-                .is_ok_and(|inode| inode.change_stamp() == *stamp),
-            _ => false,
-        };
-        !current || self.layers[..self.count].contains(&(number as u32))
+        let hits = self.layers[..self.count].iter().map(|&hit| hit as usize);
+        let hit = hits.filter(|&hit| hit >= from).min();
+        // Those before it are to be looked at only if they have changed: a few loads for each.
+        let end = hit.unwrap_or(layers.len());
+        let before = layers.get(from..end)?.iter();
+        let stamps = index.stamps.get(from..end)?.iter();
+        let changed = before.zip(stamps).position(|(layer, stamp)| {
+            let now = layer.inode().map(|inode| inode.change_stamp()).ok();
+            stamp.is_none() || now != *stamp
+        });
+        changed.map(|at| from + at).or(hit)
     }
 }
 

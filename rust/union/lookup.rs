@@ -43,10 +43,9 @@ pub(crate) fn find(instance: &Instance, parent: &Stack, name: &Name) -> Result<L
 fn find_counted(parent: &Stack, name: &Name) -> Result<(Layers, usize)> {
     let hits = Hits::of(parent, name);
     let mut looked = 0;
-    let found = find_among(&parent.layers, name, |number, layer| {
-        let may_be = hits.may_be_in(number, layer);
-        looked += usize::from(may_be);
-        may_be
+    let found = find_among(&parent.layers, name, |from| {
+        looked += 1;
+        hits.next(&parent.layers, from)
     })?;
     Ok((found, looked))
 }
@@ -86,21 +85,23 @@ fn find_whiteout(layers: &[Layer], name: &Name) -> Result<Layers> {
 
 /// As [`find`], in the directories `layers` only.
 pub(crate) fn find_in(layers: &[Layer], name: &Name) -> Result<Layers> {
-    find_among(layers, name, |_, _| true)
+    find_among(layers, name, Some)
 }
 
-/// As [`find_in`], but looks only into directories of which `may_be_in` says that something of the
-/// name may be there.
+/// As [`find_in`], but looks only into those directories that `next` picks: from a number on, the
+/// first in which something of the name may be.
 fn find_among(
     layers: &[Layer],
     name: &Name,
-    mut may_be_in: impl FnMut(usize, &Layer) -> bool,
+    mut next: impl FnMut(usize) -> Option<usize>,
 ) -> Result<Layers> {
     let mut found = Layers::new();
-    for (index, layer) in layers.iter().enumerate() {
-        if !may_be_in(index, layer) {
-            continue;
-        }
+    let mut from = 0;
+    while let Some(index) = next(from) {
+        let Some(layer) = layers.get(index) else {
+            break;
+        };
+        from = index + 1;
         let branch = &layer.branch;
         let is_last = index + 1 == layers.len();
         let hides = !is_last && branch.has_whiteouts();
