@@ -20,20 +20,38 @@ const COPIED_FLAGS: u32 = bindings::S_SYNC
     | bindings::S_IMMUTABLE
     | bindings::S_DIRSYNC;
 
+/// The user and the group that own `inode`, seen through `idmap`.
+fn owner(inode: &Inode, idmap: &Idmap) -> (u32, u32) {
+    let inode = inode.as_ptr();
+    // SAFETY: The inode is alive; the fields may change at any time, as anywhere in the VFS.
+    unsafe {
+        // What the calls find out first.
+        if core::ptr::eq(idmap, Idmap::nop()) {
+            return ((*inode).i_uid.val, (*inode).i_gid.val);
+        }
+        (
+            bindings::i_uid_into_vfsuid(idmap.as_ptr(), inode).val,
+            bindings::i_gid_into_vfsgid(idmap.as_ptr(), inode).val,
+        )
+    }
+}
+
 impl<T: FileSystem> INode<T> {
     /// Repeats owner, mode, flags, times and size of `real`, seen through `idmap`.
     ///
     /// `i_lock` keeps two of these from mixing; readers of single fields take no lock, as anywhere
     /// in the VFS.
     pub(crate) fn copy_attr(&self, real: &Inode, idmap: &Idmap) {
+        if self.has_owner_of(real, idmap) && self.has_data_of(real) {
+            return;
+        }
         let (to, from) = (self.as_ptr(), real.as_ptr());
+        let (uid, gid) = owner(real, idmap);
         // SAFETY: Both inodes are alive; `i_lock` serialises writers of the fields.
         unsafe {
-            let uid = bindings::i_uid_into_vfsuid(idmap.as_ptr(), from);
-            let gid = bindings::i_gid_into_vfsgid(idmap.as_ptr(), from);
             bindings::spin_lock(&raw mut (*to).i_lock);
-            (*to).i_uid.val = uid.val;
-            (*to).i_gid.val = gid.val;
+            (*to).i_uid.val = uid;
+            (*to).i_gid.val = gid;
             // An inode keeps its type, which its tables are for.
             (*to).i_mode = self.mode().with_permissions_of(real.mode()).0;
             if ((*to).i_flags ^ (*from).i_flags) & COPIED_FLAGS != 0 {
@@ -51,16 +69,36 @@ impl<T: FileSystem> INode<T> {
 
     /// Repeats all of that if what decides about privileges has changed: owner, mode or flags.
     pub(crate) fn refresh_owner(&self, real: &Inode, idmap: &Idmap) {
+        if !self.has_owner_of(real, idmap) {
+            self.copy_attr(real, idmap);
+        }
+    }
+
+    /// Whether owner, mode and flags are those of `real`.
+    fn has_owner_of(&self, real: &Inode, idmap: &Idmap) -> bool {
         let (to, from) = (self.as_ptr(), real.as_ptr());
         // SAFETY: Both inodes are alive; the fields may change at any time, as anywhere in the VFS.
-        let same = unsafe {
-            (*to).i_uid.val == bindings::i_uid_into_vfsuid(idmap.as_ptr(), from).val
-                && (*to).i_gid.val == bindings::i_gid_into_vfsgid(idmap.as_ptr(), from).val
+        unsafe {
+            ((*to).i_uid.val, (*to).i_gid.val) == owner(real, idmap)
                 && ((*to).i_flags ^ (*from).i_flags) & COPIED_FLAGS == 0
                 && self.mode() == real.mode()
-        };
-        if !same {
-            self.copy_attr(real, idmap);
+        }
+    }
+
+    /// Whether times and size are those of `real`, as they mostly are: the clock is slower than writes
+    /// are. Who changes them in this moment repeats them after that.
+    fn has_data_of(&self, real: &Inode) -> bool {
+        let (to, from) = (self.as_ptr(), real.as_ptr());
+        // SAFETY: Both inodes are alive; the fields may change at any time, as anywhere in the VFS.
+        unsafe {
+            (*to).i_mtime_sec == (*from).i_mtime_sec
+                && (*to).i_mtime_nsec == (*from).i_mtime_nsec
+                && (*to).i_ctime_sec == (*from).i_ctime_sec
+                // That of the branch may have a mark that it was asked for.
+                && (*to).i_ctime_nsec == (*from).i_ctime_nsec
+                && (*to).i_atime_sec == (*from).i_atime_sec
+                && (*to).i_atime_nsec == (*from).i_atime_nsec
+                && (*to).i_size == (*from).i_size
         }
     }
 
