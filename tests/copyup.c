@@ -58,6 +58,41 @@ TEST_F(u, attributes)
 	EXPECT_STREQ("text", read_file("rw/f"));
 }
 
+/* A copy without set-id bits gets all of it at once; a symbolic link has no mode to get. */
+TEST_F(u, attributes_without_set_id)
+{
+	static const char *const names[] = { "f", "d", "l", "p" };
+	static const mode_t modes[] = {
+		S_IFREG | 0751, S_IFDIR | 01770, S_IFLNK | 0777, S_IFIFO | 0604,
+	};
+	struct timespec times[2] = { { 1000, 111 }, { 2000, 222 } };
+
+	ASSERT_EQ(0, write_file("ro/f", "text"));
+	ASSERT_EQ(0, E(mkdir("ro/d", 0755)) | E(symlink("f", "ro/l")) | E(mkfifo("ro/p", 0600)));
+	for (unsigned int i = 0; i < ARRAY_SIZE(names); i++) {
+		const char *name = path_of("ro/%s", names[i]);
+
+		ASSERT_EQ(0, E(lchown(name, 11, 22)));
+		ASSERT_TRUE(S_ISLNK(modes[i]) || !chmod(name, modes[i] & 07777));
+		ASSERT_EQ(0, E(utimensat(AT_FDCWD, name, times, AT_SYMLINK_NOFOLLOW)));
+	}
+	ASSERT_EQ(0, up("rw", "ro"));
+	for (unsigned int i = 0; i < ARRAY_SIZE(names); i++) {
+		struct stat st;
+
+		ASSERT_EQ(0, E(lsetxattr(path_of("u/%s", names[i]), "trusted.c", "d", 1, 0)));
+		ASSERT_EQ(0, E(lstat(path_of("rw/%s", names[i]), &st)));
+		EXPECT_EQ(modes[i], st.st_mode) TH_LOG("%s", names[i]);
+		EXPECT_EQ(11, st.st_uid);
+		EXPECT_EQ(22, st.st_gid);
+		/* a directory is read on the way */
+		EXPECT_TRUE(S_ISDIR(modes[i]) || st.st_atim.tv_sec == 1000) TH_LOG("%s", names[i]);
+		EXPECT_TRUE(S_ISDIR(modes[i]) || st.st_atim.tv_nsec == 111);
+		EXPECT_EQ(2000, st.st_mtim.tv_sec);
+		EXPECT_EQ(222, st.st_mtim.tv_nsec);
+	}
+}
+
 TEST_F(u, parents_attributes)
 {
 	struct stat st;

@@ -548,13 +548,19 @@ impl Copy<'_> {
         let attributes = |branch: &Branch| branch.permission().attributes;
         let lose = attributes(self.target).with(attributes(&self.source.branch));
         copy_data::copy_xattrs(source, access, dentry, lose)?;
-        Attr::owner(self.stat).apply(access, dentry)?;
-        if self.stat.mode().file_type() != FileType::Symlink {
-            // After the owner, whose change may take set-id bits away.
-            Attr::mode(self.stat.mode()).apply(access, dentry)?;
-        }
         copy_data::copy_fileattr(source, access, dentry)?;
-        Attr::times(self.stat).apply(access, dentry)
+        let (mode, times) = (self.stat.mode(), Attr::times(self.stat));
+        let attr = if mode.file_type() == FileType::Symlink {
+            times.and_owner(self.stat)
+        } else if mode.has_set_id() {
+            // After the owner, whose change takes set-id bits away, even those that come with it on
+            // a server.
+            Attr::owner(self.stat).apply(access, dentry)?;
+            times.and_mode(mode)
+        } else {
+            times.and_owner(self.stat).and_mode(mode)
+        };
+        attr.apply(access, dentry)
     }
 
     fn write_out(&self, file: &KernelFile) -> Result {

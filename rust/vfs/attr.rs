@@ -38,21 +38,24 @@ impl Attr {
         attr
     }
 
-    /// Asks for permission bits.
-    pub(crate) fn mode(mode: Mode) -> Self {
-        let mut attr = Self::empty();
-        attr.0.ia_valid = bindings::ATTR_MODE;
-        attr.0.ia_mode = mode.0;
-        attr
+    /// Asks for permission bits, too.
+    pub(crate) fn and_mode(mut self, mode: Mode) -> Self {
+        self.0.ia_valid |= bindings::ATTR_MODE;
+        self.0.ia_mode = mode.0;
+        self
     }
 
     /// Asks for the owner and group in `stat`.
     pub(crate) fn owner(stat: &Stat) -> Self {
-        let mut attr = Self::empty();
-        attr.0.ia_valid = bindings::ATTR_UID | bindings::ATTR_GID;
-        attr.0.__bindgen_anon_1.ia_uid = stat.0.uid;
-        attr.0.__bindgen_anon_2.ia_gid = stat.0.gid;
-        attr
+        Self::empty().and_owner(stat)
+    }
+
+    /// Asks for the owner and group in `stat`, too.
+    pub(crate) fn and_owner(mut self, stat: &Stat) -> Self {
+        self.0.ia_valid |= bindings::ATTR_UID | bindings::ATTR_GID;
+        self.0.__bindgen_anon_1.ia_uid = stat.0.uid;
+        self.0.__bindgen_anon_2.ia_gid = stat.0.gid;
+        self
     }
 
     /// Asks for the access and modification times in `stat`.

@@ -31,6 +31,11 @@ impl Mode {
         self.0 & Self::PERMISSIONS
     }
 
+    /// Whether there are set-id bits.
+    pub(crate) fn has_set_id(self) -> bool {
+        self.0 & 0o6000 != 0
+    }
+
     /// The same file type, with the permission bits of `other`.
     pub(crate) fn with_permissions_of(self, other: Self) -> Self {
         Self(self.0 & S_IFMT | other.permissions())
