@@ -62,22 +62,11 @@ pub(crate) fn is_reserved(name: &[u8]) -> bool {
     name.starts_with(PREFIX)
 }
 
-/// The whiteout of `name`: a file, whatever is in it. `None` if the name is so long that its
-/// whiteout has one of the names that [`long`] gives, and the whole name in it.
-pub(crate) fn whiteout(name: &[u8]) -> Option<Buffer> {
-    if PREFIX.len() + name.len() > NAME_MAX {
-        return None;
-    }
-    let mut buffer = Buffer::new();
-    buffer.push(PREFIX);
-    buffer.push(name);
-    Some(buffer)
-}
-
 /// How many long names with the same hash a directory can have whited out.
 pub(crate) const LONG_SLOTS: u8 = 16;
 
-/// The name of the file that whites out the long `name`, or another of the same hash: the first of
+/// The name of the file that whites out the long `name`, which leaves no room for [`PREFIX`] before
+/// it, and has the whole name in it; or that does so for another of the same hash: the first of
 /// the [`LONG_SLOTS`] that is free, or that has `name` in it, is the one.
 pub(crate) fn long(name: &[u8], slot: u8) -> Buffer {
     let mut buffer = Buffer::new();

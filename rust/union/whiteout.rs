@@ -10,7 +10,7 @@ use crate::vfs::{
     flags,
     mode::Mode,
     mount::WriteAccess,
-    name::{Name, NAME_MAX},
+    name::{Joined, Name, NAME_MAX},
     namei::{self, Creating, Removing},
     rename::Renaming,
 };
@@ -19,9 +19,24 @@ use kernel::{prelude::*, sync::aref::ARef};
 /// The mode of a whiteout: nobody has a reason to read or write it.
 const MODE: Mode = Mode(0o100444);
 
+/// What the name of a whiteout starts with.
+const PREFIX: &Name = Name::literal(names::PREFIX);
+/// See [`is_opaque`].
+const OPAQUE: &Name = Name::literal(names::OPAQUE);
+/// See [`base`].
+const BASE: &Name = Name::literal(names::BASE);
+
 /// The whiteout of `name` in the directory `dir`, if there is one. A directory is none.
 pub(crate) fn find(dir: &Layer, name: &Name) -> Result<Option<ARef<Dentry>>> {
-    Ok(locate(&dir.branch, &dir.dentry, name)?.found)
+    match Joined::new(PREFIX, name) {
+        Some(whiteout) => find_at(&dir.branch, &dir.dentry, &whiteout),
+        None => Ok(locate_long(&dir.branch, &dir.dentry, name)?.found),
+    }
+}
+
+fn find_at(branch: &Branch, dir: &Dentry, whiteout: &Name) -> Result<Option<ARef<Dentry>>> {
+    let found = namei::lookup(branch.mnt(), dir, whiteout)?;
+    Ok(found.filter(|dentry| !is_dir(dentry)))
 }
 
 /// Whether `name` is whited out in `dir`.
@@ -29,7 +44,7 @@ pub(crate) fn exists(dir: &Layer, name: &Name) -> Result<bool> {
     Ok(find(dir, name)?.is_some())
 }
 
-/// Where the whiteout of a name is, or would be.
+/// Where the whiteout of a name is, or would be, that is too long to have the name in its own.
 struct Place {
     name: names::Buffer,
     found: Option<ARef<Dentry>>,
@@ -37,42 +52,29 @@ struct Place {
     slot: u8,
 }
 
-fn locate(branch: &Branch, dir: &Dentry, name: &Name) -> Result<Place> {
-    match names::whiteout(name) {
-        Some(buffer) => {
-            let found = namei::lookup(branch.mnt(), dir, Name::new(buffer.as_bytes())?)?
-                .filter(|dentry| !is_dir(dentry));
-            Ok(Place {
-                name: buffer,
-                found,
-                slot: 0,
-            })
-        }
-        None => {
-            for slot in 0..names::LONG_SLOTS {
-                let buffer = names::long(name, slot);
-                let found = namei::lookup(branch.mnt(), dir, Name::new(buffer.as_bytes())?)?;
-                match found {
-                    None => {
-                        return Ok(Place {
-                            name: buffer,
-                            found: None,
-                            slot,
-                        })
-                    }
-                    Some(dentry) if hidden_name(branch, &dentry)?.is(name) => {
-                        return Ok(Place {
-                            name: buffer,
-                            found: Some(dentry),
-                            slot,
-                        })
-                    }
-                    Some(_) => {}
-                }
+fn locate_long(branch: &Branch, dir: &Dentry, name: &Name) -> Result<Place> {
+    for slot in 0..names::LONG_SLOTS {
+        let buffer = names::long(name, slot);
+        let found = namei::lookup(branch.mnt(), dir, Name::new(buffer.as_bytes())?)?;
+        match found {
+            None => {
+                return Ok(Place {
+                    name: buffer,
+                    found: None,
+                    slot,
+                })
             }
-            Err(ENAMETOOLONG)
+            Some(dentry) if hidden_name(branch, &dentry)?.is(name) => {
+                return Ok(Place {
+                    name: buffer,
+                    found: Some(dentry),
+                    slot,
+                })
+            }
+            Some(_) => {}
         }
     }
+    Err(ENAMETOOLONG)
 }
 
 fn is_dir(dentry: &Dentry) -> bool {
@@ -114,28 +116,32 @@ pub(crate) fn hidden_name(branch: &Branch, dentry: &Dentry) -> Result<HiddenName
 
 /// Whether the directory `dir` hides those of the same name below.
 pub(crate) fn is_opaque(dir: &Layer) -> Result<bool> {
-    let marker = namei::lookup(dir.branch.mnt(), &dir.dentry, Name::new(names::OPAQUE)?)?;
-    Ok(marker.is_some_and(|dentry| !is_dir(&dentry)))
+    Ok(find_at(&dir.branch, &dir.dentry, OPAQUE)?.is_some())
 }
 
 /// Whites `name` out in the directory `dir` of a writable branch. It may be whited out already.
 pub(crate) fn create(access: &WriteAccess<'_>, dir: &Layer, name: &Name) -> Result {
-    let place = locate(&dir.branch, &dir.dentry, name)?;
+    let Some(whiteout) = Joined::new(PREFIX, name) else {
+        return create_long(access, dir, name);
+    };
+    match find_at(&dir.branch, &dir.dentry, &whiteout)? {
+        Some(_) => Ok(()),
+        None => create_empty(access, &dir.branch, &dir.dentry, &whiteout),
+    }
+}
+
+fn create_long(access: &WriteAccess<'_>, dir: &Layer, name: &Name) -> Result {
+    let place = locate_long(&dir.branch, &dir.dentry, name)?;
     if place.found.is_some() {
         return Ok(());
     }
     let target = Name::new(place.name.as_bytes())?;
-    match names::whiteout(name) {
-        Some(_) => create_empty(access, &dir.branch, &dir.dentry, target),
-        None => {
-            let temporary = work::file_with(access, &dir.branch, MODE, name)?;
-            let made = Creating::start(access, &dir.dentry, target)?.link(temporary.dentry());
-            match made {
-                Ok(_) => Ok(()),
-                Err(e) if e == EPERM || e == EOPNOTSUPP => temporary.move_to(&dir.dentry, target),
-                Err(e) => Err(e),
-            }
-        }
+    let temporary = work::file_with(access, &dir.branch, MODE, name)?;
+    let made = Creating::start(access, &dir.dentry, target)?.link(temporary.dentry());
+    match made {
+        Ok(_) => Ok(()),
+        Err(e) if e == EPERM || e == EOPNOTSUPP => temporary.move_to(&dir.dentry, target),
+        Err(e) => Err(e),
     }
 }
 
@@ -163,10 +169,9 @@ fn create_empty(access: &WriteAccess<'_>, branch: &Branch, dir: &Dentry, name: &
 
 /// The file that whiteouts are links to; made if it is not there.
 fn base(access: &WriteAccess<'_>, branch: &Branch) -> Result<Option<ARef<Dentry>>> {
-    let name = Name::new(names::BASE)?;
-    let found = match namei::lookup(branch.mnt(), branch.root(), name)? {
+    let found = match namei::lookup(branch.mnt(), branch.root(), BASE)? {
         Some(found) => found,
-        None => match Creating::start(access, branch.root(), name) {
+        None => match Creating::start(access, branch.root(), BASE) {
             Ok(creating) => creating.create(MODE)?,
             // Somebody else was faster.
             Err(e) if e == EEXIST => return Ok(None),
@@ -181,18 +186,31 @@ fn base(access: &WriteAccess<'_>, branch: &Branch) -> Result<Option<ARef<Dentry>
 
 /// Removes the whiteout of `name` from `dir`, if there is one.
 pub(crate) fn remove(access: &WriteAccess<'_>, dir: &Layer, name: &Name) -> Result {
-    let place = locate(&dir.branch, &dir.dentry, name)?;
+    let Some(whiteout) = Joined::new(PREFIX, name) else {
+        return remove_long(access, dir, name);
+    };
+    match find_at(&dir.branch, &dir.dentry, &whiteout)? {
+        Some(_) => remove_file(access, dir, &whiteout),
+        None => Ok(()),
+    }
+}
+
+fn remove_long(access: &WriteAccess<'_>, dir: &Layer, name: &Name) -> Result {
+    let place = locate_long(&dir.branch, &dir.dentry, name)?;
     if place.found.is_none() {
         return Ok(());
     }
     let target = Name::new(place.name.as_bytes())?;
-    if names::whiteout(name).is_none() {
-        if let Some(last) = last_after(dir, name, place.slot)? {
-            // Who looks for one of the others stops at the first gap.
-            let last = Name::new(last.as_bytes())?;
-            return Renaming::start(access, &dir.dentry, last, &dir.dentry, target, 0)?.commit();
-        }
+    if let Some(last) = last_after(dir, name, place.slot)? {
+        // Who looks for one of the others stops at the first gap.
+        let last = Name::new(last.as_bytes())?;
+        return Renaming::start(access, &dir.dentry, last, &dir.dentry, target, 0)?.commit();
     }
+    remove_file(access, dir, target)
+}
+
+/// Removes `target` from `dir`, if it is there.
+fn remove_file(access: &WriteAccess<'_>, dir: &Layer, target: &Name) -> Result {
     match Removing::start(access, &dir.dentry, target) {
         Ok(removing) => removing.unlink(),
         Err(e) if e == ENOENT => Ok(()),
@@ -219,14 +237,8 @@ fn last_after(dir: &Layer, name: &Name, slot: u8) -> Result<Option<names::Buffer
 /// Makes the directory `dir` of a writable branch opaque. `EEXIST` if a directory has the name of the
 /// mark, which makes nothing opaque.
 pub(crate) fn make_opaque(access: &WriteAccess<'_>, branch: &Branch, dir: &Dentry) -> Result {
-    let name = Name::new(names::OPAQUE)?;
-    match create_empty(access, branch, dir, name) {
-        Err(e) if e == EEXIST => {
-            match namei::lookup(branch.mnt(), dir, name)?.is_some_and(|mark| !is_dir(&mark)) {
-                true => Ok(()),
-                false => Err(EEXIST),
-            }
-        }
+    match create_empty(access, branch, dir, OPAQUE) {
+        Err(e) if e == EEXIST => find_at(branch, dir, OPAQUE)?.map(|_| ()).ok_or(EEXIST),
         other => other,
     }
 }

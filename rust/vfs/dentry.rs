@@ -12,7 +12,7 @@ use super::{
     super_block::{AnySuperBlock, FileSystem, SuperBlock},
 };
 use crate::{bindings, vfs::errno::ESTALE};
-use core::{marker::PhantomData, ops::Deref, ptr::NonNull};
+use core::{marker::PhantomData, mem::MaybeUninit, ops::Deref, ptr::NonNull};
 use kernel::{
     error::from_err_ptr,
     prelude::*,
@@ -139,7 +139,7 @@ impl Dentry {
         unsafe {
             let name = &raw const (*self.as_ptr()).__bindgen_anon_1.d_name;
             let len = (*name).__bindgen_anon_1.__bindgen_anon_1.len as usize;
-            Name::new(core::slice::from_raw_parts((*name).name, len))
+            component(core::slice::from_raw_parts((*name).name, len))
         }
     }
 
@@ -191,8 +191,9 @@ impl Dentry {
     pub(crate) fn name(&self) -> NameSnapshot {
         let mut snapshot = NameSnapshot {
             len: 0,
-            bytes: [0; NAME_MAX],
+            bytes: [const { MaybeUninit::uninit() }; NAME_MAX],
         };
+        // INVARIANT: The bytes are copied below.
         // SAFETY: The dentry is alive; `d_lock` keeps its name from changing.
         unsafe {
             let lock = (&raw mut (*self.as_ptr())
@@ -204,7 +205,8 @@ impl Dentry {
             bindings::spin_lock(lock);
             let name = &raw const (*self.as_ptr()).__bindgen_anon_1.d_name;
             let len = ((*name).__bindgen_anon_1.__bindgen_anon_1.len as usize).min(NAME_MAX);
-            core::ptr::copy_nonoverlapping((*name).name, snapshot.bytes.as_mut_ptr(), len);
+            let bytes = snapshot.bytes.as_mut_ptr().cast();
+            core::ptr::copy_nonoverlapping((*name).name, bytes, len);
             snapshot.len = len;
             bindings::spin_unlock(lock);
         }
@@ -285,16 +287,41 @@ impl<'a> RcuDentry<'a> {
     }
 }
 
+/// The name of a dentry. `EINVAL` if it is none.
+///
+/// # Safety
+///
+/// `bytes` are those of a dentry's name.
+unsafe fn component(bytes: &[u8]) -> Result<&Name> {
+    match bytes {
+        // A root, or one without a name: that is "/".
+        [] | [b'/', ..] => Name::new(bytes),
+        _ if bytes.len() > NAME_MAX => Name::new(bytes),
+        // SAFETY: The VFS makes a dentry for one component, of a path (`hash_name`) or of what another
+        // part of the kernel asks for (`lookup_noperm_common`): without a NUL or a `/`, and not for
+        // `.` and `..`. The length was just checked.
+        _ => Ok(unsafe { Name::new_unchecked(bytes) }),
+    }
+}
+
 /// A copy of a dentry's name.
+///
+/// # Invariants
+///
+/// The first `len` bytes are those of a dentry's name.
 pub(crate) struct NameSnapshot {
     len: usize,
-    bytes: [u8; NAME_MAX],
+    bytes: [MaybeUninit<u8>; NAME_MAX],
 }
 
 impl NameSnapshot {
     /// The name. `EINVAL` for that of a root, which is not one component.
     pub(crate) fn get(&self) -> Result<&Name> {
-        Name::new(&self.bytes[..self.len])
+        // SAFETY: By the type invariant.
+        unsafe {
+            let bytes = core::slice::from_raw_parts(self.bytes.as_ptr().cast(), self.len);
+            component(bytes)
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 //! One component of a path.
 
 use crate::{bindings, vfs::errno::ENAMETOOLONG};
-use core::ops::Deref;
+use core::{mem::MaybeUninit, ops::Deref};
 use kernel::prelude::*;
 
 /// A file name: 1 to 255 bytes, without a NUL and without a `/`, and neither `.` nor `..`.
@@ -31,9 +31,31 @@ impl Name {
         if bytes == b"." || bytes == b".." || bytes.iter().any(|&b| b == 0 || b == b'/') {
             return Err(EINVAL);
         }
-        // INVARIANT: Just checked.
+        // SAFETY: Just checked.
+        Ok(unsafe { Self::new_unchecked(bytes) })
+    }
+
+    /// A name that is known when the module is built: what is none does not compile.
+    pub(crate) const fn literal(bytes: &'static [u8]) -> &'static Self {
+        assert!(!bytes.is_empty() && bytes.len() <= NAME_MAX);
+        // A `.` at the start is not the whole name, nor is it with a second one.
+        assert!(bytes.len() > 2 || bytes[0] != b'.');
+        let mut at = 0;
+        while at < bytes.len() {
+            assert!(bytes[at] != 0 && bytes[at] != b'/');
+            at += 1;
+        }
+        // SAFETY: Just checked.
+        unsafe { Self::new_unchecked(bytes) }
+    }
+
+    /// # Safety
+    ///
+    /// `bytes` satisfy the type's invariant.
+    pub(super) const unsafe fn new_unchecked(bytes: &[u8]) -> &Self {
+        // INVARIANT: By the contract of this function.
         // SAFETY: `Name` is a transparent wrapper of `[u8]`.
-        Ok(unsafe { &*(core::ptr::from_ref(bytes) as *const Name) })
+        unsafe { &*(core::ptr::from_ref(bytes) as *const Name) }
     }
 
     /// The name's bytes.
@@ -58,5 +80,51 @@ impl Deref for Name {
 
     fn deref(&self) -> &[u8] {
         &self.0
+    }
+}
+
+/// A name that is made of two, on the stack.
+///
+/// # Invariants
+///
+/// The first `len` bytes are those of the two names, one after the other.
+pub(crate) struct Joined {
+    bytes: [MaybeUninit<u8>; NAME_MAX],
+    len: usize,
+}
+
+impl Joined {
+    /// `first` with `second` after it; `None` if that is too long for a name.
+    #[inline(always)]
+    pub(crate) fn new(first: &Name, second: &Name) -> Option<Self> {
+        let len = first.0.len() + second.0.len();
+        if len > NAME_MAX {
+            return None;
+        }
+        let mut bytes = [const { MaybeUninit::uninit() }; NAME_MAX];
+        let start: *mut u8 = bytes.as_mut_ptr().cast();
+        // SAFETY: Both fit, as was just checked, and `bytes` is ours alone.
+        unsafe {
+            start.copy_from_nonoverlapping(first.0.as_ptr(), first.0.len());
+            start
+                .add(first.0.len())
+                .copy_from_nonoverlapping(second.0.as_ptr(), second.0.len());
+        }
+        // INVARIANT: Just copied.
+        Some(Self { bytes, len })
+    }
+}
+
+impl Deref for Joined {
+    type Target = Name;
+
+    fn deref(&self) -> &Name {
+        // SAFETY: By the type invariant, the bytes are initialised, and those of two names: so none of
+        // them is a NUL or a `/`. Nor are they `.` or `..`, as neither name is `.`. `new` has checked
+        // the length.
+        unsafe {
+            let bytes = core::slice::from_raw_parts(self.bytes.as_ptr().cast(), self.len);
+            Name::new_unchecked(bytes)
+        }
     }
 }
