@@ -142,8 +142,8 @@ fn open_real(
 fn open_at(user: &FsFile<Union>, stack: &Stack, flags: u32) -> Result<KernelFile> {
     let path = stack.top().path();
     let cred = &user.node().sb().data().cred;
-    // The union has checked what it must, and keeps access times and tells watchers itself.
-    let flags = flags & !UNION_ONLY | flags::O_NOATIME | flags::FMODE_NONOTIFY_FLAG;
+    // The union keeps access times itself.
+    let flags = flags & !UNION_ONLY | flags::O_NOATIME;
     let flags = cred.scope(|| file::may_open(path, flags, path.idmap()))?;
     file::open_backing(user, flags, path, cred)
 }

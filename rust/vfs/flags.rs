@@ -18,4 +18,4 @@ pub(crate) use crate::bindings::{DT_DIR, DT_UNKNOWN};
 // Flags of a filesystem type.
 pub(crate) use crate::bindings::{FS_ALLOW_IDMAP, FS_RENAME_DOES_D_MOVE};
 // Flags of an open that the kernel does for itself.
-pub(crate) use crate::bindings::{FMODE_EXEC, FMODE_NONOTIFY_FLAG};
+pub(crate) use crate::bindings::FMODE_EXEC;
