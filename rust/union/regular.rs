@@ -431,6 +431,7 @@ impl file_ops::Operations for RegularFile {
         control::file_ioctl(file, command)
     }
 
+    #[inline(always)]
     fn sync(
         data: &Self::Data,
         file: &FsFile<Union>,
@@ -439,7 +440,10 @@ impl file_ops::Operations for RegularFile {
         data_only: bool,
     ) -> Result {
         let instance = file.node().sb().data();
-        if instance.is_volatile() || !file.node().data().stack()?.top().branch.is_writable() {
+        // What is open for writing is where it can be written. What is not may have been written by
+        // somebody else.
+        let is_written = || Ok::<_, Error>(file.node().data().stack()?.top().branch.is_writable());
+        if instance.is_volatile() || !(file.is_writable() || is_written()?) {
             return Ok(());
         }
         let real = data.real(file)?;
