@@ -308,8 +308,9 @@ fn publish(
     old: &RcuArc<Stack>,
     layer: Layer,
 ) -> Result<Layer> {
-    let mut layers = Layers::with_capacity(old.layers.len() + 1)?;
+    let mut layers = Layers::new();
     if inode.is_dir() {
+        layers = Layers::with_capacity(old.layers.len() + 1)?;
         let table = instance.table()?;
         let index = |layer: &Layer| table.index_of(layer.branch.id());
         let below = old.layers.iter().position(|l| index(l) > index(&layer));

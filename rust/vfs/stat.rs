@@ -24,15 +24,16 @@ pub(crate) struct Stat(pub(super) bindings::kstat);
 
 impl Stat {
     /// All basic attributes of the inode at `path`, with no permission check.
+    #[inline]
     pub(crate) fn of(path: Path<'_>) -> Result<Self> {
         path.dentry.require_inode()?;
-        let mut stat = MaybeUninit::<bindings::kstat>::zeroed();
+        let mut stat = MaybeUninit::<bindings::kstat>::uninit();
         let mask = bindings::STATX_BASIC_STATS | bindings::STATX_BTIME;
         // SAFETY: `path` is valid during the call; the call fills `stat` in.
-        to_result(unsafe {
+        succeeded(unsafe {
             bindings::vfs_getattr_nosec(&path.to_raw(), stat.as_mut_ptr(), mask, 0)
         })?;
-        // SAFETY: The call succeeded; all-zero is a valid `kstat` for what it left out.
+        // SAFETY: The call succeeded, and has cleared all of it first.
         Ok(Self(unsafe { stat.assume_init() }))
     }
 
