@@ -9,6 +9,7 @@ use super::{
 };
 use crate::vfs::{
     dentry::DEntry,
+    inode::INode,
     xattr::{self, Handler, NameList},
 };
 use kernel::prelude::*;
@@ -20,9 +21,9 @@ pub(crate) struct Xattrs;
 impl Handler for Xattrs {
     type Fs = Union;
 
-    fn get(dentry: &DEntry<Union>, name: &CStr, buf: &mut [u8]) -> Result<usize> {
-        let stack = dentry.positive()?.data().stack()?;
-        let instance = dentry.sb().data();
+    fn get(inode: &INode<Union>, name: &CStr, buf: &mut [u8]) -> Result<usize> {
+        let stack = inode.data().stack()?;
+        let instance = inode.sb().data();
         instance
             .cred
             .scope(|| xattr::get(stack.top().path(), name, buf))

@@ -6,6 +6,7 @@
 
 use super::{
     dentry::{DEntry, Dentry},
+    inode::INode,
     mount::WriteAccess,
     path::Path,
     super_block::FileSystem,
@@ -29,7 +30,10 @@ pub(crate) trait Handler: Sized + 'static {
 
     /// Reads `name` into `buf`; returns the length of the value. With an empty `buf` only the
     /// length is wanted. `ENODATA`, `ERANGE`, `EOPNOTSUPP`.
-    fn get(_dentry: &DEntry<Self::Fs>, _name: &CStr, _buf: &mut [u8]) -> Result<usize> {
+    ///
+    /// There need not be a dentry of the inode yet: a security module asks for its label while it is
+    /// being given one.
+    fn get(_inode: &INode<Self::Fs>, _name: &CStr, _buf: &mut [u8]) -> Result<usize> {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
@@ -77,17 +81,18 @@ impl<O: Handler> Table<O> {
 
     /// # Safety
     ///
-    /// `->get`: `dentry` is a counted, positive dentry of `O::Fs`, `name` a C string; `buf` has
-    /// `size` bytes, or is null to ask for the length.
+    /// `->get`: `inode` is a counted inode of `O::Fs`, `name` a C string; `buf` has `size` bytes, or
+    /// is null to ask for the length. The dentry may be negative: `d_instantiate` and `d_splice_alias`
+    /// have security modules initialise the inode before the dentry has it.
     unsafe extern "C" fn get(
         _handler: *const bindings::xattr_handler,
-        dentry: *mut bindings::dentry,
-        _inode: *mut bindings::inode,
+        _dentry: *mut bindings::dentry,
+        inode: *mut bindings::inode,
         name: *const c_char,
         buf: *mut c_void,
         size: usize,
     ) -> c_int {
-        // SAFETY: The VFS calls with a live dentry of ours, a C string, and a buffer of `size`
+        // SAFETY: The VFS calls with a live inode of ours, a C string, and a buffer of `size`
         // bytes, which is null if `size` is 0.
         from_result(|| unsafe {
             let buf = if buf.is_null() {
@@ -97,7 +102,7 @@ impl<O: Handler> Table<O> {
                 core::slice::from_raw_parts_mut(buf.cast::<u8>(), size)
             };
             let room = buf.len();
-            let len = O::get(DEntry::from_raw(dentry), CStr::from_char_ptr(name), buf)?;
+            let len = O::get(INode::from_raw(inode), CStr::from_char_ptr(name), buf)?;
             // The VFS copies as much of its buffer as this says.
             if room != 0 && len > room {
                 return Err(ERANGE);
@@ -120,7 +125,7 @@ impl<O: Handler> Table<O> {
         size: usize,
         flags: c_int,
     ) -> c_int {
-        // SAFETY: As above; a null `value` asks for removal.
+        // SAFETY: By the contract of this function; a null `value` asks for removal.
         from_result(|| unsafe {
             let value =
                 (!value.is_null()).then(|| core::slice::from_raw_parts(value.cast::<u8>(), size));
