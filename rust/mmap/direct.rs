@@ -29,10 +29,10 @@ pub(super) fn map_with_front<H: Held>(
     cred: &Cred,
     held: H,
 ) -> Result {
-    let prepared = Prepared::<Swap<H>>::new(&vma, cred, held)?;
+    let prepared = Prepared::<Swap<H>>::new(&vma, cred, held, FrontPath::User)?;
     let handed = vma.hand_to(real, cred)?;
     if fault::suits(&handed) {
-        prepared.place(handed, FrontPath::User, ServedBy::Filesystem);
+        prepared.place(handed, ServedBy::Filesystem);
     }
     Ok(())
 }

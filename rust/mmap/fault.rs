@@ -80,10 +80,10 @@ pub(super) fn map<H: Held>(
     shown: FrontPath,
 ) -> Result {
     // All that can fail comes first: what the branch does in its `->mmap` cannot be undone.
-    let prepared = Prepared::<Swap<H>>::new(&vma, cred, held)?;
+    let prepared = Prepared::<Swap<H>>::new(&vma, cred, held, shown)?;
     let handed = vma.hand_to(real, cred)?;
     if suits(&handed) {
-        prepared.place(handed, shown, ServedBy::Engine);
+        prepared.place(handed, ServedBy::Engine);
     }
     Ok(())
 }

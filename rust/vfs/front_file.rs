@@ -31,29 +31,45 @@ pub(crate) enum FrontPath {
 ///
 /// A valid file, of which this owns the only count. It is a backing file with a user path, and is
 /// not marked as opened: dropping the count frees it without a call of its operations.
-pub(super) struct FrontFile(NonNull<bindings::file>);
+pub(super) struct FrontFile {
+    file: NonNull<bindings::file>,
+    shown: FrontPath,
+}
 
 impl Drop for FrontFile {
     fn drop(&mut self) {
         // SAFETY: The count is ours, by the type invariant.
-        unsafe { bindings::fput(self.0.as_ptr()) };
+        unsafe { bindings::fput(self.as_ptr()) };
     }
 }
 
 impl FrontFile {
-    /// Allocates a file that procfs shows as `user`. `ENOMEM`, or what a security module says.
+    /// Allocates a file that procfs shows as `user`, and whose own path is what `shown` says.
+    /// `ENOMEM`, or what a security module says.
     ///
     /// # Safety
     ///
     /// `user` is a valid open file during the call.
-    pub(super) unsafe fn new(user: *mut bindings::file, cred: &Cred) -> Result<Self> {
+    pub(super) unsafe fn new(
+        user: *mut bindings::file,
+        cred: &Cred,
+        shown: FrontPath,
+    ) -> Result<Self> {
         // SAFETY: `user` is alive; the mode of the file is set when something is behind it.
-        let file = from_err_ptr(unsafe {
+        let alloc = || unsafe {
             bindings::alloc_empty_backing_file(
                 bindings::O_RDONLY as c_int,
                 cred.as_ptr(),
                 user.cast_const(),
             )
+        };
+        // Security modules take whoever allocates a file for the one who opened it, and it is that
+        // one whom they ask when the protection of the mapping changes: `cred`, as of the file
+        // behind. AppArmor would compare the path on the branch with the rules of the current task
+        // otherwise. With the user's path that is what it is to do.
+        let file = from_err_ptr(match shown {
+            FrontPath::Behind => cred.scope(alloc),
+            FrontPath::User => alloc(),
         })?;
         // SAFETY: Both files are alive. The file's user path is empty until here, and takes over the
         // references that are taken here.
@@ -64,11 +80,12 @@ impl FrontFile {
         }
         // INVARIANT: Just allocated, with a count that is ours.
         // SAFETY: `from_err_ptr` has excluded errors, and the allocation returns no null pointer.
-        Ok(Self(unsafe { NonNull::new_unchecked(file) }))
+        let file = unsafe { NonNull::new_unchecked(file) };
+        Ok(Self { file, shown })
     }
 
     pub(super) fn as_ptr(&self) -> *mut bindings::file {
-        self.0.as_ptr()
+        self.file.as_ptr()
     }
 
     /// Puts the file in front of `behind`. Returns its count: from now on, dropping the last one
@@ -82,9 +99,9 @@ impl FrontFile {
         self,
         behind: &KernelFile,
         fops: *const bindings::file_operations,
-        shown: FrontPath,
     ) -> *mut bindings::file {
-        let front = core::mem::ManuallyDrop::new(self).as_ptr();
+        let this = core::mem::ManuallyDrop::new(self);
+        let (front, shown) = (this.as_ptr(), this.shown);
         let behind = behind.as_ptr();
         // SAFETY: Both files are alive, and nobody else knows `front`. The references that a file
         // holds, `__fput` gives up: those to the path and the module, and the count of readers of a

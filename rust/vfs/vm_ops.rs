@@ -85,18 +85,24 @@ pub(crate) struct Prepared<E: Engine> {
 }
 
 impl<E: Engine> Prepared<E> {
-    /// Prepares for a front file of the mapping `vma`, which is to hold `held`. `ENOMEM`.
-    pub(crate) fn new(vma: &NewMapping<'_>, cred: &Cred, held: E::Held) -> Result<Self> {
+    /// Prepares for a front file of the mapping `vma`, which is to hold `held`, and whose own path is
+    /// to be what `shown` says. `ENOMEM`.
+    pub(crate) fn new(
+        vma: &NewMapping<'_>,
+        cred: &Cred,
+        held: E::Held,
+        shown: FrontPath,
+    ) -> Result<Self> {
         Ok(Self {
             memory: KBox::new_uninit(GFP_KERNEL_ACCOUNT)?,
             // SAFETY: The file of a mapping that is being set up is alive.
-            front: unsafe { FrontFile::new(vma.user_file(), cred)? },
+            front: unsafe { FrontFile::new(vma.user_file(), cred, shown)? },
             held,
         })
     }
 
     /// Puts the front file before the one that `handed` was handed to.
-    pub(crate) fn place(self, handed: Handed<'_>, shown: FrontPath, served_by: ServedBy) {
+    pub(crate) fn place(self, handed: Handed<'_>, served_by: ServedBy) {
         let behind = handed.file();
         let ops = handed.ops();
         let front = self.front.as_ptr();
@@ -115,7 +121,7 @@ impl<E: Engine> Prepared<E> {
             });
             let front = self
                 .front
-                .place(&(*map).behind.file, &raw const (*map).fops, shown);
+                .place(&(*map).behind.file, &raw const (*map).fops);
             handed.set_file(front);
             if served_by == ServedBy::Engine {
                 handed.set_ops(&raw const (*map).vops);
