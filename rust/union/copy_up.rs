@@ -396,26 +396,28 @@ struct Copy<'a> {
     cred: Option<Cred>,
 }
 
-/// Makes a copy of `source` in the work directory of `target`, complete and written out, for an
-/// `inode` that is to have another number afterwards. Not for whoever has the right to write to the
-/// branch.
+/// Makes a copy of `source`, the object that `dentry` names, in the work directory of `target`,
+/// complete and written out, for an inode that is to have another number afterwards. Not for whoever
+/// has the right to write to the branch.
 pub(super) fn copy_apart<'a>(
-    inode: &INode<Union>,
+    dentry: &DEntry<Union>,
     instance: &Instance,
     source: &Layer,
     target: &'a Branch,
 ) -> Result<Draft<'a>> {
     let stat = Stat::of(source.path())?;
     let copy = Copy {
-        inode,
+        inode: dentry.positive()?,
         instance,
         source,
         stat: &stat,
         target,
         data: Data::All,
-        cred: None,
+        cred: instance.cred.for_copy_of(dentry)?,
     };
-    let (draft, file) = Draft::make(target, |creating| creating.create(stat.mode().private()))?;
+    let (draft, file) = Draft::make(target, |creating| {
+        copy.create(|| creating.create(stat.mode().private()))
+    })?;
     copy.fill(&file)?;
     copy.set_attributes(&target.mnt().want_write()?, draft.dentry())?;
     if !instance.is_volatile() {

@@ -393,7 +393,8 @@ impl Plan<'_> {
         let times = Stat::of(self.to.path())?;
         // Neither a copy-up nor a refresh comes in between.
         let mut state = inode.data().lock();
-        let copy = copy_up::copy_apart(inode, self.instance, &self.source, &self.to.branch)?;
+        let target = &self.to.branch;
+        let copy = copy_up::copy_apart(self.dentry, self.instance, &self.source, target)?;
         let moved = Layer {
             branch: self.to.branch.clone(),
             dentry: copy.dentry().clone(),
