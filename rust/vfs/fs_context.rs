@@ -237,7 +237,14 @@ impl<O: Context> Table<O> {
             if data.is_null() {
                 return Ok(0);
             }
-            // SAFETY: The VFS calls with a C string.
+            // Security modules take out what is theirs, which may be in quotes; as they do where the
+            // VFS splits the string.
+            // SAFETY: The VFS calls with a C string that is ours to change; `security` is a place for
+            // what the modules find.
+            to_result(unsafe {
+                bindings::security_sb_eat_lsm_opts(data.cast(), &raw mut (*fields(fc)).security)
+            })?;
+            // SAFETY: It is a C string still.
             let data = unsafe { CStr::from_char_ptr(data.cast::<c_char>()) };
             O::split_monolithic(data.to_bytes(), &mut |key, value| {
                 let key = CStringBuf::new(key)?;
