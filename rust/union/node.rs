@@ -271,6 +271,7 @@ impl Node {
         if old.as_ref().is_none_or(|old| !is_top(old, &top)) {
             // The VFS decides by these who may do what.
             inode.copy_attr(real, idmap);
+            inode.invalidate_label();
             if inode.is_dir() && inode.nlink() != 0 {
                 inode.set_nlink(real.nlink());
             }

@@ -67,6 +67,13 @@ impl<T: FileSystem> INode<T> {
         }
     }
 
+    /// Has security modules ask for the label again when they need it next: it may be another one now.
+    /// Takes nothing but a lock of theirs.
+    pub(crate) fn invalidate_label(&self) {
+        // SAFETY: The inode is alive.
+        unsafe { bindings::security_inode_invalidate_secctx(self.as_ptr()) };
+    }
+
     /// Repeats all of that if what decides about privileges has changed: owner, mode or flags.
     pub(crate) fn refresh_owner(&self, real: &Inode, idmap: &Idmap) {
         if !self.has_owner_of(real, idmap) {
