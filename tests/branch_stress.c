@@ -12,7 +12,7 @@
  * what that says beside the final name, and renames.  Another renames directories with
  * something in them, its own and one of the base.
  *
- * Catches: an open that does not enter the branch's gate (tests/locks/gate.patch); a removal
+ * Catches: an open that does not enter the branch's gate (tests/lock_patches/gate.patch); a removal
  * that does not wait for those who have just closed a file there; and seldom, so that it is
  * one for long runs, a refresh that looks without Node::state and publishes with it.
  */
