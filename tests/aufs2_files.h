@@ -24,6 +24,7 @@
 #include <sys/sysmacros.h>
 #include <sys/uio.h>
 #include <sys/xattr.h>
+#include <linux/fs.h>
 
 #include "kselftest_harness.h"
 
@@ -333,6 +334,19 @@ static uint64_t tree_checksum(const char *path)
 	if (d)
 		closedir(d);
 	return sum;
+}
+
+/* Sets or takes away the flag that chattr(1) calls i. */
+static long set_immutable(const char *path, bool on)
+{
+	int fd = open(path, O_RDONLY), flags = 0;
+	long err;
+
+	err = E(ioctl(fd, FS_IOC_GETFLAGS, &flags));
+	flags = on ? flags | FS_IMMUTABLE_FL : flags & ~FS_IMMUTABLE_FL;
+	err = err ?: E(ioctl(fd, FS_IOC_SETFLAGS, &flags));
+	close(fd);
+	return err;
 }
 
 /* The effective user; 0 gives root's powers back. */

@@ -7,7 +7,6 @@
  * a move that neither closes the branch's gate nor looks again who uses the file.
  */
 #include "aufs2.h"
-#include <linux/fs.h>
 #include <sys/file.h>
 #include <sys/inotify.h>
 #include <sys/mman.h>
@@ -521,18 +520,6 @@ TEST_F(u, no_room)
 	EXPECT_STREQ("", list("low/.wh..wh.orph"));
 	ASSERT_EQ(0, down());
 	ASSERT_EQ(0, E(umount2("low", 0)));
-}
-
-static long set_immutable(const char *path, bool on)
-{
-	int fd = open(path, O_RDONLY), flags = 0;
-	long err;
-
-	err = E(ioctl(fd, FS_IOC_GETFLAGS, &flags));
-	flags = on ? flags | FS_IMMUTABLE_FL : flags & ~FS_IMMUTABLE_FL;
-	err = err ?: E(ioctl(fd, FS_IOC_SETFLAGS, &flags));
-	close(fd);
-	return err;
 }
 
 /* The copy is complete when it turns out that the original cannot be removed. */

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* rename and renameat2 of files. */
 #include "aufs2.h"
-#include <linux/fs.h>
 
 AUFS2_FIXTURE
 
@@ -206,18 +205,6 @@ TEST_F(u, sticky)
 	EXPECT_EQ(0, E(rename("u/t/mine", "u/t/own")));
 	ASSERT_EQ(0, become(0));
 	EXPECT_STREQ("own roots", list("u/t"));
-}
-
-static long set_immutable(const char *path, bool on)
-{
-	int fd = open(path, O_RDONLY), flags = 0;
-	long err;
-
-	err = E(ioctl(fd, FS_IOC_GETFLAGS, &flags));
-	flags = on ? flags | FS_IMMUTABLE_FL : flags & ~FS_IMMUTABLE_FL;
-	err = err ?: E(ioctl(fd, FS_IOC_SETFLAGS, &flags));
-	close(fd);
-	return err;
 }
 
 /*
