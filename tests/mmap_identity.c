@@ -8,13 +8,8 @@
  *	scripts/tests mmap_identity | sed -n 's/^ *# |/|/p'
  */
 #include "aufs2_identity.h"
-#include <elf.h>
 #include <linux/fs.h>
-#include <linux/perf_event.h>
 #include <sys/file.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
 
 enum column { NATIVE, OVERLAY, DIRECT, FAULT, DIRECT_PATH, FAULT_PATH, COLUMNS };
 static const char * const dirs[COLUMNS] = { "nat", "o", "ud", "uf", "up", "ufp" };
@@ -41,7 +36,7 @@ FIXTURE_SETUP(u)
 	page = sysconf(_SC_PAGESIZE);
 	ASSERT_EQ(0, area_enter());
 	ASSERT_EQ(0, make_branch("nat"));
-	ASSERT_EQ(0, shell("for f in f moved gone copied lock bound code; do "
+	ASSERT_EQ(0, shell("for f in f moved moved2 moved3 gone copied lock bound code; do "
 			   "head -c %ld /dev/zero > ro/$f; done; cp /bin/sleep ro/prog; cp /bin/sleep ro/runs; "
 			   "cp /proc/%d/exe ro/self", 2 * page, getpid()));
 	/* ret, for what is run and probed */
@@ -322,68 +317,33 @@ static const char *exe_of_another(const char *dir)
 	return change_exe(dir, "leave");
 }
 
-/* The file name of the map at `at` in the NT_FILE note of a dump. */
-static const char *in_dump(const char *core, unsigned long at)
-{
-	static char data[1 << 20];
-	int fd = open(core, O_RDONLY | O_CLOEXEC);
-	Elf64_Ehdr *eh = (void *)data;
-	Elf64_Phdr *ph;
-	ssize_t n = pread(fd, data, sizeof(data), 0);
-	unsigned int i;
-
-	close(fd);
-	if (n < (ssize_t)sizeof(*eh))
-		return NULL;
-	ph = (void *)(data + eh->e_phoff);
-	for (i = 0; i < eh->e_phnum; i++, ph++) {
-		char *note = data + ph->p_offset, *end = note + ph->p_filesz;
-
-		if (ph->p_type != PT_NOTE || end > data + n)
-			continue;
-		while (note < end) {
-			Elf64_Nhdr *nh = (void *)note;
-			char *desc = note + sizeof(*nh) + ((nh->n_namesz + 3) & ~3);
-			unsigned long *w = (void *)desc, count, k;
-
-			if (nh->n_type == NT_FILE) {
-				char *name = desc + 16 + w[0] * 24;
-
-				for (count = w[0], k = 0; k < count; k++, name += strlen(name) + 1)
-					if (w[2 + 3 * k] == at)
-						return name;
-			}
-			note = desc + ((nh->n_descsz + 3) & ~3);
-		}
-	}
-	return NULL;
-}
-
 static const char *in_core(const char *dir)
 {
-	const char *path = path_of("%s/f", dir), *shown;
-	char pattern[128], *p = map(path, PROT_READ);
-	pid_t child;
-	int status;
+	const char *path = path_of("%s/f", dir);
 
-	snprintf(pattern, sizeof(pattern), "%.100s", read_file("/proc/sys/kernel/core_pattern"));
-	put("/proc/sys/kernel/core_pattern", 0, path_of("%s/core", area));
-	child = fork();
-	if (!child) {
-		struct rlimit all = { RLIM_INFINITY, RLIM_INFINITY };
+	return core_of(map(path, PROT_READ), path);
+}
 
-		setrlimit(RLIMIT_CORE, &all);
-		prctl(PR_SET_DUMPABLE, 1);
-		signal(SIGABRT, SIG_DFL);
-		raise(SIGABRT);
-		_exit(1);
-	}
-	waitpid(child, &status, 0);
-	put("/proc/sys/kernel/core_pattern", 0, pattern);
-	shown = in_dump("core", (unsigned long)p);
-	shell("rm -f %s/core*", area);
-	munmap(p, page);
-	return shown ? verdict(shown, 0, 0, false, path) : "nothing";
+static const char *in_core_when_moved(const char *dir)
+{
+	char from[PATH_MAX], to[PATH_MAX], *p;
+
+	snprintf(from, sizeof(from), "%s/moved2", dir);
+	snprintf(to, sizeof(to), "%s/there2", dir);
+	p = map(from, PROT_READ);
+	return rename(from, to) ? errno_name(errno) : core_of(p, to);
+}
+
+static const char *in_core_when_bound(const char *dir)
+{
+	const char *answer;
+
+	shell("mkdir -p bound");
+	if (mount(dir, "bound", NULL, MS_BIND, NULL))
+		return errno_name(errno);
+	answer = core_of(map("bound/bound", PROT_READ), "bound/bound");
+	umount("bound");
+	return answer;
 }
 
 static const char *in_locks(const char *dir)
@@ -505,49 +465,34 @@ static const char *when_copied_up(const char *dir)
 	return everywhere(p, path);
 }
 
-static int perf_open(struct perf_event_attr *attr)
-{
-	attr->size = sizeof(*attr);
-	return syscall(SYS_perf_event_open, attr, 0, -1, -1, PERF_FLAG_FD_CLOEXEC);
-}
-
 static const char *in_perf(const char *dir)
 {
-	struct perf_event_attr attr = {
-		.type = PERF_TYPE_SOFTWARE, .config = PERF_COUNT_SW_DUMMY, .mmap = 1, .mmap2 = 1,
-		.watermark = 0, .wakeup_events = 1,
-	};
-	const char *path = path_of("%s/code", dir), *answer = "nothing";
-	struct perf_event_mmap_page *ring;
-	int fd = perf_open(&attr);
-	uint64_t at = 0;
-	char *p;
+	const char *path = path_of("%s/code", dir);
 
-	if (fd < 0)
-		return errno_name(errno);
-	ring = mmap(NULL, 9 * page, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (ring == MAP_FAILED)
-		return errno_name(errno);
-	p = map(path, PROT_READ | PROT_EXEC);
-	while (at < ring->data_head) {
-		struct perf_event_header *h = (void *)((char *)ring + page + at);
-		struct mmap2 {
-			struct perf_event_header h;
-			uint32_t pid, tid;
-			uint64_t addr, len, pgoff;
-			uint32_t maj, min;
-			uint64_t ino, generation;
-			uint32_t prot, flags;
-			char name[];
-		} *m = (void *)h;
+	return perf_of(open(path, O_RDONLY | O_CLOEXEC), path);
+}
 
-		if (h->type == PERF_RECORD_MMAP2 && m->addr == (unsigned long)p)
-			answer = verdict(m->name, makedev(m->maj, m->min), m->ino, true, path);
-		at += h->size;
-	}
-	munmap(p, page);
-	munmap(ring, 9 * page);
-	close(fd);
+/* Opened before the rename, and mapped after it. */
+static const char *in_perf_when_moved(const char *dir)
+{
+	char from[PATH_MAX], to[PATH_MAX];
+	int fd;
+
+	snprintf(from, sizeof(from), "%s/moved3", dir);
+	snprintf(to, sizeof(to), "%s/there3", dir);
+	fd = open(from, O_RDONLY | O_CLOEXEC);
+	return rename(from, to) ? errno_name(errno) : perf_of(fd, to);
+}
+
+static const char *in_perf_when_bound(const char *dir)
+{
+	const char *answer;
+
+	shell("mkdir -p bound");
+	if (mount(dir, "bound", NULL, MS_BIND, NULL))
+		return errno_name(errno);
+	answer = perf_of(open("bound/bound", O_RDONLY | O_CLOEXEC), "bound/bound");
+	umount("bound");
 	return answer;
 }
 
@@ -616,7 +561,11 @@ static const struct {
 	{ "`PR_SET_MM_EXE_FILE` of a program that is mapped", exe_while_mapped, true },
 	{ "`/proc/PID/exe`, after `PR_SET_MM_EXE_FILE`", exe_of_another },
 	{ "perf's `PERF_RECORD_MMAP2`", in_perf },
+	{ "`PERF_RECORD_MMAP2`, opened below a bind mount", in_perf_when_bound },
+	{ "`PERF_RECORD_MMAP2`, opened before a rename and mapped after it", in_perf_when_moved },
 	{ "`NT_FILE` of a core dump", in_core, true },
+	{ "`NT_FILE`, opened below a bind mount", in_core_when_bound, true },
+	{ "`NT_FILE`, after a rename", in_core_when_moved, true },
 	{ "`/proc/locks`", in_locks },
 	{ "`/proc/PID/fdinfo`", in_fdinfo },
 	{ "`lsof FILE`", by_lsof },
