@@ -32,7 +32,7 @@ impl FileSystem for Sample {
     type Attrs = Attrs;
     type Xattrs = Without<Self>;
 
-    fn evict(inode: &INode<Self>) {
+    fn evict(inode: Glimpse<'_, INode<Self>>) {
         drop(inode.data().replace(None));
     }
 
@@ -157,7 +157,7 @@ impl dentry_ops::Operations for Names {
     type Fs = Sample;
 
     fn revalidate(call: dentry_ops::Revalidate<'_, Sample>) -> Result<bool> {
-        Ok(call.dentry.is_positive())
+        Ok(call.seen().0.is_positive())
     }
 }
 

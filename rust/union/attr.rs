@@ -79,16 +79,19 @@ impl attr_ops::Operations for Attrs {
         copy_attr(dentry.positive()?)
     }
 
-    fn get_inode_acl(inode: &INode<Union>, acl_type: AclType, walk: Walk) -> Result<Option<Acl>> {
-        if walk == Walk::Rcu {
-            let guard = rcu::read_lock();
-            let top = inode.data().top_rcu(&guard).ok_or(ECHILD)?;
-            let real = top.inode().ok_or(ECHILD)?;
-            if !real.has_posix_acl() {
-                return Ok(None);
+    fn get_inode_acl(inode: Walk<'_, INode<Union>>, acl_type: AclType) -> Result<Option<Acl>> {
+        let inode = match inode {
+            Walk::Ref(inode) => inode,
+            Walk::Rcu(inode) => {
+                let guard = rcu::read_lock();
+                let top = inode.data().top_rcu(&guard).ok_or(ECHILD)?;
+                let real = top.inode().ok_or(ECHILD)?;
+                if !real.has_posix_acl() {
+                    return Ok(None);
+                }
+                return Acl::of_inode_rcu(real, acl_type);
             }
-            return Acl::of_inode_rcu(real, acl_type);
-        }
+        };
         let stack = inode.data().stack()?;
         let real = stack.top().inode()?;
         if !real.has_posix_acl() {

@@ -20,6 +20,7 @@ use crate::vfs::{
     dentry::DEntry,
     errno::ESTALE,
     flags,
+    glimpse::Glimpse,
     inode::INode,
     load::Load,
     lockdep,
@@ -322,7 +323,7 @@ impl FileSystem for Union {
         Shelf::of(node.branches().groups())
     }
 
-    fn evict(inode: &INode<Self>) {
+    fn evict(inode: Glimpse<'_, INode<Self>>) {
         // A number that lives on as an exception is of no use once the object is gone.
         if inode.nlink() == 0 {
             if let Ok(stack) = inode.data().stack() {

@@ -15,6 +15,7 @@ use crate::vfs::{
     dentry::{DEntry, Dentry, InLookup, Spliced},
     dentry_ops::{Operations, Real, Revalidate},
     errno::ESTALE,
+    glimpse::Glimpse,
     inode::{INode, Iget, InodeTables},
     mode::{FileType, Mode},
     name::Name,
@@ -287,15 +288,19 @@ impl Operations for Revalidation {
 
     #[inline]
     fn revalidate(call: Revalidate<'_, Union>) -> Result<bool> {
-        let dentry = call.dentry;
+        let (dentry, dir) = call.seen();
         let instance = dentry.sb().data();
-        if dentry.stamp() == call.dir.data().stamp(instance.generation()) {
+        if dentry.stamp() == dir.data().stamp(instance.generation()) {
             if !instance.revalidates() {
                 return Ok(true);
             }
-            match look(dentry, call.rcu) {
-                Seen::Same => return Ok(true),
-                Seen::OtherMode if call.rcu.is_none() => {
+            let seen = match &call {
+                Revalidate::Rcu(.., reading) => look(dentry, *reading),
+                Revalidate::Ref(..) => look(dentry, Reading::from(&rcu::read_lock())),
+            };
+            match (seen, &call) {
+                (Seen::Same, _) => return Ok(true),
+                (Seen::OtherMode, Revalidate::Ref(dentry, _)) => {
                     if copy_attr(dentry.positive()?).is_ok() {
                         return Ok(true);
                     }
@@ -303,10 +308,10 @@ impl Operations for Revalidation {
                 _ => {}
             }
         }
-        if call.rcu.is_some() {
-            return Err(ECHILD);
+        match call {
+            Revalidate::Rcu(..) => Err(ECHILD),
+            Revalidate::Ref(dentry, _) => refresh::look_again(dentry),
         }
-        refresh::look_again(dentry)
     }
 
     fn real(dentry: &DEntry<Union>, _what: Real) -> Option<ARef<Dentry>> {
@@ -327,20 +332,16 @@ enum Seen {
 
 /// Looks whether the object that `dentry` shows is still where it was found.
 #[inline]
-fn look(dentry: &DEntry<Union>, walk: Option<Reading<'_>>) -> Seen {
+fn look(dentry: Glimpse<'_, DEntry<Union>>, reading: Reading<'_>) -> Seen {
     let Some(inode) = dentry.node() else {
         return Seen::Same;
     };
-    let look = |reading| match inode.data().top_rcu(reading) {
+    match inode.data().top_rcu(reading) {
         Some(top) if top.is_current() => match top.inode() {
             Some(real) if inode.has_mode_of(real) => Seen::Same,
             Some(_) => Seen::OtherMode,
             None => Seen::Other,
         },
         _ => Seen::Other,
-    };
-    match walk {
-        Some(reading) => look(reading),
-        None => look(Reading::from(&rcu::read_lock())),
     }
 }

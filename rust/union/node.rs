@@ -10,8 +10,9 @@ use super::{
     merge::Listing,
 };
 use crate::vfs::{
-    dentry::{Dentry, Published, RcuDentry},
+    dentry::{Dentry, Published},
     errno::ESTALE,
+    glimpse::Glimpse,
     inode::{INode, Inode},
     load::Load,
     lockdep,
@@ -220,7 +221,10 @@ impl Node {
     }
 
     /// The top object as an RCU walk sees it.
-    pub(crate) fn top_rcu<'a>(&'a self, reading: impl Into<Reading<'a>>) -> Option<RcuDentry<'a>> {
+    pub(crate) fn top_rcu<'a>(
+        &'a self,
+        reading: impl Into<Reading<'a>>,
+    ) -> Option<Glimpse<'a, Dentry>> {
         self.top.read(reading.into())
     }
 
@@ -235,7 +239,7 @@ impl Node {
         let guard = rcu::read_lock();
         self.top_rcu(&guard)
             .and_then(|top| top.inode())
-            .is_some_and(|top| core::ptr::eq(top, real))
+            .is_some_and(|top| top.is(real))
     }
 
     /// Takes the lock. May sleep for as long as a copy-up takes.

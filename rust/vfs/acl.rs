@@ -4,7 +4,9 @@
 //!
 //! C header: [`include/linux/posix_acl.h`](srctree/include/linux/posix_acl.h)
 
-use super::{dentry::Dentry, idmap::Idmap, inode::Inode, mount::WriteAccess, path::Path};
+use super::{
+    dentry::Dentry, glimpse::Glimpse, idmap::Idmap, inode::Inode, mount::WriteAccess, path::Path,
+};
 use crate::{
     bindings,
     vfs::errno::{ENODATA, EOPNOTSUPP},
@@ -117,9 +119,12 @@ impl Acl {
     }
 
     /// The ACL of `inode` if it is cached, within an RCU walk. `ECHILD` if it is not.
-    pub(crate) fn of_inode_rcu(inode: &Inode, acl_type: AclType) -> Result<Option<Self>> {
+    pub(crate) fn of_inode_rcu(
+        inode: Glimpse<'_, Inode>,
+        acl_type: AclType,
+    ) -> Result<Option<Self>> {
         // SAFETY: The inode is alive, by RCU.
-        let acl = unsafe { bindings::get_cached_acl_rcu(inode.as_ptr(), acl_type.to_raw()) };
+        let acl = unsafe { bindings::get_cached_acl_rcu(inode.get().as_ptr(), acl_type.to_raw()) };
         // An ACL found without a count may only be used within the walk, where the VFS counts none.
         // `ACL_DONT_CACHE` and the sentinels of a read in progress are no ACLs.
         // SAFETY: The call only looks at the pointer's value.

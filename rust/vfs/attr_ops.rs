@@ -8,6 +8,7 @@ use super::{
     acl::{Acl, AclType},
     attr::Attr,
     dentry::DEntry,
+    glimpse::Glimpse,
     idmap::Idmap,
     inode::INode,
     path::PathBuf,
@@ -17,13 +18,12 @@ use super::{
 };
 use kernel::{error::VTABLE_DEFAULT_ERROR, prelude::*};
 
-/// Whether an operation is part of an RCU walk.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Walk {
-    /// Nothing may sleep; answer `ECHILD` to be asked again.
-    Rcu,
+/// What an operation is about that may be part of an RCU walk.
+pub(crate) enum Walk<'a, O> {
+    /// It is: nothing may sleep; answer `ECHILD` to be asked again.
+    Rcu(Glimpse<'a, O>),
     /// The usual.
-    Ref,
+    Ref(&'a O),
 }
 
 /// The operations on attributes. Without one of them the VFS does what it does for a filesystem that
@@ -48,11 +48,11 @@ pub(crate) trait Operations: Sized + 'static {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
     /// Whether the current task may do `mask` (`MAY_*`).
-    fn permission(_idmap: &Idmap, _inode: &INode<Self::Fs>, _mask: u32, _walk: Walk) -> Result {
+    fn permission(_idmap: &Idmap, _inode: Walk<'_, INode<Self::Fs>>, _mask: u32) -> Result {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
     /// The ACL that permission checks use.
-    fn get_inode_acl(_inode: &INode<Self::Fs>, _type: AclType, _walk: Walk) -> Result<Option<Acl>> {
+    fn get_inode_acl(_inode: Walk<'_, INode<Self::Fs>>, _type: AclType) -> Result<Option<Acl>> {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
     /// The ACL that user space asks for.

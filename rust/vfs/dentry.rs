@@ -5,6 +5,7 @@
 //! C header: [`include/linux/dcache.h`](srctree/include/linux/dcache.h)
 
 use super::{
+    glimpse::Glimpse,
     inode::{INode, Inode, Locked},
     load::Load,
     name::{Name, NAME_MAX},
@@ -227,10 +228,6 @@ unsafe impl Send for Published {}
 // SAFETY: As above.
 unsafe impl Sync for Published {}
 
-/// A dentry as an RCU walk sees it: its memory is there, but nobody may be holding it.
-#[derive(Clone, Copy)]
-pub(crate) struct RcuDentry<'a>(&'a Dentry);
-
 impl Published {
     /// Publishes a dentry.
     pub(crate) fn new(dentry: ARef<Dentry>) -> Self {
@@ -261,29 +258,17 @@ impl Published {
     }
 
     /// Looks at the dentry. What a dentry names may change at any time, as in any RCU walk.
-    pub(crate) fn read<'a>(&'a self, _reading: Reading<'a>) -> Option<RcuDentry<'a>> {
+    pub(crate) fn read<'a>(&'a self, _reading: Reading<'a>) -> Option<Glimpse<'a, Dentry>> {
         let dentry = self.0.load_acquire();
         // SAFETY: By the type invariant, as the dentry was counted when it was loaded, within the
         // read-side critical section of `_reading`.
-        (!dentry.is_null()).then(|| RcuDentry(unsafe { Dentry::from_raw(dentry) }))
+        (!dentry.is_null()).then(|| Glimpse::from(unsafe { Dentry::from_raw(dentry) }))
     }
 }
 
 impl Drop for Published {
     fn drop(&mut self) {
         self.replace(None);
-    }
-}
-
-impl<'a> RcuDentry<'a> {
-    /// The inode, unless the dentry is negative: its memory, too, outlives the walk.
-    pub(crate) fn inode(self) -> Option<&'a Inode> {
-        self.0.inode()
-    }
-
-    /// Whether the dentry is still what its parent calls by its name.
-    pub(crate) fn is_current(self) -> bool {
-        self.0.is_current()
     }
 }
 

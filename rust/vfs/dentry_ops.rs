@@ -6,6 +6,7 @@
 
 use super::{
     dentry::{DEntry, Dentry},
+    glimpse::Glimpse,
     inode::INode,
     rcu::Reading,
     super_block::FileSystem,
@@ -15,13 +16,23 @@ use crate::bindings;
 use core::marker::PhantomData;
 use kernel::{error::VTABLE_DEFAULT_ERROR, prelude::*, sync::aref::ARef};
 
-/// How a lookup revalidates a cached dentry.
-pub(crate) struct Revalidate<'a, T: FileSystem> {
-    pub(crate) dentry: &'a DEntry<T>,
-    /// The directory that the name is looked up in.
-    pub(crate) dir: &'a INode<T>,
-    /// There in an RCU walk, in which nothing may sleep: answer `ECHILD` to be asked again.
-    pub(crate) rcu: Option<Reading<'a>>,
+/// How a lookup revalidates a cached dentry: which, and the directory that the name is looked up in.
+pub(crate) enum Revalidate<'a, T: FileSystem> {
+    /// In an RCU walk, in which nothing may sleep: answer `ECHILD` to be asked again.
+    Rcu(Glimpse<'a, DEntry<T>>, Glimpse<'a, INode<T>>, Reading<'a>),
+    /// Otherwise.
+    Ref(&'a DEntry<T>, &'a INode<T>),
+}
+
+impl<'a, T: FileSystem> Revalidate<'a, T> {
+    /// The dentry and the directory, for what can be asked of them in any case.
+    #[inline]
+    pub(crate) fn seen(&self) -> (Glimpse<'a, DEntry<T>>, Glimpse<'a, INode<T>>) {
+        match *self {
+            Self::Rcu(dentry, dir, _) => (dentry, dir),
+            Self::Ref(dentry, dir) => (dentry.into(), dir.into()),
+        }
+    }
 }
 
 /// What inode is asked for by `d_real`.
@@ -83,12 +94,12 @@ impl<O: Operations> Table<O> {
         let dentry = unsafe { DEntry::from_raw(dentry) };
         // SAFETY: The directory is of the same filesystem, not new, and protected as the dentry is.
         let dir = unsafe { INode::from_raw(dir) };
-        let rcu = match flags & bindings::LOOKUP_RCU {
-            0 => None,
+        let call = match flags & bindings::LOOKUP_RCU {
+            0 => Revalidate::Ref(dentry, dir),
             // SAFETY: The walk is in one critical section from before this call until after it.
-            _ => Some(unsafe { Reading::assume() }),
+            _ => Revalidate::Rcu(dentry.into(), dir.into(), unsafe { Reading::assume() }),
         };
-        match O::revalidate(Revalidate { dentry, dir, rcu }) {
+        match O::revalidate(call) {
             Ok(valid) => valid.into(),
             Err(e) => e.to_errno(),
         }

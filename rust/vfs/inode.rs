@@ -590,7 +590,7 @@ pub(super) unsafe extern "C" fn evict<T: FileSystem>(inode: *mut bindings::inode
         if (*inode.cast::<Container<T>>()).ready {
             let inode = INode::<T>::from_raw(inode);
             inode.place().remove(inode.sb().shelves());
-            T::evict(inode);
+            T::evict(inode.into());
         }
     }
 }

@@ -131,12 +131,12 @@ impl<O: Operations, F: file_ops::Operations<Fs = O::Fs>> Table<O, F> {
         // SAFETY: Live objects; under `MAY_NOT_BLOCK` they are protected by RCU instead of counts.
         from_result(|| unsafe {
             let mask = mask as u32;
-            let walk = if mask & bindings::MAY_NOT_BLOCK != 0 {
-                Walk::Rcu
-            } else {
-                Walk::Ref
+            let inode = INode::from_raw(inode);
+            let inode = match mask & bindings::MAY_NOT_BLOCK {
+                0 => Walk::Ref(inode),
+                _ => Walk::Rcu(inode.into()),
             };
-            Attrs::<O>::permission(Idmap::from_raw(idmap), INode::from_raw(inode), mask, walk)?;
+            Attrs::<O>::permission(Idmap::from_raw(idmap), inode, mask)?;
             Ok(0)
         })
     }
@@ -149,11 +149,14 @@ impl<O: Operations, F: file_ops::Operations<Fs = O::Fs>> Table<O, F> {
         acl_type: c_int,
         rcu: bool,
     ) -> *mut bindings::posix_acl {
-        let walk = if rcu { Walk::Rcu } else { Walk::Ref };
         // SAFETY: By the contract of this function.
         let inode = unsafe { INode::from_raw(inode) };
+        let inode = match rcu {
+            true => Walk::Rcu(inode.into()),
+            false => Walk::Ref(inode),
+        };
         Acl::into_c(
-            match Attrs::<O>::get_inode_acl(inode, AclType::new(acl_type), walk) {
+            match Attrs::<O>::get_inode_acl(inode, AclType::new(acl_type)) {
                 // An RCU walk would not give the count back.
                 Ok(Some(_)) if rcu => Err(ECHILD),
                 other => other,

@@ -36,6 +36,7 @@ pub(crate) mod flags;
 pub(crate) mod front_file;
 pub(crate) mod fs_context;
 pub(crate) mod gate;
+pub(crate) mod glimpse;
 pub(crate) mod idmap;
 pub(crate) mod inode;
 pub(crate) mod inode_ops;

@@ -11,6 +11,7 @@ pub(crate) use super::{
     file::{self, FsFile, KernelFile, Opening},
     file_ops, flags,
     fs_context::{self, Log, Value},
+    glimpse::Glimpse,
     idmap::Idmap,
     inode::{INode, Iget, InodeTables},
     inode_ops,

@@ -8,6 +8,7 @@ use super::{
     attr_ops,
     dentry::DEntry,
     dentry_ops, fs_context,
+    glimpse::Glimpse,
     inode::{self, Cache, INode},
     lockdep::MAX_STACK_DEPTH,
     rcu,
@@ -52,7 +53,7 @@ pub(crate) trait FileSystem: Sized + Send + Sync + 'static {
         Shelf::NONE
     }
     /// An unused inode leaves the cache: release, in process context, what needs sleeping.
-    fn evict(_inode: &INode<Self>) {}
+    fn evict(_inode: Glimpse<'_, INode<Self>>) {}
     /// The super block is about to be shut down: give up references to its own inodes.
     fn shutdown(_sb: &SuperBlock<Self>) {}
     /// `statfs(2)`; `ENOSYS` without it.
