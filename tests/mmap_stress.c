@@ -241,22 +241,58 @@ static void do_fork(void)
 	done[FORK]++;
 }
 
+/* A map of a lower file, which threads fault while the file is copied up. */
+struct lower { volatile char *map; atomic_bool stop; atomic_ulong rounds; };
+
+static void *fault_lower(void *arg)
+{
+	struct lower *lower = arg;
+
+	while (!lower->stop) {
+		for (int i = 0; i < 2; i++)
+			if (lower->map[i * page] != 'l')
+				wrong(&bad_data, "a map of a lower file has %d at its copy-up",
+				      lower->map[i * page]);
+		madvise((void *)lower->map, 2 * page, MADV_DONTNEED);
+		lower->rounds++;
+	}
+	return NULL;
+}
+
+/* Until the map was gone through once more. */
+static void wait_for_faults(struct lower *lower)
+{
+	unsigned long seen = lower->rounds;
+
+	while (!stop && lower->rounds < seen + 2)
+		sched_yield();
+}
+
 static void do_copy_up(void)
 {
 	static atomic_int next;
 	unsigned int number = ++next;
+	struct lower lower = { .stop = false };
+	pthread_t threads[2];
 	char path[64], *p, *q;
-	int fd, wr;
+	int fd, wr, started = 0;
 
 	snprintf(path, sizeof(path), "u/d/%u", number % LOWER + 1);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
-	p = mmap(NULL, page, PROT_READ, MAP_SHARED, fd, 0);
+	p = mmap(NULL, 2 * page, PROT_READ, MAP_SHARED, fd, 0);
 	if (p == MAP_FAILED) {
 		wrong(&bad_other, "mmap of %s: %s", path, errno_name(errno));
 		return;
 	}
 	if (number < LOWER && *p != 'l')
 		wrong(&bad_data, "%s starts with %d", path, *p);
+	lower.map = p;
+	/* They take their time, so not at each. */
+	while (number < LOWER && number % 4 == 1 && started < 2 &&
+	       !pthread_create(&threads[started], NULL, fault_lower, &lower))
+		started++;
+	if (started)
+		wait_for_faults(&lower);
 	wr = open(path, O_RDWR | O_CLOEXEC);
 	q = mmap(NULL, page, RW, MAP_SHARED, wr, 0);
 	if (q == MAP_FAILED) {
@@ -268,11 +304,16 @@ static void do_copy_up(void)
 		munmap(q, page);
 	}
 	close(wr);
+	if (started)
+		wait_for_faults(&lower);
+	lower.stop = true;
+	while (started)
+		pthread_join(threads[--started], NULL);
 	q = mmap(NULL, page, PROT_READ, MAP_PRIVATE, fd, 0);
 	if (q == MAP_FAILED || *q != 'n')
 		wrong(&bad_data, "a new map of %s is old", path);
 	munmap(q, page);
-	munmap(p, page);
+	munmap(p, 2 * page);
 	close(fd);
 	done[COPY_UP]++;
 }
