@@ -39,6 +39,47 @@ TEST_F(u, write)
 	CHECK_ALL("low++", 3);
 }
 
+/* The object on the branch has no name left from which another could be made. */
+TEST_F(u, the_name_that_was_copied_up_goes)
+{
+	int fd;
+
+	AUFS2_ONLY("it breaks hard links");
+	ASSERT_EQ(0, append_file("u/b", "+"));
+	ASSERT_EQ(0, E(unlink("u/b")));
+	fd = open("u/a", O_RDWR);
+	ASSERT_LE(0, fd);
+	EXPECT_STREQ("low+", read_file("u/a"));
+	EXPECT_EQ(-EXDEV, E(rename("u/d", "u/e")));
+	ASSERT_EQ(0, E(link("u/a", "u/x")));
+	EXPECT_EQ(3, st_of("u/x").st_nlink);
+	ASSERT_EQ(3, write(fd, "LOW", 3));
+	EXPECT_STREQ("LOW+", read_file("u/x"));
+	EXPECT_STREQ("LOW+", read_file("u/d/c"));
+	EXPECT_EQ(self->ino, st_of("u/x").st_ino);
+	ASSERT_EQ(0, E(rename("u/a", "u/z")));
+	EXPECT_STREQ("LOW+", read_file("u/z"));
+	EXPECT_EQ(self->ino, st_of("u/z").st_ino);
+	ASSERT_EQ(0, E(rename("u/d", "u/e")));
+	EXPECT_STREQ("LOW+", read_file("u/e/c"));
+	close(fd);
+	EXPECT_STREQ("LOW+", read_file("rw/x"));
+	EXPECT_STREQ("low", read_file("ro/a"));
+}
+
+TEST_F(u, renamed_when_the_copied_name_is_gone)
+{
+	AUFS2_ONLY("it breaks hard links");
+	ASSERT_EQ(0, append_file("u/b", "+"));
+	ASSERT_EQ(0, E(unlink("u/b")));
+	drop_caches();
+	ASSERT_EQ(0, E(rename("u/a", "u/z")));
+	EXPECT_STREQ("low+", read_file("u/z"));
+	EXPECT_EQ(self->ino, st_of("u/z").st_ino);
+	EXPECT_EQ(2, st_of("u/z").st_nlink);
+	EXPECT_STREQ("low+", read_file("u/d/c"));
+}
+
 TEST_F(u, names_not_seen_before)
 {
 	/* only one name was ever looked up when the copy-up happens */

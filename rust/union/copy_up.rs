@@ -92,6 +92,11 @@ pub(crate) fn ensure_name_on(dentry: &DEntry<Union>, target: &Arc<Branch>) -> Re
     if !stack.top().branch.is_writable() {
         copy_to(dentry, target, Data::All)?;
     }
+    let inode = dentry.positive()?;
+    if inode.data().is_linked_below() && lost_names(inode, inode.data().stack()?.top()) {
+        // Nobody keeps writers off.
+        return Err(EXDEV);
+    }
     if ensure_name(dentry)?.branch.id() != target.id() {
         return Err(EXDEV);
     }
@@ -176,7 +181,9 @@ fn copy_one(
     // Somebody else may have been faster; with another branch, even.
     let there = match inode.is_dir() {
         true => stack.on(&parent.branch),
-        false => Some(stack.top()).filter(|top| top.branch.is_writable()),
+        false => {
+            Some(stack.top()).filter(|top| top.branch.is_writable() && !lost_names(inode, top))
+        }
     };
     if let Some(layer) = there {
         return Ok(layer.clone());
@@ -362,7 +369,7 @@ pub(super) fn forget_links(inode: &INode<Union>, instance: &Instance) {
 }
 
 /// Makes sure that the object that `dentry` names is on a writable branch under that name: another
-/// name of it may have been copied up before.
+/// name of it may have been copied up before. The caller has the inode's lock.
 pub(crate) fn ensure_name(dentry: &DEntry<Union>) -> Result<Layer> {
     let layer = ensure(dentry, Data::All)?;
     let inode = dentry.positive()?;
@@ -371,6 +378,9 @@ pub(crate) fn ensure_name(dentry: &DEntry<Union>) -> Result<Layer> {
     }
     let instance = dentry.sb().data();
     let parent = ensure_dir(&dentry.parent_entry(), &layer.branch)?;
+    if lost_names(inode, &layer) {
+        return copy_again(dentry, instance, &parent, &layer);
+    }
     let name = dentry.name();
     let name = name.get()?;
     instance.cred.scope(|| {
@@ -382,6 +392,32 @@ pub(crate) fn ensure_name(dentry: &DEntry<Union>) -> Result<Layer> {
         }
         Ok(layer.clone())
     })
+}
+
+/// Whether `inode` has names in the union, but its object on a branch, at `layer`, has none left:
+/// those that were copied up have been removed since. No name can be made from such an object.
+pub(super) fn lost_names(inode: &INode<Union>, layer: &Layer) -> bool {
+    inode.nlink() != 0 && layer.inode().is_ok_and(|real| real.nlink() == 0)
+}
+
+/// Copies an object that has lost its names once more, under that of `dentry`. The caller keeps
+/// writers off by the inode's lock. `EBUSY` if somebody writes to it by a mapping.
+fn copy_again(
+    dentry: &DEntry<Union>,
+    instance: &Instance,
+    parent: &Layer,
+    old: &Layer,
+) -> Result<Layer> {
+    let real = old.inode()?;
+    if real.is_mapped_writable() {
+        return Err(EBUSY);
+    }
+    let layer = copy_one(dentry, instance, parent, Data::All)?;
+    if !core::ptr::eq(layer.inode()?, real) {
+        // Nobody finds the old one by its number any more.
+        old.branch.numbers.forget(real.ino());
+    }
+    Ok(layer)
 }
 
 /// A copy to be made.

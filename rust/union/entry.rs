@@ -182,7 +182,10 @@ pub(crate) fn link(old: &DEntry<Union>, entry: Negative<'_, Union>) -> Result {
     let name = entry.name_in_dir()?;
     names::check_creatable(name)?;
     let _ours = dir.data().changing();
-    let source = copy_up::ensure(old, Data::All)?;
+    let mut source = copy_up::ensure(old, Data::All)?;
+    if copy_up::lost_names(old.positive()?, &source) {
+        source = copy_up::ensure_name(old)?;
+    }
     // A link is on the branch of the object, whichever new objects go to.
     let parent = entry.parent_entry();
     let obstacles = Obstacles::find(&parent, &source.branch, name, None)?;
