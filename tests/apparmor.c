@@ -101,26 +101,8 @@ FIXTURE_TEARDOWN(u)
 }
 
 /* The result of a call in a child that the profile is for: 0 or -errno. */
-#define CONFINED(call) ({ \
-	int status_, child_ = fork(); \
-	if (!child_) { \
-		if (put("/proc/thread-self/attr/apparmor/current", 0, "changeprofile aufs2_test")) \
-			_exit(255); \
-		_exit(-(int)(call)); \
-	} \
-	waitpid(child_, &status_, 0); \
-	WIFEXITED(status_) ? -WEXITSTATUS(status_) : -256; \
-})
-
-static int can_open(const char *path, int flags)
-{
-	int fd = open(path, flags | O_CLOEXEC);
-
-	if (fd < 0)
-		return -errno;
-	close(fd);
-	return 0;
-}
+#define CONFINED(call) \
+	IN_CHILD(put("/proc/thread-self/attr/apparmor/current", 0, "changeprofile aufs2_test"), call)
 
 static int can_map(const char *path, int flags, int prot, int kind, int later)
 {

@@ -101,6 +101,29 @@ skip_program(const char *fmt, ...)
 	_exit(KSFT_SKIP);
 }
 
+/* The result of CALL, 0 or -errno, in a child that PREPARE, which must be 0, has changed. */
+#define IN_CHILD(prepare, call) ({ \
+	int status_, child_ = fork(); \
+	if (!child_) { \
+		if (prepare) \
+			_exit(255); \
+		_exit(-(int)(call)); \
+	} \
+	waitpid(child_, &status_, 0); \
+	WIFEXITED(status_) ? -WEXITSTATUS(status_) : -256; \
+})
+
+/* Whether PATH can be opened: 0 or -errno. */
+static int __attribute__((unused)) can_open(const char *path, int flags)
+{
+	int fd = open(path, flags | O_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	close(fd);
+	return 0;
+}
+
 /* Runs a shell command quietly; its exit status. */
 static int __attribute__((format(printf, 1, 2)))
 shell(const char *fmt, ...)

@@ -89,26 +89,7 @@ static int make_as(const char *type)
 }
 
 /* The result of a call in a child that is in another domain: 0 or -errno. */
-#define AS(domain, call) ({ \
-	int status_, child_ = fork(); \
-	if (!child_) { \
-		if (put("/proc/thread-self/attr/current", 0, "u:r:" domain)) \
-			_exit(255); \
-		_exit(-(int)(call)); \
-	} \
-	waitpid(child_, &status_, 0); \
-	WIFEXITED(status_) ? -WEXITSTATUS(status_) : -256; \
-})
-
-static int can_open(const char *path, int flags)
-{
-	int fd = open(path, flags | O_CLOEXEC);
-
-	if (fd < 0)
-		return -errno;
-	close(fd);
-	return 0;
-}
+#define AS(domain, call) IN_CHILD(put("/proc/thread-self/attr/current", 0, "u:r:" domain), call)
 
 FIXTURE(u) { int unused; };
 FIXTURE_SETUP(u)

@@ -93,7 +93,7 @@ pub(crate) fn ensure_name_on(dentry: &DEntry<Union>, target: &Arc<Branch>) -> Re
         copy_to(dentry, target, Data::All)?;
     }
     let inode = dentry.positive()?;
-    if inode.data().is_linked_below() && lost_names(inode, inode.data().stack()?.top()) {
+    if lost_names(inode, inode.data().stack()?.top()) {
         // Nobody keeps writers off.
         return Err(EXDEV);
     }
@@ -394,10 +394,12 @@ pub(crate) fn ensure_name(dentry: &DEntry<Union>) -> Result<Layer> {
     })
 }
 
-/// Whether `inode` has names in the union, but its object on a branch, at `layer`, has none left:
-/// those that were copied up have been removed since. No name can be made from such an object.
+/// Whether `inode` still has names below, but its copy, at `layer`, has none left: those that were
+/// copied up have been removed since. No name can be made from such an object.
 pub(super) fn lost_names(inode: &INode<Union>, layer: &Layer) -> bool {
-    inode.nlink() != 0 && layer.inode().is_ok_and(|real| real.nlink() == 0)
+    inode.data().is_linked_below()
+        && inode.nlink() != 0
+        && layer.inode().is_ok_and(|real| real.nlink() == 0)
 }
 
 /// Copies an object that has lost its names once more, under that of `dentry`. The caller keeps
