@@ -19,7 +19,6 @@ use crate::vfs::{
     inode::{INode, Iget, InodeTables},
     mode::{FileType, Mode},
     name::Name,
-    namei,
     rcu::{RcuArc, Reading},
     super_block::SuperBlock,
 };
@@ -61,7 +60,8 @@ fn find_whiteout(layers: &[Layer], name: &Name) -> Result<Layers> {
         Hides::InFile | Hides::All => None,
     };
     for layer in layers {
-        let lookup = |name| namei::lookup(layer.branch.mnt(), &layer.dentry, name);
+        let search = layer.search()?;
+        let lookup = |name| search.find(name);
         let is_file = |dentry: &ARef<Dentry>| !dentry.inode().is_some_and(|inode| inode.is_dir());
         let whiteout = match layer.branch.has_whiteouts() {
             true => lookup(name)?.filter(is_file),
@@ -106,7 +106,8 @@ fn find_among(
         let branch = &layer.branch;
         let is_last = index + 1 == layers.len();
         let hides = !is_last && branch.has_whiteouts();
-        match namei::lookup(branch.mnt(), &layer.dentry, name)? {
+        let search = layer.search()?;
+        match search.find(name)? {
             Some(dentry) => {
                 let is_dir = dentry.inode().is_some_and(|inode| inode.is_dir());
                 if !is_dir && !found.is_empty() {
@@ -119,13 +120,14 @@ fn find_among(
                 };
                 let ends = !is_dir
                     || hides
-                        && (whiteout::is_opaque(&here)? || whiteout::find(layer, name)?.is_some());
+                        && (whiteout::is_opaque(&here)?
+                            || whiteout::find_by(&search, layer, name)?.is_some());
                 found.push(here)?;
                 if ends {
                     break;
                 }
             }
-            None if hides && whiteout::find(layer, name)?.is_some() => break,
+            None if hides && whiteout::find_by(&search, layer, name)?.is_some() => break,
             None => {}
         }
     }

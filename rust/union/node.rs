@@ -16,6 +16,7 @@ use crate::vfs::{
     inode::{INode, Inode},
     load::Load,
     lockdep,
+    namei::Search,
     path::Path,
     rcu::{RcuArc, Reading, Slot},
     watch::{Changing, Mark, Watch},
@@ -41,6 +42,11 @@ impl Layer {
     /// Where the object is.
     pub(crate) fn path(&self) -> Path<'_> {
         self.branch.at(&self.dentry)
+    }
+
+    /// The directory, to look names up in: see [`Search`].
+    pub(crate) fn search(&self) -> Result<Search<'_>> {
+        Search::start(self.branch.mnt(), &self.dentry)
     }
 
     /// The inode. `ESTALE` if the object went behind our back.

@@ -18,7 +18,6 @@ use crate::vfs::{
     dentry::DEntry,
     errno::{EDQUOT, ESTALE},
     name::Name,
-    namei,
     stat::StatFs,
 };
 use kernel::{
@@ -308,8 +307,9 @@ enum End {
 
 fn ends(dir: &Layer, name: &Name) -> Result<End> {
     let counts = dir.branch.has_whiteouts();
-    let found = namei::lookup(dir.branch.mnt(), &dir.dentry, name)?;
-    let whited = counts && whiteout::exists(dir, name)?;
+    let search = dir.search()?;
+    let found = search.find(name)?;
+    let whited = counts && whiteout::find_by(&search, dir, name)?.is_some();
     let Some(dentry) = found else {
         return Ok(if whited { End::Here } else { End::None });
     };

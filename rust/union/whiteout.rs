@@ -11,7 +11,7 @@ use crate::vfs::{
     mode::Mode,
     mount::WriteAccess,
     name::{Joined, Name, NAME_MAX},
-    namei::{self, Creating, Removing},
+    namei::{self, Creating, Removing, Search},
     rename::Renaming,
 };
 use kernel::{prelude::*, sync::aref::ARef};
@@ -28,8 +28,17 @@ const BASE: &Name = Name::literal(names::BASE);
 
 /// The whiteout of `name` in the directory `dir`, if there is one. A directory is none.
 pub(crate) fn find(dir: &Layer, name: &Name) -> Result<Option<ARef<Dentry>>> {
+    find_by(&dir.search()?, dir, name)
+}
+
+/// As [`find`], with the `search` of `dir`, in which the name itself was looked for.
+pub(crate) fn find_by(
+    search: &Search<'_>,
+    dir: &Layer,
+    name: &Name,
+) -> Result<Option<ARef<Dentry>>> {
     match Joined::new(PREFIX, name) {
-        Some(whiteout) => find_at(&dir.branch, &dir.dentry, &whiteout),
+        Some(whiteout) => Ok(search.find(&whiteout)?.filter(|dentry| !is_dir(dentry))),
         None => Ok(locate_long(&dir.branch, &dir.dentry, name)?.found),
     }
 }

@@ -89,13 +89,13 @@ impl Dentry {
         self.inode().ok_or(ENOENT)
     }
 
-    /// The directory, for the VFS functions that take it for granted. `ENOENT`, `ENOTDIR`.
     /// Whether the dentry is one of the filesystem `sb`.
     pub(super) fn is_on(&self, sb: &AnySuperBlock) -> bool {
         // SAFETY: The dentry is alive; its super block does not change.
         unsafe { (*self.as_ptr()).d_sb == sb.as_ptr() }
     }
 
+    /// The directory, for the VFS functions that take it for granted. `ENOENT`, `ENOTDIR`.
     pub(super) fn require_dir(&self) -> Result<&Inode> {
         let inode = self.require_inode()?;
         if inode.is_dir() {
@@ -110,6 +110,13 @@ impl Dentry {
         // SAFETY: The dentry is alive.
         let flags = unsafe { (&raw const (*self.as_ptr()).d_flags).read_volatile() };
         flags & bindings::dentry_flags_DCACHE_OP_REVALIDATE != 0
+    }
+
+    /// Whether the filesystem itself makes the hashes of names in this directory.
+    pub(super) fn hashes_names(&self) -> bool {
+        // SAFETY: The dentry is alive.
+        let flags = unsafe { (&raw const (*self.as_ptr()).d_flags).read_volatile() };
+        flags & bindings::dentry_flags_DCACHE_OP_HASH != 0
     }
 
     /// Whether the dentry has an inode.

@@ -65,13 +65,14 @@ impl Name {
 
     /// The name as the kernel's `struct qstr`, not hashed. It borrows from `self`.
     pub(super) fn qstr(&self) -> bindings::qstr {
-        let mut qstr = bindings::qstr {
-            name: self.0.as_ptr(),
-            ..Default::default()
-        };
         // CAST: At most `NAME_MAX`, by the type invariant.
-        qstr.__bindgen_anon_1.__bindgen_anon_1.len = self.0.len() as u32;
-        qstr
+        let len = self.0.len() as u32;
+        bindings::qstr {
+            name: self.0.as_ptr(),
+            __bindgen_anon_1: bindings::qstr__bindgen_ty_1 {
+                __bindgen_anon_1: bindings::qstr__bindgen_ty_1__bindgen_ty_1 { hash: 0, len },
+            },
+        }
     }
 }
 

@@ -24,36 +24,65 @@ use kernel::{
 /// Looks `name` up in the directory `dir` with the current credentials; `None` if it means nothing.
 /// Takes the directory's lock only if the name is not cached.
 pub(crate) fn lookup(mnt: &Mount, dir: &Dentry, name: &Name) -> Result<Option<ARef<Dentry>>> {
-    let inode = dir.require_dir()?;
-    let mut qstr = name.qstr();
-    if has_all_names_cached(dir, inode) {
-        // What `lookup_one_positive_unlocked` does, less the dentry that it would make, and throw
-        // away, for a name that means nothing.
-        // SAFETY: All are valid during the call.
-        let found = from_err_ptr(unsafe { bindings::try_lookup_noperm(&mut qstr, dir.as_ptr()) })?;
+    Search::start(mnt, dir)?.find(name)
+}
+
+/// A directory that the current credentials may look names up in. Nothing is kept of it, and so it is
+/// asked once for several names that are looked for one right after the other, with those credentials.
+pub(crate) struct Search<'a> {
+    dir: &'a Dentry,
+    is_cached: bool,
+}
+
+impl<'a> Search<'a> {
+    /// Checks the permission. `EACCES`, `ENOTDIR`.
+    pub(crate) fn start(mnt: &Mount, dir: &'a Dentry) -> Result<Self> {
+        let inode = dir.require_dir()?;
         inode.permission(mnt.idmap(), bindings::MAY_EXEC)?;
-        if found.is_null() {
-            return Ok(None);
-        }
-        // SAFETY: The call returned a counted dentry.
-        let found = unsafe { Dentry::from_raw_owned(found) };
-        return Ok(found.is_positive().then_some(found));
+        Ok(Self {
+            dir,
+            is_cached: has_all_names_cached(dir, inode),
+        })
     }
-    // SAFETY: All are valid during the call.
-    let found = from_err_ptr(unsafe {
-        bindings::lookup_one_positive_unlocked(mnt.idmap().as_ptr(), &mut qstr, dir.as_ptr())
-    });
-    match found {
-        // SAFETY: The call returned a counted dentry.
-        Ok(dentry) => Ok(Some(unsafe { Dentry::from_raw_owned(dentry) })),
-        // A name that is too long for the filesystem is on it nowhere.
-        Err(e) if e == ENOENT || e == ENAMETOOLONG => Ok(None),
-        Err(e) => Err(e),
+
+    /// What `name` means; `None` if nothing. Takes the directory's lock only if the name is not cached.
+    pub(crate) fn find(&self, name: &Name) -> Result<Option<ARef<Dentry>>> {
+        let dir = self.dir.as_ptr();
+        let mut qstr = name.qstr();
+        if self.is_cached {
+            // What `lookup_noperm_positive_unlocked` does, less the check of the name, which the type
+            // has made, and less the dentry that it would make, and throw away, for a name that means
+            // nothing.
+            // SAFETY: The name has its length; the directory only salts the hash, and is alive, as it
+            // is during the lookup.
+            let found = unsafe {
+                let hash = bindings::full_name_hash(dir.cast(), name.as_ptr(), name.len() as u32);
+                qstr.__bindgen_anon_1.__bindgen_anon_1.hash = hash;
+                bindings::d_lookup(dir, &qstr)
+            };
+            if found.is_null() {
+                return Ok(None);
+            }
+            // SAFETY: The call returned a counted dentry.
+            let found = unsafe { Dentry::from_raw_owned(found) };
+            return Ok(found.is_positive().then_some(found));
+        }
+        // SAFETY: All are valid during the call.
+        let found =
+            from_err_ptr(unsafe { bindings::lookup_noperm_positive_unlocked(&mut qstr, dir) });
+        match found {
+            // SAFETY: The call returned a counted dentry.
+            Ok(dentry) => Ok(Some(unsafe { Dentry::from_raw_owned(dentry) })),
+            // A name that is too long for the filesystem is on it nowhere.
+            Err(e) if e == ENOENT || e == ENAMETOOLONG => Ok(None),
+            Err(e) => Err(e),
+        }
     }
 }
 
 /// Whether what is not in the dentry cache is not in the directory `dir` either, as on tmpfs: there,
-/// `simple_lookup` never finds anything, and nothing has to be revalidated.
+/// `simple_lookup` never finds anything, nothing has to be revalidated, and the hash of a name is the
+/// kernel's own.
 fn has_all_names_cached(dir: &Dentry, inode: &Inode) -> bool {
     type Lookup = unsafe extern "C" fn(
         *mut bindings::inode,
@@ -64,7 +93,7 @@ fn has_all_names_cached(dir: &Dentry, inode: &Inode) -> bool {
     let lookup = unsafe { (*(*inode.as_ptr()).i_op).lookup };
     let is_simple = |op| core::ptr::fn_addr_eq::<Lookup, Lookup>(op, bindings::simple_lookup);
     // All dentries of the filesystem are asked about, or none.
-    lookup.is_some_and(is_simple) && !dir.is_revalidated()
+    lookup.is_some_and(is_simple) && !dir.is_revalidated() && !dir.hashes_names()
 }
 
 /// The target of the symbolic link `dentry`. `EINVAL` if it is none.
