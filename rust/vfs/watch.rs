@@ -17,12 +17,9 @@ use kernel::{
     types::Opaque,
 };
 
-/// What is noticed: names that come and go.
-const EVENTS: u32 = bindings::FS_CREATE
-    | bindings::FS_DELETE
-    | bindings::FS_MOVED_FROM
-    | bindings::FS_MOVED_TO
-    | bindings::FS_DELETE_SELF;
+/// What is noticed: names that come and go. Both directories of a rename are told of it by one event.
+const EVENTS: u32 =
+    bindings::FS_CREATE | bindings::FS_DELETE | bindings::FS_RENAME | bindings::FS_DELETE_SELF;
 
 /// Counts the changes that others make to some directories. What the current task does between
 /// [`Watch::changing`] and the end of the guard does not count.
@@ -188,26 +185,39 @@ struct Operations(bindings::fsnotify_ops);
 unsafe impl Sync for Operations {}
 
 static OPERATIONS: Operations = Operations(bindings::fsnotify_ops {
-    handle_inode_event: Some(handle),
+    handle_event: Some(handle),
     free_mark: Some(free),
     ..pin_init::zeroed()
 });
 
 /// # Safety
 ///
-/// `->handle_inode_event`: `mark` is one of ours, and lives during the call.
+/// `->handle_event`: the marks of `iter` that are to be told are ours, and live during the call.
 unsafe extern "C" fn handle(
-    mark: *mut bindings::fsnotify_mark,
+    _group: *mut bindings::fsnotify_group,
     _mask: u32,
-    _inode: *mut bindings::inode,
+    _data: *const c_void,
+    _data_type: c_int,
     _dir: *mut bindings::inode,
     _name: *const bindings::qstr,
     _cookie: u32,
+    iter: *mut bindings::fsnotify_iter_info,
 ) -> c_int {
-    // SAFETY: By the contract of this function; `Inner` starts with its mark.
-    let watch = unsafe { &(*mark.cast::<Inner>()).watch };
-    if watch.changer.load_once() != task::current_token() {
-        watch.changes.fetch_add(1, Full);
+    // Our marks are on inodes. The second one is the directory that a rename moves to.
+    for kind in [
+        bindings::fsnotify_iter_type_FSNOTIFY_ITER_TYPE_INODE,
+        bindings::fsnotify_iter_type_FSNOTIFY_ITER_TYPE_INODE2,
+    ] {
+        // SAFETY: By the contract of this function; `Inner` starts with its mark.
+        let watch = unsafe {
+            if (*iter).report_mask & 1 << kind == 0 {
+                continue;
+            }
+            &(*(*iter).marks[kind as usize].cast::<Inner>()).watch
+        };
+        if watch.changer.load_once() != task::current_token() {
+            watch.changes.fetch_add(1, Full);
+        }
     }
     0
 }
