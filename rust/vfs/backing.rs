@@ -84,17 +84,23 @@ impl<'a, T: FileSystem> Iocb<'a, T> {
         cred: &Cred,
         op: impl FnOnce(*mut bindings::kiocb) -> isize,
     ) -> isize {
-        let mut iocb = MaybeUninit::<bindings::kiocb>::uninit();
-        // SAFETY: The call fills the control block in, from a live file.
-        let iocb = unsafe {
-            bindings::init_sync_kiocb(iocb.as_mut_ptr(), lower.as_ptr());
-            iocb.assume_init_mut()
+        let file = lower.as_ptr();
+        // SAFETY: Our control block is valid, and the file is alive; `fcntl(F_SETFL)` may change its
+        // flags at any time.
+        let mut iocb = unsafe {
+            // As `init_sync_kiocb()` fills it in, which would be a call; the priority of the I/O is
+            // known already.
+            bindings::kiocb {
+                ki_filp: file,
+                ki_pos: (*self.0).ki_pos,
+                // `RWF_NOAPPEND` is in the control block only, not in the flags of the file.
+                ki_flags: (&raw const (*file).f_iocb_flags).read_volatile() as c_int
+                    & !(bindings::IOCB_APPEND as c_int),
+                ki_ioprio: (*self.0).ki_ioprio,
+                ..pin_init::zeroed()
+            }
         };
-        // SAFETY: Our control block is valid.
-        iocb.ki_pos = unsafe { (*self.0).ki_pos };
-        // `RWF_NOAPPEND` is in the control block only, not in the flags of the file.
-        iocb.ki_flags &= !(bindings::IOCB_APPEND as c_int);
-        let ret = cred.scope(|| op(iocb));
+        let ret = cred.scope(|| op(&mut iocb));
         // SAFETY: As above; nobody else uses it during the call.
         unsafe { (*self.0).ki_pos = iocb.ki_pos };
         ret
