@@ -88,5 +88,6 @@ const unsigned int RUST_CONST_HELPER_FMODE_EXEC = (__force unsigned int)FMODE_EX
 const unsigned int RUST_CONST_HELPER_FMODE_NONOTIFY_FLAG = (__force unsigned int)FMODE_NONOTIFY;
 const unsigned int RUST_CONST_HELPER_ACL_USER = ACL_USER;
 const unsigned int RUST_CONST_HELPER_ACL_GROUP = ACL_GROUP;
+const unsigned int RUST_CONST_HELPER_I_CTIME_QUERIED = I_CTIME_QUERIED;
 const unsigned int RUST_CONST_HELPER_TASK_KILLABLE = TASK_KILLABLE;
 #endif /* AUFS2_BINDINGS_H */

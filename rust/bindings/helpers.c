@@ -23,16 +23,6 @@ void aufs2_helper_inode_unlock(struct inode *inode)
 	inode_unlock(inode);
 }
 
-loff_t aufs2_helper_i_size_read(const struct inode *inode)
-{
-	return i_size_read(inode);
-}
-
-void aufs2_helper_i_size_write(struct inode *inode, loff_t size)
-{
-	i_size_write(inode, size);
-}
-
 bool aufs2_helper_IS_POSIXACL(const struct inode *inode)
 {
 	return IS_POSIXACL(inode);
@@ -111,11 +101,6 @@ vfsuid_t aufs2_helper_i_uid_into_vfsuid(struct mnt_idmap *idmap, const struct in
 vfsgid_t aufs2_helper_i_gid_into_vfsgid(struct mnt_idmap *idmap, const struct inode *inode)
 {
 	return i_gid_into_vfsgid(idmap, inode);
-}
-
-struct timespec64 aufs2_helper_inode_get_ctime(const struct inode *inode)
-{
-	return inode_get_ctime(inode);
 }
 
 struct kmem_cache *aufs2_helper_kmem_cache_create(const char *name, unsigned int size,

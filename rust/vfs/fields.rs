@@ -8,6 +8,7 @@ use super::{
     super_block::FileSystem,
 };
 use crate::bindings;
+use core::sync::atomic::{fence, Ordering};
 
 /// `i_flags` that a stacked inode takes over: what the VFS itself enforces.
 ///
@@ -45,11 +46,26 @@ impl<T: FileSystem> INode<T> {
         if self.has_owner_of(real, idmap) && self.has_data_of(real) {
             return;
         }
+        let inode = self.as_ptr();
+        // SAFETY: The inode is alive; `i_lock` serialises writers of the fields.
+        unsafe {
+            bindings::spin_lock(&raw mut (*inode).i_lock);
+            self.repeat(real, idmap);
+            bindings::spin_unlock(&raw mut (*inode).i_lock);
+        }
+    }
+
+    /// Writes all that [`INode::copy_attr`] repeats.
+    ///
+    /// # Safety
+    ///
+    /// Nobody else writes these fields: `i_lock` is held, or the inode is new.
+    pub(super) unsafe fn repeat(&self, real: &Inode, idmap: &Idmap) {
         let (to, from) = (self.as_ptr(), real.as_ptr());
         let (uid, gid) = owner(real, idmap);
-        // SAFETY: Both inodes are alive; `i_lock` serialises writers of the fields.
+        // SAFETY: Both inodes are alive, and the fields of this one ours to write, by the contract of
+        // this function; those of the other may change at any time, as anywhere in the VFS.
         unsafe {
-            bindings::spin_lock(&raw mut (*to).i_lock);
             (*to).i_uid.val = uid;
             (*to).i_gid.val = gid;
             // An inode keeps its type, which its tables are for.
@@ -61,9 +77,13 @@ impl<T: FileSystem> INode<T> {
             (*to).i_atime_nsec = (*from).i_atime_nsec;
             (*to).i_mtime_sec = (*from).i_mtime_sec;
             (*to).i_mtime_nsec = (*from).i_mtime_nsec;
-            bindings::inode_set_ctime_to_ts(to, bindings::inode_get_ctime(from));
-            bindings::i_size_write(to, bindings::i_size_read(from));
-            bindings::spin_unlock(&raw mut (*to).i_lock);
+            // As `inode_get_ctime()`, `inode_set_ctime_to_ts()` and `i_size_write()` do, which would be
+            // calls.
+            (*to).i_ctime_sec = (*from).i_ctime_sec;
+            (*to).i_ctime_nsec = (*from).i_ctime_nsec & !bindings::I_CTIME_QUERIED;
+            let size = real.size();
+            fence(Ordering::Release);
+            (&raw mut (*to).i_size).write_volatile(size);
         }
     }
 
@@ -102,7 +122,7 @@ impl<T: FileSystem> INode<T> {
                 && (*to).i_mtime_nsec == (*from).i_mtime_nsec
                 && (*to).i_ctime_sec == (*from).i_ctime_sec
                 // That of the branch may have a mark that it was asked for.
-                && (*to).i_ctime_nsec == (*from).i_ctime_nsec
+                && (*to).i_ctime_nsec == (*from).i_ctime_nsec & !bindings::I_CTIME_QUERIED
                 && (*to).i_atime_sec == (*from).i_atime_sec
                 && (*to).i_atime_nsec == (*from).i_atime_nsec
                 && (*to).i_size == (*from).i_size

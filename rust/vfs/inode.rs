@@ -99,8 +99,8 @@ impl Inode {
 
     /// The size in bytes, as it is now.
     pub(crate) fn size(&self) -> i64 {
-        // SAFETY: The inode is alive.
-        unsafe { bindings::i_size_read(self.as_ptr()) }
+        // SAFETY: The inode is alive. The load is that of `i_size_read()`, which would be a call.
+        unsafe { (&raw const (*self.as_ptr()).i_size).read_volatile() }
     }
 
     /// `i_version`, which changes with each change of a directory where the filesystem counts them.
@@ -485,7 +485,8 @@ impl<T: FileSystem> NewInode<'_, T> {
         let this = core::mem::ManuallyDrop::new(self);
         // SAFETY: The inode is filled in, so it may be seen as one of `T`.
         let filled = unsafe { INode::<T>::from_raw(this.0.as_ptr()) };
-        filled.copy_attr(like, idmap);
+        // SAFETY: The inode is new.
+        unsafe { filled.repeat(like, idmap) };
         filled.set_nlink(like.nlink());
         let shelf = T::shelf(filled.data());
         // SAFETY: The inode is new, and so on no shelf; `evict` takes it off that of its super block
