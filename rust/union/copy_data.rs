@@ -12,6 +12,7 @@ use crate::vfs::{
     flags,
     mount::WriteAccess,
     path::Path,
+    stat::Stat,
     xattr::{self, NameList},
 };
 use kernel::prelude::*;
@@ -19,9 +20,13 @@ use kernel::prelude::*;
 /// How much is copied between two looks at the signals.
 const CHUNK: i64 = 1 << 20;
 
-/// Copies `len` bytes of the file at `source` to the empty `target`. Shares the blocks where the
-/// filesystem can, and leaves holes holes. `EINTR` when the task is to die.
-pub(crate) fn copy(source: Path<'_>, target: &KernelFile, len: i64) -> Result {
+/// What is not looked for holes if it has blocks for all of it: one page.
+const SMALL: i64 = 4096;
+
+/// Copies what the file at `source`, whose attributes `stat` are, has to the empty `target`. Shares
+/// the blocks where the filesystem can, and leaves holes holes. `EINTR` when the task is to die.
+pub(crate) fn copy(source: Path<'_>, target: &KernelFile, stat: &Stat) -> Result {
+    let len = stat.size();
     if len == 0 {
         return Ok(());
     }
@@ -37,7 +42,7 @@ pub(crate) fn copy(source: Path<'_>, target: &KernelFile, len: i64) -> Result {
     }
     let mut at = 0;
     let mut data_end = 0;
-    let mut sparse = source.can_seek();
+    let mut sparse = source.can_seek() && !(len <= SMALL && stat.is_dense());
     while at < len {
         if fatal_signal_pending() {
             return Err(EINTR);

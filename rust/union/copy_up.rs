@@ -167,6 +167,27 @@ pub(crate) fn ensure_place(
     })
 }
 
+/// A directory on a branch in which the union makes something that its user did not, and the times
+/// that it is to keep.
+struct Kept<'a> {
+    dir: &'a Layer,
+    times: Attr,
+}
+
+impl<'a> Kept<'a> {
+    fn of(dir: &'a Layer) -> Result<Self> {
+        let times = Attr::times_of(dir.path())?;
+        Ok(Self { dir, times })
+    }
+
+    /// Gives the directory its times back, after something was made in it.
+    fn restore(&self, access: &WriteAccess<'_>) {
+        if self.times.apply(access, &self.dir.dentry).is_err() {
+            pr_warn_once!("the times of a directory could not be kept over a copy-up\n");
+        }
+    }
+}
+
 /// Copies one object into the directory `parent` of a writable branch.
 fn copy_one(
     dentry: &DEntry<Union>,
@@ -213,22 +234,16 @@ fn copy_one(
             data,
             cred: instance.cred.for_copy_of(dentry)?,
         };
-        let before = Stat::of(parent.path())?;
-        let made = copy.make(parent, name)?;
+        let kept = Kept::of(parent)?;
+        let made = copy.make(&kept, name)?;
         if inode.is_dir() {
-            unhide(instance, &stack, parent, name, &made).inspect_err(|_| {
+            unhide(instance, &stack, &kept, name, &made).inspect_err(|_| {
                 let made = Layer {
                     branch: parent.branch.clone(),
                     dentry: made.clone(),
                 };
                 undo(parent, name, &made);
             })?;
-        }
-        // Making an entry changed the times of the directory, which the union's user did not.
-        let keep_times = |access| Attr::times(&before).apply(&access, &parent.dentry);
-        let kept = parent.branch.mnt().want_write().and_then(keep_times);
-        if kept.is_err() {
-            pr_warn_once!("the times of a directory could not be kept over a copy-up\n");
         }
         Ok(made)
     })?;
@@ -246,10 +261,11 @@ fn copy_one(
 fn unhide(
     instance: &Instance,
     stack: &Stack,
-    parent: &Layer,
+    kept: &Kept<'_>,
     name: &Name,
     made: &Dentry,
 ) -> Result {
+    let parent = kept.dir;
     let branch = &parent.branch;
     let table = instance.table()?;
     if table.index_of(branch.id()) < table.index_of(stack.top().branch.id()) {
@@ -260,6 +276,7 @@ fn unhide(
         let access = branch.mnt().want_write()?;
         whiteout::make_opaque(&access, branch, made)?;
         whiteout::remove(&access, parent, name)?;
+        kept.restore(&access);
     }
     Ok(())
 }
@@ -385,10 +402,10 @@ pub(crate) fn ensure_name(dentry: &DEntry<Union>) -> Result<Layer> {
     let name = name.get()?;
     instance.cred.scope(|| {
         if namei::lookup(layer.branch.mnt(), &parent.dentry, name)?.is_none() {
-            let before = Stat::of(parent.path())?;
+            let kept = Kept::of(&parent)?;
             let access = layer.branch.mnt().want_write()?;
             Creating::start(&access, &parent.dentry, name)?.link(&layer.dentry)?;
-            Attr::times(&before).apply(&access, &parent.dentry)?;
+            kept.restore(&access);
         }
         Ok(layer.clone())
     })
@@ -473,30 +490,34 @@ impl Copy<'_> {
         }
     }
 
-    /// Makes the copy under `name` in `parent`.
-    fn make(&self, parent: &Layer, name: &Name) -> Result<ARef<Dentry>> {
+    /// Makes the copy under `name` in a directory, which keeps its times.
+    fn make(&self, kept: &Kept<'_>, name: &Name) -> Result<ARef<Dentry>> {
         if self.stat.mode().file_type() != FileType::Regular {
-            return self.make_other(parent, name);
+            return self.make_other(kept, name);
         }
+        let parent = kept.dir;
         if let Some(file) = self.nameless_file(&parent.dentry)? {
             let access = self.target.mnt().want_write()?;
             let dentry = file.path().dentry;
             self.set_attributes(&access, dentry)?;
             self.write_out(&file)?;
             self.remember(dentry)?;
-            let made = Creating::start(&access, &parent.dentry, name)?.link(dentry);
-            return made.inspect_err(|_| self.forget(dentry));
+            let made = Creating::start(&access, &parent.dentry, name)
+                .and_then(|creating| creating.link(dentry))
+                .inspect_err(|_| self.forget(dentry))?;
+            kept.restore(&access);
+            return Ok(made);
         }
         let (draft, file) = self.draft()?;
         let access = self.target.mnt().want_write()?;
         let temporary = draft.resume(&access);
         self.set_attributes(&access, temporary.dentry())?;
         self.write_out(&file)?;
-        self.finish(temporary, &parent.dentry, name)
+        self.finish(&access, temporary, kept, name)
     }
 
     /// Makes the copy of an object that has no data.
-    fn make_other(&self, parent: &Layer, name: &Name) -> Result<ARef<Dentry>> {
+    fn make_other(&self, kept: &Kept<'_>, name: &Name) -> Result<ARef<Dentry>> {
         let mode = self.stat.mode();
         let target = match mode.file_type() {
             FileType::Symlink => Some(namei::read_link(&self.source.dentry)?),
@@ -511,7 +532,7 @@ impl Copy<'_> {
             })
         })?;
         self.set_attributes(&access, temporary.dentry())?;
-        self.finish(temporary, &parent.dentry, name)
+        self.finish(&access, temporary, kept, name)
     }
 
     /// Makes the copy of a file that has no name.
@@ -579,7 +600,7 @@ impl Copy<'_> {
     /// which comes after the locks that reading takes: `Documentation/locking.md`.
     fn fill(&self, file: &KernelFile) -> Result {
         match self.data {
-            Data::All => copy_data::copy(self.source.path(), file, self.stat.size()),
+            Data::All => copy_data::copy(self.source.path(), file, self.stat),
             Data::Nothing => Ok(()),
         }
     }
@@ -625,12 +646,19 @@ impl Copy<'_> {
         }
     }
 
-    fn finish(&self, temporary: Temporary<'_>, dir: &Dentry, name: &Name) -> Result<ARef<Dentry>> {
+    fn finish(
+        &self,
+        access: &WriteAccess<'_>,
+        temporary: Temporary<'_>,
+        kept: &Kept<'_>,
+        name: &Name,
+    ) -> Result<ARef<Dentry>> {
         let dentry = temporary.dentry().clone();
         self.remember(&dentry)?;
         temporary
-            .move_to(dir, name)
+            .move_to(&kept.dir.dentry, name)
             .inspect_err(|_| self.forget(&dentry))?;
+        kept.restore(access);
         Ok(dentry)
     }
 }

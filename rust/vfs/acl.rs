@@ -43,6 +43,12 @@ impl AclType {
         }
     }
 
+    /// Whether it is in the cache that `inode` has no such ACL.
+    fn is_known_to_be_none(self, inode: &Inode) -> bool {
+        // SAFETY: The inode is alive; what is not null is not looked at.
+        unsafe { bindings::get_cached_acl_rcu(inode.as_ptr(), self.to_raw()) }.is_null()
+    }
+
     fn to_raw(self) -> c_int {
         match self {
             Self::Access => bindings::ACL_TYPE_ACCESS as c_int,
@@ -242,6 +248,9 @@ pub(crate) fn clear(access: &WriteAccess<'_>, dentry: &Dentry) -> Result {
     };
     for acl_type in [AclType::Access, AclType::Default] {
         if acl_type == AclType::Default && !inode.is_dir() {
+            continue;
+        }
+        if acl_type.is_known_to_be_none(inode) {
             continue;
         }
         if Acl::get(path, acl_type)?.is_some() {

@@ -16,6 +16,13 @@ use super::{
 use crate::bindings;
 use kernel::{error::to_result, prelude::*};
 
+/// Access and modification time, to what is said.
+const TIMES: u32 = bindings::ATTR_ATIME
+    | bindings::ATTR_MTIME
+    | bindings::ATTR_ATIME_SET
+    | bindings::ATTR_MTIME_SET
+    | bindings::ATTR_CTIME;
+
 /// A request to change attributes.
 #[derive(Clone, Copy)]
 pub(crate) struct Attr(bindings::iattr);
@@ -61,14 +68,30 @@ impl Attr {
     /// Asks for the access and modification times in `stat`.
     pub(crate) fn times(stat: &Stat) -> Self {
         let mut attr = Self::empty();
-        attr.0.ia_valid = bindings::ATTR_ATIME
-            | bindings::ATTR_MTIME
-            | bindings::ATTR_ATIME_SET
-            | bindings::ATTR_MTIME_SET
-            | bindings::ATTR_CTIME;
+        attr.0.ia_valid = TIMES;
         attr.0.ia_atime = stat.0.atime;
         attr.0.ia_mtime = stat.0.mtime;
         attr
+    }
+
+    /// Asks for the access and modification times that the object at `path` has now, to be given back
+    /// to it after a change.
+    pub(crate) fn times_of(path: Path<'_>) -> Result<Self> {
+        let inode = path.dentry.require_inode()?.as_ptr();
+        if path.dentry.is_revalidated() {
+            // Its times may be known better elsewhere.
+            return Ok(Self::times(&Stat::of(path)?));
+        }
+        let mut attr = Self::empty();
+        attr.0.ia_valid = TIMES;
+        // SAFETY: The inode is alive; its times may change at any time, as anywhere in the VFS.
+        unsafe {
+            attr.0.ia_atime.tv_sec = (*inode).i_atime_sec;
+            attr.0.ia_atime.tv_nsec = (*inode).i_atime_nsec as c_long;
+            attr.0.ia_mtime.tv_sec = (*inode).i_mtime_sec;
+            attr.0.ia_mtime.tv_nsec = (*inode).i_mtime_nsec as c_long;
+        }
+        Ok(attr)
     }
 
     /// Asks for the set-group-id bit to go.
@@ -164,10 +187,20 @@ const COPIED_FLAGS: u32 = bindings::FS_SYNC_FL | bindings::FS_NOATIME_FL;
 /// The same, as `FS_XFLAG_*`.
 const COPIED_XFLAGS: u32 = bindings::FS_XFLAG_SYNC | bindings::FS_XFLAG_NOATIME;
 
+/// `i_flags` that stand for them: the VFS does what they ask for.
+const COPIED_INODE_FLAGS: u32 = bindings::S_SYNC | bindings::S_NOATIME;
+
 /// Gives `target` the flags of the object at `source` that still make sense on a copy. Filesystems
 /// without such flags are left alone.
 pub(crate) fn copy_flags(source: Path<'_>, access: &WriteAccess<'_>, target: &Dentry) -> Result {
     let to = access.at(target)?;
+    let inode = source.dentry.require_inode()?.as_ptr();
+    // The inode knows of them, unless they are somebody else's to act upon, as on a server.
+    // SAFETY: The inode is alive; the flags may change, and either value will do.
+    let known = unsafe { (&raw const (*inode).i_flags).read_volatile() };
+    if known & COPIED_INODE_FLAGS == 0 && !source.dentry.is_revalidated() {
+        return Ok(());
+    }
     let (flags, xflags) = match FileAttr::of(source) {
         Ok(old) => (old.flags & COPIED_FLAGS, old.fsx_xflags & COPIED_XFLAGS),
         Err(_) => (0, 0),

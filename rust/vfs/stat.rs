@@ -89,6 +89,12 @@ impl Stat {
         self.0.size
     }
 
+    /// Whether as many blocks are there as the size needs. There may still be holes, if there are also
+    /// blocks after the end.
+    pub(crate) fn is_dense(&self) -> bool {
+        self.0.blocks.saturating_mul(512) >= self.0.size as u64
+    }
+
     /// The device number of a device inode.
     pub(crate) fn rdev(&self) -> u32 {
         self.0.rdev
