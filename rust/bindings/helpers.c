@@ -207,11 +207,6 @@ struct dentry *aufs2_helper_dget(struct dentry *dentry)
 	return dget(dentry);
 }
 
-bool aufs2_helper_refcount_inc_not_zero(refcount_t *r)
-{
-	return refcount_inc_not_zero(r);
-}
-
 bool aufs2_helper_atomic_inc_not_zero(atomic_t *v)
 {
 	return atomic_inc_not_zero(v);

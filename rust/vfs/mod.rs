@@ -23,6 +23,7 @@ pub(crate) mod backing;
 mod bit_lock;
 pub(crate) mod claim;
 pub(crate) mod copy;
+mod count;
 pub(crate) mod cred;
 pub(crate) mod debugfs;
 pub(crate) mod dentry;

@@ -8,7 +8,7 @@
 //! is dropped with its last reference; only the memory of its count waits for a grace period, as a
 //! reader may be about to find that it came too late.
 
-use super::load::Load;
+use super::{count::Count, load::Load};
 use crate::bindings;
 use core::{
     marker::PhantomData,
@@ -20,7 +20,7 @@ use kernel::{
     alloc::Flags,
     prelude::*,
     sync::atomic::{Atomic, Full},
-    sync::{rcu, Refcount},
+    sync::rcu,
     types::{NotThreadSafe, Opaque},
 };
 
@@ -48,7 +48,7 @@ impl<'a> From<&'a rcu::Guard> for Reading<'a> {
 #[repr(C)]
 struct Node<T> {
     rcu: Opaque<bindings::callback_head>,
-    refs: Refcount,
+    refs: Count,
     /// Dropped with the last reference, before the memory goes.
     value: ManuallyDrop<T>,
 }
@@ -73,7 +73,7 @@ impl<T: Send + Sync> RcuArc<T> {
         // The memory comes first: a `Node` that could not be had would not drop its value.
         let node = KBox::<Node<T>>::new_uninit(flags)?.write(Node {
             rcu: Opaque::uninit(),
-            refs: Refcount::new(1),
+            refs: Count::one(),
             value: ManuallyDrop::new(value),
         });
         // INVARIANT: The count starts at one, which is ours.
@@ -99,19 +99,29 @@ impl<T: Send + Sync> Deref for RcuArc<T> {
 impl<T: Send + Sync> Clone for RcuArc<T> {
     fn clone(&self) -> Self {
         // SAFETY: The node is alive by the type invariant.
-        unsafe { self.0.as_ref() }.refs.inc();
+        unsafe { self.0.as_ref() }.refs.get();
         // INVARIANT: The count was just taken.
         Self(self.0, PhantomData)
     }
 }
 
 impl<T: Send + Sync> Drop for RcuArc<T> {
+    #[inline]
     fn drop(&mut self) {
-        let node = self.0.as_ptr();
         // SAFETY: The node is alive by the type invariant, until our count is given up here.
-        if !unsafe { (*node).refs.dec_and_test() } {
-            return;
+        if unsafe { self.0.as_ref() }.refs.put() {
+            // SAFETY: That was the last.
+            unsafe { Self::end(self.0.as_ptr()) };
         }
+    }
+}
+
+impl<T: Send + Sync> RcuArc<T> {
+    /// # Safety
+    ///
+    /// The last count of the node was given up by the caller.
+    #[inline(never)]
+    unsafe fn end(node: *mut Node<T>) {
         // SAFETY: The last count is gone, and nobody can take another: `Slot::get` only takes one
         // from a non-zero count. So the value is ours to drop, once. A reader in `Slot::get` may
         // still look at the count, for at most a grace period: then `kvfree_call_rcu` frees the
@@ -151,15 +161,15 @@ impl<T: Send + Sync> Slot<T> {
     }
 
     /// Takes a reference to the published value.
+    #[inline]
     pub(crate) fn get(&self) -> Option<RcuArc<T>> {
         let _guard = rcu::read_lock();
         loop {
             let node = NonNull::new(self.0.load_acquire())?;
             // SAFETY: The node was published when it was loaded, within this read-side critical
             // section; its memory is freed a grace period after the last count has gone.
-            let refs = unsafe { &raw const (*node.as_ptr()).refs };
-            // SAFETY: As above; the count is an atomic, and `Refcount` transparent over it.
-            if unsafe { bindings::refcount_inc_not_zero(refs.cast_mut().cast()) } {
+            let refs = unsafe { &(*node.as_ptr()).refs };
+            if refs.get_unless_zero() {
                 // INVARIANT: The count was just taken from a non-zero one.
                 return Some(RcuArc(node, PhantomData));
             }
