@@ -133,10 +133,7 @@ pub(crate) fn create(access: &WriteAccess<'_>, dir: &Layer, name: &Name) -> Resu
     let Some(whiteout) = Joined::new(PREFIX, name) else {
         return create_long(access, dir, name);
     };
-    match find_at(&dir.branch, &dir.dentry, &whiteout)? {
-        Some(_) => Ok(()),
-        None => create_empty(access, &dir.branch, &dir.dentry, &whiteout),
-    }
+    create_mark(access, &dir.branch, &dir.dentry, &whiteout)
 }
 
 fn create_long(access: &WriteAccess<'_>, dir: &Layer, name: &Name) -> Result {
@@ -246,8 +243,13 @@ fn last_after(dir: &Layer, name: &Name, slot: u8) -> Result<Option<names::Buffer
 /// Makes the directory `dir` of a writable branch opaque. `EEXIST` if a directory has the name of the
 /// mark, which makes nothing opaque.
 pub(crate) fn make_opaque(access: &WriteAccess<'_>, branch: &Branch, dir: &Dentry) -> Result {
-    match create_empty(access, branch, dir, OPAQUE) {
-        Err(e) if e == EEXIST => find_at(branch, dir, OPAQUE)?.map(|_| ()).ok_or(EEXIST),
+    create_mark(access, branch, dir, OPAQUE)
+}
+
+/// Makes an empty file, unless it is there. `EEXIST` if a directory has its name.
+fn create_mark(access: &WriteAccess<'_>, branch: &Branch, dir: &Dentry, name: &Name) -> Result {
+    match create_empty(access, branch, dir, name) {
+        Err(e) if e == EEXIST => find_at(branch, dir, name)?.map(|_| ()).ok_or(EEXIST),
         other => other,
     }
 }
