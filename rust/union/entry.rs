@@ -7,7 +7,7 @@ use super::{
     instance::{Instance, Union},
     layers::Layers,
     lookup, merge, names,
-    node::{copy_attr, Layer},
+    node::{copy_attr, Layer, Stack},
     obstacle::Obstacles,
     policy, whiteout, work,
 };
@@ -21,6 +21,7 @@ use crate::vfs::{
     mount::WriteAccess,
     name::Name,
     namei::{self, Creating, Removing},
+    rcu::RcuArc,
 };
 use kernel::{
     pr_warn_once,
@@ -54,14 +55,14 @@ fn make(
     let dir = entry.dir().get();
     let name = entry.name_in_dir()?;
     names::check_creatable(name)?;
-    let parent = entry.parent_entry();
+    let parent = entry.parent_dir();
     let _ours = dir.data().changing();
     let cred = new.cred(instance, &entry)?;
     let inode = policy::with_retry(
         instance.settings().retry && !is_dir,
-        |tried| policy::create(&parent, Some(name), is_dir, tried),
+        |tried| policy::create(parent, Some(name), is_dir, tried),
         |branch| {
-            let layer = copy_up::ensure_dir(&parent, branch)?;
+            let layer = copy_up::ensure_dir(parent, branch)?;
             make_at(dir, &layer, name, &cred, &make)
         },
     )?;
@@ -187,9 +188,9 @@ pub(crate) fn link(old: &DEntry<Union>, entry: Negative<'_, Union>) -> Result {
         source = copy_up::ensure_name(old)?;
     }
     // A link is on the branch of the object, whichever new objects go to.
-    let parent = entry.parent_entry();
-    let obstacles = Obstacles::find(&parent, &source.branch, name, None)?;
-    let layer = copy_up::ensure_dir(&parent, &source.branch)?;
+    let parent = entry.parent_dir();
+    let obstacles = Obstacles::find(parent, &source.branch, name, None)?;
+    let layer = copy_up::ensure_dir(parent, &source.branch)?;
     let inode = old.positive()?;
     let room = {
         let access = layer.branch.mnt().want_write()?;
@@ -260,6 +261,8 @@ pub(super) fn unlinked(inode: &INode<Union>, on_branch: bool) -> Result {
 
 /// How an entry is to be removed.
 struct Removal {
+    /// What the object stands for.
+    stack: RcuArc<Stack>,
     /// The directory on the writable branch.
     layer: Layer,
     /// Whether the object is on that branch.
@@ -279,13 +282,14 @@ impl Removal {
             policy::copy_up(dentry, stack.top().branch.id(), &[])?
         };
         let copy_up::Place { layer, below } =
-            copy_up::ensure_place(&dentry.parent_entry(), &branch, name)?;
+            copy_up::ensure_place(dir.parent_of(dentry)?, &branch, name)?;
         // Of an object with several names, this one may not have been copied up.
         let on_branch = stack.top().branch.id() == branch.id()
             && (victim.is_dir()
                 || !victim.data().is_linked_below()
                 || sb.data().cred.scope(|| has_name(&layer, name))?);
         Ok(Self {
+            stack,
             on_branch,
             layer,
             below,
@@ -318,14 +322,20 @@ pub(super) fn has_name(dir: &Layer, name: &Name) -> Result<bool> {
     Ok(namei::lookup(dir.branch.mnt(), &dir.dentry, name)?.is_some())
 }
 
-/// The entry `name`, checked to be the object that `dentry` shows.
+/// The entry `name`, checked to be the object that `victim` shows.
 fn removing<'a>(
     access: &'a WriteAccess<'_>,
-    layer: &Layer,
+    removal: &Removal,
     name: &Name,
     victim: &INode<Union>,
 ) -> Result<Removing<'a>> {
-    let removing = Removing::start(access, &layer.dentry, name)?;
+    let (dir, known) = (&removal.layer.dentry, &removal.stack.top().dentry);
+    if victim.data().is_at(known) {
+        if let Some(removing) = Removing::known(access, dir, known, name)? {
+            return Ok(removing);
+        }
+    }
+    let removing = Removing::start(access, dir, name)?;
     let found = removing.dentry().inode();
     if found.is_some_and(|inode| victim.data().shows(inode)) {
         Ok(removing)
@@ -347,7 +357,7 @@ pub(crate) fn unlink(dir: &Locked<'_, Union>, dentry: &DEntry<Union>) -> Result 
         let _state = victim.data().lock();
         instance.cred.scope(|| {
             removal.carry_out(name, |access| {
-                removing(access, &removal.layer, name, victim)?.unlink()
+                removing(access, &removal, name, victim)?.unlink()
             })
         })?;
         dentry.drop_from_cache();
@@ -377,7 +387,7 @@ pub(crate) fn rmdir(dir: &Locked<'_, Union>, dentry: &DEntry<Union>) -> Result {
     }
     instance.cred.scope(|| {
         removal.carry_out(name, |access| {
-            match removing(access, &removal.layer, name, victim)?.rmdir() {
+            match removing(access, &removal, name, victim)?.rmdir() {
                 Err(e) if e == ENOTEMPTY && asks_branch && !merge::is_empty(&stack)? => {
                     Err(ENOTEMPTY)
                 }

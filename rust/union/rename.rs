@@ -13,18 +13,19 @@ use super::{
     instance::Union,
     layers::Layers,
     merge, names,
-    node::{copy_attr, new_stack, Layer},
+    node::{copy_attr, new_stack, Layer, Stack},
     obstacle::{Obstacles, Room},
     seal::Seal,
     tree_up, whiteout, work,
 };
 use crate::vfs::{
-    dentry::DEntry,
+    dentry::{DEntry, Dentry},
     errno::{ENOTEMPTY, ESTALE},
     flags,
-    inode::INode,
+    inode::{INode, Locked},
     mount::WriteAccess,
     name::Name,
+    rcu::RcuArc,
     rename::{Rename, Renaming},
 };
 use kernel::{pr_warn_once, prelude::*, sync::Arc};
@@ -49,19 +50,27 @@ struct Side<'a> {
 impl<'a> Side<'a> {
     fn new(
         dentry: &'a DEntry<Union>,
-        dir: &'a INode<Union>,
+        dir: &Locked<'a, Union>,
         name: &'a Name,
         branch: &Arc<Branch>,
     ) -> Result<Self> {
-        let copy_up::Place { layer, below } =
-            copy_up::ensure_place(&dentry.parent_entry(), branch, name)?;
+        let parent = dir.parent_of(dentry)?;
+        let copy_up::Place { layer, below } = copy_up::ensure_place(parent, branch, name)?;
         Ok(Self {
             dentry,
-            dir,
+            dir: dir.get(),
             name,
             layer,
             below,
         })
+    }
+
+    /// What the object that has the name stands for; `None` if nothing has it.
+    fn stack(&self) -> Result<Option<RcuArc<Stack>>> {
+        self.dentry
+            .node()
+            .map(|inode| inode.data().stack())
+            .transpose()
     }
 
     /// Whether the name means an object that is not on the branch.
@@ -117,13 +126,13 @@ pub(crate) fn rename(rename: Rename<'_, Union>) -> Result {
         Some(victim) => Some(victim.data().stack()?),
         None => None,
     };
-    let new_parent = rename.new_name().parent_entry();
-    let obstacles = Obstacles::find(&new_parent, &branch, new_name, victim_stack.as_deref())?;
+    let new_parent = rename.new_dir().parent_of(rename.new_name())?;
+    let obstacles = Obstacles::find(new_parent, &branch, new_name, victim_stack.as_deref())?;
     if !obstacles.is_empty() && source.is_dir() && victim.is_some() {
         return Err(EXDEV);
     }
-    let old = Side::new(rename.old(), rename.old_dir().get(), old_name, &branch)?;
-    let new = Side::new(rename.new_name(), rename.new_dir().get(), new_name, &branch)?;
+    let old = Side::new(rename.old(), rename.old_dir(), old_name, &branch)?;
+    let new = Side::new(rename.new_name(), rename.new_dir(), new_name, &branch)?;
     if old.is_elsewhere()? {
         return Err(ESTALE);
     }
@@ -291,31 +300,35 @@ fn clear_whiteouts(access: &WriteAccess<'_>, new: &Side<'_>) -> Result {
 }
 
 fn swap(access: &WriteAccess<'_>, old: &Side<'_>, new: &Side<'_>, flags: u32) -> Result {
-    let renaming = Renaming::start(
-        access,
-        &old.layer.dentry,
-        old.name,
-        &new.layer.dentry,
-        new.name,
-        flags,
-    )?;
-    let is = |dentry: &DEntry<Union>, real: &crate::vfs::dentry::Dentry| -> Result<bool> {
-        match dentry.node() {
-            None => Ok(!real.is_positive()),
-            Some(inode) => {
-                let stack = inode.data().stack()?;
-                let top = stack.top();
-                let below = inode.data().is_linked_below();
-                if top.branch.id() != old.layer.branch.id() || below && !real.is_positive() {
-                    return Ok(!real.is_positive());
-                }
-                Ok(real
-                    .inode()
-                    .is_some_and(|r| top.inode().is_ok_and(|t| core::ptr::eq(r, t))))
-            }
+    let (from, to) = (&old.layer, &new.layer.dentry);
+    let source = old.stack()?;
+    let replaced = new.stack()?;
+    let known = source
+        .as_ref()
+        .map(|stack| stack.top())
+        .filter(|top| top.branch.id() == from.branch.id());
+    let renaming = match known {
+        Some(top) => {
+            let at = (&*from.dentry, &*top.dentry);
+            Renaming::start_known(access, at, old.name, to, new.name, flags)?
         }
+        None => Renaming::start(access, &from.dentry, old.name, to, new.name, flags)?,
     };
-    if !is(old.dentry, renaming.source())? || !is(new.dentry, renaming.target())? {
+    let is = |side: &Side<'_>, stack: Option<&Stack>, real: &Dentry| {
+        let Some((inode, stack)) = side.dentry.node().zip(stack) else {
+            return !real.is_positive();
+        };
+        let top = stack.top();
+        let below = inode.data().is_linked_below();
+        if top.branch.id() != from.branch.id() || below && !real.is_positive() {
+            return !real.is_positive();
+        }
+        real.inode()
+            .is_some_and(|r| top.inode().is_ok_and(|t| core::ptr::eq(r, t)))
+    };
+    if !is(old, source.as_deref(), renaming.source())
+        || !is(new, replaced.as_deref(), renaming.target())
+    {
         return Err(ESTALE);
     }
     renaming.commit()

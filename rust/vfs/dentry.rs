@@ -18,7 +18,10 @@ use kernel::{
     error::from_err_ptr,
     prelude::*,
     sync::aref::{ARef, AlwaysRefCounted},
-    sync::atomic::{Atomic, Full},
+    sync::{
+        atomic::{Atomic, Full},
+        rcu,
+    },
     types::Opaque,
 };
 
@@ -142,7 +145,7 @@ impl Dentry {
     /// # Safety
     ///
     /// The name cannot change during `'a`: the parent is locked, or the dentry is in lookup.
-    unsafe fn name_in_place<'a>(&self) -> Result<&'a Name> {
+    pub(super) unsafe fn name_in_place<'a>(&self) -> Result<&'a Name> {
         // SAFETY: By the contract of this function.
         unsafe {
             let name = &raw const (*self.as_ptr()).__bindgen_anon_1.d_name;
@@ -156,6 +159,12 @@ impl Dentry {
         // SAFETY: The dentry is alive; this flag is constant.
         let flags = unsafe { (&raw const (*self.as_ptr()).d_flags).read_volatile() };
         flags & bindings::dentry_flags_DCACHE_NORCU == 0
+    }
+
+    /// Whether the parent is `dir`, just now.
+    pub(super) fn is_in(&self, dir: &Dentry) -> bool {
+        // SAFETY: The dentry is alive; the pointer may change, and is only compared.
+        unsafe { (&raw const (*self.as_ptr()).d_parent).read_volatile() == dir.as_ptr() }
     }
 
     /// The parent, with a reference.
@@ -511,6 +520,13 @@ impl<'a, T: FileSystem> Negative<'a, T> {
         &self.dir
     }
 
+    /// The dentry of the directory.
+    pub(crate) fn parent_dir(&self) -> &'a DEntry<T> {
+        // SAFETY: The directory is locked, by the type, so that this is the parent during `'a`, of which
+        // the child has a count.
+        unsafe { DEntry::from_raw((*self.dentry.as_ptr()).d_parent) }
+    }
+
     /// The name.
     pub(crate) fn name_in_dir(&self) -> Result<&'a Name> {
         // SAFETY: The directory is locked, by the type, so that its names do not change.
@@ -535,16 +551,28 @@ impl<T: FileSystem> Deref for Negative<'_, T> {
     }
 }
 
-impl<'a, T: FileSystem> Locked<'a, T> {
-    /// The name of `child` in this directory. `ESTALE` if it is in another.
-    pub(crate) fn name_of<'b>(&'b self, child: &'b DEntry<T>) -> Result<&'b Name> {
-        let parent = child.parent_entry();
-        if !parent
-            .node()
-            .is_some_and(|inode| core::ptr::eq(inode, self.get()))
-        {
+impl<T: FileSystem> Locked<'_, T> {
+    /// The dentry of this directory, in which `child` is. `ESTALE` if that is in another.
+    pub(crate) fn parent_of<'b>(&'b self, child: &'b DEntry<T>) -> Result<&'b DEntry<T>> {
+        let guard = rcu::read_lock();
+        // SAFETY: The child is alive. If it is elsewhere, its parent may be another one at any time, but
+        // the memory of this one is there within the read-side critical section.
+        let (parent, inode) = unsafe {
+            let parent = (&raw const (*child.as_ptr()).d_parent).read_volatile();
+            (parent, (&raw const (*parent).d_inode).read_volatile())
+        };
+        drop(guard);
+        if !core::ptr::eq(inode, self.as_ptr()) {
             return Err(ESTALE);
         }
+        // SAFETY: A directory has one dentry, which is the parent for as long as the directory is
+        // locked, by the type; the child has a count of it.
+        Ok(unsafe { DEntry::from_raw(parent) })
+    }
+
+    /// The name of `child` in this directory. `ESTALE` if it is in another.
+    pub(crate) fn name_of<'b>(&'b self, child: &'b DEntry<T>) -> Result<&'b Name> {
+        self.parent_of(child)?;
         // SAFETY: The directory is locked, by the type, and the dentry is in it.
         unsafe { child.name_in_place() }
     }

@@ -67,9 +67,10 @@ impl<'a> Search<'a> {
             let found = unsafe { Dentry::from_raw_owned(found) };
             return Ok(found.is_positive().then_some(found));
         }
-        // SAFETY: All are valid during the call.
-        let found =
-            from_err_ptr(unsafe { bindings::lookup_noperm_positive_unlocked(&mut qstr, dir) });
+        let found = from_err_ptr(
+            // SAFETY: All are valid during the call.
+            unsafe { bindings::lookup_noperm_positive_unlocked(&mut qstr, dir) },
+        );
         match found {
             // SAFETY: The call returned a counted dentry.
             Ok(dentry) => Ok(Some(unsafe { Dentry::from_raw_owned(dentry) })),
@@ -126,13 +127,16 @@ pub(crate) struct Creating<'a> {
 
 impl<'a> Creating<'a> {
     /// Locks `dir` and looks `name` up in it. `EEXIST` if it means something already.
+    ///
+    /// The permission is checked by what is done then (`may_create_dentry`), under this lock, to search
+    /// the directory as well as to write to it.
     pub(crate) fn start(access: &'a WriteAccess<'_>, dir: &Dentry, name: &Name) -> Result<Self> {
         dir.require_dir()?;
+        access.at(dir)?;
         let mut qstr = name.qstr();
-        let idmap = access.at(dir)?.idmap().as_ptr();
         let dentry = from_err_ptr(
             // SAFETY: All are valid during the call.
-            unsafe { bindings::start_creating(idmap, dir.as_ptr(), &mut qstr) },
+            unsafe { bindings::start_creating_noperm(dir.as_ptr(), &mut qstr) },
         )?;
         // SAFETY: The call returned a counted dentry.
         if unsafe { Dentry::from_raw(dentry) }.is_positive() {
@@ -140,7 +144,7 @@ impl<'a> Creating<'a> {
             unsafe { bindings::end_creating(dentry) };
             return Err(EEXIST);
         }
-        // INVARIANT: `start_creating` locked the parent, and the dentry is negative.
+        // INVARIANT: `start_creating_noperm` locked the parent, and the dentry is negative.
         Ok(Self {
             // SAFETY: The call succeeded.
             dentry: unsafe { NonNull::new_unchecked(dentry) },
@@ -278,21 +282,56 @@ pub(crate) struct Removing<'a> {
 
 impl<'a> Removing<'a> {
     /// Locks `dir` and looks `name` up in it. `ENOENT` if it means nothing.
+    ///
+    /// The permission is checked by what is done then (`may_delete_dentry`), under this lock, to search
+    /// the directory as well as to write to it.
     pub(crate) fn start(access: &'a WriteAccess<'_>, dir: &Dentry, name: &Name) -> Result<Self> {
         dir.require_dir()?;
+        access.at(dir)?;
         let mut qstr = name.qstr();
-        let idmap = access.at(dir)?.idmap().as_ptr();
         let dentry = from_err_ptr(
             // SAFETY: All are valid during the call.
-            unsafe { bindings::start_removing(idmap, dir.as_ptr(), &mut qstr) },
+            unsafe { bindings::start_removing_noperm(dir.as_ptr(), &mut qstr) },
         )?;
-        // INVARIANT: `start_removing` locked the parent, and only returns positive dentries.
+        // INVARIANT: `start_removing_noperm` locked the parent, and only returns positive dentries.
         Ok(Self {
             // SAFETY: The call succeeded.
             dentry: unsafe { NonNull::new_unchecked(dentry) },
             access,
             _not_send: PhantomData,
         })
+    }
+
+    /// As [`Removing::start`], for the object `known`, which is not looked up. `None` if that is not
+    /// `name` in `dir` any more, or if the filesystem is asked about cached names.
+    pub(crate) fn known(
+        access: &'a WriteAccess<'_>,
+        dir: &Dentry,
+        known: &Dentry,
+        name: &Name,
+    ) -> Result<Option<Self>> {
+        dir.require_dir()?;
+        access.at(dir)?;
+        if dir.is_revalidated() || !known.is_in(dir) {
+            return Ok(None);
+        }
+        let dentry = from_err_ptr(
+            // SAFETY: Both are valid during the call.
+            unsafe { bindings::start_removing_dentry(dir.as_ptr(), known.as_ptr()) },
+        );
+        let Ok(dentry) = dentry else {
+            return Ok(None);
+        };
+        // INVARIANT: `start_removing_dentry` locked the parent, and only returns positive dentries.
+        let this = Self {
+            // SAFETY: The call succeeded.
+            dentry: unsafe { NonNull::new_unchecked(dentry) },
+            access,
+            _not_send: PhantomData,
+        };
+        // SAFETY: The parent is locked.
+        let is_it = unsafe { known.name_in_place() }?.as_bytes() == name.as_bytes();
+        Ok(is_it.then_some(this))
     }
 
     /// What is to be removed.

@@ -104,7 +104,7 @@ impl<'a, T: FileSystem> Rename<'a, T> {
 ///
 /// # Invariants
 ///
-/// `rd` was filled in by `start_renaming`.
+/// `rd` was filled in by `start_renaming` or `start_renaming_dentry`.
 pub(crate) struct Renaming<'a> {
     rd: bindings::renamedata,
     _access: PhantomData<&'a WriteAccess<'a>>,
@@ -123,16 +123,7 @@ impl<'a> Renaming<'a> {
         new_name: &Name,
         flags: u32,
     ) -> Result<Self> {
-        old_dir.require_dir()?;
-        new_dir.require_dir()?;
-        access.at(new_dir)?;
-        let mut rd = bindings::renamedata {
-            mnt_idmap: access.at(old_dir)?.idmap().as_ptr(),
-            old_parent: old_dir.as_ptr(),
-            new_parent: new_dir.as_ptr(),
-            flags,
-            ..pin_init::zeroed()
-        };
+        let mut rd = Self::between(access, old_dir, new_dir, flags)?;
         let (mut old, mut new) = (old_name.qstr(), new_name.qstr());
         // SAFETY: All are valid during the call; the guard keeps the dentries referenced.
         to_result(unsafe { bindings::start_renaming(&mut rd, 0, &mut old, &mut new) })?;
@@ -141,6 +132,63 @@ impl<'a> Renaming<'a> {
             rd,
             _access: PhantomData,
             _not_send: NotThreadSafe,
+        })
+    }
+
+    /// As [`Renaming::start`], for the object `source`, which is not looked up if it is still
+    /// `old_name` in `old_dir`. That the directory may be searched is checked with the rest
+    /// (`may_delete_dentry`), under the same locks.
+    pub(crate) fn start_known(
+        access: &'a WriteAccess<'_>,
+        (old_dir, source): (&Dentry, &Dentry),
+        old_name: &Name,
+        new_dir: &Dentry,
+        new_name: &Name,
+        flags: u32,
+    ) -> Result<Self> {
+        if !old_dir.is_revalidated() && source.is_in(old_dir) {
+            let mut rd = Self::between(access, old_dir, new_dir, flags)?;
+            let mut new = new_name.qstr();
+            // SAFETY: All are valid during the call; the guard keeps the dentries referenced.
+            let ret = to_result(unsafe {
+                bindings::start_renaming_dentry(&mut rd, 0, source.as_ptr(), &mut new)
+            });
+            match ret {
+                Ok(()) => {
+                    // INVARIANT: The call succeeded.
+                    let this = Self {
+                        rd,
+                        _access: PhantomData,
+                        _not_send: NotThreadSafe,
+                    };
+                    // SAFETY: The parent is locked.
+                    if unsafe { source.name_in_place() }?.as_bytes() == old_name.as_bytes() {
+                        return Ok(this);
+                    }
+                }
+                // It is somewhere else by now, or above the new name.
+                Err(e) if e == EINVAL => {}
+                Err(e) => return Err(e),
+            }
+        }
+        Self::start(access, old_dir, old_name, new_dir, new_name, flags)
+    }
+
+    fn between(
+        access: &WriteAccess<'_>,
+        old_dir: &Dentry,
+        new_dir: &Dentry,
+        flags: u32,
+    ) -> Result<bindings::renamedata> {
+        old_dir.require_dir()?;
+        new_dir.require_dir()?;
+        access.at(new_dir)?;
+        Ok(bindings::renamedata {
+            mnt_idmap: access.at(old_dir)?.idmap().as_ptr(),
+            old_parent: old_dir.as_ptr(),
+            new_parent: new_dir.as_ptr(),
+            flags,
+            ..pin_init::zeroed()
         })
     }
 
