@@ -30,7 +30,7 @@ impl Count {
     pub(super) fn get_unless_zero(&self) -> bool {
         let mut count = self.0.load(Ordering::Relaxed);
         while count != 0 {
-            let more = count + 1;
+            let more = count.wrapping_add(1);
             match (self.0).compare_exchange_weak(count, more, Ordering::Acquire, Ordering::Relaxed)
             {
                 Ok(_) => return true,

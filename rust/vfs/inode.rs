@@ -447,6 +447,8 @@ impl<T: FileSystem> NewInode<'_, T> {
     /// Fills the inode in and shows it to those who wait.
     ///
     /// `like` gives the type, the device number and the attributes.
+    // Inline, as all of `data` would be copied on its way to where it is kept.
+    #[inline(always)]
     pub(crate) fn fill<E>(
         self,
         like: &Inode,
@@ -586,7 +588,11 @@ unsafe extern "C" fn init_once(object: *mut c_void) {
 pub(super) unsafe extern "C" fn evict<T: FileSystem>(inode: *mut bindings::inode) {
     // SAFETY: The caller evicts a valid inode that nobody else uses.
     unsafe {
-        bindings::truncate_inode_pages_final(&raw mut (*inode).i_data);
+        // An inode that stands for another has no pages, and the call is long for none. `clear_inode`
+        // makes sure that there are none.
+        if !(*inode).i_data.i_pages.xa_head.is_null() {
+            bindings::truncate_inode_pages_final(&raw mut (*inode).i_data);
+        }
         bindings::clear_inode(inode);
         if (*inode.cast::<Container<T>>()).ready {
             let inode = INode::<T>::from_raw(inode);
