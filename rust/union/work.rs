@@ -84,15 +84,26 @@ pub(crate) fn sweep(branch: &Branch) -> Result {
     tree::clear(&access, branch, &dir)
 }
 
-fn fresh_name() -> names::Buffer {
-    names::temporary(SERIAL.fetch_add(1, Relaxed))
+/// A name in the work directory: the number that it has in it.
+#[derive(Clone, Copy)]
+struct Serial(u64);
+
+impl Serial {
+    /// One that this module has not given out before.
+    fn fresh() -> Self {
+        Self(SERIAL.fetch_add(1, Relaxed))
+    }
+
+    fn name(self) -> names::Buffer {
+        names::temporary(self.0)
+    }
 }
 
 /// A place in the work directory.
 struct Place<'a> {
     branch: &'a Branch,
     dir: ARef<Dentry>,
-    name: names::Buffer,
+    serial: Serial,
     dentry: ARef<Dentry>,
 }
 
@@ -104,10 +115,10 @@ impl Place<'_> {
         make: impl FnOnce(Creating<'_>) -> Result<ARef<Dentry>>,
     ) -> Result<Place<'b>> {
         let dir = dir(access, branch)?;
-        let (name, creating) = loop {
-            let name = fresh_name();
-            match Creating::start(access, &dir, Name::new(name.as_bytes())?) {
-                Ok(creating) => break (name, creating),
+        let (serial, creating) = loop {
+            let serial = Serial::fresh();
+            match Creating::start(access, &dir, Name::new(serial.name().as_bytes())?) {
+                Ok(creating) => break (serial, creating),
                 Err(e) if e == EEXIST => continue,
                 Err(e) => return Err(e),
             }
@@ -116,13 +127,13 @@ impl Place<'_> {
         Ok(Place {
             branch,
             dir,
-            name,
+            serial,
             dentry,
         })
     }
 
     fn remove(self, access: &WriteAccess<'_>) {
-        let removed = Name::new(self.name.as_bytes())
+        let removed = Name::new(self.serial.name().as_bytes())
             .and_then(|name| tree::remove(access, self.branch, &self.dir, name));
         if let Err(e) = removed {
             self.warn(e);
@@ -226,7 +237,8 @@ impl<'a> Temporary<'a> {
 
     fn rename(self, dir: &Dentry, name: &Name, may: impl FnOnce(&Dentry) -> bool) -> Result {
         let Held { access, place } = &*self.0;
-        let from = Name::new(place.name.as_bytes())?;
+        let from = place.serial.name();
+        let from = Name::new(from.as_bytes())?;
         let renaming = Renaming::start(access, &place.dir, from, dir, name, 0)?;
         if !may(renaming.target()) {
             return Err(EEXIST);
@@ -255,7 +267,7 @@ pub(crate) fn file_with<'a>(
 /// An object of a branch that was moved to the work directory, from where it can come back.
 pub(crate) struct Aside {
     work: ARef<Dentry>,
-    away: names::Buffer,
+    away: Serial,
     dentry: ARef<Dentry>,
 }
 
@@ -269,8 +281,9 @@ impl Aside {
     ) -> Result<Self> {
         let work = dir(access, branch)?;
         loop {
-            let away = fresh_name();
-            let to = Name::new(away.as_bytes())?;
+            let away = Serial::fresh();
+            let to = away.name();
+            let to = Name::new(to.as_bytes())?;
             // Without flags, which NFS and many a FUSE server refuse: the name is locked while it is
             // free.
             let renaming = Renaming::start(access, dir_of, name, &work, to, 0)?;
@@ -285,7 +298,8 @@ impl Aside {
 
     /// Moves it back. `EEXIST` if the name is taken.
     pub(crate) fn restore(&self, access: &WriteAccess<'_>, dir_of: &Dentry, name: &Name) -> Result {
-        let away = Name::new(self.away.as_bytes())?;
+        let away = self.away.name();
+        let away = Name::new(away.as_bytes())?;
         let renaming = Renaming::start(access, &self.work, away, dir_of, name, 0)?;
         if renaming.target().is_positive() {
             return Err(EEXIST);
@@ -295,7 +309,8 @@ impl Aside {
 
     /// Removes it: an empty directory, or something else.
     pub(crate) fn remove(&self, access: &WriteAccess<'_>) -> Result {
-        let removing = Removing::start(access, &self.work, Name::new(self.away.as_bytes())?)?;
+        let away = self.away.name();
+        let removing = Removing::start(access, &self.work, Name::new(away.as_bytes())?)?;
         match self.dentry.inode().is_some_and(Inode::is_dir) {
             true => removing.rmdir(),
             false => removing.unlink(),
