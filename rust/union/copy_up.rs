@@ -11,7 +11,7 @@ use super::{
     instance::{Instance, Union},
     layers::Layers,
     lookup,
-    node::{new_stack, Layer, Stack, State},
+    node::{new_stack, Held, Layer, Stack, State},
     options::Fsync,
     policy, refresh, seal, whiteout,
     work::{Draft, Temporary},
@@ -47,12 +47,12 @@ pub(crate) enum Data {
 
 /// Makes sure that the object `dentry` names is on a writable branch; returns where. `EROFS` if
 /// there is none above it.
-pub(crate) fn ensure(dentry: &DEntry<Union>, data: Data) -> Result<Layer> {
+pub(crate) fn ensure(dentry: &DEntry<Union>, data: Data) -> Result<Held> {
     let inode = dentry.positive()?;
     let stack = refresh::stack_or_old(dentry)?;
     let source = stack.top();
     if source.branch.is_writable() {
-        return Ok(source.clone());
+        return Ok(Held::top(stack));
     }
     let retries = dentry.sb().data().settings().retry && !inode.is_dir();
     policy::with_retry(
@@ -61,9 +61,8 @@ pub(crate) fn ensure(dentry: &DEntry<Union>, data: Data) -> Result<Layer> {
         |target| match copy_to(dentry, target, data) {
             Err(e) if e == ESTALE => {
                 // A directory above is being renamed, and all in it was copied up for that.
-                let stack = inode.data().stack()?;
-                let top = Some(stack.top()).filter(|top| top.branch.is_writable());
-                top.cloned().ok_or(e)
+                let top = Held::top(inode.data().stack()?);
+                Some(top).filter(|top| top.branch.is_writable()).ok_or(e)
             }
             other => other,
         },
@@ -72,7 +71,7 @@ pub(crate) fn ensure(dentry: &DEntry<Union>, data: Data) -> Result<Layer> {
 
 /// Makes sure that the object is on the writable branch `target`, or on another if it is no directory
 /// and on that already.
-fn copy_to(dentry: &DEntry<Union>, target: &Arc<Branch>, data: Data) -> Result<Layer> {
+fn copy_to(dentry: &DEntry<Union>, target: &Arc<Branch>, data: Data) -> Result<Held> {
     let instance = dentry.sb().data();
     if dentry.positive()?.is_dir() {
         return ensure_dir(dentry, target);
@@ -105,12 +104,12 @@ pub(crate) fn ensure_name_on(dentry: &DEntry<Union>, target: &Arc<Branch>) -> Re
 
 /// Makes sure that the directory `dentry` is on the writable branch `target`; returns where. Parents
 /// are copied up first, from the top.
-pub(crate) fn ensure_dir(dentry: &DEntry<Union>, target: &Arc<Branch>) -> Result<Layer> {
+pub(crate) fn ensure_dir(dentry: &DEntry<Union>, target: &Arc<Branch>) -> Result<Held> {
     let instance = dentry.sb().data();
     loop {
         let stack = dentry.positive()?.data().stack()?;
-        if let Some(layer) = stack.on(target) {
-            return Ok(layer.clone());
+        if let Some(layer) = Held::on(stack, target) {
+            return Ok(layer);
         }
         // The highest ancestor that is not there yet, whose parent is.
         let mut at: ARef<DEntry<Union>> = dentry.into();
@@ -124,8 +123,8 @@ pub(crate) fn ensure_dir(dentry: &DEntry<Union>, target: &Arc<Branch>) -> Result
             }
             let parent = at.parent_entry();
             let stack = parent.positive()?.data().stack()?;
-            match stack.on(target) {
-                Some(layer) => break layer.clone(),
+            match Held::on(stack, target) {
+                Some(layer) => break layer,
                 None => at = parent,
             }
         };
@@ -136,7 +135,7 @@ pub(crate) fn ensure_dir(dentry: &DEntry<Union>, target: &Arc<Branch>) -> Result
 /// Where a name is on a branch, and what the parent's stack says about it.
 pub(crate) struct Place {
     /// The directory on the branch.
-    pub(crate) layer: Layer,
+    pub(crate) layer: Held,
     /// Whether something of the name is below the branch.
     pub(crate) below: bool,
 }
@@ -148,23 +147,15 @@ pub(crate) fn ensure_place(
     target: &Arc<Branch>,
     name: &Name,
 ) -> Result<Place> {
-    let node = parent.positive()?.data();
-    let mut stack = node.stack()?;
-    if stack.on(target).is_none() {
-        ensure_dir(parent, target)?;
-        stack = node.stack()?;
-    }
-    let at = stack.position(target).ok_or(ESTALE)?;
-    let rest = &stack.layers[at + 1..];
-    let below = !rest.is_empty() && {
+    let layer = ensure_dir(parent, target)?;
+    let below = !layer.below().is_empty() && {
         let instance = parent.sb().data();
-        let found = instance.cred.scope(|| lookup::find_in(rest, name))?;
+        let found = instance
+            .cred
+            .scope(|| lookup::find_in(layer.below(), name))?;
         !found.is_empty()
     };
-    Ok(Place {
-        layer: stack.layers[at].clone(),
-        below,
-    })
+    Ok(Place { layer, below })
 }
 
 /// A directory on a branch in which the union makes something that its user did not, and the times
@@ -194,20 +185,19 @@ fn copy_one(
     instance: &Instance,
     parent: &Layer,
     data: Data,
-) -> Result<Layer> {
+) -> Result<Held> {
     let inode = dentry.positive()?;
     let node = inode.data();
     let mut state = node.lock();
     let stack = node.stack()?;
     // Somebody else may have been faster; with another branch, even.
     let there = match inode.is_dir() {
-        true => stack.on(&parent.branch),
-        false => {
-            Some(stack.top()).filter(|top| top.branch.is_writable() && !lost_names(inode, top))
-        }
+        true => Held::on(stack.clone(), &parent.branch),
+        false => Some(Held::top(stack.clone()))
+            .filter(|top| top.branch.is_writable() && !lost_names(inode, top)),
     };
     if let Some(layer) = there {
-        return Ok(layer.clone());
+        return Ok(layer);
     }
     if inode.is_dir() && seal::is_sealed(inode) {
         // It is being renamed on another branch.
@@ -251,7 +241,7 @@ fn copy_one(
         branch: parent.branch.clone(),
         dentry: copy,
     };
-    publish(inode, instance, &mut state, &stack, layer.clone()).inspect_err(|_| {
+    publish(inode, instance, &mut state, &stack, &layer).inspect_err(|_| {
         instance.cred.scope(|| undo(parent, name, &layer));
     })
 }
@@ -296,13 +286,13 @@ fn copy_nameless(
     instance: &Instance,
     target: &Arc<Branch>,
     data: Data,
-) -> Result<Layer> {
+) -> Result<Held> {
     let inode = dentry.positive()?;
     let node = inode.data();
     let mut state = node.lock();
     let stack = node.stack()?;
     if stack.top().branch.is_writable() {
-        return Ok(stack.top().clone());
+        return Ok(Held::top(stack));
     }
     let dentry = instance.cred.scope(|| {
         let stat = Stat::of(stack.top().path())?;
@@ -321,7 +311,7 @@ fn copy_nameless(
         branch: target.clone(),
         dentry,
     };
-    publish(inode, instance, &mut state, &stack, layer)
+    publish(inode, instance, &mut state, &stack, &layer)
 }
 
 /// The inode stands for the copy from now on.
@@ -330,14 +320,14 @@ fn publish(
     instance: &Instance,
     state: &mut State,
     old: &RcuArc<Stack>,
-    layer: Layer,
-) -> Result<Layer> {
+    layer: &Layer,
+) -> Result<Held> {
     let mut layers = Layers::new();
     if inode.is_dir() {
         layers = Layers::with_capacity(old.layers.len() + 1)?;
         let table = instance.table()?;
         let index = |layer: &Layer| table.index_of(layer.branch.id());
-        let below = old.layers.iter().position(|l| index(l) > index(&layer));
+        let below = old.layers.iter().position(|l| index(l) > index(layer));
         let at = below.unwrap_or(old.layers.len());
         for l in &old.layers[..at] {
             layers.push(l.clone())?;
@@ -354,9 +344,10 @@ fn publish(
         // Other names of the object are still below, and mean this inode.
         keep_links(inode, instance)?;
     }
-    node.publish(inode, state, new_stack(old.generation, layers)?)?;
+    let stack = new_stack(old.generation, layers)?;
+    node.publish(inode, state, stack.clone())?;
     instance.counters().copies_up.up();
-    Ok(layer)
+    Held::on(stack, &layer.branch).ok_or(ESTALE)
 }
 
 /// The inode has names below, and knows how many it has in the union: it stays in the cache.
@@ -387,7 +378,7 @@ pub(super) fn forget_links(inode: &INode<Union>, instance: &Instance) {
 
 /// Makes sure that the object that `dentry` names is on a writable branch under that name: another
 /// name of it may have been copied up before. The caller has the inode's lock.
-pub(crate) fn ensure_name(dentry: &DEntry<Union>) -> Result<Layer> {
+pub(crate) fn ensure_name(dentry: &DEntry<Union>) -> Result<Held> {
     let layer = ensure(dentry, Data::All)?;
     let inode = dentry.positive()?;
     if inode.is_dir() || !inode.data().is_linked_below() {
@@ -407,8 +398,9 @@ pub(crate) fn ensure_name(dentry: &DEntry<Union>) -> Result<Layer> {
             Creating::start(&access, &parent.dentry, name)?.link(&layer.dentry)?;
             kept.restore(&access);
         }
-        Ok(layer.clone())
-    })
+        Ok::<(), Error>(())
+    })?;
+    Ok(layer)
 }
 
 /// Whether `inode` still has names below, but its copy, at `layer`, has none left: those that were
@@ -426,7 +418,7 @@ fn copy_again(
     instance: &Instance,
     parent: &Layer,
     old: &Layer,
-) -> Result<Layer> {
+) -> Result<Held> {
     let real = old.inode()?;
     if real.is_mapped_writable() {
         return Err(EBUSY);

@@ -7,7 +7,7 @@ use super::{
     instance::{Instance, Union},
     layers::Layers,
     lookup, merge, names,
-    node::{copy_attr, Layer, Stack},
+    node::{copy_attr, Held, Layer, Stack},
     obstacle::Obstacles,
     policy, whiteout, work,
 };
@@ -73,7 +73,7 @@ fn make(
 /// Makes an object by `make` at `name` in the directory `layer`, which is one of `dir`'s.
 fn make_at(
     dir: &INode<Union>,
-    layer: &Layer,
+    layer: &Held,
     name: &Name,
     cred: &Cred,
     make: impl Fn(Creating<'_>) -> Result<ARef<Dentry>>,
@@ -95,13 +95,12 @@ fn make_at(
 fn show(
     access: &WriteAccess<'_>,
     dir: &INode<Union>,
-    layer: &Layer,
+    layer: &Held,
     name: &Name,
     made: Layer,
     hidden: bool,
 ) -> Result<ARef<INode<Union>>> {
     let sb = dir.sb();
-    let generation = dir.data().stack()?.generation;
     if hidden {
         sb.data().cred.scope(|| {
             if made.inode()?.is_dir() {
@@ -112,7 +111,7 @@ fn show(
     }
     let mut layers = Layers::new();
     layers.push(made)?;
-    let inode = lookup::node_of_new(sb, generation, layers)?;
+    let inode = lookup::node_of_new(sb, layer.generation(), layers)?;
     if hidden {
         sb.data()
             .cred
@@ -264,7 +263,7 @@ struct Removal {
     /// What the object stands for.
     stack: RcuArc<Stack>,
     /// The directory on the writable branch.
-    layer: Layer,
+    layer: Held,
     /// Whether the object is on that branch.
     on_branch: bool,
     /// Whether something of the same name is below it.

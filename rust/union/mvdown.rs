@@ -237,7 +237,7 @@ fn move_down(file: &FsFile<Union>, request: &mut Request) -> Result<(), Refused>
     let from = refresh::stack(&parent)?;
     let from = from.on(&source.branch).ok_or(ESTALE)?.clone();
     let _ours = parent.positive()?.data().changing();
-    let to = copy_up::ensure_dir(&parent, target)?;
+    let to = copy_up::ensure_dir(&parent, target)?.clone();
     let plan = Plan {
         instance,
         dir: &parent,

@@ -21,6 +21,7 @@ use crate::vfs::{
     rcu::{RcuArc, Reading, Slot},
     watch::{Changing, Mark, Watch},
 };
+use core::ops::Deref;
 use kernel::{
     prelude::*,
     sync::{
@@ -107,6 +108,49 @@ impl Stack {
     }
 }
 
+/// A layer of a stack, which is kept with it.
+///
+/// # Invariants
+///
+/// `at` is the index of a layer.
+pub(crate) struct Held {
+    stack: RcuArc<Stack>,
+    at: usize,
+}
+
+impl Held {
+    /// The object that attributes come from.
+    pub(crate) fn top(stack: RcuArc<Stack>) -> Self {
+        // INVARIANT: A stack is never empty.
+        Self { stack, at: 0 }
+    }
+
+    /// The layer of `stack` on `branch`, if it has one.
+    pub(crate) fn on(stack: RcuArc<Stack>, branch: &Branch) -> Option<Self> {
+        let at = stack.position(branch)?;
+        // INVARIANT: Just found.
+        Some(Self { stack, at })
+    }
+
+    /// The generation of the table that the stack was made from.
+    pub(crate) fn generation(&self) -> usize {
+        self.stack.generation
+    }
+
+    /// The layers below.
+    pub(crate) fn below(&self) -> &[Layer] {
+        &self.stack.layers[self.at + 1..]
+    }
+}
+
+impl Deref for Held {
+    type Target = Layer;
+
+    fn deref(&self) -> &Layer {
+        &self.stack.layers[self.at]
+    }
+}
+
 /// A set of branches that may have too many in it, never too few.
 #[derive(Clone, Copy)]
 pub(crate) struct BranchSet(u64);
@@ -185,6 +229,8 @@ impl Node {
     /// looked at again, and watched from then on, when it is first used as a directory.
     ///
     /// `ENOMEM`.
+    // Inline, as all of it would be copied on its way to where it is kept.
+    #[inline(always)]
     pub(crate) fn new(
         stack: RcuArc<Stack>,
         depth: usize,

@@ -13,7 +13,7 @@ use super::{
     instance::Union,
     layers::Layers,
     merge, names,
-    node::{copy_attr, new_stack, Layer, Stack},
+    node::{copy_attr, new_stack, Held, Layer, Stack},
     obstacle::{Obstacles, Room},
     seal::Seal,
     tree_up, whiteout, work,
@@ -42,7 +42,7 @@ struct Side<'a> {
     dir: &'a INode<Union>,
     name: &'a Name,
     /// The directory on the branch.
-    layer: Layer,
+    layer: Held,
     /// Whether something of this name is below the branch.
     below: bool,
 }
@@ -236,7 +236,7 @@ fn bring_up(
         true => tree_up::copy(dentry, &layer, rename.lock_of(dentry))?,
         false => KVVec::new(),
     };
-    Ok((layer.branch, seals))
+    Ok((layer.branch.clone(), seals))
 }
 
 /// The rename on the branch.
