@@ -4,8 +4,8 @@
 
 use super::{
     branch::Branch,
+    few::Layers,
     instance::{Instance, Union},
-    layers::Layers,
     node::{BranchSet, Layer, Stack},
     refresh,
     table::Table,

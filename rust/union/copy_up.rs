@@ -8,8 +8,8 @@
 use super::{
     branch::Branch,
     copy_data, entry,
+    few::Layers,
     instance::{Instance, Union},
-    layers::Layers,
     lookup,
     node::{new_stack, Held, Layer, Stack, State},
     options::Fsync,

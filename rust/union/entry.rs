@@ -4,8 +4,8 @@
 
 use super::{
     copy_up::{self, Data},
+    few::Layers,
     instance::{Instance, Union},
-    layers::Layers,
     lookup, merge, names,
     node::{copy_attr, Held, Layer, Stack},
     obstacle::Obstacles,

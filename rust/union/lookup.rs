@@ -4,9 +4,9 @@
 
 use super::{
     dir,
+    few::Layers,
     index::{self, Hits},
     instance::{Instance, Union},
-    layers::Layers,
     names::{self, Hides},
     node::{copy_attr, new_stack, Layer, Node, Stack, State},
     refresh, regular, special, whiteout,

@@ -10,8 +10,8 @@
 use super::{
     branch::Branch,
     copy_up, entry,
+    few::Layers,
     instance::{Instance, Union},
-    layers::Layers,
     node::{new_stack, Layer, Stack, State},
     refresh,
     table::Table,
@@ -404,7 +404,7 @@ impl Plan<'_> {
         let before = inode.data().stack()?;
         let after = new_stack(before.generation, layers)?;
         // For both of what is published below, so that it cannot fail.
-        state.earlier.reserve(2, GFP_KERNEL)?;
+        state.earlier.reserve(2)?;
         // Before the gate: a freeze is waited for while the file can still be opened.
         let access = self.to.branch.mnt().want_write()?;
         let copy = copy.resume(&access);

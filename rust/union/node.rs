@@ -4,9 +4,9 @@
 
 use super::{
     branch::{Branch, BranchId},
+    few::{Few, Layers},
     index::Seat,
     instance::{Instance, Union},
-    layers::Layers,
     merge::Listing,
 };
 use crate::vfs::{
@@ -215,9 +215,9 @@ pub(crate) struct State {
     /// The merged entries of a directory, as last read.
     pub(crate) listing: Option<Arc<Listing>>,
     /// Earlier stacks of a file: `d_real` hands their dentries out without a reference.
-    pub(super) earlier: KVec<RcuArc<Stack>>,
+    pub(super) earlier: Few<RcuArc<Stack>>,
     /// On the directories of the stack that others may change.
-    marks: KVec<Mark>,
+    marks: Few<Mark>,
     /// Whether [`State::marks`] are those of the stack.
     is_watched: bool,
 }
@@ -248,8 +248,8 @@ impl Node {
         let branches = Atomic::new(stack.branches().0);
         let state = State {
             listing: None,
-            earlier: KVec::new(),
-            marks: KVec::new(),
+            earlier: Few::new(),
+            marks: Few::new(),
             is_watched: false,
         };
         Ok(pin_init!(Self {
@@ -308,7 +308,7 @@ impl Node {
         stack: RcuArc<Stack>,
     ) -> Result {
         if inode.mode().is_regular() {
-            locked.earlier.reserve(1, GFP_KERNEL)?;
+            locked.earlier.reserve(1)?;
         }
         let top = stack.top().dentry.clone();
         let branches = BranchSet(self.branches.load(Relaxed) | stack.branches().0);
@@ -339,7 +339,7 @@ impl Node {
                 .iter()
                 .any(|kept| is_top(kept, &old.top().dentry));
             if inode.mode().is_regular() && !is_top(&old, &top) && !kept {
-                locked.earlier.push(old, GFP_KERNEL)?;
+                locked.earlier.push(old)?;
             }
         }
         Ok(())
@@ -358,18 +358,18 @@ impl Node {
         let Some(watch) = self.watch.as_ref().filter(|_| instance.watches()) else {
             return Ok(());
         };
-        let mut marks = KVec::with_capacity(stack.layers.len(), GFP_KERNEL)?;
+        let mut marks = Few::with_capacity(stack.layers.len())?;
         for layer in stack.layers.iter().filter(|l| l.branch.may_change()) {
             let real = layer.inode()?;
             let have = locked.marks.iter().position(|mark| mark.is_on(real));
-            let mark = match have.map(|at| locked.marks.remove(at)) {
-                Some(Ok(mark)) => mark,
-                _ => {
+            let mark = match have.and_then(|at| locked.marks.swap_remove(at)) {
+                Some(mark) => mark,
+                None => {
                     instance.counters().marks.up();
                     Mark::new(&instance.group, real, watch.clone())?
                 }
             };
-            marks.push(mark, GFP_KERNEL)?;
+            marks.push(mark)?;
         }
         // What was in the other ones is looked at again.
         locked.marks = marks;
@@ -467,9 +467,7 @@ impl Node {
         while at < locked.earlier.len() {
             if locked.earlier[at].on_id(branch).is_some() {
                 taken.reserve(1, GFP_KERNEL)?;
-                let last = locked.earlier.len() - 1;
-                locked.earlier.swap(at, last);
-                if let Some(stack) = locked.earlier.pop() {
+                if let Some(stack) = locked.earlier.swap_remove(at) {
                     taken.push(stack, GFP_KERNEL)?;
                 }
             } else {
@@ -537,8 +535,8 @@ impl Node {
         drop(self.stack.replace(None));
         let mut state = self.state.lock();
         drop(state.listing.take());
-        state.earlier.clear();
-        state.marks.clear();
+        state.earlier = Few::new();
+        state.marks = Few::new();
         state.is_watched = false;
     }
 }

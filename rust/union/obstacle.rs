@@ -9,8 +9,8 @@
 use super::{
     branch::Branch,
     entry,
+    few::Layers,
     instance::Union,
-    layers::Layers,
     node::{Layer, Stack},
     policy, whiteout,
     work::Aside,

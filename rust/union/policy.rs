@@ -8,6 +8,7 @@
 use super::{
     branch::{Branch, BranchId},
     choice::{self, Candidate, CopyUp, Create, Kind},
+    few::Few,
     instance::{Instance, Union},
     node::{Layer, Stack},
     refresh, seal,
@@ -111,14 +112,14 @@ pub(crate) fn with_retry<R>(
     choose: impl Fn(&[BranchId]) -> Result<Arc<Branch>>,
     mut attempt: impl FnMut(&Arc<Branch>) -> Result<R>,
 ) -> Result<R> {
-    let mut tried = KVec::new();
+    let mut tried = Few::new();
     let mut branch = choose(&tried)?;
     loop {
         let error = match attempt(&branch) {
             Err(e) if retries && (e == ENOSPC || e == EDQUOT || e == EROFS) => e,
             other => return other,
         };
-        tried.push(branch.id(), GFP_KERNEL).map_err(|_| error)?;
+        tried.push(branch.id()).map_err(|_| error)?;
         branch = choose(&tried).map_err(|_| error)?;
     }
 }

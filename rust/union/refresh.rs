@@ -8,8 +8,8 @@
 //! to show what its name means now.
 
 use super::{
+    few::Layers,
     instance::{Instance, Union},
-    layers::Layers,
     lookup,
     node::{copy_attr, new_stack, Layer, Stack, State},
     table::Table,

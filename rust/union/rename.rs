@@ -10,8 +10,8 @@ use super::{
     branch::Branch,
     copy_up,
     entry::{changed, has_name, prepare_unlinked, unlinked},
+    few::Layers,
     instance::Union,
-    layers::Layers,
     merge, names,
     node::{copy_attr, new_stack, Held, Layer, Stack},
     obstacle::{Obstacles, Room},
@@ -229,12 +229,12 @@ fn settle(
 fn bring_up(
     rename: &Rename<'_, Union>,
     dentry: &DEntry<Union>,
-) -> Result<(Arc<Branch>, KVVec<Seal>)> {
+) -> Result<(Arc<Branch>, Option<KVVec<Seal>>)> {
     let inode = dentry.positive()?;
     let layer = copy_up::ensure_name(dentry)?;
     let seals = match inode.is_dir() {
-        true => tree_up::copy(dentry, &layer, rename.lock_of(dentry))?,
-        false => KVVec::new(),
+        true => Some(tree_up::copy(dentry, &layer, rename.lock_of(dentry))?),
+        false => None,
     };
     Ok((layer.branch.clone(), seals))
 }

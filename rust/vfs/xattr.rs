@@ -140,8 +140,8 @@ impl<O: Handler> Table<O> {
     }
 }
 
-/// A list of names, each ended by a NUL, as `listxattr(2)` returns it.
-pub(crate) struct NameList(KVVec<u8>);
+/// A list of names, each ended by a NUL, as `listxattr(2)` returns it; no memory for none.
+pub(crate) struct NameList(Option<KVVec<u8>>);
 
 impl NameList {
     /// The names of the inode at `path`.
@@ -149,13 +149,13 @@ impl NameList {
         loop {
             let want = list(path, &mut [])?;
             if want == 0 {
-                return Ok(Self(KVVec::new()));
+                return Ok(Self(None));
             }
             let mut buf = KVVec::from_elem(0u8, want, GFP_KERNEL)?;
             match list(path, &mut buf) {
                 Ok(len) => {
                     buf.truncate(len);
-                    return Ok(Self(buf));
+                    return Ok(Self(Some(buf)));
                 }
                 // It grew in between.
                 Err(e) if e == ERANGE => continue,
@@ -166,23 +166,23 @@ impl NameList {
 
     /// The bytes.
     pub(crate) fn as_bytes(&self) -> &[u8] {
-        &self.0
+        self.0.as_deref().unwrap_or_default()
     }
 
     /// The names, one by one.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &CStr> {
-        self.0
+        self.as_bytes()
             .split_inclusive(|&b| b == 0)
             .filter_map(|name| CStr::from_bytes_with_nul(name).ok())
     }
 
     /// Keeps the names that `f` wants.
     pub(crate) fn retain(self, f: impl Fn(&CStr) -> bool) -> Result<Self> {
-        let mut kept = KVVec::with_capacity(self.0.len(), GFP_KERNEL)?;
+        let mut kept = KVVec::with_capacity(self.as_bytes().len(), GFP_KERNEL)?;
         for name in self.iter().filter(|name| f(name)) {
             kept.extend_from_slice(name.to_bytes_with_nul(), GFP_KERNEL)?;
         }
-        Ok(Self(kept))
+        Ok(Self(Some(kept)))
     }
 }
 
