@@ -247,18 +247,22 @@ unsafe impl Sync for Published {}
 impl Published {
     /// Publishes a dentry.
     pub(crate) fn new(dentry: ARef<Dentry>) -> Self {
-        let published = Self(Atomic::new(core::ptr::null_mut()));
-        published.replace(Some(dentry));
-        published
+        // INVARIANT: The count moves here.
+        Self(Atomic::new(Self::raw(Some(dentry))))
+    }
+
+    /// What is kept of `dentry`, with its count.
+    fn raw(dentry: Option<ARef<Dentry>>) -> *mut bindings::dentry {
+        match dentry {
+            Some(dentry) if dentry.is_freed_by_rcu() => ARef::into_raw(dentry).as_ptr().cast(),
+            // One of a pipe or socket, say, is nothing to an RCU walk.
+            _ => core::ptr::null_mut(),
+        }
     }
 
     /// Publishes another dentry, or none; gives up the old one at once. May sleep.
     pub(crate) fn replace(&self, dentry: Option<ARef<Dentry>>) {
-        let raw = match dentry {
-            Some(dentry) if dentry.is_freed_by_rcu() => ARef::into_raw(dentry).as_ptr().cast(),
-            // One of a pipe or socket, say, is nothing to an RCU walk.
-            _ => core::ptr::null_mut(),
-        };
+        let raw = Self::raw(dentry);
         // INVARIANT: The new count moves here, the old one goes with the temporary.
         let old = self.0.xchg(raw, Full);
         if !old.is_null() {
