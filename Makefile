@@ -23,7 +23,7 @@ Q := @
 endif
 
 # What the scripts read from the environment.
-export SUITE KERNEL AUFS2_CACHE AUFS2_MIRROR AUFS2_SAMPLE V CLIPPY W LONG DEBUG AUFS2_TEST_SEED
+export SUITE KERNEL AUFS2_CACHE AUFS2_MIRROR AUFS2_SAMPLE V CLIPPY W LONG DEBUG AUFS2_TEST_SEED JOBS
 
 .PHONY: modules
 modules:
@@ -118,4 +118,5 @@ help:
 	@echo '  SUITE=trixie    - Debian suite of the build root (trixie, forky)'
 	@echo '  KERNEL=7.3      - the newest such kernel of the suite, not its default'
 	@echo '  CLIPPY=1 V=1 W=1 - as in the kernel'
+	@echo '  JOBS=2          - so many stages of check side by side'
 	@echo '  AUFS2_CACHE=DIR - what is fetched or made ($$HOME/.cache/aufs2)'
