@@ -161,6 +161,13 @@ boot_dir() {
 	echo "$kernel.boot-$(hash_of "$TOP/scripts/boot-files" "$TOP/qemu/initramfs")"
 }
 
+# memory_root: the root of a machine of this kernel that has no disks, made or not.
+memory_root() {
+	local boot
+	boot=$(boot_dir) || exit
+	echo "$boot.memory-$(hash_of "$(test_root)" "$TOP/scripts/memory-root" "$TOP/qemu/gather")"
+}
+
 # demo_dir: where the demo's branch and packages are, made or not.
 demo_dir() {
 	echo "$CACHE/demo/$SUITE-$(hash_of "$SUITE" "$TOP/scripts/demo-root")"
