@@ -135,4 +135,41 @@ TEST_F(u, nothing_is_written_out_if_volatile)
 	EXPECT_EQ(0, dirty_pages("rw/g"));
 }
 
+/* log_forces: how often XFS has had its logs written out. */
+static long log_forces(void)
+{
+	char line[256];
+	long forces = -1;
+	FILE *stats = fopen("/sys/fs/xfs/stats/stats", "r");
+
+	while (stats && fgets(line, sizeof(line), stats))
+		if (sscanf(line, "log %*d %*d %*d %ld", &forces) == 1)
+			break;
+	if (stats)
+		fclose(stats);
+	return forces;
+}
+
+TEST_F(u, shared_blocks_are_on_the_disk_already)
+{
+	long before, after;
+	int fd;
+
+	if (strcmp(test_fs(), "xfs"))
+		SKIP(return, "files share blocks on xfs only");
+	ASSERT_EQ(0, shell("head -c 64K /dev/zero > ro/auto; cp ro/auto ro/strict; sync"));
+	ASSERT_EQ(0, up("rw", "ro"));
+	before = log_forces();
+	ASSERT_LE(0, before);
+	ASSERT_LE(0, fd = open("u/auto", O_WRONLY));
+	EXPECT_EQ(before, log_forces());
+	close(fd);
+	ASSERT_EQ(0, shell("mount -o remount,fsync=strict u"));
+	before = log_forces();
+	ASSERT_LE(0, fd = open("u/strict", O_WRONLY));
+	after = log_forces();
+	EXPECT_LT(before, after);
+	close(fd);
+}
+
 TEST_HARNESS_MAIN

@@ -23,12 +23,23 @@ const CHUNK: i64 = 1 << 20;
 /// What is not looked for holes if it has blocks for all of it: one page.
 const SMALL: i64 = 4096;
 
+/// What is to be done for a copy's data before the copy shows.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Copied {
+    /// Nothing. There is none, or it is in blocks that the source has, too: the filesystem wrote them
+    /// out before it shared them (`generic_remap_file_range_prep`), and whoever finds the copy's name
+    /// after a crash finds them, for what it logs is in the order in which it was done.
+    Safely,
+    /// It may be in memory only.
+    ToMemory,
+}
+
 /// Copies what the file at `source`, whose attributes `stat` are, has to the empty `target`. Shares
 /// the blocks where the filesystem can, and leaves holes holes. `EINTR` when the task is to die.
-pub(crate) fn copy(source: Path<'_>, target: &KernelFile, stat: &Stat) -> Result {
+pub(crate) fn copy(source: Path<'_>, target: &KernelFile, stat: &Stat) -> Result<Copied> {
     let len = stat.size();
     if len == 0 {
-        return Ok(());
+        return Ok(Copied::Safely);
     }
     let flags = flags::O_RDONLY | flags::O_LARGEFILE | flags::O_NOATIME;
     let source = KernelFile::open(source, flags)?;
@@ -38,7 +49,7 @@ pub(crate) fn copy(source: Path<'_>, target: &KernelFile, stat: &Stat) -> Result
         len,
     };
     if source.copy_range_to(target, whole, RangeOp::Clone(0)) == Ok(len) {
-        return Ok(());
+        return Ok(Copied::Safely);
     }
     let mut at = 0;
     let mut data_end = 0;
@@ -77,7 +88,7 @@ pub(crate) fn copy(source: Path<'_>, target: &KernelFile, stat: &Stat) -> Result
     if target.inode().size() < len {
         target.set_size(len)?;
     }
-    Ok(())
+    Ok(Copied::ToMemory)
 }
 
 /// Copies the extended attributes, ACLs included, of the object at `source` to `target`. Attributes

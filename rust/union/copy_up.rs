@@ -7,7 +7,8 @@
 
 use super::{
     branch::Branch,
-    copy_data, entry,
+    copy_data::{self, Copied},
+    entry,
     few::Layers,
     instance::{Instance, Union},
     lookup,
@@ -488,11 +489,11 @@ impl Copy<'_> {
             return self.make_other(kept, name);
         }
         let parent = kept.dir;
-        if let Some(file) = self.nameless_file(&parent.dentry)? {
+        if let Some((file, copied)) = self.nameless_file(&parent.dentry)? {
             let access = self.target.mnt().want_write()?;
             let dentry = file.path().dentry;
             self.set_attributes(&access, dentry)?;
-            self.write_out(&file)?;
+            self.write_out(&file, copied)?;
             self.remember(dentry)?;
             let made = Creating::start(&access, &parent.dentry, name)
                 .and_then(|creating| creating.link(dentry))
@@ -500,11 +501,11 @@ impl Copy<'_> {
             kept.restore(&access);
             return Ok(made);
         }
-        let (draft, file) = self.draft()?;
+        let (draft, file, copied) = self.draft()?;
         let access = self.target.mnt().want_write()?;
         let temporary = draft.resume(&access);
         self.set_attributes(&access, temporary.dentry())?;
-        self.write_out(&file)?;
+        self.write_out(&file, copied)?;
         self.finish(&access, temporary, kept, name)
     }
 
@@ -530,7 +531,7 @@ impl Copy<'_> {
     /// Makes the copy of a file that has no name.
     fn make_nameless(&self) -> Result<ARef<Dentry>> {
         if self.stat.mode().file_type() == FileType::Regular {
-            if let Some(file) = self.nameless_file(self.target.root())? {
+            if let Some((file, _)) = self.nameless_file(self.target.root())? {
                 let access = self.target.mnt().want_write()?;
                 let dentry = file.path().dentry;
                 self.set_attributes(&access, dentry)?;
@@ -541,7 +542,7 @@ impl Copy<'_> {
         // It gets a name that nobody knows, and the next mount sweeps it.
         let access;
         let temporary = if self.stat.mode().is_regular() {
-            let (draft, _file) = self.draft()?;
+            let (draft, ..) = self.draft()?;
             access = self.target.mnt().want_write()?;
             draft.resume(&access)
         } else {
@@ -560,16 +561,16 @@ impl Copy<'_> {
     }
 
     /// A file in the work directory with the data copied.
-    fn draft(&self) -> Result<(Draft<'_>, KernelFile)> {
-        let written = Draft::make(self.target, |creating| {
+    fn draft(&self) -> Result<(Draft<'_>, KernelFile, Copied)> {
+        let (draft, file) = Draft::make(self.target, |creating| {
             self.create(|| creating.create(self.stat.mode().private()))
         })?;
-        self.fill(&written.1)?;
-        Ok(written)
+        let copied = self.fill(&file)?;
+        Ok((draft, file, copied))
     }
 
     /// A file without a name with the data copied; none if the branch cannot do that.
-    fn nameless_file(&self, dir: &Dentry) -> Result<Option<KernelFile>> {
+    fn nameless_file(&self, dir: &Dentry) -> Result<Option<(KernelFile, Copied)>> {
         if self.target.no_tmpfile.as_ref().is_some() {
             return Ok(None);
         }
@@ -584,16 +585,16 @@ impl Copy<'_> {
             Err(e) => return Err(e),
         };
         drop(access);
-        self.fill(&file)?;
-        Ok(Some(file))
+        let copied = self.fill(&file)?;
+        Ok(Some((file, copied)))
     }
 
     /// Copies the data. Not with the right to write to the branch, which is asked for on the way, and
     /// which comes after the locks that reading takes: `Documentation/locking.md`.
-    fn fill(&self, file: &KernelFile) -> Result {
+    fn fill(&self, file: &KernelFile) -> Result<Copied> {
         match self.data {
             Data::All => copy_data::copy(self.source.path(), file, self.stat),
-            Data::Nothing => Ok(()),
+            Data::Nothing => Ok(Copied::Safely),
         }
     }
 
@@ -617,10 +618,9 @@ impl Copy<'_> {
         attr.apply(access, dentry)
     }
 
-    fn write_out(&self, file: &KernelFile) -> Result {
-        let empty = self.data == Data::Nothing || self.stat.size() == 0;
+    fn write_out(&self, file: &KernelFile, copied: Copied) -> Result {
         match self.instance.settings().fsync {
-            Fsync::Auto if !empty => file.sync(),
+            Fsync::Auto if copied == Copied::ToMemory => file.sync(),
             Fsync::Strict => file.sync(),
             Fsync::Auto | Fsync::Volatile => Ok(()),
         }
