@@ -113,7 +113,8 @@ const char *at(const char *dir, const char *format, ...)
 #define LISTS		3
 #define LIST_ENTRIES	10000
 #define COPIES		48
-#define CLONES		5
+#define LARGE_COPIES	33	/* of 1 MiB */
+#define CLONES		33
 #define DATA_SIZE	(16 << 20)
 #define LAYERS		500
 #define MANY		100000	/* cached inodes, when branches come and go */

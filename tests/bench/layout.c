@@ -16,7 +16,9 @@
  */
 #include "bench.h"
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <stdarg.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -98,7 +100,7 @@ bool has_reflinks(const char *fs)
 static int make_sources(const char *dir)
 {
 	static const size_t sizes[] = { 4096, 1 << 20, 64 << 20 };
-	static const int counts[] = { COPIES, 9, 1 };
+	static const int counts[] = { COPIES, LARGE_COPIES, 1 };
 
 	if (mkdir(dir, 0755))
 		return -1;
@@ -177,6 +179,23 @@ static int make_base(const char *fs)
 	return mount("/dev/ram0", "/b", fs, 0, "");
 }
 
+/* Files that share their blocks from the start, for the first to be shared again is not as the others. */
+static int make_clones(void)
+{
+	int first, err = write_file("/b/lower/c/clone0", 64 << 20);
+
+	if (err)
+		return err;
+	first = open("/b/lower/c/clone0", O_RDONLY);
+	for (int i = 1; i < CLONES && !err; i++) {
+		int fd = open(at("/b/lower/c", "clone%d", i), O_WRONLY | O_CREAT | O_EXCL, 0644);
+
+		err = fd < 0 || ioctl(fd, FICLONE, first) || close(fd);
+	}
+	close(first);
+	return err ? -1 : 0;
+}
+
 /* Makes everything, on a new filesystem. */
 int make_files(const char *fs)
 {
@@ -188,9 +207,8 @@ int make_files(const char *fs)
 	    run("cp /proc/%d/exe /b/lower/program", getpid()) ||
 	    make_sources("/b/lower/c"))
 		return -1;
-	for (int i = 0; i < CLONES && has_reflinks(fs); i++)
-		if (write_file(at("/b/lower/c", "clone%d", i), 64 << 20))
-			return -1;
+	if (has_reflinks(fs) && make_clones())
+		return -1;
 	for (int i = 0; i < STAT_FILES; i++)
 		if (write_file(at("/b/lower/s", "f%05d", i), 0))
 			return -1;
@@ -335,10 +353,22 @@ int remount_union(const char *options)
 	return mount("none", "/u", NULL, MS_REMOUNT, options);
 }
 
+/* Unmounts what is mounted on a directory, if anything is. */
+static int take_off(const char *dir)
+{
+	/* The kernel may be about to let go of what was open a moment ago. */
+	for (int tries = 0; umount2(dir, 0); tries++) {
+		if (errno == EINVAL)
+			return 0;
+		if (errno != EBUSY || tries == 50)
+			return -1;
+		usleep(20000);
+	}
+	return 0;
+}
+
 /* Takes down what show() put up. */
 int hide(void)
 {
-	umount2("/w", 0);
-	umount2("/s", 0);
-	return umount2("/u", 0);
+	return take_off("/w") || take_off("/s") || take_off("/u") ? -1 : 0;
 }

@@ -310,19 +310,19 @@ static double copy_up(const struct view *v, int size, int n)
 		if (n == 1)
 			return BENCH(1, 1, must(!copy_file(at(v->ro, "c/copy%d.0", size),
 							   at(v->rw, "c/copied%d.%d", size, i), true)));
-		return BENCH(9, 1, must(!copy_file(at(v->ro, "c/copy%d.%d", size, i),
+		return BENCH(LARGE_COPIES, 1, must(!copy_file(at(v->ro, "c/copy%d.%d", size, i),
 						   at(v->rw, "c/copied%d.%d", size, i), true)));
 	}
 	if (n == 1)
 		return BENCH(1, 1, must((fd = open(at(v->rw, "c/copy%d.%d", size, i), O_WRONLY)) >= 0 &&
 					!close(fd)));
-	return BENCH(9, 1, must((fd = open(at(v->rw, "c/copy%d.%d", size, i), O_WRONLY)) >= 0 &&
+	return BENCH(LARGE_COPIES, 1, must((fd = open(at(v->rw, "c/copy%d.%d", size, i), O_WRONLY)) >= 0 &&
 				!close(fd)));
 }
 
 static double copy_up_1m(const struct view *v)
 {
-	return copy_up(v, 1, 9);
+	return copy_up(v, 1, LARGE_COPIES);
 }
 
 static double copy_up_64m(const struct view *v)
