@@ -149,14 +149,18 @@ pub(crate) fn ensure_place(
     name: &Name,
 ) -> Result<Place> {
     let layer = ensure_dir(parent, target)?;
-    let below = !layer.below().is_empty() && {
-        let instance = parent.sb().data();
-        let found = instance
-            .cred
-            .scope(|| lookup::find_in(layer.below(), name))?;
-        !found.is_empty()
-    };
+    let below = is_below(parent.sb().data(), &layer, name)?;
     Ok(Place { layer, below })
+}
+
+/// Whether something of `name` is below the directory `layer`.
+pub(super) fn is_below(instance: &Instance, layer: &Held, name: &Name) -> Result<bool> {
+    let rest = layer.below();
+    Ok(!rest.is_empty()
+        && !instance
+            .cred
+            .scope(|| lookup::find_in(rest, name))?
+            .is_empty())
 }
 
 /// A directory on a branch in which the union makes something that its user did not, and the times

@@ -43,7 +43,7 @@ struct Side<'a> {
     name: &'a Name,
     /// The directory on the branch.
     layer: Held,
-    /// Whether something of this name is below the branch.
+    /// Whether something of this name is below the branch, if that is of any importance.
     below: bool,
 }
 
@@ -53,9 +53,10 @@ impl<'a> Side<'a> {
         dir: &Locked<'a, Union>,
         name: &'a Name,
         branch: &Arc<Branch>,
+        asks_below: bool,
     ) -> Result<Self> {
-        let parent = dir.parent_of(dentry)?;
-        let copy_up::Place { layer, below } = copy_up::ensure_place(parent, branch, name)?;
+        let layer = copy_up::ensure_dir(dir.parent_of(dentry)?, branch)?;
+        let below = asks_below && copy_up::is_below(dir.sb().data(), &layer, name)?;
         Ok(Self {
             dentry,
             dir: dir.get(),
@@ -131,8 +132,10 @@ pub(crate) fn rename(rename: Rename<'_, Union>) -> Result {
     if !obstacles.is_empty() && source.is_dir() && victim.is_some() {
         return Err(EXDEV);
     }
-    let old = Side::new(rename.old(), rename.old_dir(), old_name, &branch)?;
-    let new = Side::new(rename.new_name(), rename.new_dir(), new_name, &branch)?;
+    let old = Side::new(rename.old(), rename.old_dir(), old_name, &branch, true)?;
+    // What is below the new name is hidden by what comes there, unless that is merged with it.
+    let asks = source.is_dir() || exchange;
+    let new = Side::new(rename.new_name(), rename.new_dir(), new_name, &branch, asks)?;
     if old.is_elsewhere()? {
         return Err(ESTALE);
     }
