@@ -116,7 +116,7 @@ help:
 	@echo
 	@echo '  KDIR=DIR        - build on this machine for the kernel built in DIR'
 	@echo '  SUITE=trixie    - Debian suite of the build root (trixie, forky)'
-	@echo '  KERNEL=7.3      - the newest such kernel of the suite, not its default'
+	@echo '  KERNEL=7.2      - the newest such kernel of the suite, not its default'
 	@echo '  CLIPPY=1 V=1 W=1 - as in the kernel'
 	@echo '  JOBS=2          - so many stages of check side by side'
 	@echo '  AUFS2_CACHE=DIR - what is fetched or made ($$HOME/.cache/aufs2)'
