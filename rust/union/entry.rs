@@ -6,7 +6,7 @@ use super::{
     copy_up::{self, Data},
     few::Layers,
     instance::{Instance, Union},
-    lookup, merge, names,
+    links, lookup, merge, names,
     node::{copy_attr, Held, Layer, Stack},
     obstacle::Obstacles,
     policy, whiteout, work,
@@ -183,8 +183,8 @@ pub(crate) fn link(old: &DEntry<Union>, entry: Negative<'_, Union>) -> Result {
     names::check_creatable(name)?;
     let _ours = dir.data().changing();
     let mut source = copy_up::ensure(old, Data::All)?;
-    if copy_up::lost_names(old.positive()?, &source) {
-        source = copy_up::ensure_name(old)?;
+    if links::lost_names(old.positive()?, &source) {
+        source = links::ensure_name(old)?;
     }
     // A link is on the branch of the object, whichever new objects go to.
     let parent = entry.parent_dir();
@@ -236,7 +236,7 @@ fn linked(inode: &INode<Union>) -> Result {
 pub(super) fn prepare_unlinked(inode: &INode<Union>, on_branch: bool) -> Result {
     if !on_branch && inode.nlink() > 1 {
         // The object below will have one link more than the union shows.
-        copy_up::keep_links(inode, inode.sb().data())?;
+        links::keep_links(inode, inode.sb().data())?;
     }
     Ok(())
 }
@@ -252,7 +252,7 @@ pub(super) fn unlinked(inode: &INode<Union>, on_branch: bool) -> Result {
     } else {
         inode.drop_nlink();
         if inode.nlink() == 0 {
-            copy_up::forget_links(inode, inode.sb().data());
+            links::forget_links(inode, inode.sb().data());
         }
     }
     copy_attr(inode)

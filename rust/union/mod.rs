@@ -8,7 +8,7 @@
 //! - [`policy`], [`obstacle`]: which branch is written to, and what is in the way there;
 //! - [`change`], [`remove`], [`busy`], [`refresh`]: branches that come and go;
 //! - [`lookup`], [`index`], [`whiteout`], [`merge`]: reading the union;
-//! - [`copy_up`], [`copy_data`], [`entry`], [`rename`]: writing to it;
+//! - [`copy_up`], [`copy_job`], [`copy_data`], [`links`], [`entry`], [`rename`]: writing to it;
 //! - [`sysfs`], [`debug`], [`control`], [`rdu`], [`mvdown`]: what tools ask;
 //! - [`context`], [`instance`], [`dir`], [`regular`], [`special`], [`attr`], [`xattr`]: the
 //!   operations that the VFS calls.
@@ -24,6 +24,7 @@ pub(crate) mod choice;
 pub(crate) mod context;
 pub(crate) mod control;
 pub(crate) mod copy_data;
+pub(crate) mod copy_job;
 pub(crate) mod copy_up;
 pub(crate) mod debug;
 pub(crate) mod dir;
@@ -32,6 +33,7 @@ pub(crate) mod few;
 pub(crate) mod ids;
 pub(crate) mod index;
 pub(crate) mod instance;
+pub(crate) mod links;
 pub(crate) mod lookup;
 pub(crate) mod merge;
 pub(crate) mod mvdown;

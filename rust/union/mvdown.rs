@@ -9,7 +9,7 @@
 
 use super::{
     branch::Branch,
-    copy_up, entry,
+    copy_job, copy_up, entry,
     few::Layers,
     instance::{Instance, Union},
     node::{new_stack, Layer, Stack, State},
@@ -394,7 +394,7 @@ impl Plan<'_> {
         // Neither a copy-up nor a refresh comes in between.
         let mut state = inode.data().lock();
         let target = &self.to.branch;
-        let copy = copy_up::copy_apart(self.dentry, self.instance, &self.source, target)?;
+        let copy = copy_job::copy_apart(self.dentry, self.instance, &self.source, target)?;
         let moved = Layer {
             branch: self.to.branch.clone(),
             dentry: copy.dentry().clone(),

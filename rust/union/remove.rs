@@ -4,8 +4,9 @@
 
 use super::{
     branch::{Branch, BranchId, Watch},
-    busy, copy_up,
+    busy,
     instance::Union,
+    links,
     node::{new_stack, BranchSet, Stack},
     refresh::{self, remaining},
     table::Table,
@@ -161,7 +162,7 @@ fn leave(
         }
         None => {
             drop(state);
-            copy_up::forget_links(inode, inode.sb().data());
+            links::forget_links(inode, inode.sb().data());
             inode.unhash();
             if let Some(dentry) = dentry {
                 dentry.drop_from_cache();

@@ -12,7 +12,7 @@ use super::{
     entry::{changed, has_name, prepare_unlinked, unlinked},
     few::Layers,
     instance::Union,
-    merge, names,
+    links, merge, names,
     node::{copy_attr, new_stack, Held, Layer, Stack},
     obstacle::{Obstacles, Room},
     seal::Seal,
@@ -234,7 +234,7 @@ fn bring_up(
     dentry: &DEntry<Union>,
 ) -> Result<(Arc<Branch>, Option<KVVec<Seal>>)> {
     let inode = dentry.positive()?;
-    let layer = copy_up::ensure_name(dentry)?;
+    let layer = links::ensure_name(dentry)?;
     let seals = match inode.is_dir() {
         true => Some(tree_up::copy(dentry, &layer, rename.lock_of(dentry))?),
         false => None,
