@@ -287,6 +287,16 @@ int aufs2_helper_fatal_signal_pending(struct task_struct *p)
 	return fatal_signal_pending(p);
 }
 
+unsigned long aufs2_helper_rlimit(unsigned int limit)
+{
+	return rlimit(limit);
+}
+
+void aufs2_helper_allow_kernel_signal(int sig)
+{
+	allow_kernel_signal(sig);
+}
+
 bool aufs2_helper_dir_emit_dots(struct file *file, struct dir_context *ctx)
 {
 	return dir_emit_dots(file, ctx);

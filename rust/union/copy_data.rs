@@ -13,6 +13,7 @@ use crate::vfs::{
     mount::WriteAccess,
     path::Path,
     stat::Stat,
+    thread,
     xattr::{self, NameList},
 };
 use kernel::prelude::*;
@@ -35,7 +36,8 @@ pub(crate) enum Copied {
 }
 
 /// Copies what the file at `source`, whose attributes `stat` are, has to the empty `target`. Shares
-/// the blocks where the filesystem can, and leaves holes holes. `EINTR` when the task is to die.
+/// the blocks where the filesystem can, and leaves holes holes. `EINTR` when the task is to die: no
+/// other signal ends it, and no limit of the task's applies.
 pub(crate) fn copy(source: Path<'_>, target: &KernelFile, stat: &Stat) -> Result<Copied> {
     let len = stat.size();
     if len == 0 {
@@ -43,52 +45,93 @@ pub(crate) fn copy(source: Path<'_>, target: &KernelFile, stat: &Stat) -> Result
     }
     let flags = flags::O_RDONLY | flags::O_LARGEFILE | flags::O_NOATIME;
     let source = KernelFile::open(source, flags)?;
-    let whole = Range {
-        from: 0,
-        to: 0,
+    let mut copying = Copying {
+        is_sparse: source.can_seek() && !(len <= SMALL && stat.is_dense()),
+        source: &source,
+        target,
         len,
+        at: 0,
+        data_end: 0,
     };
-    if source.copy_range_to(target, whole, RangeOp::Clone(0)) == Ok(len) {
-        return Ok(Copied::Safely);
+    // CAST: A size is not negative.
+    if thread::file_size_limit() < len as u64 {
+        return thread::run(|| copying.all())?;
     }
-    let mut at = 0;
-    let mut data_end = 0;
-    let mut sparse = source.can_seek() && !(len <= SMALL && stat.is_dense());
-    while at < len {
-        if fatal_signal_pending() {
-            return Err(EINTR);
+    match copying.all() {
+        // Splicing ends for any signal that is pending, and does so until it has been dealt with.
+        Err(e) if is_interrupted(e) && !fatal_signal_pending() => thread::run(|| copying.rest())?,
+        other => other,
+    }
+}
+
+/// Whether `e` says that there is a signal.
+fn is_interrupted(e: Error) -> bool {
+    e == EINTR || e == ERESTARTSYS || e == ERESTARTNOINTR || e == ERESTARTNOHAND
+}
+
+/// Data that is being copied, and how far that is.
+struct Copying<'a> {
+    source: &'a KernelFile,
+    target: &'a KernelFile,
+    len: i64,
+    at: i64,
+    /// Up to where there is no hole, if the source can tell.
+    data_end: i64,
+    is_sparse: bool,
+}
+
+impl Copying<'_> {
+    fn all(&mut self) -> Result<Copied> {
+        let whole = Range {
+            from: 0,
+            to: 0,
+            len: self.len,
+        };
+        let op = RangeOp::Clone(0);
+        if self.source.copy_range_to(self.target, whole, op) == Ok(self.len) {
+            return Ok(Copied::Safely);
         }
-        if sparse && at >= data_end {
-            match source.seek(at, at, flags::SEEK_DATA) {
-                Ok(data) => {
-                    at = data;
-                    data_end = source.seek(at, at, flags::SEEK_HOLE).unwrap_or(len);
-                    continue;
+        self.rest()
+    }
+
+    fn rest(&mut self) -> Result<Copied> {
+        while self.at < self.len {
+            if fatal_signal_pending() {
+                return Err(EINTR);
+            }
+            if self.is_sparse && self.at >= self.data_end {
+                match self.source.seek(self.at, self.at, flags::SEEK_DATA) {
+                    Ok(data) => {
+                        self.at = data;
+                        let end = self.source.seek(data, data, flags::SEEK_HOLE);
+                        self.data_end = end.unwrap_or(self.len);
+                        continue;
+                    }
+                    // Nothing but a hole up to the end.
+                    Err(e) if e == ENXIO => break,
+                    Err(_) => self.is_sparse = false,
                 }
-                // Nothing but a hole up to the end.
-                Err(e) if e == ENXIO => break,
-                Err(_) => sparse = false,
+            }
+            let end = match self.is_sparse {
+                true => self.data_end.min(self.len),
+                false => self.len,
+            };
+            let range = Range {
+                from: self.at,
+                to: self.at,
+                len: (end - self.at).min(CHUNK),
+            };
+            match self.source.splice_to(self.target, range)? {
+                // The file has become shorter since its size was taken.
+                0 => break,
+                moved => self.at += moved,
             }
         }
-        let end = if sparse { data_end.min(len) } else { len };
-        let moved = source.splice_to(
-            target,
-            Range {
-                from: at,
-                to: at,
-                len: (end - at).min(CHUNK),
-            },
-        )?;
-        if moved == 0 {
-            // The file has become shorter since its size was taken.
-            break;
+        if self.target.inode().size() < self.len {
+            self.target.set_size(self.len)?;
         }
-        at += moved;
+        Ok(Copied::ToMemory)
     }
-    if target.inode().size() < len {
-        target.set_size(len)?;
-    }
-    Ok(Copied::ToMemory)
 }
 
 /// Copies the extended attributes, ACLs included, of the object at `source` to `target`. Attributes

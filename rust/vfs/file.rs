@@ -13,6 +13,7 @@ use super::{
     mount::{Mount, WriteAccess},
     path::Path,
     super_block::FileSystem,
+    thread,
 };
 use crate::bindings;
 use core::{
@@ -403,9 +404,18 @@ impl KernelFile {
     /// the filesystem writes less without saying why.
     ///
     /// Otherwise as [`KernelFile::read_at`].
+    /// The file size limit of the current task does not apply.
     pub(crate) fn write_all_at(&self, access: &WriteAccess<'_>, buf: &[u8], pos: i64) -> Result {
         access.at(self.path().dentry)?;
         self.require_mode(bindings::FMODE_WRITE)?;
+        if thread::file_size_limit() < pos as u64 + buf.len() as u64 {
+            return thread::run(|| self.write_all(buf, pos))?;
+        }
+        self.write_all(buf, pos)
+    }
+
+    /// Writes by the right to write that the caller, or the task that it works for, has.
+    fn write_all(&self, buf: &[u8], pos: i64) -> Result {
         // SAFETY: The file is alive, and its operations are.
         let op = unsafe { (*(*self.as_ptr()).f_op).write_iter }.ok_or(EINVAL)?;
         let mut done = 0;
@@ -415,7 +425,7 @@ impl KernelFile {
                 iov_len: buf.len() - done,
             };
             // SAFETY: `rest` is memory that is borrowed during the call, and only read; `op` is the
-            // file's own, it is open for writing, and the caller has the right to write.
+            // file's own, it is open for writing, and there is the right to write.
             match unsafe { self.kvec_io(op, bindings::ITER_SOURCE, &rest, pos + done as i64) }? {
                 0 => return Err(EIO),
                 count => done += count,

@@ -65,6 +65,7 @@ pub(crate) mod stat;
 pub(crate) mod super_block;
 pub(crate) mod symlink;
 pub(crate) mod task;
+pub(crate) mod thread;
 pub(crate) mod vm_ops;
 pub(crate) mod vma;
 pub(crate) mod vtable;
