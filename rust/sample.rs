@@ -8,7 +8,13 @@
 
 use crate::vfs::{errno::ESTALE, prelude::*};
 use core::{convert::Infallible, ptr};
-use kernel::{prelude::*, sync::aref::ARef};
+use kernel::{
+    prelude::*,
+    sync::{
+        aref::ARef,
+        atomic::{Atomic, Relaxed},
+    },
+};
 
 /// The filesystem type.
 pub(crate) struct Sample;
@@ -31,6 +37,11 @@ impl FileSystem for Sample {
     type DentryOps = Names;
     type Attrs = Attrs;
     type Xattrs = Without<Self>;
+
+    fn fresh_number(_: &SuperBlock<Sample>) -> u64 {
+        static NEXT: Atomic<u64> = Atomic::new(1);
+        !NEXT.fetch_add(1, Relaxed)
+    }
 
     fn evict(inode: Glimpse<'_, INode<Self>>) {
         drop(inode.data().replace(None));
@@ -101,14 +112,20 @@ fn node(sb: &SuperBlock<Sample>, dentry: &Dentry) -> Result<ARef<INode<Sample>>>
         FileType::Symlink => InodeTables::new::<Link>(),
         _ => InodeTables::new::<Without<Sample>>(),
     };
-    match sb.iget(below.ino())? {
+    let sought = Sought {
+        hash: below.ino(),
+        number: below.ino(),
+        key: ptr::from_ref(below).addr(),
+        by_number: false,
+    };
+    match sb.iget(&sought)? {
         Iget::New(new) => {
             let data = Slot::new(Some(RcuArc::new(dentry.into(), GFP_KERNEL)?));
             let data = Ok::<_, Infallible>(data);
             new.fill(below, sb.data().mnt.idmap(), tables, data)
         }
         Iget::Cached(inode) if ptr::eq(real(&inode)?.inode().ok_or(ESTALE)?, below) => Ok(inode),
-        // The number was given to another object below.
+        // What had its address is about to leave the cache.
         Iget::Cached(_) => Err(ESTALE),
     }
 }

@@ -12,6 +12,7 @@ use super::{
     busy,
     context::{BranchMaker, Named, Wanted},
     instance::{Instance, Union},
+    number::Number,
     options::{Access, Change, Permission},
     refresh,
     remove::{self, Leaving},
@@ -313,8 +314,8 @@ fn settle(name: &DEntry<Union>) -> Result {
     let state = inode.data().lock();
     let stack = inode.data().stack()?;
     let top = stack.top();
-    if top.number()? != inode.ino() {
-        top.branch.numbers.set(top.inode()?, inode.ino())?;
+    if top.number()?.shown != inode.ino() {
+        top.branch.numbers.set(top.inode()?, Number::of(inode))?;
     }
     drop(state);
     Ok(())

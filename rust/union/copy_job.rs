@@ -9,6 +9,7 @@ use super::{
     copy_up::Data,
     instance::{Instance, Union},
     node::Layer,
+    number::Number,
     options::Fsync,
     work::{Draft, Temporary},
 };
@@ -245,7 +246,7 @@ impl Copy<'_> {
     /// The copy keeps the number of the source: noted before anybody can look the copy up.
     fn remember(&self, copy: &Dentry) -> Result {
         let copy = copy.inode().ok_or(EIO)?;
-        self.target.numbers.set(copy, self.inode.ino())
+        self.target.numbers.set(copy, Number::of(self.inode))
     }
 
     fn forget(&self, copy: &Dentry) {

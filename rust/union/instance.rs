@@ -10,6 +10,7 @@ use super::{
     ids::Ids,
     lookup::Revalidation,
     node::Node,
+    number,
     options::{Fsync, Mmap, Udba},
     policy, sysfs,
     table::Table,
@@ -321,6 +322,14 @@ impl FileSystem for Union {
 
     fn shelf(node: &Node) -> Shelf {
         Shelf::of(node.branches().groups())
+    }
+
+    fn is_known_as(node: &Node, key: usize) -> bool {
+        node.has_origin(key)
+    }
+
+    fn fresh_number(_sb: &SuperBlock<Self>) -> u64 {
+        number::fresh()
     }
 
     fn evict(inode: Glimpse<'_, INode<Self>>) {

@@ -16,7 +16,8 @@ use crate::vfs::{
     dentry_ops::{Operations, Real, Revalidate},
     errno::ESTALE,
     glimpse::Glimpse,
-    inode::{INode, Iget, InodeTables},
+    inode::{INode, InodeTables},
+    inode_cache::{Iget, Sought},
     mode::{FileType, Mode},
     name::Name,
     rcu::{RcuArc, Reading},
@@ -178,12 +179,19 @@ fn node_that_was(
 ) -> Result<ARef<INode<Union>>> {
     let number = layers.first().ok_or(ESTALE)?.number()?;
     let stack = new_stack(generation, layers)?;
+    let mut sought = Sought {
+        hash: number.hash,
+        number: number.shown,
+        key: stack.top().key()?,
+        // A copy is there, under the number of its origin, before its inode stands for it.
+        by_number: number.is_noted,
+    };
     let real = stack.top().inode()?;
     let idmap = stack.top().path().idmap();
-    // A stale inode under the number makes room for another; more than a few of them in a row means
-    // that the branch is being rewritten under our hands.
+    // A stale inode makes room for another; more than a few of them in a row means that the branch is
+    // being rewritten under our hands.
     for _ in 0..8 {
-        match sb.iget(number)? {
+        match sb.iget(&sought)? {
             Iget::New(new) => {
                 let unwatched = origin == Origin::Made && sb.data().watches();
                 let node = Node::new(stack.clone(), sb.data().depth, unwatched)?;
@@ -198,11 +206,16 @@ fn node_that_was(
                 return Ok(inode);
             }
             Iget::Cached(inode) => {
-                // An object that was just made cannot be what was known by its number before.
+                // An object that was just made cannot be what was known before.
                 if origin == Origin::Found && adopt(&inode, &stack)? {
                     return Ok(inode);
                 }
-                inode.unhash();
+                if sought.by_number {
+                    // Another one shows the number.
+                    sought.by_number = false;
+                } else {
+                    inode.unhash();
+                }
             }
         }
     }
@@ -247,8 +260,7 @@ pub(super) fn adopt_locked(
         return Ok(true);
     }
     // Another name of what was copied up since: the copy is what it means.
-    let real = have.top().inode()?;
-    Ok(node.is_linked_below() && have.top().branch.numbers.is_exception(real))
+    Ok(node.was_copied_from(state, found.top()))
 }
 
 /// `->lookup` of a directory.

@@ -289,7 +289,7 @@ impl Merger {
                 // A name and its whiteout on the same branch: the name shows, and hides.
                 if there.hides && !hides {
                     there.hides = false;
-                    there.item.ino = branch.numbers.get(entry.ino, None)?;
+                    there.item.ino = branch.numbers.get(entry.ino, None)?.shown;
                     there.item.dirent_type = entry.dirent_type as u8;
                 }
             }
@@ -300,7 +300,7 @@ impl Merger {
         let ino = if hides {
             0
         } else {
-            branch.numbers.get(entry.ino, None)?
+            branch.numbers.get(entry.ino, None)?.shown
         };
         self.candidates.push(
             Candidate {

@@ -13,6 +13,7 @@ use super::{
     few::Layers,
     instance::{Instance, Union},
     node::{new_stack, Layer, Stack, State},
+    number::Number,
     refresh,
     table::Table,
     whiteout,
@@ -481,7 +482,7 @@ impl Plan<'_> {
         let (here, there) = (&self.source.branch.numbers, &moved.branch.numbers);
         let copied = moved.inode()?;
         here.leave(original)?;
-        let done = there.set(copied, inode.ino()).and_then(|()| {
+        let done = there.set(copied, Number::of(inode)).and_then(|()| {
             // Who is about to open what the name meant gets what it means.
             inode.data().publish(inode, state, after)?;
             self.remove(name).inspect_err(|_| {

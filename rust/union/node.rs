@@ -8,6 +8,7 @@ use super::{
     index::Seat,
     instance::{Instance, Union},
     merge::Listing,
+    number::Number,
 };
 use crate::vfs::{
     dentry::{Dentry, Published},
@@ -56,9 +57,26 @@ impl Layer {
     }
 
     /// The number in the union of an object that is first seen here.
-    pub(crate) fn number(&self) -> Result<u64> {
+    pub(crate) fn number(&self) -> Result<Number> {
         let inode = self.inode()?;
         self.branch.numbers.get(inode.ino(), Some(inode))
+    }
+
+    /// What an inode of the union that stands for the object is found by in the cache: the inode on
+    /// the branch, as an address, and the branch, for one inode may be on two. Addresses of the
+    /// kernel leave no room for a branch, but differ in less than their upper bits: that two objects
+    /// have one key is next to impossible, and seen by whoever finds the wrong one.
+    ///
+    /// Nobody else has the address for as long as the layer is there.
+    pub(crate) fn key(&self) -> Result<usize> {
+        let address = core::ptr::from_ref(self.inode()?).addr();
+        Ok(address ^ usize::from(self.branch.id().0) << 48)
+    }
+
+    /// Whether both are the same object of the same branch, under whatever name.
+    pub(crate) fn is_same_object(&self, other: &Self) -> bool {
+        let inode = |layer: &Self| layer.dentry.inode().map(core::ptr::from_ref);
+        self.branch.id() == other.branch.id() && inode(self) == inode(other)
     }
 }
 
@@ -189,6 +207,9 @@ pub(crate) struct Node {
     top: Published,
     /// See [`Node::is_linked_below`].
     linked_below: Atomic<bool>,
+    /// The [`Layer::key`]s of what an object with names below was copied from, which
+    /// [`State::earlier`] keeps.
+    origins: Slot<KVec<usize>>,
     /// The branches that the stack, or an earlier one, has been on.
     branches: Atomic<u64>,
     /// How many descriptors are open.
@@ -258,6 +279,7 @@ impl Node {
             stack: Slot::new(Some(stack)),
             top,
             linked_below: Atomic::new(false),
+            origins: Slot::empty(),
             branches,
             opens: Atomic::new(0),
             opener: Atomic::new(0),
@@ -307,8 +329,15 @@ impl Node {
         locked: &mut State,
         stack: RcuArc<Stack>,
     ) -> Result {
-        if inode.mode().is_regular() {
+        // `d_real` may have handed out the dentry of a file; and what has names below is found by what
+        // it was copied from.
+        let keeps_old = inode.mode().is_regular() || self.is_linked_below();
+        if keeps_old {
             locked.earlier.reserve(1)?;
+        }
+        let key = stack.top().key()?;
+        if self.is_linked_below() && inode.key() != key {
+            self.note_origins(locked, Some(inode.key()))?;
         }
         let top = stack.top().dentry.clone();
         let branches = BranchSet(self.branches.load(Relaxed) | stack.branches().0);
@@ -324,6 +353,7 @@ impl Node {
         let (real, idmap) = (top.inode().ok_or(ESTALE)?, stack.top().path().idmap());
         let old = self.stack.replace(Some(stack.clone()));
         self.top.replace(Some(top.clone()));
+        inode.set_key(key);
         if old.as_ref().is_none_or(|old| !is_top(old, &top)) {
             // The VFS decides by these who may do what.
             inode.copy_attr(real, idmap);
@@ -333,12 +363,11 @@ impl Node {
             }
         }
         if let Some(old) = old {
-            // `d_real` may have handed out the dentry of a file.
             let kept = locked
                 .earlier
                 .iter()
                 .any(|kept| is_top(kept, &old.top().dentry));
-            if inode.mode().is_regular() && !is_top(&old, &top) && !kept {
+            if keeps_old && !is_top(&old, &top) && !kept {
                 locked.earlier.push(old)?;
             }
         }
@@ -474,6 +503,9 @@ impl Node {
                 at += 1;
             }
         }
+        if self.is_linked_below() {
+            self.note_origins(locked, None)?;
+        }
         Ok(())
     }
 
@@ -529,12 +561,39 @@ impl Node {
         self.linked_below.store(true, Release);
     }
 
+    /// Lets the inode be found by what it was copied from: by what the earlier stacks have, and by
+    /// the key `old` of what is about to become one of them. `ENOMEM`.
+    fn note_origins(&self, locked: &State, old: Option<usize>) -> Result {
+        let mut keys = KVec::with_capacity(locked.earlier.len() + 1, GFP_KERNEL)?;
+        let earlier = locked
+            .earlier
+            .iter()
+            .filter_map(|stack| stack.top().key().ok());
+        for key in Iterator::chain(earlier, old) {
+            keys.push(key, GFP_KERNEL)?;
+        }
+        drop(self.origins.replace(Some(RcuArc::new(keys, GFP_KERNEL)?)));
+        Ok(())
+    }
+
+    /// Whether the object was copied from what has `key`, and other names below mean that. Loads only.
+    pub(super) fn has_origin(&self, key: usize) -> bool {
+        self.is_linked_below() && self.origins.get().is_some_and(|keys| keys.contains(&key))
+    }
+
+    /// As [`Node::has_origin`], for whoever has the lock.
+    pub(super) fn was_copied_from(&self, locked: &State, layer: &Layer) -> bool {
+        let same = |stack: &RcuArc<Stack>| stack.top().is_same_object(layer);
+        self.is_linked_below() && locked.earlier.iter().any(same)
+    }
+
     /// Gives the stack up, as the inode leaves the cache.
     pub(crate) fn release(&self) {
         self.top.replace(None);
         drop(self.stack.replace(None));
         let mut state = self.state.lock();
         drop(state.listing.take());
+        drop(self.origins.replace(None));
         state.earlier = Few::new();
         state.marks = Few::new();
         state.is_watched = false;

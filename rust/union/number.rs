@@ -8,8 +8,11 @@
 //! long as the branch is part of the union. What was moved down keeps its number, too, and the branch
 //! that it came from may use the inode again for another object, which then has another number.
 
-use super::branch::BranchId;
-use crate::vfs::{inode::Inode, load::Load};
+use super::{branch::BranchId, instance::Union};
+use crate::vfs::{
+    inode::{INode, Inode},
+    load::Load,
+};
 use kernel::{
     prelude::*,
     sync::atomic::{Atomic, Relaxed, Release},
@@ -23,8 +26,38 @@ const DYNAMIC: u64 = 0xffff;
 
 static NEXT_DYNAMIC: Atomic<u64> = Atomic::new(1);
 
+/// What an object has in the union: the number that it shows, and the one that it is looked up by in
+/// the inode cache. They are the same, unless another object showed that number when this one came.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Number {
+    pub(crate) shown: u64,
+    pub(crate) hash: u64,
+    /// Whether it was noted, and not computed: then whoever shows it is, or is about to become, what
+    /// has it.
+    pub(crate) is_noted: bool,
+}
+
+impl Number {
+    fn computed(number: u64) -> Self {
+        Self {
+            shown: number,
+            hash: number,
+            is_noted: false,
+        }
+    }
+
+    /// That of an inode of the union, to be noted.
+    pub(crate) fn of(inode: &INode<Union>) -> Self {
+        Self {
+            shown: inode.ino(),
+            hash: inode.hash(),
+            is_noted: true,
+        }
+    }
+}
+
 struct Exception {
-    number: u64,
+    number: Number,
     /// Of the object on the branch: its number may be used again for another object.
     generation: u32,
 }
@@ -45,7 +78,7 @@ pub(crate) struct Numbers {
 }
 
 /// A number that is none of those that are computed.
-fn fresh() -> u64 {
+pub(crate) fn fresh() -> u64 {
     DYNAMIC << BRANCH_BITS | NEXT_DYNAMIC.fetch_add(1, Relaxed)
 }
 
@@ -66,14 +99,14 @@ impl Numbers {
     ///
     /// A number that leaves no room for the branch is replaced by one that is given out here.
     /// `ENOMEM` if that cannot be remembered.
-    pub(crate) fn get(&self, ino: u64, inode: Option<&Inode>) -> Result<u64> {
+    pub(crate) fn get(&self, ino: u64, inode: Option<&Inode>) -> Result<Number> {
         if let Some(number) = self.exception(ino, inode) {
             return Ok(number);
         }
         if ino >> BRANCH_BITS == 0 {
-            return Ok(self.computed(ino));
+            return Ok(Number::computed(self.computed(ino)));
         }
-        let number = fresh();
+        let number = Number::computed(fresh());
         let exception = KBox::new(
             Exception {
                 number,
@@ -137,7 +170,7 @@ impl Numbers {
         self.exception(inode.ino(), Some(inode)).is_some()
     }
 
-    fn exception(&self, ino: u64, inode: Option<&Inode>) -> Option<u64> {
+    fn exception(&self, ino: u64, inode: Option<&Inode>) -> Option<Number> {
         if !self.any.load_acquire() {
             return None;
         }
@@ -148,7 +181,7 @@ impl Numbers {
     }
 
     /// Remembers that `inode`, of the branch, has `number` in the union.
-    pub(crate) fn set(&self, inode: &Inode, number: u64) -> Result {
+    pub(crate) fn set(&self, inode: &Inode, number: Number) -> Result {
         let exception = KBox::new(
             Exception {
                 number,

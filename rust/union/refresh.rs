@@ -12,6 +12,7 @@ use super::{
     instance::{Instance, Union},
     lookup,
     node::{copy_attr, new_stack, Layer, Stack, State},
+    number::Number,
     table::Table,
     whiteout,
 };
@@ -247,7 +248,7 @@ fn switch(inode: &INode<Union>, state: &mut State, found: &RcuArc<Stack>) -> Res
         return Ok(false);
     }
     // The number stays, and is that of the new object, whoever looks for it.
-    top.branch.numbers.set(top.inode()?, inode.ino())?;
+    top.branch.numbers.set(top.inode()?, Number::of(inode))?;
     drop(state.listing.take());
     node.publish_newer(inode, state, found.clone())?;
     if same_branches {

@@ -8,6 +8,7 @@ use super::{
     instance::Union,
     links,
     node::{new_stack, BranchSet, Stack},
+    number::Number,
     refresh::{self, remaining},
     table::Table,
 };
@@ -151,7 +152,7 @@ fn leave(
             drop(state.listing.take());
             if next.generation != STALE {
                 let top = next.top();
-                top.branch.numbers.set(top.inode()?, inode.ino())?;
+                top.branch.numbers.set(top.inode()?, Number::of(inode))?;
             }
             node.publish(inode, &mut state, next.clone())?;
             if !inode.is_dir() {

@@ -5,7 +5,9 @@
 //! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h)
 
 use super::{
-    file_ops, inode_ops, lockdep,
+    file_ops,
+    inode_cache::Known,
+    inode_ops, lockdep,
     mode::Mode,
     shelves::Place,
     super_block::{FileSystem, SuperBlock},
@@ -263,6 +265,7 @@ pub(crate) struct INode<T: FileSystem>(Inode, PhantomData<T>);
 struct Container<T: FileSystem> {
     inode: Opaque<bindings::inode>,
     place: Place,
+    known: Known,
     ready: bool,
     data: MaybeUninit<T::INodeData>,
 }
@@ -329,6 +332,23 @@ impl<T: FileSystem> INode<T> {
         unsafe { &(*self.as_ptr().cast::<Container<T>>()).place }
     }
 
+    /// What the inode is found by in the cache.
+    pub(super) fn known(&self) -> &Known {
+        // SAFETY: The inode is in a `Container<T>`, and alive.
+        unsafe { Self::known_of(self.as_ptr()) }
+    }
+
+    /// As [`INode::known`], also of an inode that is not filled in yet.
+    ///
+    /// # Safety
+    ///
+    /// `ptr` is an inode of a super block of `T` whose memory is not freed during `'a`.
+    pub(super) unsafe fn known_of<'a>(ptr: *mut bindings::inode) -> &'a Known {
+        // SAFETY: By the contract of this function, it is in a `Container<T>`, in which this is there
+        // from the allocation on.
+        unsafe { &(*ptr.cast::<Container<T>>()).known }
+    }
+
     /// The inode with the given place.
     ///
     /// # Safety
@@ -337,12 +357,6 @@ impl<T: FileSystem> INode<T> {
     pub(super) unsafe fn of_place(place: *mut Place) -> *mut bindings::inode {
         // SAFETY: By the contract of this function, the place is in a container.
         unsafe { place.byte_sub(offset_of!(Container<T>, place)).cast() }
-    }
-
-    /// Takes the inode out of the cache: the next `iget` of its number makes another one.
-    pub(crate) fn unhash(&self) {
-        // SAFETY: The inode is alive.
-        unsafe { bindings::remove_inode_hash(self.as_ptr()) };
     }
 
     /// The super block that the inode is on.
@@ -377,14 +391,6 @@ impl<T: FileSystem> Deref for Locked<'_, T> {
     }
 }
 
-/// What [`SuperBlock::iget`] found.
-pub(crate) enum Iget<'a, T: FileSystem> {
-    /// The inode is in use or cached.
-    Cached(ARef<INode<T>>),
-    /// The inode was not known: it must be filled in.
-    New(NewInode<'a, T>),
-}
-
 /// An inode that is being made. Others who look for it wait until it is filled in; dropping it
 /// unfilled sends them to try again.
 pub(crate) struct NewInode<'a, T: FileSystem>(NonNull<bindings::inode>, PhantomData<&'a T>);
@@ -417,33 +423,14 @@ impl<T: FileSystem> InodeTables<T> {
     }
 }
 
-impl<T: FileSystem> SuperBlock<T> {
-    /// The inode with number `ino`, if it is in the cache and filled in.
-    pub(crate) fn find_inode(&self, ino: u64) -> Option<ARef<INode<T>>> {
-        // SAFETY: The super block is alive.
-        let inode = NonNull::new(unsafe { bindings::ilookup(self.as_ptr(), ino) })?;
-        // SAFETY: The call gave us a counted inode of a super block of `T`, and waited until it was
-        // filled in.
-        Some(unsafe { ARef::from_raw(inode.cast()) })
-    }
-
-    /// Finds or makes the inode with number `ino`. `ENOMEM`.
-    pub(crate) fn iget(&self, ino: u64) -> Result<Iget<'_, T>> {
-        // SAFETY: The super block is alive.
-        let inode = unsafe { bindings::iget_locked(self.as_ptr(), ino) };
-        let inode = NonNull::new(inode).ok_or(ENOMEM)?;
-        // SAFETY: The call gave us a counted inode.
-        let state = unsafe { bindings::inode_state_read_once(inode.as_ptr()) };
-        if state & bindings::inode_state_flags_enum_I_NEW != 0 {
-            Ok(Iget::New(NewInode(inode, PhantomData)))
-        } else {
-            // SAFETY: The inode is of a super block of `T`, not new, and the count is ours.
-            Ok(Iget::Cached(unsafe { ARef::from_raw(inode.cast()) }))
-        }
-    }
-}
-
 impl<T: FileSystem> NewInode<'_, T> {
+    /// # Safety
+    ///
+    /// `inode` is new, of a super block of `T`, and the caller gives a count of it up.
+    pub(super) unsafe fn assume(inode: NonNull<bindings::inode>) -> Self {
+        Self(inode, PhantomData)
+    }
+
     /// Fills the inode in and shows it to those who wait.
     ///
     /// `like` gives the type, the device number and the attributes.
@@ -559,6 +546,7 @@ impl Cache {
         unsafe {
             (&raw mut (*container).ready).write(false);
             (&raw mut (*container).place).write(Place::nowhere());
+            (&raw mut (*container).known).write(Known::nowhere());
         }
         container.cast()
     }

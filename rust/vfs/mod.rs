@@ -40,6 +40,7 @@ pub(crate) mod gate;
 pub(crate) mod glimpse;
 pub(crate) mod idmap;
 pub(crate) mod inode;
+pub(crate) mod inode_cache;
 pub(crate) mod inode_ops;
 mod inode_table;
 pub(crate) mod inodes;

@@ -52,6 +52,13 @@ pub(crate) trait FileSystem: Sized + Send + Sync + 'static {
     fn shelf(_data: &Self::INodeData) -> Shelf {
         Shelf::NONE
     }
+    /// Whether an inode with this data is also what has `key`, beside what has its own: see
+    /// [`inode_cache`](super::inode_cache). Called under spin locks, for many: loads only.
+    fn is_known_as(_data: &Self::INodeData, _key: usize) -> bool {
+        false
+    }
+    /// A number for an inode that is to show one which another shows. Called under spin locks.
+    fn fresh_number(sb: &SuperBlock<Self>) -> u64;
     /// An unused inode leaves the cache: release, in process context, what needs sleeping.
     fn evict(_inode: Glimpse<'_, INode<Self>>) {}
     /// The super block is about to be shut down: give up references to its own inodes.
