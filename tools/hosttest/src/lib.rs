@@ -4,17 +4,17 @@
 //! against `kernel-shim`, and their tests.
 
 #[cfg(test)]
-#[path = "../../../rust/union/choice.rs"]
+#[path = "../../../rust/union/text/choice.rs"]
 #[allow(dead_code, clippy::all, clippy::pedantic)]
 mod choice;
 
 #[cfg(test)]
-#[path = "../../../rust/union/names.rs"]
+#[path = "../../../rust/union/text/names.rs"]
 #[allow(dead_code, clippy::all, clippy::pedantic)]
 mod names;
 
 #[cfg(test)]
-#[path = "../../../rust/union/options.rs"]
+#[path = "../../../rust/union/text/options.rs"]
 #[allow(dead_code, clippy::all, clippy::pedantic)]
 mod options;
 

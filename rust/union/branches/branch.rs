@@ -1,0 +1,319 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Branches.
+
+use super::number::Numbers;
+use crate::{
+    union::{
+        object::instance::MAGIC,
+        text::options::{Access, Permission},
+    },
+    vfs::{
+        claim::Claim,
+        dentry::Dentry,
+        fs_context::Log,
+        gate::Gate,
+        load::Load,
+        lockdep,
+        mount::{Mount, PrivateMount},
+        path::{Path, PathBuf},
+    },
+};
+use kernel::{
+    prelude::*,
+    str::BStr,
+    sync::{
+        aref::ARef,
+        atomic::{Acquire, Atomic, Release},
+        Arc, Mutex, SetOnce,
+    },
+};
+
+/// Identifies a branch for as long as anything refers to it. Indices change when branches come and
+/// go, identities do not.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct BranchId(pub(crate) u16);
+
+/// A directory tree that is part of the union.
+#[pin_data]
+pub(crate) struct Branch {
+    id: BranchId,
+    /// [`Permission`], packed: `mod:` changes it.
+    permission: Atomic<u32>,
+    /// The path as it was given, for messages and listings.
+    name: KVec<u8>,
+    /// The absolute path, for tools; `mem` for a branch in memory.
+    path: Arc<KVec<u8>>,
+    /// Whether the union may be told to write to the branch: the mount that it was made from can be.
+    can_write: bool,
+    is_remote: bool,
+    /// Passed by whoever opens a file on the branch; closed while it is decided whether the branch
+    /// can go.
+    #[pin]
+    pub(crate) gate: Gate,
+    /// The numbers of its inodes that are not what [`Numbers`] computes.
+    #[pin]
+    pub(crate) numbers: Numbers,
+    /// Where objects are made before they are shown; there once it is needed.
+    #[pin]
+    pub(crate) work: Mutex<Option<ARef<Dentry>>>,
+    /// Whether the filesystem turned out not to make nameless files.
+    pub(crate) no_tmpfile: SetOnce<()>,
+    /// That no other union, and no overlay, writes to the branch; there once this one wants to, and
+    /// may.
+    claim: SetOnce<Claim>,
+    /// Declared after everything that refers to it.
+    mnt: PrivateMount,
+    /// Declared last: told when the mount has gone.
+    gone: Farewell,
+}
+
+/// Tells those who wait for it that a branch has gone.
+struct Farewell(Arc<Atomic<bool>>);
+
+impl Drop for Farewell {
+    fn drop(&mut self) {
+        self.0.store(true, Release);
+    }
+}
+
+/// Knows whether a branch is still there, without keeping it.
+pub(crate) struct Watch(Arc<Atomic<bool>>);
+
+impl Watch {
+    /// Whether the last reference to the branch has gone, and its mount with it.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.0.load(Acquire)
+    }
+}
+
+/// Filesystems that cannot be a branch: what they show is not files.
+const REFUSED: &[&[u8]] = &[
+    b"proc",
+    b"sysfs",
+    b"configfs",
+    b"debugfs",
+    b"tracefs",
+    b"securityfs",
+    b"cgroup",
+    b"cgroup2",
+    b"devpts",
+    b"bpf",
+];
+
+/// Filesystems that nobody writes to.
+const READ_ONLY: &[&[u8]] = &[b"squashfs", b"erofs", b"iso9660", b"cramfs", b"romfs"];
+
+static WORK: lockdep::Classes = lockdep::Classes::new();
+
+impl Branch {
+    /// Makes a branch of the directory at `path`. Without a `permission`, the first branch is
+    /// writable and others are not.
+    ///
+    /// `ENOTDIR`; `EINVAL` for a filesystem that cannot be a branch, or a mount that cannot be
+    /// cloned; `EROFS` for a read-only filesystem that is to be written to.
+    pub(crate) fn new(
+        log: &Log,
+        id: BranchId,
+        name: KVec<u8>,
+        path: &PathBuf,
+        permission: Option<Permission>,
+        first: bool,
+    ) -> Result<Arc<Self>> {
+        let place = path.as_ref();
+        let shown = BStr::from_bytes(&name);
+        let fs = place.mnt.super_block();
+        if !place.inode().is_some_and(|inode| inode.is_dir()) {
+            log.error(fmt!("branch '{shown}' is not a directory"));
+            return Err(ENOTDIR);
+        }
+        let fs_type = fs.type_name().to_bytes();
+        if REFUSED.contains(&fs_type) {
+            log.error(fmt!(
+                "branch '{shown}': a {} cannot be a branch",
+                BStr::from_bytes(fs_type)
+            ));
+            return Err(EINVAL);
+        }
+        let permission = permission.unwrap_or(Permission::new(if READ_ONLY.contains(&fs_type) {
+            Access::RealReadOnly
+        } else if first && !place.mnt.is_readonly() {
+            Access::ReadWrite
+        } else {
+            Access::ReadOnly
+        }));
+        let can_write = !place.mnt.is_readonly() && fs.magic() != MAGIC;
+        if permission.access == Access::ReadWrite && place.mnt.is_readonly() {
+            log.error(fmt!("branch '{shown}' is read-only, and cannot be =rw"));
+            return Err(EROFS);
+        }
+        if permission.access == Access::ReadWrite && fs.magic() == MAGIC {
+            // The names that this union would write are reserved in that one.
+            log.error(fmt!(
+                "branch '{shown}' is a union itself, and cannot be =rw"
+            ));
+            return Err(EINVAL);
+        }
+        let mnt = PrivateMount::clone_of(place, permission.access == Access::ReadWrite)
+            .inspect_err(|_| {
+                log.error(fmt!(
+                    "branch '{shown}': its mount cannot be used by a union"
+                ));
+            })?;
+        // A path that is too long to be told is known as it was given.
+        let path = match place.absolute() {
+            Ok(path) => path,
+            Err(_) => {
+                let mut path = KVec::new();
+                path.extend_from_slice(&name, GFP_KERNEL)?;
+                path
+            }
+        };
+        Self::with_mount(id, name, path, mnt, permission, can_write)
+    }
+
+    /// Makes a branch of the whole of `mnt`. `can_write` says whether it may be written to at all.
+    pub(crate) fn with_mount(
+        id: BranchId,
+        name: KVec<u8>,
+        path: KVec<u8>,
+        mnt: PrivateMount,
+        permission: Permission,
+        can_write: bool,
+    ) -> Result<Arc<Self>> {
+        let path = Arc::new(path, GFP_KERNEL)?;
+        let gone = Farewell(Arc::new(Atomic::new(false), GFP_KERNEL)?);
+        let depth = mnt.super_block().stack_depth() + 1;
+        let is_remote = mnt.root().is_revalidated();
+        Arc::pin_init(
+            try_pin_init!(Self {
+                id,
+                permission: Atomic::new(permission.pack()),
+                name,
+                path,
+                can_write,
+                is_remote,
+                gate <- Gate::new(),
+                numbers <- Numbers::new(*id),
+                work <- Mutex::new(None, c"Branch::work", WORK.at(depth)),
+                no_tmpfile: SetOnce::new(),
+                claim: SetOnce::new(),
+                mnt,
+                gone,
+            }? Error),
+            GFP_KERNEL,
+        )
+    }
+
+    /// The identity.
+    pub(crate) fn id(&self) -> BranchId {
+        self.id
+    }
+
+    /// The mount.
+    pub(crate) fn mnt(&self) -> &Mount {
+        &self.mnt
+    }
+
+    /// The root directory of the branch.
+    pub(crate) fn root(&self) -> &Dentry {
+        self.mnt.root()
+    }
+
+    /// A place on the branch.
+    pub(crate) fn at<'a>(&'a self, dentry: &'a Dentry) -> Path<'a> {
+        self.mnt.at(dentry)
+    }
+
+    /// The path as it was given.
+    pub(crate) fn name(&self) -> &BStr {
+        BStr::from_bytes(&self.name)
+    }
+
+    /// The absolute path when it became a branch; `mem` for a branch in memory.
+    pub(crate) fn path(&self) -> &Arc<KVec<u8>> {
+        &self.path
+    }
+
+    /// The permission as it is now.
+    pub(crate) fn permission(&self) -> Permission {
+        Permission::unpack(self.permission.load_once())
+    }
+
+    /// Changes the permission, as [`Branch::can_be`] has allowed. Callers exclude each other.
+    pub(crate) fn set_permission(&self, permission: Permission) {
+        let writable = permission.access == Access::ReadWrite;
+        if writable {
+            self.mnt.set_writable(true);
+        }
+        self.permission.store(permission.pack(), Release);
+        if !writable {
+            self.mnt.set_writable(false);
+        }
+    }
+
+    /// Whether the branch may have `permission`. `EROFS`.
+    pub(crate) fn can_be(&self, log: &Log, permission: Permission) -> Result {
+        if permission.access == Access::ReadWrite && !self.can_write {
+            let shown = self.name();
+            log.error(fmt!("branch '{shown}' is read-only, and cannot be =rw"));
+            return Err(EROFS);
+        }
+        Ok(())
+    }
+
+    /// Has others know that the union writes to the branch. `EBUSY` if somebody else does already.
+    pub(crate) fn claim(&self) -> Result {
+        if self.claim.as_ref().is_none() {
+            self.claim.populate(Claim::new(self.root())?);
+        }
+        Ok(())
+    }
+
+    /// Whether the union writes to the branch.
+    pub(crate) fn is_writable(&self) -> bool {
+        self.permission().access == Access::ReadWrite
+    }
+
+    /// Whether somebody may change what is on the branch, or the union does not know better.
+    pub(crate) fn may_change(&self) -> bool {
+        self.permission().access != Access::RealReadOnly
+    }
+
+    /// Whether what is on the branch may change without this kernel being told: its filesystem wants to
+    /// be asked whenever a name is used. That of a server does, and a union.
+    pub(crate) fn is_remote(&self) -> bool {
+        self.is_remote && self.may_change()
+    }
+
+    /// Whether whiteouts on the branch hide what is below it.
+    pub(crate) fn has_whiteouts(&self) -> bool {
+        self.permission().whiteouts
+    }
+
+    /// Whether anybody but the union itself holds the branch's mount: by an open file or a mapping.
+    pub(crate) fn is_held(&self) -> bool {
+        self.mnt.is_busy()
+    }
+
+    /// Whether to open a file here may mean to look up names, copy up, and wait for locks of
+    /// directories: on a filesystem that is stacked itself, unless this union has made the file.
+    pub(crate) fn looks_up_to_open(&self) -> bool {
+        !self.is_writable() && self.mnt.super_block().stack_depth() > 0
+    }
+
+    /// Whether this is a branch of the directory at `place`.
+    pub(crate) fn is_at(&self, place: &PathBuf) -> bool {
+        core::ptr::eq::<Dentry>(self.root(), &*place.dentry)
+    }
+
+    /// Something to wait for the branch's end with.
+    pub(crate) fn watch(&self) -> Watch {
+        Watch(self.gone.0.clone())
+    }
+
+    /// Whether the directory trees of the two have anything in common.
+    pub(crate) fn overlaps(&self, other: &Self) -> bool {
+        self.root().is_within(other.root()) || other.root().is_within(self.root())
+    }
+}

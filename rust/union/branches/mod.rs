@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The second floor: the trees below, and their order.
+//!
+//! Lives here: a branch with its mount, the table of branches, identities, inode numbers, the work
+//! directory, taking a directory tree apart. May use `text` and [`crate::vfs`]. Must not know what an
+//! inode of the union is, nor what is merged with what.
+
+pub(crate) mod branch;
+pub(crate) mod ids;
+pub(crate) mod number;
+pub(crate) mod table;
+pub(crate) mod tree;
+pub(crate) mod work;

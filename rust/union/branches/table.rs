@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The branches of a union, in their order.
+
+use super::branch::{Branch, BranchId};
+use crate::{
+    union::object::instance::Union,
+    vfs::{
+        fs_context::Log,
+        lockdep::MAX_STACK_DEPTH,
+        super_block::{AnySuperBlock, SuperBlock},
+    },
+};
+use kernel::{prelude::*, sync::Arc};
+
+/// How many branches a union may have: the identities, less the one of numbers given out singly.
+pub(crate) const MAX_BRANCHES: usize = 0xffff;
+
+/// The branches, topmost first. Immutable: a change makes a new table with the next generation.
+pub(crate) struct Table {
+    pub(crate) generation: usize,
+    pub(crate) branches: KVVec<Arc<Branch>>,
+}
+
+impl Table {
+    /// Checks that the branches can be one union together: `EINVAL` if there is none, if two
+    /// overlap, or if they are stacked too deep already.
+    pub(crate) fn new(log: &Log, generation: usize, branches: KVVec<Arc<Branch>>) -> Result<Self> {
+        if branches.is_empty() {
+            log.error(fmt!("a union needs a branch: br:DIR[=rw|ro|rr][:DIR...]"));
+            return Err(EINVAL);
+        }
+        for (index, branch) in branches.iter().enumerate() {
+            if branch.mnt().super_block().stack_depth() >= MAX_STACK_DEPTH {
+                log.error(fmt!(
+                    "branch '{}': too many filesystems are stacked below it",
+                    branch.name()
+                ));
+                return Err(EINVAL);
+            }
+            if let Some(other) = branches[..index]
+                .iter()
+                .find(|other| other.overlaps(branch))
+            {
+                log.error(fmt!(
+                    "branch '{}' overlaps with branch '{}'",
+                    branch.name(),
+                    other.name()
+                ));
+                return Err(EINVAL);
+            }
+        }
+        Ok(Self {
+            generation,
+            branches,
+        })
+    }
+
+    /// Checks that the branches can be those of the union that is mounted as `sb`: `EINVAL` if one is
+    /// on that union itself, or stacked deeper than what is stacked on the union may know.
+    pub(crate) fn check_beside(&self, log: &Log, sb: &SuperBlock<Union>) -> Result {
+        for branch in &self.branches {
+            let below: &AnySuperBlock = branch.mnt().super_block();
+            let name = branch.name();
+            if core::ptr::eq::<AnySuperBlock>(below, &**sb) {
+                log.error(fmt!("branch '{name}' is in the union itself"));
+                return Err(EINVAL);
+            }
+            if below.stack_depth() >= sb.stack_depth() {
+                log.error(fmt!(
+                    "branch '{name}': more filesystems are stacked below it than below the others"
+                ));
+                return Err(EINVAL);
+            }
+        }
+        Ok(())
+    }
+
+    /// How many filesystems are stacked below the union.
+    pub(crate) fn stack_depth(&self) -> usize {
+        let depths = self
+            .branches
+            .iter()
+            .map(|branch| branch.mnt().super_block().stack_depth());
+        depths.max().unwrap_or(0) + 1
+    }
+
+    /// Whether the branch is one of them.
+    pub(crate) fn has(&self, branch: &Branch) -> bool {
+        self.branches
+            .iter()
+            .any(|other| core::ptr::eq::<Branch>(&**other, branch))
+    }
+
+    /// The branches without the one at `index`: what would be left, for questions.
+    pub(crate) fn without(&self, index: usize) -> Result<Self> {
+        let mut branches = KVVec::with_capacity(self.branches.len(), GFP_KERNEL)?;
+        for (at, branch) in self.branches.iter().enumerate() {
+            if at != index {
+                branches.push(branch.clone(), GFP_KERNEL)?;
+            }
+        }
+        Ok(Self {
+            generation: self.generation,
+            branches,
+        })
+    }
+
+    /// Where the branch is in the order.
+    pub(crate) fn index_of(&self, id: BranchId) -> Option<usize> {
+        self.branches.iter().position(|branch| branch.id() == id)
+    }
+
+    /// Whether new objects may go to more than one branch.
+    pub(crate) fn has_choice(&self) -> bool {
+        let writable = self.branches.iter().filter(|branch| branch.is_writable());
+        writable.take(2).count() > 1
+    }
+
+    /// The topmost writable branch. `EROFS` without one.
+    pub(crate) fn writable(&self) -> Result<&Arc<Branch>> {
+        self.branches
+            .iter()
+            .find(|branch| branch.is_writable())
+            .ok_or(EROFS)
+    }
+}

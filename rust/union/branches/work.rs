@@ -1,0 +1,366 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The work directory of a writable branch: where objects are made before anybody sees them, and
+//! where those that nobody may see any more are taken apart.
+//!
+//! What a crash leaves in it is swept at the next mount.
+
+use super::{branch::Branch, tree};
+use crate::{
+    union::text::names,
+    vfs::{
+        dentry::Dentry,
+        errno::ENOTEMPTY,
+        file::KernelFile,
+        flags,
+        inode::Inode,
+        mode::Mode,
+        mount::WriteAccess,
+        name::Name,
+        namei::{self, Creating, Removing},
+        rename::Renaming,
+    },
+};
+use kernel::{
+    prelude::*,
+    sync::{
+        aref::ARef,
+        atomic::{Atomic, Relaxed},
+    },
+    types::ScopeGuard,
+};
+
+/// The mode of the work directory: it is nobody's business.
+const MODE: Mode = Mode(0o040700);
+
+static SERIAL: Atomic<u64> = Atomic::new(1);
+
+/// The work directory; made if it is not there.
+pub(crate) fn dir(access: &WriteAccess<'_>, branch: &Branch) -> Result<ARef<Dentry>> {
+    let mut work = branch.work.lock();
+    if let Some(dir) = work.as_ref().filter(|dir| dir.is_current()) {
+        return Ok(dir.clone());
+    }
+    let name = Name::new(names::WORK)?;
+    let dir = match namei::lookup(branch.mnt(), branch.root(), name)? {
+        Some(dir) => dir,
+        None => match Creating::start(access, branch.root(), name) {
+            Ok(creating) => creating.mkdir(MODE)?,
+            Err(e) if e == EEXIST => {
+                namei::lookup(branch.mnt(), branch.root(), name)?.ok_or(EIO)?
+            }
+            Err(e) => return Err(e),
+        },
+    };
+    if !dir.inode().is_some_and(|inode| inode.is_dir()) {
+        pr_warn!(
+            "branch '{}': {} is not a directory\n",
+            branch.name(),
+            kernel::str::BStr::from_bytes(names::WORK)
+        );
+        return Err(EIO);
+    }
+    *work = Some(dir.clone());
+    Ok(dir)
+}
+
+/// Claims a branch that is going to be written to, and removes what an earlier mount left in the work
+/// directory. If the branch is somebody else's to write to, what is there may be in the making, and
+/// stays.
+pub(crate) fn sweep(branch: &Branch) -> Result {
+    if branch.claim().is_err() {
+        pr_warn!(
+            "branch '{}' is written to by another union or overlay already: what each makes of the \
+            other's changes is not defined\n",
+            branch.name()
+        );
+        return Ok(());
+    }
+    let name = Name::new(names::WORK)?;
+    let Some(dir) = namei::lookup(branch.mnt(), branch.root(), name)? else {
+        return Ok(());
+    };
+    if !dir.inode().is_some_and(|inode| inode.is_dir()) {
+        return Err(ENOTDIR);
+    }
+    let access = branch.mnt().want_write()?;
+    tree::clear(&access, branch, &dir)
+}
+
+/// A name in the work directory: the number that it has in it.
+#[derive(Clone, Copy)]
+struct Serial(u64);
+
+impl Serial {
+    /// One that this module has not given out before.
+    fn fresh() -> Self {
+        Self(SERIAL.fetch_add(1, Relaxed))
+    }
+
+    fn name(self) -> names::Buffer {
+        names::temporary(self.0)
+    }
+}
+
+/// A place in the work directory.
+struct Place<'a> {
+    branch: &'a Branch,
+    dir: ARef<Dentry>,
+    serial: Serial,
+    dentry: ARef<Dentry>,
+}
+
+impl Place<'_> {
+    /// Makes an object by `make`, under a name of its own.
+    fn make<'b>(
+        access: &WriteAccess<'_>,
+        branch: &'b Branch,
+        make: impl FnOnce(Creating<'_>) -> Result<ARef<Dentry>>,
+    ) -> Result<Place<'b>> {
+        let dir = dir(access, branch)?;
+        let (serial, creating) = loop {
+            let serial = Serial::fresh();
+            match Creating::start(access, &dir, Name::new(serial.name().as_bytes())?) {
+                Ok(creating) => break (serial, creating),
+                Err(e) if e == EEXIST => continue,
+                Err(e) => return Err(e),
+            }
+        };
+        let dentry = make(creating)?;
+        Ok(Place {
+            branch,
+            dir,
+            serial,
+            dentry,
+        })
+    }
+
+    fn remove(self, access: &WriteAccess<'_>) {
+        let removed = Name::new(self.serial.name().as_bytes())
+            .and_then(|name| tree::remove(access, self.branch, &self.dir, name));
+        if let Err(e) = removed {
+            self.warn(e);
+        }
+    }
+
+    fn warn(&self, e: Error) {
+        // Nothing is lost: it is not visible, and the next mount tries again.
+        pr_warn!(
+            "branch '{}': a temporary object is left ({})\n",
+            self.branch.name(),
+            e.to_errno()
+        );
+    }
+}
+
+/// A file in the work directory that is being written. Nobody holds the right to write to the branch
+/// for it: each write, and what else changes its data, asks for that right itself, and would wait for
+/// ever if a freeze came between two of one task.
+///
+/// Dropping it removes it. That asks for the right, too, so whoever has it goes on with
+/// [`Draft::resume`].
+pub(crate) struct Draft<'a>(ScopeGuard<Place<'a>, fn(Place<'a>)>);
+
+impl<'a> Draft<'a> {
+    /// Makes a file by `make`, and opens it.
+    pub(crate) fn make(
+        branch: &'a Branch,
+        make: impl FnOnce(Creating<'_>) -> Result<ARef<Dentry>>,
+    ) -> Result<(Self, KernelFile)> {
+        let place = Place::make(&branch.mnt().want_write()?, branch, make)?;
+        let draft = Self(ScopeGuard::new_with_data(place, Self::abandon));
+        let flags = flags::O_RDWR | flags::O_LARGEFILE;
+        let file = KernelFile::open(branch.at(&draft.0.dentry), flags)?;
+        Ok((draft, file))
+    }
+
+    /// The object.
+    pub(crate) fn dentry(&self) -> &ARef<Dentry> {
+        &self.0.dentry
+    }
+
+    fn abandon(place: Place<'_>) {
+        match place.branch.mnt().want_write() {
+            Ok(access) => place.remove(&access),
+            Err(e) => place.warn(e),
+        }
+    }
+
+    /// Goes on with the right to write to the branch: the data is there.
+    pub(crate) fn resume<'b>(self, access: &'b WriteAccess<'b>) -> Temporary<'b>
+    where
+        'a: 'b,
+    {
+        Temporary::of(access, self.0.dismiss())
+    }
+}
+
+/// An object in the work directory. Dropping it removes it.
+pub(crate) struct Temporary<'a>(ScopeGuard<Held<'a>, fn(Held<'a>)>);
+
+struct Held<'a> {
+    access: &'a WriteAccess<'a>,
+    place: Place<'a>,
+}
+
+impl<'a> Temporary<'a> {
+    fn of(access: &'a WriteAccess<'a>, place: Place<'a>) -> Self {
+        let held = Held { access, place };
+        Self(ScopeGuard::new_with_data(held, |held| {
+            held.place.remove(held.access)
+        }))
+    }
+
+    /// Makes an object by `make`, under a name of its own.
+    pub(crate) fn make(
+        access: &'a WriteAccess<'a>,
+        branch: &'a Branch,
+        make: impl FnOnce(Creating<'_>) -> Result<ARef<Dentry>>,
+    ) -> Result<Self> {
+        Ok(Self::of(access, Place::make(access, branch, make)?))
+    }
+
+    /// The object.
+    pub(crate) fn dentry(&self) -> &ARef<Dentry> {
+        &self.0.place.dentry
+    }
+
+    /// Moves the object to `name` in `dir`. It is not temporary any more. `EEXIST` if the name has been
+    /// taken since it was found to be free.
+    pub(crate) fn move_to(self, dir: &Dentry, name: &Name) -> Result {
+        self.rename(dir, name, |target| !target.is_positive())
+    }
+
+    /// As [`Temporary::move_to`], but in the place of what is there; `EEXIST` if that is a directory.
+    pub(crate) fn replace(self, dir: &Dentry, name: &Name) -> Result {
+        self.rename(dir, name, |target| {
+            !target.inode().is_some_and(Inode::is_dir)
+        })
+    }
+
+    fn rename(self, dir: &Dentry, name: &Name, may: impl FnOnce(&Dentry) -> bool) -> Result {
+        let Held { access, place } = &*self.0;
+        let from = place.serial.name();
+        let from = Name::new(from.as_bytes())?;
+        let renaming = Renaming::start(access, &place.dir, from, dir, name, 0)?;
+        if !may(renaming.target()) {
+            return Err(EEXIST);
+        }
+        renaming.commit()?;
+        self.0.dismiss();
+        Ok(())
+    }
+}
+
+/// Makes a file with `contents`.
+pub(crate) fn file_with<'a>(
+    access: &'a WriteAccess<'a>,
+    branch: &'a Branch,
+    mode: Mode,
+    contents: &[u8],
+) -> Result<Temporary<'a>> {
+    let temporary = Temporary::make(access, branch, |creating| creating.create(mode))?;
+    let path = branch.at(temporary.dentry());
+    let file = KernelFile::open(path, flags::O_WRONLY | flags::O_LARGEFILE)?;
+    file.write_all_at(access, contents, 0)?;
+    drop(file);
+    Ok(temporary)
+}
+
+/// An object of a branch that was moved to the work directory, from where it can come back.
+pub(crate) struct Aside {
+    work: ARef<Dentry>,
+    away: Serial,
+    dentry: ARef<Dentry>,
+}
+
+impl Aside {
+    /// Moves `name` out of `dir_of`.
+    pub(crate) fn put(
+        access: &WriteAccess<'_>,
+        branch: &Branch,
+        dir_of: &Dentry,
+        name: &Name,
+    ) -> Result<Self> {
+        let work = dir(access, branch)?;
+        loop {
+            let away = Serial::fresh();
+            let to = away.name();
+            let to = Name::new(to.as_bytes())?;
+            // Without flags, which NFS and many a FUSE server refuse: the name is locked while it is
+            // free.
+            let renaming = Renaming::start(access, dir_of, name, &work, to, 0)?;
+            if renaming.target().is_positive() {
+                continue;
+            }
+            let dentry: ARef<Dentry> = renaming.source().into();
+            renaming.commit()?;
+            return Ok(Self { work, away, dentry });
+        }
+    }
+
+    /// Moves it back. `EEXIST` if the name is taken.
+    pub(crate) fn restore(&self, access: &WriteAccess<'_>, dir_of: &Dentry, name: &Name) -> Result {
+        let away = self.away.name();
+        let away = Name::new(away.as_bytes())?;
+        let renaming = Renaming::start(access, &self.work, away, dir_of, name, 0)?;
+        if renaming.target().is_positive() {
+            return Err(EEXIST);
+        }
+        renaming.commit()
+    }
+
+    /// Removes it: an empty directory, or something else.
+    pub(crate) fn remove(&self, access: &WriteAccess<'_>) -> Result {
+        let away = self.away.name();
+        let removing = Removing::start(access, &self.work, Name::new(away.as_bytes())?)?;
+        match self.dentry.inode().is_some_and(Inode::is_dir) {
+            true => removing.rmdir(),
+            false => removing.unlink(),
+        }
+    }
+}
+
+/// Moves the directory `name`, in which there are only whiteouts, out of `dir_of`, and removes it.
+/// `ENOTEMPTY` if there is more in it; it is then where it was.
+pub(crate) fn discard(
+    access: &WriteAccess<'_>,
+    branch: &Branch,
+    dir_of: &Dentry,
+    name: &Name,
+) -> Result {
+    let aside = Aside::put(access, branch, dir_of, name)?;
+    // Nobody looks for anything in it any more: what somebody put there meanwhile, past the union,
+    // must not be lost.
+    let cleared = clear_reserved(access, branch, &aside.dentry);
+    if cleared == Err(ENOTEMPTY) {
+        aside.restore(access, dir_of, name)?;
+        return Err(ENOTEMPTY);
+    }
+    if let Err(e) = cleared.and_then(|()| aside.remove(access)) {
+        pr_warn!(
+            "branch '{}': a removed directory is left in the work directory ({})\n",
+            branch.name(),
+            e.to_errno()
+        );
+    }
+    Ok(())
+}
+
+/// Removes the whiteouts in `dir`. `ENOTEMPTY` if anything else is in it: a directory that has the
+/// name of a whiteout is none.
+pub(crate) fn clear_reserved(access: &WriteAccess<'_>, branch: &Branch, dir: &Dentry) -> Result {
+    let names = tree::names(branch, dir)?;
+    for name in &names {
+        let is_dir = |dentry: &ARef<Dentry>| dentry.inode().is_some_and(Inode::is_dir);
+        if !names::is_reserved(name)
+            || namei::lookup(branch.mnt(), dir, Name::new(name)?)?.is_some_and(|d| is_dir(&d))
+        {
+            return Err(ENOTEMPTY);
+        }
+    }
+    for name in names {
+        Removing::start(access, dir, Name::new(&name)?)?.unlink()?;
+    }
+    Ok(())
+}

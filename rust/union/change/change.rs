@@ -1,0 +1,329 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Changing the branches of a mounted union.
+//!
+//! The changes of one remount are made from left to right on a copy of the list, and published at
+//! once: nobody sees some of them, and if one cannot be made, none is. A branch that goes is closed
+//! to new descriptors while it is found out whether anybody needs it, and is there until that is
+//! known.
+
+use super::{
+    busy,
+    remove::{self, Leaving},
+};
+use crate::{
+    union::{
+        branches::{
+            branch::Branch,
+            number::Number,
+            table::{Table, MAX_BRANCHES},
+            work,
+        },
+        find::refresh,
+        object::instance::{Instance, Union},
+        serve::context::{BranchMaker, Named, Wanted},
+        text::options::{Access, Change, Permission},
+    },
+    vfs::{
+        dentry::DEntry, fs_context::Log, gate::Closed, kept::Kept, rcu::RcuArc,
+        super_block::SuperBlock,
+    },
+};
+use kernel::{prelude::*, str::BStr, sync::Arc, time::Delta};
+
+/// For how long those who are opening a file are waited for.
+const PATIENCE: Delta = Delta::from_millis(2000);
+
+/// The branches as they are to be.
+pub(crate) struct Plan {
+    pub(crate) branches: KVVec<Arc<Branch>>,
+    removed: KVec<Arc<Branch>>,
+    modified: KVec<(Arc<Branch>, Permission)>,
+    /// Whether there is anything to do.
+    pub(crate) changed: bool,
+}
+
+impl Plan {
+    /// Nothing is changed so far.
+    pub(crate) fn new(before: Option<&Table>) -> Result<Self> {
+        let mut branches = KVVec::new();
+        for branch in before.iter().flat_map(|table| &table.branches) {
+            branches.push(branch.clone(), GFP_KERNEL)?;
+        }
+        Ok(Self {
+            branches,
+            removed: KVec::new(),
+            modified: KVec::new(),
+            changed: false,
+        })
+    }
+
+    /// Plans one change. `EINVAL` for an index that is out of range, or a branch that is there
+    /// already; `ENOENT` for one that is not.
+    pub(crate) fn apply(
+        &mut self,
+        log: &Log,
+        maker: &mut BranchMaker<'_>,
+        change: &Change<Wanted, Named>,
+    ) -> Result {
+        match change {
+            Change::Initial(wanted) => {
+                let there = maker.is_remount() && self.find(&wanted.named).is_some();
+                if !there {
+                    self.insert(log, maker, self.branches.len(), wanted)?;
+                }
+            }
+            Change::Append(wanted) => self.insert(log, maker, self.branches.len(), wanted)?,
+            Change::Insert(index, wanted) => self.insert(log, maker, *index, wanted)?,
+            Change::Delete(named) => {
+                let at = self.index_of(log, named)?;
+                let branch = self.branches.remove(at).map_err(|_| EINVAL)?;
+                self.removed.push(branch, GFP_KERNEL)?;
+                self.changed = true;
+            }
+            Change::Modify(named, permission) => {
+                let at = self.index_of(log, named)?;
+                let branch = self.branches[at].clone();
+                branch.can_be(log, *permission)?;
+                self.modified.push((branch, *permission), GFP_KERNEL)?;
+                self.changed = true;
+            }
+            Change::Move(index, named) => {
+                let at = self.index_of(log, named)?;
+                self.check_index(log, *index, self.branches.len() - 1)?;
+                let branch = self.branches.remove(at).map_err(|_| EINVAL)?;
+                self.branches.push(branch, GFP_KERNEL)?;
+                self.branches[*index..].rotate_right(1);
+                self.changed = true;
+            }
+        }
+        Ok(())
+    }
+
+    fn insert(
+        &mut self,
+        log: &Log,
+        maker: &mut BranchMaker<'_>,
+        index: usize,
+        wanted: &Wanted,
+    ) -> Result {
+        self.check_index(log, index, self.branches.len())?;
+        if self.branches.len() >= MAX_BRANCHES {
+            log.error(fmt!("more than {MAX_BRANCHES} branches"));
+            return Err(EINVAL);
+        }
+        if self.find(&wanted.named).is_some() {
+            log.error(fmt!("branch '{}' is there already", wanted.named.shown()));
+            return Err(EINVAL);
+        }
+        let branch = maker.make(log, index, wanted)?;
+        self.branches.push(branch, GFP_KERNEL)?;
+        self.branches[index..].rotate_right(1);
+        self.changed = true;
+        Ok(())
+    }
+
+    fn check_index(&self, log: &Log, index: usize, most: usize) -> Result {
+        if index > most {
+            log.error(fmt!("index {index} is out of range: 0 to {most}"));
+            return Err(EINVAL);
+        }
+        Ok(())
+    }
+
+    /// The branch of a path: by the name that it was given, or by the directory that it is.
+    fn find(&self, named: &Named) -> Option<usize> {
+        let name = BStr::from_bytes(&named.name);
+        let by_place = || {
+            let place = named.path.as_ref()?;
+            self.branches.iter().position(|branch| branch.is_at(place))
+        };
+        by_place().or_else(|| {
+            // What is not there by its name any more is still known by it.
+            let by_name = |branch: &Arc<Branch>| **branch.name() == **name && named.path.is_none();
+            self.branches.iter().position(by_name)
+        })
+    }
+
+    fn index_of(&self, log: &Log, named: &Named) -> Result<usize> {
+        self.find(named).ok_or_else(|| {
+            log.error(fmt!("branch '{}': there is none of it", named.shown()));
+            ENOENT
+        })
+    }
+
+    /// The last permission that a branch is to have, if that changes.
+    fn permission_of(&self, branch: &Branch) -> Permission {
+        let planned = self
+            .modified
+            .iter()
+            .rev()
+            .find(|(other, _)| core::ptr::eq::<Branch>(&**other, branch));
+        planned.map_or(branch.permission(), |(_, permission)| *permission)
+    }
+
+    /// Whether there will be a branch to write to.
+    pub(crate) fn has_writable(&self) -> bool {
+        self.branches
+            .iter()
+            .any(|branch| self.permission_of(branch).access == Access::ReadWrite)
+    }
+
+    /// Makes the planned branches those of the union, or changes nothing. `EBUSY` with lines in the
+    /// log that say who needs what is to go.
+    ///
+    /// What is `watched` stays the inode that it is, where it can.
+    pub(crate) fn carry_out(
+        mut self,
+        log: &Log,
+        sb: &SuperBlock<Union>,
+        mut watched: Option<&mut Kept<Union>>,
+    ) -> Result {
+        let instance = sb.data();
+        let mut ids = instance.changing.lock();
+        let generation = instance.generation() + 1;
+        if self.branches.is_empty() {
+            log.error(fmt!("the last branch cannot go"));
+            return Err(EBUSY);
+        }
+        let branches = core::mem::replace(&mut self.branches, KVVec::new());
+        let after = Table::new(log, generation, branches)?;
+        after.check_beside(log, sb)?;
+        let after = RcuArc::new(after, GFP_KERNEL)?;
+        ids.reserve(self.removed.len())?;
+        let mut leaving = Leaving::new(self.removed.len())?;
+        let shown = match &instance.sysfs {
+            Some(entry) => Some(entry.prepare(&after, |branch| self.permission_of(branch))?),
+            None => None,
+        };
+        if let Some(watched) = &mut watched {
+            // The watch of what goes goes, too: it is no use of the branch.
+            watched.retain(|name| stays(name, &after));
+        }
+        {
+            let gates = self.check(log, sb, &after)?;
+            self.commit(log, instance, after.clone());
+            ids.settle();
+            if let Some(shown) = shown {
+                shown.publish();
+            }
+            for (gate, stays) in gates {
+                if !stays {
+                    gate.for_ever();
+                }
+            }
+        }
+        for branch in &self.removed {
+            ids.retire(branch);
+        }
+        drop(ids);
+        for branch in self.removed {
+            leaving.add(branch);
+        }
+        remove::finish(sb, &after, leaving);
+        for name in watched.iter().flat_map(|watched| watched.names()) {
+            // What cannot be brought up to date now may be at the next look.
+            let _ = settle(name);
+        }
+        Ok(())
+    }
+
+    /// Whether the plan can be carried out. Whoever wants to open a file on a branch that goes, or
+    /// becomes read-only, waits from here on.
+    fn check(
+        &self,
+        log: &Log,
+        sb: &SuperBlock<Union>,
+        after: &Table,
+    ) -> Result<KVec<(Closed<'_>, bool)>> {
+        let mut gates = KVec::new();
+        for branch in &self.removed {
+            gates.push((close(log, branch)?, false), GFP_KERNEL)?;
+        }
+        for (branch, permission) in &self.modified {
+            let closed = self
+                .removed
+                .iter()
+                .any(|b| core::ptr::eq::<Branch>(&**b, &**branch));
+            if permission.access != Access::ReadWrite && branch.is_writable() && !closed {
+                gates.push((close(log, branch)?, true), GFP_KERNEL)?;
+            }
+        }
+        for branch in &self.removed {
+            if after.has(branch) {
+                return Err(EINVAL);
+            }
+            busy::check_removal(log, sb, branch, after)?;
+        }
+        for (branch, _) in &self.modified {
+            let writable = self.permission_of(branch).access == Access::ReadWrite;
+            if after.has(branch) && branch.is_writable() && !writable {
+                busy::check_readonly(log, sb, branch)?;
+            }
+        }
+        Ok(gates)
+    }
+
+    /// From here on nothing fails.
+    fn commit(&self, log: &Log, instance: &Instance, after: RcuArc<Table>) {
+        let mut swept = KVec::new();
+        for (branch, _) in &self.modified {
+            // The last one at once: what is writable, and stays so, has objects in the making.
+            let permission = self.permission_of(branch);
+            let becomes_writable = permission.access == Access::ReadWrite && !branch.is_writable();
+            branch.set_permission(permission);
+            if becomes_writable {
+                // Without memory for the list, the next mount sweeps.
+                let _ = swept.push(branch.clone(), GFP_KERNEL);
+            }
+        }
+        instance.publish(after);
+        for branch in &swept {
+            if instance.cred.scope(|| work::sweep(branch)).is_err() {
+                log.error(fmt!("branch '{}' could not be swept", branch.name()));
+            }
+        }
+    }
+}
+
+/// Closes the gate of a branch. `EBUSY`, with a line in the log, if somebody who is opening a file
+/// there does not get on.
+fn close<'a>(log: &Log, branch: &'a Branch) -> Result<Closed<'a>> {
+    branch.gate.close(PATIENCE).inspect_err(|e| {
+        if *e == EBUSY {
+            let shown = branch.name();
+            log.error(fmt!(
+                "branch '{shown}' is busy: somebody has been opening a file there for 2 s"
+            ));
+        }
+    })
+}
+
+/// Whether `name` will mean something of the kind that it means now, in a union of the branches in
+/// `after`.
+fn stays(name: &DEntry<Union>, after: &Table) -> bool {
+    let Some(inode) = name.node() else {
+        return false;
+    };
+    let found = busy::elsewhere(name.sb().data(), name, after);
+    found.is_ok_and(|layers| {
+        layers.is_some_and(|layers| !layers.is_empty() && busy::is_dir(&layers) == inode.is_dir())
+    })
+}
+
+/// Brings what `name` means up to date, and sees to it that it is found by the number that it has,
+/// also when the name has left the cache.
+fn settle(name: &DEntry<Union>) -> Result {
+    if !refresh::refresh(name)? {
+        return Ok(());
+    }
+    let inode = name.positive()?;
+    let state = inode.data().lock();
+    let stack = inode.data().stack()?;
+    let top = stack.top();
+    if top.number()?.shown != inode.ino() {
+        top.branch.numbers.set(top.inode()?, Number::of(inode))?;
+    }
+    drop(state);
+    Ok(())
+}

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Letting go of a branch that is no longer one of the union's.
+
+use super::busy;
+use crate::{
+    union::{
+        branches::{
+            branch::{Branch, BranchId, Watch},
+            number::Number,
+            table::Table,
+        },
+        find::refresh::{self, remaining},
+        object::{
+            instance::Union,
+            node::{new_stack, BranchSet, Stack},
+        },
+        write::links,
+    },
+    vfs::{
+        copy::fatal_signal_pending,
+        dentry::DEntry,
+        inode::INode,
+        mount::Mount,
+        rcu::{self, RcuArc},
+        super_block::SuperBlock,
+    },
+};
+use kernel::{
+    prelude::*,
+    sync::{aref::ARef, Arc},
+    time::{delay::fsleep, Delta},
+};
+
+/// For how long those who are just using a branch are waited for. Whoever is not done by then, on a
+/// server that does not answer, say, lets go of it when they are.
+const PATIENCE_MS: i64 = 10_000;
+
+/// A stack that was made before any table: it is made again when it is used.
+const STALE: usize = 0;
+
+/// A branch that leaves.
+struct Leaver {
+    id: BranchId,
+    watch: Watch,
+    /// Outlives the branch: a file that was closed keeps the mount until its closer is back in user
+    /// space, without the branch.
+    mount: ARef<Mount>,
+}
+
+impl Leaver {
+    /// Whether the union holds nothing on the filesystem any more.
+    fn has_left(&self) -> bool {
+        self.watch.is_gone() && !self.mount.is_shared()
+    }
+}
+
+/// The branches that leave.
+pub(crate) struct Leaving(KVec<Leaver>);
+
+impl Leaving {
+    /// Room for `count`.
+    pub(crate) fn new(count: usize) -> Result<Self> {
+        Ok(Self(KVec::with_capacity(count, GFP_KERNEL)?))
+    }
+
+    /// Gives up the reference to a branch; there is room.
+    pub(crate) fn add(&mut self, branch: Arc<Branch>) {
+        drop(branch.work.lock().take());
+        let leaver = Leaver {
+            id: branch.id(),
+            watch: branch.watch(),
+            mount: branch.mnt().into(),
+        };
+        // Nothing is allocated: `new` has made the room.
+        let _ = self.0.push(leaver, GFP_KERNEL);
+    }
+}
+
+/// Takes the branches that leave out of all inodes, and waits until they are gone: then the union
+/// holds nothing on their filesystems.
+pub(crate) fn finish(sb: &SuperBlock<Union>, after: &Table, leaving: Leaving) {
+    let mut waited = 0;
+    let mut pause = 1;
+    loop {
+        let there = leaving.0.iter().filter(|leaver| !leaver.watch.is_gone());
+        let mut set: Option<BranchSet> = None;
+        for leaver in there {
+            set = Some(set.map_or(BranchSet::of(leaver.id), |set| set.with(leaver.id)));
+        }
+        if let Some(set) = set {
+            let mut taken = KVec::new();
+            // An inode that there was no memory for is looked at again below, or when it is used.
+            let _ = sb.for_each_in(
+                set.groups(),
+                |node| node.branches().meets(set),
+                |inode| {
+                    for leaver in &leaving.0 {
+                        let _ = leave(inode, leaver.id, after, &mut taken);
+                    }
+                    Ok(())
+                },
+            );
+            if !taken.is_empty() {
+                rcu::synchronize_tasks();
+            }
+            drop(taken);
+        }
+        if leaving.0.iter().all(Leaver::has_left) {
+            return;
+        }
+        if waited >= PATIENCE_MS || fatal_signal_pending() {
+            pr_warn!("a removed branch is still being used, and goes when that ends\n");
+            return;
+        }
+        fsleep(Delta::from_millis(pause));
+        waited += pause;
+        pause = (pause * 2).min(100);
+    }
+}
+
+/// Takes the branch `id` out of what `inode` stands for.
+fn leave(
+    inode: &INode<Union>,
+    id: BranchId,
+    after: &Table,
+    taken: &mut KVec<RcuArc<Stack>>,
+) -> Result {
+    let node = inode.data();
+    let mut state = node.lock();
+    node.take_earlier(&mut state, id, taken)?;
+    let Ok(stack) = node.stack() else {
+        return Ok(());
+    };
+    if stack.layers.iter().all(|layer| after.has(&layer.branch)) {
+        node.forget_branches(&state, &stack);
+        return Ok(());
+    }
+    let dentry = DEntry::alias_of(inode);
+    let rest = remaining(&stack, |layer| after.has(&layer.branch))?;
+    let next = if inode.is_dir() && !rest.is_empty() {
+        // What is to be seen of it now is found out when it is used.
+        Some(new_stack(STALE, rest)?)
+    } else if let Some(dentry) = &dentry {
+        let found = busy::elsewhere(inode.sb().data(), dentry, after)?;
+        match found.filter(|layers| !layers.is_empty()) {
+            Some(layers) => {
+                let found = new_stack(after.generation, layers)?;
+                refresh::may_become(inode, &stack, &found)?.then_some(found)
+            }
+            None => None,
+        }
+    } else {
+        None
+    };
+    match next {
+        Some(next) => {
+            drop(state.listing.take());
+            if next.generation != STALE {
+                let top = next.top();
+                top.branch.numbers.set(top.inode()?, Number::of(inode))?;
+            }
+            node.publish(inode, &mut state, next.clone())?;
+            if !inode.is_dir() {
+                inode.set_nlink(next.top().inode()?.nlink());
+            }
+            node.take_earlier(&mut state, id, taken)?;
+            node.forget_branches(&state, &next);
+        }
+        None => {
+            drop(state);
+            links::forget_links(inode, inode.sb().data());
+            inode.unhash();
+            if let Some(dentry) = dentry {
+                dentry.drop_from_cache();
+            }
+            node.release();
+        }
+    }
+    Ok(())
+}

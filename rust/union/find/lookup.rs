@@ -1,0 +1,367 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Finding what a name means.
+
+use super::{
+    index::{self, Hits},
+    refresh, whiteout,
+};
+use crate::{
+    union::{
+        object::{
+            few::Layers,
+            instance::{Instance, Union},
+            node::{copy_attr, new_stack, Layer, Node, Stack, State},
+        },
+        serve::{dir, regular, special},
+        text::names::{self, Hides},
+    },
+    vfs::{
+        dentry::{DEntry, Dentry, InLookup, Spliced},
+        dentry_ops::{Operations, Real, Revalidate},
+        errno::ESTALE,
+        glimpse::Glimpse,
+        inode::{INode, InodeTables},
+        inode_cache::{Iget, Sought},
+        mode::{FileType, Mode},
+        name::Name,
+        rcu::{RcuArc, Reading},
+        super_block::SuperBlock,
+    },
+};
+use kernel::{
+    prelude::*,
+    sync::{aref::ARef, rcu},
+};
+
+/// The objects that `name` means in a directory that stands for `parent`, topmost first; none if it
+/// means nothing. With the mounter's credentials.
+pub(crate) fn find(instance: &Instance, parent: &Stack, name: &Name) -> Result<Layers> {
+    if !names::is_reserved(name) {
+        Ok(find_counted(parent, name)?.0)
+    } else if instance.settings().show_whiteouts {
+        find_whiteout(&parent.layers, name)
+    } else {
+        Ok(Layers::new())
+    }
+}
+
+/// As [`find`], for a name that is not reserved; also returns in how many directories it had to look.
+fn find_counted(parent: &Stack, name: &Name) -> Result<(Layers, usize)> {
+    let hits = Hits::of(parent, name);
+    let mut looked = 0;
+    let found = find_among(&parent.layers, name, |from| {
+        looked += 1;
+        hits.next(&parent.layers, from)
+    })?;
+    Ok((found, looked))
+}
+
+/// The whiteout, or the mark of an opaque directory, that shows under the reserved `name`: one that
+/// does not lie below what it hides.
+fn find_whiteout(layers: &[Layer], name: &Name) -> Result<Layers> {
+    let mut found = Layers::new();
+    let hidden = match names::hides(name) {
+        Hides::Nothing => return Ok(found),
+        Hides::Name(hidden) => Some(Name::new(hidden)?),
+        Hides::InFile | Hides::All => None,
+    };
+    for layer in layers {
+        let search = layer.search()?;
+        let lookup = |name| search.find(name);
+        let is_file = |dentry: &ARef<Dentry>| !dentry.inode().is_some_and(|inode| inode.is_dir());
+        let whiteout = match layer.branch.has_whiteouts() {
+            true => lookup(name)?.filter(is_file),
+            false => None,
+        };
+        if let Some(dentry) = whiteout {
+            let here = Layer {
+                branch: layer.branch.clone(),
+                dentry,
+            };
+            found.push(here)?;
+            break;
+        }
+        if let Some(hidden) = hidden {
+            if lookup(hidden)?.is_some() {
+                break;
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// As [`find`], in the directories `layers` only.
+pub(crate) fn find_in(layers: &[Layer], name: &Name) -> Result<Layers> {
+    find_among(layers, name, Some)
+}
+
+/// As [`find_in`], but looks only into those directories that `next` picks: from a number on, the
+/// first in which something of the name may be.
+fn find_among(
+    layers: &[Layer],
+    name: &Name,
+    mut next: impl FnMut(usize) -> Option<usize>,
+) -> Result<Layers> {
+    let mut found = Layers::new();
+    let mut from = 0;
+    while let Some(index) = next(from) {
+        let Some(layer) = layers.get(index) else {
+            break;
+        };
+        from = index + 1;
+        let branch = &layer.branch;
+        let is_last = index + 1 == layers.len();
+        let hides = !is_last && branch.has_whiteouts();
+        let search = layer.search()?;
+        match search.find(name)? {
+            Some(dentry) => {
+                let is_dir = dentry.inode().is_some_and(|inode| inode.is_dir());
+                if !is_dir && !found.is_empty() {
+                    // A directory hides what is no directory.
+                    break;
+                }
+                let here = Layer {
+                    branch: branch.clone(),
+                    dentry,
+                };
+                let ends = !is_dir
+                    || hides
+                        && (whiteout::is_opaque(&here)?
+                            || whiteout::find_by(&search, layer, name)?.is_some());
+                found.push(here)?;
+                if ends {
+                    break;
+                }
+            }
+            None if hides && whiteout::find_by(&search, layer, name)?.is_some() => break,
+            None => {}
+        }
+    }
+    Ok(found)
+}
+
+fn tables(mode: Mode) -> InodeTables<Union> {
+    match mode.file_type() {
+        FileType::Directory => dir::tables(),
+        FileType::Regular => regular::tables(),
+        FileType::Symlink => special::symlink_tables(),
+        _ => special::tables(),
+    }
+}
+
+/// The inode that stands for `layers`, which were found.
+pub(crate) fn node(
+    sb: &SuperBlock<Union>,
+    generation: usize,
+    layers: Layers,
+) -> Result<ARef<INode<Union>>> {
+    node_that_was(Origin::Found, sb, generation, layers)
+}
+
+/// As [`node`], for an object that was just made: a directory is not watched before it is used, which
+/// many a new one never is. Marks cost as much as the rest of it.
+pub(crate) fn node_of_new(
+    sb: &SuperBlock<Union>,
+    generation: usize,
+    layers: Layers,
+) -> Result<ARef<INode<Union>>> {
+    node_that_was(Origin::Made, sb, generation, layers)
+}
+
+/// How the objects came that an inode is wanted for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    Found,
+    /// Whoever made it still has write access to the branch, below which `Node::state` is not taken.
+    Made,
+}
+
+fn node_that_was(
+    origin: Origin,
+    sb: &SuperBlock<Union>,
+    generation: usize,
+    layers: Layers,
+) -> Result<ARef<INode<Union>>> {
+    let number = layers.first().ok_or(ESTALE)?.number()?;
+    let stack = new_stack(generation, layers)?;
+    let mut sought = Sought {
+        hash: number.hash,
+        number: number.shown,
+        key: stack.top().key()?,
+        // A copy is there, under the number of its origin, before its inode stands for it.
+        by_number: number.is_noted,
+    };
+    let real = stack.top().inode()?;
+    let idmap = stack.top().path().idmap();
+    // A stale inode makes room for another; more than a few of them in a row means that the branch is
+    // being rewritten under our hands.
+    for _ in 0..8 {
+        match sb.iget(&sought)? {
+            Iget::New(new) => {
+                let unwatched = origin == Origin::Made && sb.data().watches();
+                let node = Node::new(stack.clone(), sb.data().depth, unwatched)?;
+                let inode = new.fill(real, idmap, tables(real.mode()), node)?;
+                sb.data().counters().inodes.up();
+                let node = inode.data();
+                if origin == Origin::Found && inode.is_dir() {
+                    // What is not watched must not stay in the cache.
+                    node.watch_layers(&inode, &mut node.lock(), &stack)
+                        .inspect_err(|_| inode.unhash())?;
+                }
+                return Ok(inode);
+            }
+            Iget::Cached(inode) => {
+                // An object that was just made cannot be what was known before.
+                if origin == Origin::Found && adopt(&inode, &stack)? {
+                    return Ok(inode);
+                }
+                if sought.by_number {
+                    // Another one shows the number.
+                    sought.by_number = false;
+                } else {
+                    inode.unhash();
+                }
+            }
+        }
+    }
+    Err(ESTALE)
+}
+
+/// Whether the cached `inode` stands for what `found` does; updates it if so.
+fn adopt(inode: &INode<Union>, found: &RcuArc<Stack>) -> Result<bool> {
+    let is_current = |have: RcuArc<Stack>| {
+        have.generation == found.generation && have.is_same(found) && have.top().dentry.is_current()
+    };
+    if inode.data().stack().is_ok_and(is_current) {
+        return Ok(true);
+    }
+    adopt_locked(inode, &mut inode.data().lock(), found)
+}
+
+/// As [`adopt`], for whoever has the lock of the inode's data.
+pub(crate) fn adopt_locked(
+    inode: &INode<Union>,
+    state: &mut State,
+    found: &RcuArc<Stack>,
+) -> Result<bool> {
+    if !inode.mode().same_type(found.top().inode()?.mode()) {
+        return Ok(false);
+    }
+    let node = inode.data();
+    let Ok(have) = node.stack() else {
+        // Its branch is gone.
+        return Ok(false);
+    };
+    let same = core::ptr::eq(have.top().inode()?, found.top().inode()?);
+    if same {
+        let merged_anew = inode.is_dir() && !have.is_same(found);
+        let stale = have.generation != found.generation || !have.top().dentry.is_current();
+        if stale || merged_anew {
+            node.publish_newer(inode, state, found.clone())?;
+        }
+        if merged_anew && !stale {
+            node.note_merge();
+        }
+        return Ok(true);
+    }
+    // Another name of what was copied up since: the copy is what it means.
+    Ok(node.was_copied_from(state, found.top()))
+}
+
+/// `->lookup` of a directory.
+pub(crate) fn lookup(dir: &INode<Union>, dentry: InLookup<'_, Union>) -> Result<Spliced<Union>> {
+    let sb = dir.sb();
+    let instance = sb.data();
+    let name = dentry.name_in_lookup()?;
+    if names::is_reserved(name) && !instance.settings().show_whiteouts {
+        return dentry.splice(None, dir.data().stamp(instance.generation()));
+    }
+    let stack = match dir.data().is_settled(instance.generation()) {
+        true => dir.data().stack()?,
+        false => refresh::stack(&dentry.parent_entry())?,
+    };
+    // What somebody changes from here on makes another stamp.
+    let stamp = dir.data().name_stamp(instance, &stack);
+    let layers = instance.cred.scope(|| {
+        if names::is_reserved(name) {
+            return find(instance, &stack, name);
+        }
+        let (layers, looked) = find_counted(&stack, name)?;
+        index::looked_at(&stack, looked);
+        Ok::<_, Error>(layers)
+    })?;
+    let inode = if layers.is_empty() {
+        None
+    } else {
+        Some(node(sb, stack.generation, layers)?)
+    };
+    dentry.splice(inode, stamp)
+}
+
+/// The dentry operations.
+pub(crate) struct Revalidation;
+
+#[vtable]
+impl Operations for Revalidation {
+    type Fs = Union;
+
+    #[inline]
+    fn revalidate(call: Revalidate<'_, Union>) -> Result<bool> {
+        let (dentry, dir) = call.seen();
+        let instance = dentry.sb().data();
+        if dentry.stamp() == dir.data().stamp(instance.generation()) {
+            if !instance.revalidates() {
+                return Ok(true);
+            }
+            let seen = match &call {
+                Revalidate::Rcu(.., reading) => look(dentry, *reading),
+                Revalidate::Ref(..) => look(dentry, Reading::from(&rcu::read_lock())),
+            };
+            match (seen, &call) {
+                (Seen::Same, _) => return Ok(true),
+                (Seen::OtherMode, Revalidate::Ref(dentry, _)) => {
+                    if copy_attr(dentry.positive()?).is_ok() {
+                        return Ok(true);
+                    }
+                }
+                _ => {}
+            }
+        }
+        match call {
+            Revalidate::Rcu(..) => Err(ECHILD),
+            Revalidate::Ref(dentry, _) => refresh::look_again(dentry),
+        }
+    }
+
+    fn real(dentry: &DEntry<Union>, _what: Real) -> Option<ARef<Dentry>> {
+        let stack = dentry.node()?.data().stack().ok()?;
+        Some(stack.top().dentry.clone())
+    }
+}
+
+/// What a look at the object that a dentry shows has found.
+enum Seen {
+    /// It is where it was found, and as it was.
+    Same,
+    /// It is there, but somebody else may do something with it now.
+    OtherMode,
+    /// It is gone.
+    Other,
+}
+
+/// Looks whether the object that `dentry` shows is still where it was found.
+#[inline]
+fn look(dentry: Glimpse<'_, DEntry<Union>>, reading: Reading<'_>) -> Seen {
+    let Some(inode) = dentry.node() else {
+        return Seen::Same;
+    };
+    match inode.data().top_rcu(reading) {
+        Some(top) if top.is_current() => match top.inode() {
+            Some(real) if inode.has_mode_of(real) => Seen::Same,
+            Some(_) => Seen::OtherMode,
+            None => Seen::Other,
+        },
+        _ => Seen::Other,
+    }
+}

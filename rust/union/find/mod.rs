@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The fourth floor: reading the union.
+//!
+//! Lives here: what a name means, what a directory has in it, whiteouts and opaque marks, and bringing
+//! an inode up to date after branches or their contents have changed. Must not copy anything up, nor
+//! choose a branch to write to.
+
+pub(crate) mod index;
+pub(crate) mod lookup;
+pub(crate) mod merge;
+pub(crate) mod refresh;
+pub(crate) mod whiteout;

@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The third floor: what an inode and a super block of the union *are*.
+//!
+//! Lives here: the stack of objects that an inode stands for, its lock and its stamps, the data of a
+//! mounted union and its settings. Data, and what keeps it consistent; no operations: nothing here
+//! looks a name up or changes a branch.
+
+pub(crate) mod few;
+pub(crate) mod instance;
+pub(crate) mod node;

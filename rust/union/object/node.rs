@@ -1,0 +1,655 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What an inode of the union stands for.
+
+use super::{
+    few::{Few, Layers},
+    instance::{Instance, Union},
+};
+use crate::{
+    union::{
+        branches::{
+            branch::{Branch, BranchId},
+            number::Number,
+        },
+        find::{index::Seat, merge::Listing},
+    },
+    vfs::{
+        dentry::{Dentry, Published},
+        errno::ESTALE,
+        glimpse::Glimpse,
+        inode::{INode, Inode},
+        load::Load,
+        lockdep,
+        namei::Search,
+        path::Path,
+        rcu::{RcuArc, Reading, Slot},
+        watch::{Changing, Mark, Watch},
+    },
+};
+use core::ops::Deref;
+use kernel::{
+    prelude::*,
+    sync::{
+        aref::ARef,
+        atomic::{Acquire, Atomic, Full, Relaxed, Release},
+        lock::mutex::MutexGuard,
+        rcu, Arc, Mutex,
+    },
+};
+
+/// An object on a branch.
+#[derive(Clone)]
+pub(crate) struct Layer {
+    pub(crate) branch: Arc<Branch>,
+    pub(crate) dentry: ARef<Dentry>,
+}
+
+impl Layer {
+    /// Where the object is.
+    pub(crate) fn path(&self) -> Path<'_> {
+        self.branch.at(&self.dentry)
+    }
+
+    /// The directory, to look names up in: see [`Search`].
+    pub(crate) fn search(&self) -> Result<Search<'_>> {
+        Search::start(self.branch.mnt(), &self.dentry)
+    }
+
+    /// The inode. `ESTALE` if the object went behind our back.
+    pub(crate) fn inode(&self) -> Result<&Inode> {
+        self.dentry.inode().ok_or(ESTALE)
+    }
+
+    /// The number in the union of an object that is first seen here.
+    pub(crate) fn number(&self) -> Result<Number> {
+        let inode = self.inode()?;
+        self.branch.numbers.get(inode.ino(), Some(inode))
+    }
+
+    /// What an inode of the union that stands for the object is found by in the cache: the inode on
+    /// the branch, as an address, and the branch, for one inode may be on two. Addresses of the
+    /// kernel leave no room for a branch, but differ in less than their upper bits: that two objects
+    /// have one key is next to impossible, and seen by whoever finds the wrong one.
+    ///
+    /// Nobody else has the address for as long as the layer is there.
+    pub(crate) fn key(&self) -> Result<usize> {
+        let address = core::ptr::from_ref(self.inode()?).addr();
+        Ok(address ^ usize::from(self.branch.id().0) << 48)
+    }
+
+    /// Whether both are the same object of the same branch, under whatever name.
+    pub(crate) fn is_same_object(&self, other: &Self) -> bool {
+        let inode = |layer: &Self| layer.dentry.inode().map(core::ptr::from_ref);
+        self.branch.id() == other.branch.id() && inode(self) == inode(other)
+    }
+}
+
+/// The objects that an inode stands for, topmost first: the directories that are merged, or the one
+/// object that is seen. Never empty, and never changed: a change publishes another stack.
+pub(crate) struct Stack {
+    /// The generation of the table that this was made from.
+    pub(crate) generation: usize,
+    pub(crate) layers: Layers,
+    /// Whether something may change without this kernel being told: see [`Branch::is_remote`].
+    pub(crate) is_remote: bool,
+    /// Where names in the directories are, if that is known.
+    pub(crate) index: Seat,
+}
+
+impl Stack {
+    /// The object that attributes come from.
+    pub(crate) fn top(&self) -> &Layer {
+        &self.layers[0]
+    }
+
+    /// The layer on `branch`.
+    pub(crate) fn on(&self, branch: &Branch) -> Option<&Layer> {
+        self.on_id(branch.id())
+    }
+
+    /// The index of the layer on `branch`.
+    pub(crate) fn position(&self, branch: &Branch) -> Option<usize> {
+        let id = branch.id();
+        self.layers.iter().position(|layer| layer.branch.id() == id)
+    }
+
+    /// The layer on the branch with identity `id`.
+    pub(crate) fn on_id(&self, id: BranchId) -> Option<&Layer> {
+        self.layers.iter().find(|layer| layer.branch.id() == id)
+    }
+
+    /// Whether both are the same objects.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        let same = |(a, b): (&Layer, &Layer)| core::ptr::eq::<Dentry>(&*a.dentry, &*b.dentry);
+        self.layers.len() == other.layers.len() && self.layers.iter().zip(&other.layers).all(same)
+    }
+
+    fn branches(&self) -> BranchSet {
+        let ids = self.layers.iter().map(|layer| layer.branch.id());
+        BranchSet(ids.fold(0, |set, id| set | BranchSet::of(id).0))
+    }
+}
+
+/// A layer of a stack, which is kept with it.
+///
+/// # Invariants
+///
+/// `at` is the index of a layer.
+pub(crate) struct Held {
+    stack: RcuArc<Stack>,
+    at: usize,
+}
+
+impl Held {
+    /// The object that attributes come from.
+    pub(crate) fn top(stack: RcuArc<Stack>) -> Self {
+        // INVARIANT: A stack is never empty.
+        Self { stack, at: 0 }
+    }
+
+    /// The layer of `stack` on `branch`, if it has one.
+    pub(crate) fn on(stack: RcuArc<Stack>, branch: &Branch) -> Option<Self> {
+        let at = stack.position(branch)?;
+        // INVARIANT: Just found.
+        Some(Self { stack, at })
+    }
+
+    /// The generation of the table that the stack was made from.
+    pub(crate) fn generation(&self) -> usize {
+        self.stack.generation
+    }
+
+    /// The layers below.
+    pub(crate) fn below(&self) -> &[Layer] {
+        &self.stack.layers[self.at + 1..]
+    }
+}
+
+impl Deref for Held {
+    type Target = Layer;
+
+    fn deref(&self) -> &Layer {
+        &self.stack.layers[self.at]
+    }
+}
+
+/// A set of branches that may have too many in it, never too few.
+#[derive(Clone, Copy)]
+pub(crate) struct BranchSet(u64);
+
+impl BranchSet {
+    /// The set of one.
+    pub(crate) fn of(id: BranchId) -> Self {
+        Self(1 << (id.0 % 64))
+    }
+
+    /// The set with one more.
+    pub(crate) fn with(self, id: BranchId) -> Self {
+        Self(self.0 | Self::of(id).0)
+    }
+
+    /// A bit for each branch, or for each of those that cannot be told apart.
+    pub(crate) fn groups(self) -> u64 {
+        self.0
+    }
+
+    fn is_several(self) -> bool {
+        self.0.count_ones() > 1
+    }
+
+    /// Whether the two may have a branch in common.
+    pub(crate) fn meets(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+}
+
+/// The data of an inode of the union.
+#[pin_data]
+pub(crate) struct Node {
+    stack: Slot<Stack>,
+    /// The top object, for RCU walks.
+    top: Published,
+    /// See [`Node::is_linked_below`].
+    linked_below: Atomic<bool>,
+    /// The [`Layer::key`]s of what an object with names below was copied from, which
+    /// [`State::earlier`] keeps.
+    origins: Slot<KVec<usize>>,
+    /// The branches that the stack, or an earlier one, has been on.
+    branches: Atomic<u64>,
+    /// How many descriptors are open.
+    opens: Atomic<u32>,
+    /// Who opened or mapped the object last, as a hint.
+    opener: Atomic<i32>,
+    /// What others do to a directory on its branches.
+    watch: Option<Arc<Watch>>,
+    /// The generation of the stack, and how much of what others do it is known to hold with: see
+    /// [`stamp`].
+    settled: Atomic<usize>,
+    /// How many [`Seal`](crate::union::write::seal::Seal)s keep this directory on its branch.
+    pub(crate) seals: Atomic<u32>,
+    /// How many renames of the object are between what they do on the branch and what they do in
+    /// the dentry cache.
+    moving: Atomic<u32>,
+    /// Held while the stack is replaced, and during a copy-up.
+    #[pin]
+    state: Mutex<State>,
+}
+
+/// What [`Node`]'s lock protects.
+pub(crate) struct State {
+    /// The merged entries of a directory, as last read.
+    pub(crate) listing: Option<Arc<Listing>>,
+    /// Earlier stacks of a file: `d_real` hands their dentries out without a reference.
+    pub(crate) earlier: Few<RcuArc<Stack>>,
+    /// On the directories of the stack that others may change.
+    marks: Few<Mark>,
+    /// Whether [`State::marks`] are those of the stack.
+    is_watched: bool,
+}
+
+static STATE: lockdep::Classes = lockdep::Classes::new();
+
+impl Node {
+    /// The data of an inode at stacking level `depth`. A directory that is `unwatched` so far is to be
+    /// looked at again, and watched from then on, when it is first used as a directory.
+    ///
+    /// `ENOMEM`.
+    // Inline, as all of it would be copied on its way to where it is kept.
+    #[inline(always)]
+    pub(crate) fn new(
+        stack: RcuArc<Stack>,
+        depth: usize,
+        unwatched: bool,
+    ) -> Result<impl PinInit<Self>> {
+        let watch = match stack.top().inode()?.is_dir() {
+            true => Some(Arc::new(Watch::new(), GFP_KERNEL)?),
+            false => None,
+        };
+        let settled = match unwatched && watch.is_some() {
+            true => stamp(stack.generation, UNSETTLED),
+            false => stamp(stack.generation, 0),
+        };
+        let top = Published::new(stack.top().dentry.clone());
+        let branches = Atomic::new(stack.branches().0);
+        let state = State {
+            listing: None,
+            earlier: Few::new(),
+            marks: Few::new(),
+            is_watched: false,
+        };
+        Ok(pin_init!(Self {
+            watch,
+            settled: Atomic::new(settled),
+            stack: Slot::new(Some(stack)),
+            top,
+            linked_below: Atomic::new(false),
+            origins: Slot::empty(),
+            branches,
+            opens: Atomic::new(0),
+            opener: Atomic::new(0),
+            seals: Atomic::new(0),
+            moving: Atomic::new(0),
+            state <- Mutex::new(state, c"Node::state", STATE.at(depth)),
+        }))
+    }
+
+    /// The stack as it is now. `ESTALE` once the inode is being evicted.
+    pub(crate) fn stack(&self) -> Result<RcuArc<Stack>> {
+        self.stack.get().ok_or(ESTALE)
+    }
+
+    /// The top object as an RCU walk sees it.
+    pub(crate) fn top_rcu<'a>(
+        &'a self,
+        reading: impl Into<Reading<'a>>,
+    ) -> Option<Glimpse<'a, Dentry>> {
+        self.top.read(reading.into())
+    }
+
+    /// Whether the top object is seen at `dentry`. If not, it may still be the same one under another
+    /// name: see [`Node::shows`].
+    pub(crate) fn is_at(&self, dentry: &Dentry) -> bool {
+        self.top.is(dentry)
+    }
+
+    /// Whether the top object is `real`. For whoever keeps that in the cache.
+    pub(crate) fn shows(&self, real: &Inode) -> bool {
+        let guard = rcu::read_lock();
+        self.top_rcu(&guard)
+            .and_then(|top| top.inode())
+            .is_some_and(|top| top.is(real))
+    }
+
+    /// Takes the lock. May sleep for as long as a copy-up takes.
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock()
+    }
+
+    /// Publishes another stack of `inode`, whose data this is, and has it repeat the attributes of its
+    /// top if that is another one.
+    pub(crate) fn publish(
+        &self,
+        inode: &INode<Union>,
+        locked: &mut State,
+        stack: RcuArc<Stack>,
+    ) -> Result {
+        // `d_real` may have handed out the dentry of a file; and what has names below is found by what
+        // it was copied from.
+        let keeps_old = inode.mode().is_regular() || self.is_linked_below();
+        if keeps_old {
+            locked.earlier.reserve(1)?;
+        }
+        let key = stack.top().key()?;
+        if self.is_linked_below() && inode.key() != key {
+            self.note_origins(locked, Some(inode.key()))?;
+        }
+        let top = stack.top().dentry.clone();
+        let branches = BranchSet(self.branches.load(Relaxed) | stack.branches().0);
+        self.branches.xchg(branches.0, Full);
+        if branches.is_several() {
+            inode.move_to_several();
+        }
+        self.watch_layers(inode, locked, &stack)?;
+        // Until somebody says more, it holds with what the old one did.
+        let settled = self.settled.load(Relaxed) as u32;
+        self.settled
+            .store(stamp(stack.generation, settled), Release);
+        let (real, idmap) = (top.inode().ok_or(ESTALE)?, stack.top().path().idmap());
+        let old = self.stack.replace(Some(stack.clone()));
+        self.top.replace(Some(top.clone()));
+        inode.set_key(key);
+        if old.as_ref().is_none_or(|old| !is_top(old, &top)) {
+            // The VFS decides by these who may do what.
+            inode.copy_attr(real, idmap);
+            inode.invalidate_label();
+            if inode.is_dir() && inode.nlink() != 0 {
+                inode.set_nlink(real.nlink());
+            }
+        }
+        if let Some(old) = old {
+            let kept = locked
+                .earlier
+                .iter()
+                .any(|kept| is_top(kept, &old.top().dentry));
+            if keeps_old && !is_top(&old, &top) && !kept {
+                locked.earlier.push(old)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Has what others do to the directories of `stack` counted, if this is a directory and the union
+    /// wants to know.
+    pub(crate) fn watch_layers(
+        &self,
+        inode: &INode<Union>,
+        locked: &mut State,
+        stack: &Stack,
+    ) -> Result {
+        let instance = inode.sb().data();
+        locked.is_watched = false;
+        let Some(watch) = self.watch.as_ref().filter(|_| instance.watches()) else {
+            return Ok(());
+        };
+        let mut marks = Few::with_capacity(stack.layers.len())?;
+        for layer in stack.layers.iter().filter(|l| l.branch.may_change()) {
+            let real = layer.inode()?;
+            let have = locked.marks.iter().position(|mark| mark.is_on(real));
+            let mark = match have.and_then(|at| locked.marks.swap_remove(at)) {
+                Some(mark) => mark,
+                None => {
+                    instance.counters().marks.up();
+                    Mark::new(&instance.group, real, watch.clone())?
+                }
+            };
+            marks.push(mark)?;
+        }
+        // What was in the other ones is looked at again.
+        locked.marks = marks;
+        locked.is_watched = true;
+        Ok(())
+    }
+
+    /// As [`Node::watch_layers`], of the stack as it is, unless that was done before. What is found
+    /// after this holds for as long as nobody is noticed to change it.
+    pub(crate) fn watch(&self, inode: &INode<Union>, locked: &mut State) -> Result {
+        match self.stack() {
+            Ok(stack) if !locked.is_watched => self.watch_layers(inode, locked, &stack),
+            // It is being evicted, or was.
+            _ => Ok(()),
+        }
+    }
+
+    /// How many changes of others there were.
+    pub(crate) fn changes(&self) -> u32 {
+        self.watch.as_ref().map_or(0, |watch| watch.changes())
+    }
+
+    /// Whether the stack is of `generation`, and holds with what others did.
+    pub(crate) fn is_settled(&self, generation: usize) -> bool {
+        self.settled.load_acquire() == self.stamp(generation)
+    }
+
+    /// The stack of `generation` was found to hold when there were so many `changes`. For whoever has
+    /// the lock.
+    pub(crate) fn settle(&self, _locked: &State, generation: usize, changes: u32) {
+        self.settled.store(stamp(generation, changes), Release);
+    }
+
+    /// What is merged in this directory has changed: its names are to be looked at again.
+    pub(crate) fn note_merge(&self) {
+        if let Some(watch) = &self.watch {
+            watch.note();
+        }
+    }
+
+    /// The number that a name in this directory is stamped with when it is looked up in a stack of
+    /// `generation`: another one, when what was found may not hold any more.
+    pub(crate) fn stamp(&self, generation: usize) -> usize {
+        stamp(generation, self.changes())
+    }
+
+    /// As [`Node::stamp`], for a name that was found in `stack`. Where nobody tells of changes, it is
+    /// looked at again each time.
+    pub(crate) fn name_stamp(&self, instance: &Instance, stack: &Stack) -> usize {
+        match stack.is_remote && instance.watches() {
+            true => STALE,
+            false => self.stamp(stack.generation),
+        }
+    }
+
+    /// The current task is about to change this directory: what it does is no news.
+    pub(crate) fn changing(&self) -> Option<Changing<'_>> {
+        self.watch.as_ref().map(|watch| watch.changing())
+    }
+
+    /// As [`Node::publish`], unless somebody else has published what was made from a later table.
+    pub(crate) fn publish_newer(
+        &self,
+        inode: &INode<Union>,
+        locked: &mut State,
+        stack: RcuArc<Stack>,
+    ) -> Result {
+        if self.stack()?.generation > stack.generation {
+            return Ok(());
+        }
+        self.publish(inode, locked, stack)
+    }
+
+    /// The branches that something of this object may be on.
+    pub(crate) fn branches(&self) -> BranchSet {
+        BranchSet(self.branches.load(Acquire))
+    }
+
+    /// Computes [`Node::branches`] anew, after a branch has gone: `stack` is the current one.
+    pub(crate) fn forget_branches(&self, locked: &State, stack: &Stack) {
+        let earlier = locked.earlier.iter().map(|stack| stack.branches().0);
+        let set = earlier.fold(stack.branches().0, |set, more| set | more);
+        self.branches.xchg(set, Full);
+    }
+
+    /// Takes what is on a branch out of the earlier stacks. The caller drops it once nobody can be
+    /// using a dentry that `d_real` gave out.
+    pub(crate) fn take_earlier(
+        &self,
+        locked: &mut State,
+        branch: BranchId,
+        taken: &mut KVec<RcuArc<Stack>>,
+    ) -> Result {
+        let mut at = 0;
+        while at < locked.earlier.len() {
+            if locked.earlier[at].on_id(branch).is_some() {
+                taken.reserve(1, GFP_KERNEL)?;
+                if let Some(stack) = locked.earlier.swap_remove(at) {
+                    taken.push(stack, GFP_KERNEL)?;
+                }
+            } else {
+                at += 1;
+            }
+        }
+        if self.is_linked_below() {
+            self.note_origins(locked, None)?;
+        }
+        Ok(())
+    }
+
+    /// Counts a descriptor.
+    pub(crate) fn opened(&self, by: i32) {
+        self.used(by);
+        self.opens.fetch_add(1, Full);
+    }
+
+    /// The process `by` has opened or mapped the object. A hint: a mapping that a child process has
+    /// inherited is not told of.
+    pub(crate) fn used(&self, by: i32) {
+        if self.opener.load_once() != by {
+            self.opener.store(by, Relaxed);
+        }
+    }
+
+    /// A descriptor was closed.
+    pub(crate) fn closed(&self) {
+        self.opens.fetch_sub(1, Full);
+    }
+
+    /// How many descriptors are open.
+    pub(crate) fn opens(&self) -> u32 {
+        self.opens.load(Acquire)
+    }
+
+    /// Who opened or mapped the object last: a process id, as the first namespace has it.
+    pub(crate) fn opener(&self) -> i32 {
+        self.opener.load(Relaxed)
+    }
+
+    /// The object has moved, or is about to, on its branch: until the guard is dropped, its name in
+    /// the dentry cache may be the old one.
+    pub(crate) fn moving(&self) -> Moving<'_> {
+        self.moving.fetch_add(1, Full);
+        Moving(self)
+    }
+
+    /// See [`Node::moving`].
+    pub(crate) fn is_moving(&self) -> bool {
+        self.moving.load(Acquire) != 0
+    }
+
+    /// Whether the object was copied up while it had other names below: those mean this inode, too,
+    /// and the number of links is kept here.
+    pub(crate) fn is_linked_below(&self) -> bool {
+        self.linked_below.load_acquire()
+    }
+
+    /// See [`Node::is_linked_below`].
+    pub(crate) fn set_linked_below(&self) {
+        self.linked_below.store(true, Release);
+    }
+
+    /// Lets the inode be found by what it was copied from: by what the earlier stacks have, and by
+    /// the key `old` of what is about to become one of them. `ENOMEM`.
+    fn note_origins(&self, locked: &State, old: Option<usize>) -> Result {
+        let mut keys = KVec::with_capacity(locked.earlier.len() + 1, GFP_KERNEL)?;
+        let earlier = locked
+            .earlier
+            .iter()
+            .filter_map(|stack| stack.top().key().ok());
+        for key in Iterator::chain(earlier, old) {
+            keys.push(key, GFP_KERNEL)?;
+        }
+        drop(self.origins.replace(Some(RcuArc::new(keys, GFP_KERNEL)?)));
+        Ok(())
+    }
+
+    /// Whether the object was copied from what has `key`, and other names below mean that. Loads only.
+    pub(crate) fn has_origin(&self, key: usize) -> bool {
+        self.is_linked_below() && self.origins.get().is_some_and(|keys| keys.contains(&key))
+    }
+
+    /// As [`Node::has_origin`], for whoever has the lock.
+    pub(crate) fn was_copied_from(&self, locked: &State, layer: &Layer) -> bool {
+        let same = |stack: &RcuArc<Stack>| stack.top().is_same_object(layer);
+        self.is_linked_below() && locked.earlier.iter().any(same)
+    }
+
+    /// Gives the stack up, as the inode leaves the cache.
+    pub(crate) fn release(&self) {
+        self.top.replace(None);
+        drop(self.stack.replace(None));
+        let mut state = self.state.lock();
+        drop(state.listing.take());
+        drop(self.origins.replace(None));
+        state.earlier = Few::new();
+        state.marks = Few::new();
+        state.is_watched = false;
+    }
+}
+
+fn is_top(stack: &Stack, dentry: &Dentry) -> bool {
+    core::ptr::eq::<Dentry>(&*stack.top().dentry, dentry)
+}
+
+/// No count of changes: the first is another one, and nobody sees so many.
+const UNSETTLED: u32 = u32::MAX;
+
+/// No stamp: generations begin with 1.
+const STALE: usize = 0;
+
+/// A generation of the branches, with a count of what others did, in one word.
+fn stamp(generation: usize, changes: u32) -> usize {
+    generation << 32 | changes as usize
+}
+
+/// A rename is under way.
+pub(crate) struct Moving<'a>(&'a Node);
+
+impl Drop for Moving<'_> {
+    fn drop(&mut self) {
+        self.0.moving.fetch_sub(1, Full);
+    }
+}
+
+/// A stack of one layer or more.
+pub(crate) fn new_stack(generation: usize, layers: Layers) -> Result<RcuArc<Stack>> {
+    if layers.is_empty() {
+        return Err(ESTALE);
+    }
+    let index = Seat::new();
+    let is_remote = layers.iter().any(|layer| layer.branch.is_remote());
+    RcuArc::new(
+        Stack {
+            generation,
+            layers,
+            is_remote,
+            index,
+        },
+        GFP_KERNEL,
+    )
+}
+
+/// Repeats the attributes of the top object in the inode of the union.
+pub(crate) fn copy_attr(inode: &INode<Union>) -> Result {
+    let stack = inode.data().stack()?;
+    inode.copy_attr(stack.top().inode()?, stack.top().path().idmap());
+    Ok(())
+}

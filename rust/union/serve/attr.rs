@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Attributes and permissions.
+//!
+//! There is no `->permission`: the VFS asks the inode of the union, which repeats owner, mode and
+//! ACLs of the object, and takes a shorter way for inodes without that operation. What the union then
+//! does on the branch is checked there, against the mounter's rights.
+
+use crate::{
+    union::{
+        find::refresh,
+        object::{instance::Union, node::copy_attr},
+        write::copy_up::{self, Data},
+    },
+    vfs::{
+        acl::{Acl, AclType},
+        attr::Attr,
+        attr_ops::{self, Walk},
+        dentry::DEntry,
+        errno::EOPNOTSUPP,
+        idmap::Idmap,
+        inode::INode,
+        path::PathBuf,
+        stat::Stat,
+    },
+};
+use kernel::{prelude::*, sync::rcu};
+
+/// The attributes of the objects on the branches.
+pub(crate) struct Attrs;
+
+#[vtable]
+impl attr_ops::Operations for Attrs {
+    type Fs = Union;
+
+    // The attributes are the branch's, device and number the union's.
+    #[inline(always)]
+    fn getattr(
+        idmap: &Idmap,
+        dentry: &DEntry<Union>,
+        stat: &mut Stat,
+        mask: u32,
+        flags: u32,
+    ) -> Result {
+        let inode = dentry.positive()?;
+        let stack = refresh::stack_or_old(dentry)?;
+        let instance = dentry.sb().data();
+        instance
+            .cred
+            .scope(|| stat.query(stack.top().path(), mask, flags))?;
+        stat.identify(inode, idmap);
+        if stack.layers.len() > 1 {
+            // How many directories there are in a merged one is not known without reading it.
+            stat.set_nlink(1);
+        } else if inode.data().is_linked_below() || inode.nlink() == 0 {
+            stat.set_nlink(inode.nlink());
+        }
+        Ok(())
+    }
+
+    fn setattr(idmap: &Idmap, dentry: &DEntry<Union>, mut attr: Attr) -> Result {
+        attr.prepare(idmap, dentry)?;
+        let data = match attr.new_size() {
+            Some(0) => Data::Nothing,
+            _ => Data::All,
+        };
+        let layer = copy_up::ensure(dentry, data)?;
+        let real = layer.inode()?;
+        let _writer = match attr.new_size() {
+            Some(_) => Some(real.get_write_access()?),
+            None => None,
+        };
+        {
+            let access = layer.branch.mnt().want_write()?;
+            let instance = dentry.sb().data();
+            instance
+                .cred
+                .scope(|| attr.for_lower(idmap, dentry).apply(&access, &layer.dentry))?;
+        }
+        copy_attr(dentry.positive()?)
+    }
+
+    fn get_inode_acl(inode: Walk<'_, INode<Union>>, acl_type: AclType) -> Result<Option<Acl>> {
+        let inode = match inode {
+            Walk::Ref(inode) => inode,
+            Walk::Rcu(inode) => {
+                let guard = rcu::read_lock();
+                let top = inode.data().top_rcu(&guard).ok_or(ECHILD)?;
+                let real = top.inode().ok_or(ECHILD)?;
+                if !real.has_posix_acl() {
+                    return Ok(None);
+                }
+                return Acl::of_inode_rcu(real, acl_type);
+            }
+        };
+        let stack = inode.data().stack()?;
+        let real = stack.top().inode()?;
+        if !real.has_posix_acl() {
+            return Ok(None);
+        }
+        let instance = inode.sb().data();
+        let acl = instance.cred.scope(|| Acl::of_inode(real, acl_type))?;
+        match acl {
+            Some(acl) => acl.through(stack.top().path().idmap()).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    fn get_acl(_idmap: &Idmap, dentry: &DEntry<Union>, acl_type: AclType) -> Result<Option<Acl>> {
+        let stack = dentry.positive()?.data().stack()?;
+        let instance = dentry.sb().data();
+        instance
+            .cred
+            .scope(|| Acl::get(stack.top().path(), acl_type))
+    }
+
+    fn set_acl(
+        idmap: &Idmap,
+        dentry: &DEntry<Union>,
+        acl: Option<&Acl>,
+        acl_type: AclType,
+    ) -> Result {
+        let inode = dentry.positive()?;
+        if !inode.has_posix_acl() {
+            return Err(EOPNOTSUPP);
+        }
+        if acl_type == AclType::Default && !inode.is_dir() {
+            return if acl.is_some() { Err(EACCES) } else { Ok(()) };
+        }
+        if !inode.owner_or_capable(idmap) {
+            return Err(EPERM);
+        }
+        // The mounter may keep the set-group-id bit where the caller may not.
+        if inode.mode().0 & 0o2000 != 0 && acl_type == AclType::Access && !Acl::keeps_sgid(inode) {
+            Self::setattr(idmap, dentry, Attr::kill_sgid())?;
+        }
+        let layer = copy_up::ensure(dentry, Data::All)?;
+        {
+            let access = layer.branch.mnt().want_write()?;
+            let instance = dentry.sb().data();
+            instance
+                .cred
+                .scope(|| Acl::set(&access, &layer.dentry, acl, acl_type))?;
+        }
+        copy_attr(inode)
+    }
+
+    // Only a writable branch keeps one.
+    fn update_atime(inode: &INode<Union>) {
+        let Ok(stack) = inode.data().stack() else {
+            return;
+        };
+        let top = stack.top();
+        if top.branch.is_writable() {
+            top.path().touch_atime();
+            if let Ok(real) = top.inode() {
+                inode.copy_atime(real);
+            }
+        }
+    }
+
+    fn lower(dentry: &DEntry<Union>, write: bool) -> Result<PathBuf> {
+        if write {
+            Ok(copy_up::ensure(dentry, Data::All)?.path().to_owned())
+        } else {
+            let stack = dentry.positive()?.data().stack()?;
+            Ok(stack.top().path().to_owned())
+        }
+    }
+}

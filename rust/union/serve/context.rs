@@ -1,0 +1,472 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Mounting a union, and remounting it.
+
+use crate::{
+    union::{
+        branches::{
+            branch::Branch,
+            ids::Ids,
+            table::{Table, MAX_BRANCHES},
+            work,
+        },
+        change::change::Plan,
+        find::{lookup, refresh},
+        object::instance::{Instance, Settings, Union, MAGIC},
+        text::options::{self, BranchSpec, Change, MemoryKey, Opt, Permission, Split, Udba},
+    },
+    vfs::{
+        fs_context::{Context, Log, Param, Value},
+        inode::INode,
+        ioctl::may_administer,
+        kept::Kept,
+        mount::PrivateMount,
+        path::PathBuf,
+        stat::Stat,
+        super_block::{FileSystem, Params, SuperBlock},
+    },
+};
+use kernel::{
+    alloc::flags::GFP_KERNEL_ACCOUNT,
+    fmt,
+    prelude::*,
+    str::BStr,
+    sync::{aref::ARef, Arc},
+};
+
+/// A branch by its path, which was resolved when the option was read.
+pub(crate) struct Named {
+    pub(crate) name: KVec<u8>,
+    /// `None` for a branch in memory, and for a branch that is to go whose path is not there.
+    pub(crate) path: Option<PathBuf>,
+}
+
+impl Named {
+    /// The path as it was given.
+    pub(crate) fn shown(&self) -> &BStr {
+        BStr::from_bytes(&self.name)
+    }
+
+    fn is_memory(&self) -> bool {
+        &self.name[..] == options::MEMORY
+    }
+}
+
+/// A branch that is asked for.
+pub(crate) struct Wanted {
+    pub(crate) named: Named,
+    permission: Option<Permission>,
+}
+
+/// What a mount or a remount asks for.
+pub(crate) struct Request {
+    changes: KVVec<Change<Wanted, Named>>,
+    settings: Settings,
+    memory: KVec<(MemoryKey, KVec<u8>)>,
+    /// What somebody watches in the union whose branches are to change. The VFS drops all names that
+    /// are not in use before it calls [`Context::reconfigure`], and no name would lead to the
+    /// watched inode any more where another branch is on top.
+    watched: Option<Kept<Union>>,
+}
+
+/// A branch that is to be there. `ENOENT` and its like if the path is not.
+fn want(log: &Log, spec: BranchSpec) -> Result<Wanted> {
+    let path = if &spec.path[..] == options::MEMORY {
+        None
+    } else {
+        let path = PathBuf::resolve(&spec.path).inspect_err(|e| {
+            let shown = BStr::from_bytes(&spec.path);
+            log.error(fmt!("branch '{shown}': {}", Reason(*e)));
+        })?;
+        Some(path)
+    };
+    Ok(Wanted {
+        named: Named {
+            name: spec.path,
+            path,
+        },
+        permission: spec.permission,
+    })
+}
+
+/// A branch that is there already, it is said.
+fn known(name: KVec<u8>) -> Named {
+    let path = match &name[..] == options::MEMORY {
+        true => None,
+        // What has no such path any more may still be known by it.
+        false => PathBuf::resolve(&name).ok(),
+    };
+    Named { name, path }
+}
+
+impl Request {
+    /// `FSCONFIG_SET_PATH` and `FSCONFIG_SET_FD`: the key is a word of the options about branches,
+    /// and may have a permission after a `+`.
+    fn want_place(&mut self, log: &Log, key: &[u8], path: PathBuf) -> Result<bool> {
+        let (word, permission) = match key.iter().position(|&b| b == b'+') {
+            Some(at) => (&key[..at], Some(&key[at + 1..])),
+            None => (key, None),
+        };
+        if !matches!(
+            word,
+            b"br" | b"dirs" | b"append" | b"prepend" | b"del" | b"mod"
+        ) {
+            return Ok(false);
+        }
+        let permission = match permission.filter(|text| !text.is_empty()) {
+            Some(text) => Some(options::parse_permission(text).inspect_err(|_| {
+                log.error(fmt!("bad permission '{}'", BStr::from_bytes(text)));
+            })?),
+            None => None,
+        };
+        let mut name = KVec::new();
+        name.extend_from_slice(
+            path.dentry.name().get().map_or(b"/", |n| n.as_bytes()),
+            GFP_KERNEL,
+        )?;
+        let named = Named {
+            name,
+            path: Some(path),
+        };
+        let change = match word {
+            b"del" => Change::Delete(named),
+            b"mod" => Change::Modify(named, permission.ok_or(EINVAL)?),
+            _ => {
+                let wanted = Wanted { named, permission };
+                match word {
+                    b"prepend" => Change::Insert(0, wanted),
+                    b"append" => Change::Append(wanted),
+                    _ => Change::Initial(wanted),
+                }
+            }
+        };
+        self.add(log, change)?;
+        Ok(true)
+    }
+
+    fn add(&mut self, log: &Log, change: Change<Wanted, Named>) -> Result {
+        if self.changes.len() >= MAX_BRANCHES {
+            log.error(fmt!("more than {MAX_BRANCHES} branches"));
+            return Err(EINVAL);
+        }
+        Ok(self.changes.push(change, GFP_KERNEL_ACCOUNT)?)
+    }
+
+    fn apply(&mut self, log: &Log, opt: Opt) -> Result {
+        match opt {
+            Opt::Branches(changes) => {
+                for change in changes {
+                    let change = match change {
+                        Change::Initial(spec) => Change::Initial(want(log, spec)?),
+                        Change::Append(spec) => Change::Append(want(log, spec)?),
+                        Change::Insert(index, spec) => Change::Insert(index, want(log, spec)?),
+                        Change::Delete(path) => Change::Delete(known(path)),
+                        Change::Modify(path, permission) => Change::Modify(known(path), permission),
+                        Change::Move(index, path) => Change::Move(index, known(path)),
+                    };
+                    self.add(log, change)?;
+                }
+            }
+            Opt::Refrof(refrof) => self.settings.refrof = refrof,
+            Opt::Udba(udba) => self.settings.udba = udba,
+            Opt::Fsync(fsync) => self.settings.fsync = fsync,
+            Opt::Create(create) => self.settings.create = create,
+            Opt::CopyUp(copy_up) => self.settings.copy_up = copy_up,
+            Opt::Retry(retry) => self.settings.retry = retry,
+            Opt::ShowWhiteouts(show) => self.settings.show_whiteouts = show,
+            Opt::WarnPermission(warn) => self.settings.warn_permission = warn,
+            Opt::Sum(sum) => self.settings.sum = sum,
+            Opt::Acl(acl) => self.settings.acl = acl,
+            Opt::Mmap(mmap) => self.settings.mmap = mmap,
+            Opt::MmapPath(union) => self.settings.mmap_path = union,
+            Opt::Memory(key, value) => match self.memory.iter_mut().find(|(k, _)| *k == key) {
+                Some((_, old)) => *old = value,
+                None => self.memory.push((key, value), GFP_KERNEL)?,
+            },
+            Opt::Ignored => {}
+        }
+        Ok(())
+    }
+
+    /// Keeps what is watched in `sb` from here on, if its branches are to change. For who may change
+    /// them only: it costs memory. `ENOMEM`.
+    fn keep_watched(&mut self, sb: Option<&SuperBlock<Union>>) -> Result {
+        if let Some(sb) = sb {
+            if self.watched.is_none() && !self.changes.is_empty() && may_administer() {
+                self.watched = Some(Kept::watched(sb)?);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whiteouts that show could be removed, or made, by anybody: `EINVAL` if the union can be written
+    /// to.
+    fn check_shown_whiteouts(&self, log: &Log, writable: bool) -> Result {
+        if self.settings.show_whiteouts && writable {
+            log.error(fmt!("shwh is for a union that is read-only"));
+            return Err(EINVAL);
+        }
+        Ok(())
+    }
+
+    /// The branches that the changes make of `before`.
+    fn plan(&self, log: &Log, ids: &mut Ids, before: Option<&Table>) -> Result<Plan> {
+        ids.begin();
+        let mut plan = Plan::new(before)?;
+        let mut maker = BranchMaker {
+            ids,
+            memory: &self.memory,
+            is_remount: before.is_some(),
+        };
+        for change in &self.changes {
+            plan.apply(log, &mut maker, change)?;
+        }
+        if self.settings.warn_permission {
+            warn_of_permissions(&plan.branches, before);
+        }
+        Ok(plan)
+    }
+}
+
+/// Tells of branches that were not there before, and whose owner or mode is not that of the first
+/// one: the root of the union will change them when the first one goes.
+fn warn_of_permissions(branches: &[Arc<Branch>], before: Option<&Table>) {
+    let root = |branch: &Branch| Stat::of(branch.at(branch.root())).ok();
+    let Some((first, rest)) = branches.split_first() else {
+        return;
+    };
+    let Some(shown) = root(first) else {
+        return;
+    };
+    let is_new = |branch: &&Arc<Branch>| before.is_none_or(|table| !table.has(branch));
+    for branch in rest.iter().filter(is_new) {
+        if root(branch).is_some_and(|stat| !stat.same_permissions(&shown)) {
+            pr_warn!(
+                "branch '{}': the owner or the mode of its root is not that of '{}'\n",
+                branch.name(),
+                first.name()
+            );
+        }
+    }
+}
+
+/// Whether there are POSIX ACLs on any of the branches.
+fn any_acl(branches: &[Arc<Branch>]) -> bool {
+    branches
+        .iter()
+        .any(|branch| branch.mnt().super_block().has_posix_acl())
+}
+
+/// Makes branches of what is asked for.
+pub(crate) struct BranchMaker<'a> {
+    ids: &'a mut Ids,
+    memory: &'a [(MemoryKey, KVec<u8>)],
+    is_remount: bool,
+}
+
+impl BranchMaker<'_> {
+    /// Whether the union is mounted already.
+    pub(crate) fn is_remount(&self) -> bool {
+        self.is_remount
+    }
+
+    /// Makes the branch that is to be at `index`.
+    pub(crate) fn make(&mut self, log: &Log, index: usize, wanted: &Wanted) -> Result<Arc<Branch>> {
+        let place = wanted.named.path.as_ref();
+        let id = self.ids.take(place.map(PathBuf::as_ref)).inspect_err(|_| {
+            log.error(fmt!(
+                "this union has had all the branches that one can have"
+            ));
+        })?;
+        let mut name = KVec::new();
+        name.extend_from_slice(&wanted.named.name, GFP_KERNEL)?;
+        match place {
+            Some(path) => Branch::new(log, id, name, path, wanted.permission, index == 0),
+            None if wanted.named.is_memory() => {
+                let permission = wanted
+                    .permission
+                    .unwrap_or(Permission::new(options::Access::ReadWrite));
+                let mut path = KVec::new();
+                path.extend_from_slice(options::MEMORY, GFP_KERNEL)?;
+                Branch::with_mount(id, name, path, self.memory_branch(log)?, permission, true)
+            }
+            None => Err(ENOENT),
+        }
+    }
+
+    fn memory_branch(&self, log: &Log) -> Result<PrivateMount> {
+        let mut params: KVec<(&CStr, &[u8])> = KVec::new();
+        // An instance of the kernel's own has no limits unless it is given some.
+        let given = |key| self.memory.iter().any(|(k, _)| *k == key);
+        if !given(MemoryKey::Size) {
+            params.push((c"size", b"50%"), GFP_KERNEL)?;
+        }
+        if !given(MemoryKey::Mode) {
+            params.push((c"mode", b"755"), GFP_KERNEL)?;
+        }
+        for (key, value) in self.memory {
+            let key = match key {
+                MemoryKey::Size => c"size",
+                MemoryKey::Inodes => c"nr_inodes",
+                MemoryKey::Mode => c"mode",
+            };
+            params.push((key, value), GFP_KERNEL)?;
+        }
+        PrivateMount::new_instance(c"tmpfs", &params)
+            .inspect_err(|e| log.error(fmt!("branch in memory: {}", Reason(*e))))
+    }
+}
+
+#[vtable]
+impl Context for Request {
+    type Fs = Union;
+
+    fn new(_log: &Log, sb: Option<&SuperBlock<Union>>) -> Result<Self> {
+        Ok(Self {
+            changes: KVVec::new(),
+            settings: sb.map_or_else(Settings::default, |sb| sb.data().settings()),
+            memory: KVec::new(),
+            watched: None,
+        })
+    }
+
+    fn parse(
+        &mut self,
+        log: &Log,
+        sb: Option<&SuperBlock<Union>>,
+        key: &CStr,
+        value: Value<'_>,
+    ) -> Result<bool> {
+        let key = key.to_bytes();
+        let value = match value {
+            Value::Flag => None,
+            Value::String(text) => Some(text.to_bytes()),
+            Value::Place(path) => {
+                let is_known = self.want_place(log, key, path)?;
+                self.keep_watched(sb)?;
+                return Ok(is_known);
+            }
+        };
+        let opt = options::parse(key, value).inspect_err(|e| {
+            log.error(fmt!(
+                "bad option '{}{}{}': {}",
+                BStr::from_bytes(key),
+                if value.is_some() { "=" } else { "" },
+                BStr::from_bytes(value.unwrap_or(b"")),
+                Reason(*e)
+            ));
+        })?;
+        let Some(opt) = opt else {
+            return Ok(false);
+        };
+        self.apply(log, opt)?;
+        self.keep_watched(sb)?;
+        Ok(true)
+    }
+
+    fn split_monolithic(data: &[u8], param: &mut Param<'_>) -> Result {
+        for piece in Split::new(data, b',').filter(|piece| !piece.is_empty()) {
+            let (key, value) = options::key_value(piece);
+            param(key, value)?;
+        }
+        Ok(())
+    }
+
+    fn prepare(
+        &mut self,
+        log: &Log,
+        readonly: bool,
+    ) -> Result<(Params, <Union as FileSystem>::SuperData)> {
+        let mut ids = Ids::new();
+        let plan = self.plan(log, &mut ids, None)?;
+        ids.settle();
+        let table = Table::new(log, 1, plan.branches)?;
+        let writable = table.writable().is_ok();
+        if !readonly {
+            self.check_shown_whiteouts(log, writable)?;
+        }
+        let swept = |branch: &&Arc<Branch>| branch.is_writable() && !readonly;
+        for branch in table.branches.iter().filter(swept) {
+            work::sweep(branch).inspect_err(|e| {
+                log.error(fmt!("branch '{}': {}", branch.name(), Reason(*e)));
+            })?;
+        }
+        let granularity = table
+            .writable()
+            .map_or(1, |branch| branch.mnt().super_block().time_granularity());
+        let params = Params {
+            magic: MAGIC,
+            max_bytes: i64::MAX,
+            time_granularity: granularity,
+            stack_depth: table.stack_depth(),
+            posix_acl: self.settings.acl && any_acl(&table.branches),
+            readonly: readonly || !writable,
+        };
+        let instance = KBox::pin_init(Instance::new(table, ids, self.settings)?, GFP_KERNEL)?;
+        Ok((params, instance))
+    }
+
+    fn make_root(sb: &SuperBlock<Union>) -> Result<ARef<INode<Union>>> {
+        let table = sb.data().table()?;
+        let layers = sb.data().cred.scope(|| refresh::root_layers(&table))?;
+        lookup::node(sb, table.generation, layers)
+    }
+
+    fn reconfigure(&mut self, log: &Log, sb: &SuperBlock<Union>, readonly: bool) -> Result {
+        let instance = sb.data();
+        let table = instance.table()?;
+        let adds_memory = |change: &Change<Wanted, Named>| match change {
+            Change::Initial(w) | Change::Append(w) | Change::Insert(_, w) => w.named.is_memory(),
+            _ => false,
+        };
+        if !self.memory.is_empty() && !self.changes.iter().any(adds_memory) {
+            log.error(fmt!("a branch in memory cannot be changed"));
+            return Err(EINVAL);
+        }
+        // The paths are given up at the end, so that they do not keep what goes.
+        let plan = self.plan(log, &mut instance.changing.lock(), Some(&table))?;
+        self.changes.clear();
+        drop(table);
+        if !readonly && sb.is_readonly() && !plan.has_writable() {
+            log.error(fmt!("no branch is writable"));
+            return Err(EROFS);
+        }
+        if !readonly {
+            self.check_shown_whiteouts(log, plan.has_writable())?;
+        }
+        let old = instance.settings();
+        instance.set_settings(self.settings);
+        let mut watched = self.watched.take();
+        // What is watched from now on has to be looked at again first; and what names mean changes
+        // with what shows.
+        let starts_watching = old.udba == Udba::None && instance.watches();
+        let shows_otherwise = old.show_whiteouts != self.settings.show_whiteouts;
+        // What has ACLs shows them from the first moment on, and to the last.
+        let (had_acl, has_acl) = (
+            sb.has_posix_acl(),
+            self.settings.acl && any_acl(&plan.branches),
+        );
+        sb.set_posix_acl(had_acl || has_acl);
+        if plan.changed || starts_watching || shows_otherwise {
+            let done = plan.carry_out(log, sb, watched.as_mut());
+            done.inspect_err(|_| {
+                sb.set_posix_acl(had_acl);
+                instance.set_settings(old);
+            })?;
+        }
+        sb.set_posix_acl(has_acl);
+        Ok(())
+    }
+}
+
+/// An error for people.
+struct Reason(Error);
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.name() {
+            Some(name) => write!(f, "{}", name.to_str().unwrap_or("?")),
+            None => write!(f, "error {}", self.0.to_errno()),
+        }
+    }
+}

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The `ioctl(2)` commands of a union, with the numbers and structures of aufs
+//! (`include/uapi/linux/aufs_type.h`).
+
+use super::sysfs;
+use crate::{
+    union::{
+        branches::branch::Branch,
+        change::busy,
+        object::instance::Union,
+        text::options::{Access, Permission},
+        write::mvdown,
+    },
+    vfs::{
+        copy::fatal_signal_pending,
+        errno::{EOPNOTSUPP, ESTALE},
+        file::{FsFile, KernelFile},
+        flags,
+        ioctl::{may_administer, Command},
+    },
+};
+use kernel::{prelude::*, sync::Arc};
+
+/// `AUFS_CTL_BRINFO`: the branches.
+const BRANCHES: u32 = 0x5000_4105;
+
+/// `union aufs_brinfo`: `__s16 id; int perm; char path[];`, filled up.
+const BRANCH_SIZE: usize = 4096;
+/// Where `path` is.
+const BRANCH_PATH: usize = 8;
+
+/// `AUFS_CTL_IBUSY`: whether an inode keeps a branch.
+const BUSY_INODE: u32 = 0xc018_4103;
+
+/// `struct aufs_ibusy`: `__u64 ino, h_ino; __s16 bindex;`, aligned to 8 bytes.
+const BUSY_INODE_SIZE: usize = 24;
+/// Where `h_ino` is.
+const BUSY_INODE_ANSWER: usize = 8;
+
+/// `AUFS_CTL_WBR_FD`: a descriptor of the root of a writable branch.
+const WRITABLE_BRANCH_FD: u32 = 0x4008_4102;
+
+/// `struct aufs_wbr_fd`: `__u32 oflags; __s16 brid;`, aligned to 8 bytes.
+const WRITABLE_BRANCH_FD_SIZE: usize = 8;
+
+/// `AUFS_CTL_FHSM_FD`: a descriptor that tells a daemon how full branches are.
+const FULLNESS_FD: u32 = 0x4004_4106;
+
+/// `->unlocked_ioctl` of a regular file.
+pub(crate) fn file_ioctl(file: &FsFile<Union>, command: Command) -> Result<u32> {
+    match command.number() {
+        mvdown::MOVE_DOWN => mvdown::ioctl(file, command),
+        _ => Err(ENOTTY),
+    }
+}
+
+/// `->unlocked_ioctl` of a directory.
+pub(crate) fn ioctl(file: &FsFile<Union>, command: Command) -> Result<u32> {
+    match command.number() {
+        WRITABLE_BRANCH_FD => writable_branch_fd(file, command),
+        BRANCHES => branches(file, command),
+        BUSY_INODE => busy_inode(file, command),
+        // As an aufs that was built without it.
+        FULLNESS_FD => Err(EOPNOTSUPP),
+        _ => Err(ENOTTY),
+    }
+}
+
+/// How many branches there are, if the argument is null; otherwise writes a `union aufs_brinfo` for
+/// each, topmost first, as aufs does: an identity, a permission, a path with octal escapes.
+///
+/// `EFAULT`; `E2BIG` for a path that there is no room for.
+fn branches(file: &FsFile<Union>, command: Command) -> Result<u32> {
+    let table = file.node().sb().data().table()?;
+    if command.is_null() {
+        return Ok(u32::try_from(table.branches.len())?);
+    }
+    for (index, branch) in table.branches.iter().enumerate() {
+        let mut path = KVec::new();
+        sysfs::escape(branch.path(), b"", |piece| {
+            Ok(path.extend_from_slice(piece, GFP_KERNEL)?)
+        })?;
+        path.push(0, GFP_KERNEL)?;
+        if path.len() > BRANCH_SIZE - BRANCH_PATH {
+            return Err(E2BIG);
+        }
+        let mut writer = command.writer(index * BRANCH_SIZE, BRANCH_SIZE);
+        // Two bytes of padding are behind the identity.
+        writer.write(&u32::from(branch.id().0))?;
+        writer.write(&aufs_permission(branch.permission()))?;
+        writer.write_slice(&path)?;
+    }
+    Ok(0)
+}
+
+/// A permission in the bits of aufs: `AuBrPerm_RW`, `RO`, `RR`, `AuBrRAttr_WH` and the attributes.
+fn aufs_permission(permission: Permission) -> i32 {
+    let whiteouts = i32::from(permission.whiteouts) << 12;
+    let access = match permission.access {
+        Access::ReadWrite => 1,
+        Access::ReadOnly => 1 << 1 | whiteouts,
+        Access::RealReadOnly => 1 << 2 | whiteouts,
+    };
+    access | permission.attributes.aufs_bits()
+}
+
+/// Tells by `h_ino` whether the inode with the number `ino` of the union keeps the branch at the
+/// index `bindex` from being removed: the number of the object there, or 0.
+///
+/// `EPERM`; `EFAULT`; `EINVAL` for an index that there is not.
+fn busy_inode(file: &FsFile<Union>, command: Command) -> Result<u32> {
+    if !may_administer() {
+        return Err(EPERM);
+    }
+    let mut reader = command.reader(BUSY_INODE_SIZE);
+    let ino: u64 = reader.read()?;
+    let _: u64 = reader.read()?;
+    let index: i16 = reader.read()?;
+    let sb = file.node().sb();
+    let table = sb.data().table()?;
+    let index = usize::try_from(index)?;
+    if index >= table.branches.len() {
+        return Err(EINVAL);
+    }
+    let user = match sb.find_inode(ino) {
+        Some(inode) => busy::user(&inode, &table, index)?,
+        None => None,
+    };
+    command
+        .writer(BUSY_INODE_ANSWER, size_of::<u64>())
+        .write(&user.unwrap_or(0))?;
+    Ok(0)
+}
+
+/// Opens the root of the branch with the given identity, or of the topmost writable one if it is
+/// negative. It shows what the union does not: whoever asks must be an administrator.
+///
+/// `EPERM`; `EINVAL` for flags other than `O_CLOEXEC`, `O_RDONLY` and `O_DIRECTORY`, or an identity
+/// that no branch has; `EROFS` if the branch is not writable.
+fn writable_branch_fd(file: &FsFile<Union>, command: Command) -> Result<u32> {
+    if !may_administer() {
+        return Err(EPERM);
+    }
+    let mut reader = command.reader(WRITABLE_BRANCH_FD_SIZE);
+    let oflags: u32 = reader.read()?;
+    let brid: i16 = reader.read()?;
+    let known = flags::O_CLOEXEC | flags::O_RDONLY | flags::O_DIRECTORY | flags::O_LARGEFILE;
+    if oflags & !known != 0 {
+        return Err(EINVAL);
+    }
+    let instance = file.node().sb().data();
+    loop {
+        let table = instance.table()?;
+        let branch: &Arc<Branch> = match u16::try_from(brid) {
+            Ok(id) => table
+                .branches
+                .iter()
+                .find(|branch| branch.id().0 == id)
+                .ok_or(EINVAL)?,
+            Err(_) => table.writable()?,
+        };
+        // Whoever decides whether the branch goes has to know of the descriptor.
+        if let Some(_inside) = branch.gate.enter() {
+            if !branch.is_writable() {
+                return Err(EROFS);
+            }
+            let root = branch.at(branch.root());
+            root.inode().ok_or(ESTALE)?;
+            let flags = flags::O_RDONLY | flags::O_DIRECTORY | flags::O_LARGEFILE;
+            return KernelFile::open(root, flags)?.install(oflags & flags::O_CLOEXEC);
+        }
+        if fatal_signal_pending() {
+            return Err(EINTR);
+        }
+        // What is waited for must not wait for us.
+        drop(table);
+        instance.wait_for_change();
+    }
+}

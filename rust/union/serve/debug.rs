@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `/sys/kernel/debug/aufs2/si_<id>/`: what goes on in a union.
+//!
+//! The files say what somebody who looks for a mistake wants to know, and nothing that a program
+//! should rely on.
+
+use super::sysfs;
+use crate::{
+    union::branches::table::Table,
+    vfs::{
+        debugfs::{Directory, File},
+        rcu::{RcuArc, Slot},
+        seq,
+    },
+};
+use kernel::{
+    prelude::*,
+    seq_file::SeqFile,
+    seq_print,
+    sync::{
+        atomic::{Atomic, Relaxed},
+        Arc,
+    },
+};
+
+/// The directory that the unions have theirs in.
+static ROOT: Slot<Directory<()>> = Slot::empty();
+
+/// Keeps the directory of all unions.
+pub(crate) struct Root(());
+
+impl Root {
+    /// Makes `/sys/kernel/debug/NAME`. Unions that are mounted before have nothing there.
+    pub(crate) fn new(name: &CStr) -> Result<Self> {
+        let directory = Directory::new(name, ())?;
+        ROOT.replace(Some(RcuArc::new(directory, GFP_KERNEL)?));
+        Ok(Self(()))
+    }
+}
+
+impl Drop for Root {
+    fn drop(&mut self) {
+        drop(ROOT.replace(None));
+    }
+}
+
+/// A count of what has happened, or of what there is.
+pub(crate) struct Counter(Atomic<u64>);
+
+impl Counter {
+    const fn new() -> Self {
+        Self(Atomic::new(0))
+    }
+
+    /// One more.
+    pub(crate) fn up(&self) {
+        self.0.fetch_add(1, Relaxed);
+    }
+
+    /// One less.
+    pub(crate) fn down(&self) {
+        self.0.fetch_sub(1, Relaxed);
+    }
+}
+
+/// What is counted.
+pub(crate) struct Counters {
+    /// Inodes in the cache.
+    pub(crate) inodes: Counter,
+    /// Looks at what a name or a directory is made of, after the branches or what is on them have
+    /// changed.
+    pub(crate) refreshes: Counter,
+    /// Objects that were copied up.
+    pub(crate) copies_up: Counter,
+    /// Files that were moved down.
+    pub(crate) moves_down: Counter,
+    /// Marks that were made on directories of branches.
+    pub(crate) marks: Counter,
+    /// Opens that waited for a change of the branches.
+    pub(crate) waits: Counter,
+}
+
+/// What the files are about. It does not know the union, which may go while somebody has a file open.
+pub(crate) struct State {
+    pub(crate) counters: Counters,
+    /// The branches, published with those of the union: a reader keeps one for a moment at most.
+    table: Slot<Table>,
+}
+
+impl State {
+    /// That of a union with the branches in `table`. `ENOMEM`.
+    pub(crate) fn new(table: &RcuArc<Table>) -> Result<Arc<Self>> {
+        let counters = Counters {
+            inodes: Counter::new(),
+            refreshes: Counter::new(),
+            copies_up: Counter::new(),
+            moves_down: Counter::new(),
+            marks: Counter::new(),
+            waits: Counter::new(),
+        };
+        Ok(Arc::new(
+            Self {
+                counters,
+                table: Slot::new(Some(table.clone())),
+            },
+            GFP_KERNEL,
+        )?)
+    }
+
+    /// There are other branches.
+    pub(crate) fn publish(&self, table: &RcuArc<Table>) {
+        drop(self.table.replace(Some(table.clone())));
+    }
+}
+
+/// `branches`: a line each, topmost first.
+struct Branches;
+
+impl File<Arc<State>> for Branches {
+    const NAME: &'static CStr = c"branches";
+
+    fn show(state: &Arc<State>, seq: &SeqFile) {
+        let Some(table) = state.table.get() else {
+            return;
+        };
+        seq_print!(seq, "index id gate held writable numbers path\n");
+        for (index, branch) in table.branches.iter().enumerate() {
+            let yes = |is: bool| if is { "yes" } else { "no" };
+            let gate = match branch.gate.is_open() {
+                true => "open",
+                false => "closed",
+            };
+            let numbers = match branch.numbers.any_left() {
+                true => "left",
+                false => "own",
+            };
+            let (held, writable) = (yes(branch.is_held()), yes(branch.is_writable()));
+            let id = branch.id().0;
+            seq_print!(seq, "{index} {id} {gate} {held} {writable} {numbers} ");
+            // Paths with blanks stay one word.
+            let _ = sysfs::escape(branch.path(), b"", |piece| {
+                seq::write(seq, piece);
+                Ok(())
+            });
+            seq_print!(seq, "\n");
+        }
+    }
+}
+
+/// `counters`: names and numbers.
+struct Numbers;
+
+impl File<Arc<State>> for Numbers {
+    const NAME: &'static CStr = c"counters";
+
+    fn show(state: &Arc<State>, seq: &SeqFile) {
+        let generation = state.table.get().map_or(0, |table| table.generation);
+        seq_print!(seq, "generation {generation}\n");
+        let counters = &state.counters;
+        for (name, counter) in [
+            ("inodes", &counters.inodes),
+            ("refreshes", &counters.refreshes),
+            ("copies-up", &counters.copies_up),
+            ("moves-down", &counters.moves_down),
+            ("marks", &counters.marks),
+            ("waits", &counters.waits),
+        ] {
+            seq_print!(seq, "{name} {}\n", counter.0.load(Relaxed));
+        }
+    }
+}
+
+/// The directory of one union. Dropping it waits for readers, and lets go of the branches.
+pub(crate) struct Entry {
+    directory: Option<Directory<Arc<State>, RcuArc<Directory<()>>>>,
+    state: Arc<State>,
+}
+
+impl Entry {
+    /// Makes the directory of the union `si`; there is none if there is none for all.
+    pub(crate) fn new(si: u64, state: &Arc<State>) -> Result<Self> {
+        let directory = match ROOT.get() {
+            Some(root) => {
+                let name = kernel::str::CString::try_from_fmt(fmt!("si_{si:x}"))?;
+                let directory = Directory::below(root, &name, state.clone())?;
+                directory.add::<Branches>();
+                directory.add::<Numbers>();
+                Some(directory)
+            }
+            None => None,
+        };
+        Ok(Self {
+            directory,
+            state: state.clone(),
+        })
+    }
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        drop(self.directory.take());
+        drop(self.state.table.replace(None));
+    }
+}

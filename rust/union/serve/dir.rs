@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Directories.
+
+use super::{
+    control, rdu,
+    regular::{self, Opened},
+};
+use crate::{
+    union::{
+        find::{lookup, merge::Listing, refresh},
+        object::{instance::Union, node::Stack},
+        text::options::Attributes,
+        write::{entry, rename},
+    },
+    vfs::{
+        dentry::{DEntry, InLookup, Negative, Spliced},
+        file::{FsFile, KernelFile, Opening},
+        file_ops, flags,
+        idmap::Idmap,
+        inode::{INode, InodeTables, Locked},
+        inode_ops::Operations,
+        ioctl::Command,
+        lockdep,
+        mode::Mode,
+        readdir::Emitter,
+        rename::Rename,
+    },
+};
+use kernel::{
+    prelude::*,
+    sync::{aref::ARef, Arc, Mutex},
+};
+
+/// The tables of directories.
+pub(crate) fn tables() -> InodeTables<Union> {
+    InodeTables::with_file::<DirInode, DirFile>()
+}
+
+struct DirInode;
+
+#[vtable]
+impl Operations for DirInode {
+    type Fs = Union;
+
+    fn lookup(dir: &INode<Union>, dentry: InLookup<'_, Union>) -> Result<Spliced<Union>> {
+        lookup::lookup(dir, dentry)
+    }
+
+    fn create(idmap: &Idmap, entry: Negative<'_, Union>, mode: Mode) -> Result {
+        entry::create(idmap, entry, mode)
+    }
+
+    fn mkdir(idmap: &Idmap, entry: Negative<'_, Union>, mode: Mode) -> Result {
+        entry::mkdir(idmap, entry, mode)
+    }
+
+    fn mknod(idmap: &Idmap, entry: Negative<'_, Union>, mode: Mode, dev: u32) -> Result {
+        entry::mknod(idmap, entry, mode, dev)
+    }
+
+    fn symlink(idmap: &Idmap, entry: Negative<'_, Union>, target: &CStr) -> Result {
+        entry::symlink(idmap, entry, target)
+    }
+
+    fn link(old: &DEntry<Union>, entry: Negative<'_, Union>) -> Result {
+        entry::link(old, entry)
+    }
+
+    fn unlink(dir: &Locked<'_, Union>, dentry: &DEntry<Union>) -> Result {
+        entry::unlink(dir, dentry)
+    }
+
+    fn rmdir(dir: &Locked<'_, Union>, dentry: &DEntry<Union>) -> Result {
+        entry::rmdir(dir, dentry)
+    }
+
+    fn rename(_idmap: &Idmap, rename: Rename<'_, Union>) -> Result {
+        rename::rename(rename)
+    }
+
+    fn tmpfile(
+        idmap: &Idmap,
+        dir: &INode<Union>,
+        file: &FsFile<Union>,
+        mode: Mode,
+    ) -> Result<ARef<INode<Union>>> {
+        regular::tmpfile(idmap, dir, file, mode)
+    }
+}
+
+/// The positions of `.` and `..`; entries of a listing come after them.
+const FIRST: i64 = 2;
+
+/// An open directory: it shows the entries that were there when it was opened or rewound, so that
+/// positions stay what they are.
+#[pin_data]
+struct OpenDir {
+    _opened: Opened,
+    #[pin]
+    listing: Mutex<Option<Arc<Listing>>>,
+}
+
+impl OpenDir {
+    /// What `file`, which this is the data of, shows. The caller holds the directory's lock.
+    fn shown(&self, file: &FsFile<Union>, rewound: bool) -> Result<Arc<Listing>> {
+        let mut kept = self.listing.lock();
+        if let Some(listing) = kept.as_ref().filter(|_| !rewound) {
+            return Ok(listing.clone());
+        }
+        let read = listing(file.dentry())?;
+        let old = kept.replace(read.clone());
+        drop(kept);
+        drop(old);
+        Ok(read)
+    }
+}
+
+struct DirFile;
+
+/// The merged entries of a directory, read now or kept from the last time.
+fn listing(dentry: &DEntry<Union>) -> Result<Arc<Listing>> {
+    let stack = refresh::stack(dentry)?;
+    let inode = dentry.positive()?;
+    let node = inode.data();
+    if let Some(kept) = node.lock().listing.as_ref() {
+        if kept.is_current(&stack) {
+            return Ok(kept.clone());
+        }
+    }
+    // No change through the union can come in between: the caller holds the directory's lock.
+    let instance = inode.sb().data();
+    let shows = instance.settings().show_whiteouts;
+    let read = instance.cred.scope(|| Listing::read(&stack, shows))?;
+    let old = node.lock().listing.replace(read.clone());
+    drop(old);
+    Ok(read)
+}
+
+static LISTING: lockdep::Classes = lockdep::Classes::new();
+
+#[vtable]
+impl file_ops::Operations for DirFile {
+    type Fs = Union;
+    type Data = OpenDir;
+
+    fn open(inode: &INode<Union>, file: Opening<'_, Union>) -> Result<Pin<KBox<OpenDir>>> {
+        let stack = inode.data().stack()?;
+        regular::copy_on_open(&file, stack.top(), Attributes::COPY_ALL_ON_OPEN);
+        let key = LISTING.at(inode.sb().data().depth);
+        KBox::pin_init(
+            pin_init!(OpenDir {
+                _opened: Opened::new(inode),
+                listing <- Mutex::new(None, c"OpenDir::listing", key),
+            }),
+            GFP_KERNEL,
+        )
+    }
+
+    fn seek(_data: &Self::Data, file: &FsFile<Union>, offset: i64, whence: u32) -> Result<i64> {
+        let target = match whence {
+            flags::SEEK_SET => offset,
+            flags::SEEK_CUR => file.position().checked_add(offset).ok_or(EOVERFLOW)?,
+            _ => return Err(EINVAL),
+        };
+        file.set_position(target)
+    }
+
+    fn iterate(data: &Self::Data, file: &FsFile<Union>, out: &mut Emitter<'_>) -> Result {
+        let rewound = out.position() == 0;
+        if !out.emit_dots(file) {
+            return Ok(());
+        }
+        let shown = data.shown(file, rewound)?;
+        let start = usize::try_from(out.position() - FIRST).map_err(|_| EINVAL)?;
+        shown.emit(start, out);
+        Ok(())
+    }
+
+    fn ioctl(data: &Self::Data, file: &FsFile<Union>, command: Command) -> Result<u32> {
+        match command.number() {
+            rdu::READ => rdu::read(file, command, |rewound| data.shown(file, rewound)),
+            rdu::NUMBERS => rdu::numbers(command),
+            _ => control::ioctl(file, command),
+        }
+    }
+
+    fn sync(
+        _data: &Self::Data,
+        file: &FsFile<Union>,
+        _start: i64,
+        _end: i64,
+        data_only: bool,
+    ) -> Result {
+        let instance = file.node().sb().data();
+        if instance.is_volatile() {
+            return Ok(());
+        }
+        let stack = refresh::stack(file.dentry())?;
+        instance.cred.scope(|| sync_layers(&stack, data_only))
+    }
+}
+
+fn sync_layers(stack: &Stack, data_only: bool) -> Result {
+    for layer in stack.layers.iter().filter(|l| l.branch.is_writable()) {
+        let flags = flags::O_RDONLY | flags::O_DIRECTORY;
+        KernelFile::open(layer.path(), flags)?.sync_range(0, i64::MAX, data_only)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The top floor: what the VFS and tools call.
+//!
+//! Lives here: the operations of inodes, files and dentries, mounting and remounting, sysfs, debugfs and
+//! the ioctls; `impl FileSystem for Union`. Each says what is done, and the floors below do it.
+
+pub(crate) mod attr;
+pub(crate) mod context;
+pub(crate) mod control;
+pub(crate) mod debug;
+pub(crate) mod dir;
+pub(crate) mod rdu;
+pub(crate) mod regular;
+pub(crate) mod special;
+pub(crate) mod sysfs;
+pub(crate) mod xattr;

@@ -1,0 +1,567 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Regular files.
+
+use super::control;
+use crate::{
+    mmap,
+    union::{
+        branches::branch::Branch,
+        find::{lookup, refresh},
+        object::{
+            few::Layers,
+            instance::Union,
+            node::{copy_attr, Layer, Stack},
+        },
+        text::options::{Attributes, Mmap},
+        write::{
+            copy_up::{self, Data},
+            policy,
+        },
+    },
+    vfs::{
+        backing::{self, Hooks, Iocb, Iter, Pipe},
+        copy::{fatal_signal_pending, Range, RangeOp},
+        errno::{EOPNOTSUPP, ESTALE},
+        file::{self, FileChain, FsFile, KernelFile, Opening, WritersKeptOut},
+        file_ops::{self, Owner},
+        flags,
+        front_file::FrontPath,
+        idmap::Idmap,
+        inode::{INode, InodeTables},
+        ioctl::Command,
+        load::Load,
+        lockdep,
+        mode::Mode,
+        rcu::RcuArc,
+        task,
+        vma::NewMapping,
+        vtable::Without,
+    },
+};
+use core::cell::Cell;
+use kernel::{
+    prelude::*,
+    sync::{
+        aref::ARef,
+        atomic::{Atomic, Relaxed},
+        Arc, Mutex,
+    },
+};
+
+/// The tables of regular files.
+pub(crate) fn tables() -> InodeTables<Union> {
+    InodeTables::with_file::<Without<Union>, RegularFile>()
+}
+
+/// Flags that are for the open itself, and not for the file on the branch.
+const OPEN_ONLY: u32 = flags::O_CREAT | flags::O_EXCL | flags::O_NOCTTY | flags::O_TRUNC;
+
+/// Flags that are not for the file on the branch: the open of a file without a name was done.
+const UNION_ONLY: u32 = OPEN_ONLY | flags::O_TMPFILE;
+
+/// Flags that may change later, by `fcntl(F_SETFL)` or by a remount with another `fsync=`.
+const CHANGEABLE: u32 = flags::O_APPEND | flags::O_NONBLOCK | flags::O_DIRECT | SYNC;
+
+/// Those that have each write written out; `O_DSYNC` is a part of it.
+const SYNC: u32 = flags::O_SYNC;
+
+/// The attributes of a branch whose regular files are copied up when they are opened.
+const COPIES_FILES: Attributes =
+    Attributes::COPY_REGULAR_ON_OPEN.with(Attributes::COPY_ALL_ON_OPEN);
+
+/// Copies up what `file` is opened on for reading, if the attributes of its branch say so. Where that
+/// cannot be done, it is read where it is; so it is through a mount, or of a union, that is read-only
+/// or frozen. Says whether it was copied up.
+pub(crate) fn copy_on_open(file: &FsFile<Union>, at: &Layer, attributes: Attributes) -> bool {
+    let branch = &at.branch;
+    if !branch.permission().attributes.has(attributes) || branch.is_writable() {
+        return false;
+    }
+    // Reading does not wait for the end of a freeze.
+    let access = file.mount().try_want_write();
+    access.is_ok() && copy_up::ensure(file.dentry(), Data::All).is_ok()
+}
+
+/// A descriptor is open on an inode.
+pub(crate) struct Opened(ARef<INode<Union>>);
+
+impl Opened {
+    /// Counts it.
+    pub(crate) fn new(inode: &INode<Union>) -> Self {
+        inode.data().opened(task::current_id());
+        Self(inode.into())
+    }
+}
+
+impl Drop for Opened {
+    fn drop(&mut self) {
+        self.0.data().closed();
+    }
+}
+
+/// An open regular file.
+#[pin_data]
+pub(crate) struct OpenFile {
+    _opened: Option<Opened>,
+    /// Of what is open for being executed: the kernel asks the inode of the union, which knows of
+    /// open descriptors, but not of maps that outlive them. Given up before the file.
+    _executed: Option<WritersKeptOut>,
+    /// The generation of the branches that the current file was looked at in.
+    seen: Atomic<usize>,
+    /// The files on the branches, of which one at a time is current.
+    chain: FileChain,
+    /// Held to make another file current, and for nothing that waits for anything but memory: it is
+    /// taken below `mmap_lock`.
+    #[pin]
+    chain_lock: Mutex<()>,
+    /// Held for seeks, which use the position of the current file.
+    #[pin]
+    lock: Mutex<()>,
+}
+
+/// Opens the object that `user` shows on its branch. `first` is called when it is clear that the
+/// branch stays for as long as the file is open.
+fn open_real(
+    user: &FsFile<Union>,
+    mut stack: RcuArc<Stack>,
+    flags: u32,
+    first: impl Fn(),
+) -> Result<KernelFile> {
+    loop {
+        if let Some(_inside) = stack.top().branch.gate.enter() {
+            first();
+            return open_at(user, &stack, flags);
+        }
+        // The branch may be about to go. Once that is decided, either its gate is open again, or the
+        // inode stands for something else.
+        if fatal_signal_pending() {
+            return Err(EINTR);
+        }
+        user.node().sb().data().wait_for_change();
+        stack = refresh::stack(user.dentry())?;
+    }
+}
+
+fn open_at(user: &FsFile<Union>, stack: &Stack, flags: u32) -> Result<KernelFile> {
+    let path = stack.top().path();
+    let cred = &user.node().sb().data().cred;
+    // The union keeps access times itself.
+    let flags = flags & !UNION_ONLY | flags::O_NOATIME;
+    // Security modules take whoever allocates a file for the one who opened it: the mounter, as of
+    // all that is done on branches.
+    cred.scope(|| {
+        let flags = file::may_open(path, flags, path.idmap())?;
+        file::open_backing(user, flags, path, cred)
+    })
+}
+
+impl OpenFile {
+    /// The file on the branch that the inode stands for now, with the flags that `user` has now.
+    #[inline]
+    fn real(&self, user: &FsFile<Union>) -> Result<&KernelFile> {
+        let real = self.chain.current();
+        let node = user.node();
+        let flags = user.flags();
+        if self.seen.load_once() == node.sb().data().generation()
+            && node.data().is_at(real.path().dentry)
+            && flags & SYNC == 0
+            && (flags ^ real.flags()) & CHANGEABLE == 0
+        {
+            return Ok(real);
+        }
+        self.real_anew(user)
+    }
+
+    #[cold]
+    fn real_anew(&self, user: &FsFile<Union>) -> Result<&KernelFile> {
+        let generation = user.node().sb().data().generation();
+        if self.seen.load_once() != generation {
+            self.catch_up(user, generation)?;
+        }
+        let mut real = self.chain.current();
+        if !shows(user.node(), real) {
+            real = self.refresh(user)?;
+        }
+        let mut flags = user.flags();
+        if flags & SYNC != 0 && user.node().sb().data().is_volatile() {
+            flags &= !SYNC;
+        }
+        if (flags ^ real.flags()) & CHANGEABLE != 0 {
+            real.set_flags(flags, CHANGEABLE)?;
+        }
+        Ok(real)
+    }
+
+    /// The branches have changed.
+    fn catch_up(&self, user: &FsFile<Union>, generation: usize) -> Result {
+        // What cannot be brought up to date shows what it showed.
+        if user.node().sb().data().settings().refrof && !user.is_writable() {
+            refresh::refresh(user.dentry())?;
+        }
+        self.seen.store(generation, Relaxed);
+        Ok(())
+    }
+
+    /// The object was copied up since the file was opened, or its name means another one. Only a
+    /// reader can be in that situation, or an open that is not complete: whoever may write has the
+    /// copy, and keeps it.
+    fn refresh(&self, user: &FsFile<Union>) -> Result<&KernelFile> {
+        let stack = user.node().data().stack()?;
+        let real = open_real(user, stack, user.flags(), || ())?;
+        self.make_current(user, real)
+    }
+
+    /// Makes `real` the current file, unless the current one is of the right object by now. Should
+    /// `real` be outdated already, the next look at the file will say so.
+    fn make_current(&self, user: &FsFile<Union>, real: KernelFile) -> Result<&KernelFile> {
+        let _guard = self.chain_lock.lock();
+        if !shows(user.node(), self.chain.current()) {
+            self.chain.push(real)?;
+            file_ops::share_mapping::<RegularFile>(user, self);
+        }
+        Ok(self.chain.current())
+    }
+
+    /// The file to be mapped: as [`Self::real`], but below `mmap_lock`. There, no name may be looked
+    /// up, since who reads a directory writes to user memory with it locked, and nobody be waited
+    /// for who changes the branches. So a descriptor from before a change of the branches maps the
+    /// file that it read last, if nobody has used the name since, or if the name means something on
+    /// a stacked branch now.
+    #[inline]
+    fn real_to_map(&self, user: &FsFile<Union>) -> Result<&KernelFile> {
+        let current = self.chain.current();
+        match user.node().data().is_at(current.path().dentry) {
+            true => Ok(current),
+            false => self.real_to_map_anew(user, current),
+        }
+    }
+
+    #[cold]
+    fn real_to_map_anew<'a>(
+        &'a self,
+        user: &FsFile<Union>,
+        current: &'a KernelFile,
+    ) -> Result<&'a KernelFile> {
+        if shows(user.node(), current) {
+            return Ok(current);
+        }
+        let stack = user.node().data().stack()?;
+        let branch = &stack.top().branch;
+        if branch.looks_up_to_open() {
+            return Ok(current);
+        }
+        let Some(_inside) = branch.gate.enter() else {
+            return Ok(current);
+        };
+        let real = open_at(user, &stack, user.flags())?;
+        self.make_current(user, real)
+    }
+}
+
+/// Whether `real` is the object that `inode` stands for now.
+fn shows(inode: &INode<Union>, real: &KernelFile) -> bool {
+    let node = inode.data();
+    node.is_at(real.path().dentry) || node.shows(real.inode())
+}
+
+/// The branch that `real`, which serves `user`, is on. `ESTALE` if it has gone.
+fn branch_of(user: &FsFile<Union>, real: &KernelFile) -> Result<Arc<Branch>> {
+    let is_it = |branch: &Branch| core::ptr::eq(branch.mnt(), real.path().mnt);
+    let stack = user.node().data().stack()?;
+    let top = &stack.top().branch;
+    if is_it(top) {
+        return Ok(top.clone());
+    }
+    // It was copied up just now.
+    let table = user.node().sb().data().table()?;
+    let branch = table.branches.iter().find(|branch| is_it(branch));
+    branch.cloned().ok_or(ESTALE)
+}
+
+struct AfterIo;
+
+impl Hooks for AfterIo {
+    type Fs = Union;
+
+    fn accessed(file: &FsFile<Union>, lower: Option<&KernelFile>) {
+        // The time that a branch does not keep would be found out of date at each read.
+        let is_kept = lower.is_none_or(|real| real.path().mnt.keeps_atime());
+        if is_kept && file.flags() & flags::O_NOATIME == 0 {
+            file.touch_atime();
+        }
+    }
+
+    fn written(file: &FsFile<Union>, lower: Option<&KernelFile>) {
+        match lower {
+            Some(real) if shows(file.node(), real) => {
+                file.node().copy_attr(real.inode(), real.path().idmap());
+            }
+            // What could not be read stays as it was until the next look.
+            _ => drop(copy_attr(file.node())),
+        }
+    }
+}
+
+static CHAIN_LOCK: lockdep::Classes = lockdep::Classes::new();
+static LOCK: lockdep::Classes = lockdep::Classes::new();
+
+struct RegularFile;
+
+#[vtable]
+impl file_ops::Operations for RegularFile {
+    type Fs = Union;
+    type Data = OpenFile;
+
+    fn open(inode: &INode<Union>, file: Opening<'_, Union>) -> Result<Pin<KBox<OpenFile>>> {
+        let depth = inode.sb().data().depth;
+        let flags = file.flags();
+        let truncates = flags & flags::O_TRUNC != 0;
+        file.clear_flags(OPEN_ONLY);
+        let dentry = file.dentry();
+        let stack = refresh::stack_or_old(dentry)?;
+        let seen = stack.generation;
+        let opened = Cell::new(None);
+        let count = || opened.set(Some(Opened::new(inode)));
+        let real = if truncates
+            && !stack.top().branch.is_writable()
+            // Whether there is direct I/O has to be known now, so the copy has.
+            && flags & flags::O_DIRECT == 0
+        {
+            // The truncation may still be refused: it is what copies the file up, without its data.
+            // Until then nobody has the descriptor, and nothing is written through it.
+            file.allow_direct_io();
+            let flags = flags & !flags::O_ACCMODE | flags::O_RDONLY;
+            open_real(&file, stack, flags, count)?
+        } else {
+            let copied = if file.is_writable() || truncates {
+                copy_up::ensure(dentry, Data::All).map(|_| true)?
+            } else {
+                copy_on_open(&file, stack.top(), COPIES_FILES)
+            };
+            let stack = match copied {
+                true => inode.data().stack()?,
+                false => stack,
+            };
+            let real = open_real(&file, stack, file.flags(), count)?;
+            file.copy_direct_io(&real);
+            real
+        };
+        let executed = match flags & flags::FMODE_EXEC {
+            0 => None,
+            _ => Some(real.keep_writers_out()?),
+        };
+        KBox::pin_init(
+            try_pin_init!(OpenFile {
+                _opened: opened.take(),
+                _executed: executed,
+                seen: Atomic::new(seen),
+                chain: FileChain::new(real),
+                chain_lock <- Mutex::new((), c"OpenFile::chain_lock", CHAIN_LOCK.at(depth)),
+                lock <- Mutex::new((), c"OpenFile::lock", LOCK.at(depth)),
+            }? Error),
+            GFP_KERNEL,
+        )
+    }
+
+    fn truncated(data: &Self::Data, file: &FsFile<Union>) -> Result {
+        data.real(file).map(|_| ())
+    }
+
+    #[inline(always)]
+    fn read(data: &Self::Data, iocb: Iocb<'_, Union>, iter: &mut Iter<'_>) -> Result<isize> {
+        let user = iocb.file();
+        let real = data.real(user)?;
+        backing::read::<AfterIo>(real, iocb, iter, &user.node().sb().data().cred)
+    }
+
+    #[inline(always)]
+    fn write(data: &Self::Data, iocb: Iocb<'_, Union>, iter: &mut Iter<'_>) -> Result<isize> {
+        if iter.len() == 0 {
+            return Ok(0);
+        }
+        let user = iocb.file();
+        let instance = user.node().sb().data();
+        let _lock = user.node().lock();
+        let real = data.real(user)?;
+        // Whether set-id bits must go is decided by the mode as it is now.
+        user.node().refresh_owner(real.inode(), real.path().idmap());
+        let mask = if instance.is_volatile() {
+            flags::IOCB_DSYNC | flags::IOCB_SYNC
+        } else {
+            0
+        };
+        backing::write::<AfterIo>(real, iocb, iter, &instance.cred, mask)
+    }
+
+    fn seek(data: &Self::Data, file: &FsFile<Union>, offset: i64, whence: u32) -> Result<i64> {
+        if offset == 0 && whence == flags::SEEK_CUR {
+            return Ok(file.position());
+        }
+        let real = data.real(file)?;
+        // The branch's filesystem knows holes and limits; the position is the union's.
+        let _guard = data.lock.lock();
+        let cred = &file.node().sb().data().cred;
+        let pos = cred.scope(|| real.seek(file.position(), offset, whence))?;
+        file.set_position(pos)
+    }
+
+    #[inline(always)]
+    fn mmap(data: &Self::Data, file: &FsFile<Union>, vma: NewMapping<'_>) -> Result {
+        let real = data.real_to_map(file)?;
+        let instance = file.node().sb().data();
+        let settings = instance.settings();
+        let engine = match settings.mmap {
+            Mmap::Direct => mmap::Engine::Direct,
+            Mmap::Fault => mmap::Engine::Fault,
+        };
+        let shown = if settings.mmap_path {
+            FrontPath::User
+        } else {
+            FrontPath::Behind
+        };
+        let branch = || branch_of(file, real);
+        mmap::map(real, vma, &instance.cred, branch, engine, shown)?;
+        file.node().data().used(task::current_id());
+        AfterIo::accessed(file, Some(real));
+        Ok(())
+    }
+
+    fn lower(data: &Self::Data) -> Result<&KernelFile> {
+        Ok(data.chain.current())
+    }
+
+    fn flush(data: &Self::Data, owner: Owner) -> Result {
+        owner.flush(data.chain.current())
+    }
+
+    fn ioctl(_data: &Self::Data, file: &FsFile<Union>, command: Command) -> Result<u32> {
+        control::file_ioctl(file, command)
+    }
+
+    #[inline(always)]
+    fn sync(
+        data: &Self::Data,
+        file: &FsFile<Union>,
+        start: i64,
+        end: i64,
+        data_only: bool,
+    ) -> Result {
+        let instance = file.node().sb().data();
+        // What is open for writing is where it can be written. What is not may have been written by
+        // somebody else.
+        let is_written = || Ok::<_, Error>(file.node().data().stack()?.top().branch.is_writable());
+        if instance.is_volatile() || !(file.is_writable() || is_written()?) {
+            return Ok(());
+        }
+        let real = data.real(file)?;
+        instance
+            .cred
+            .scope(|| real.sync_range(start, end, data_only))
+    }
+
+    fn splice_read(
+        data: &Self::Data,
+        file: &FsFile<Union>,
+        pos: &mut i64,
+        pipe: Pipe,
+        len: usize,
+        flags: u32,
+    ) -> Result<isize> {
+        let real = data.real(file)?;
+        let cred = &file.node().sb().data().cred;
+        backing::splice_read::<AfterIo>(real, file, pos, &pipe, len, flags, cred)
+    }
+
+    fn splice_write(
+        data: &Self::Data,
+        file: &FsFile<Union>,
+        pos: &mut i64,
+        pipe: Pipe,
+        len: usize,
+        flags: u32,
+    ) -> Result<isize> {
+        let _lock = file.node().lock();
+        copy_attr(file.node())?;
+        let real = data.real(file)?;
+        let cred = &file.node().sb().data().cred;
+        backing::splice_write::<AfterIo>(real, file, pos, &pipe, len, flags, cred)
+    }
+
+    fn allocate(
+        data: &Self::Data,
+        file: &FsFile<Union>,
+        mode: u32,
+        offset: i64,
+        len: i64,
+    ) -> Result {
+        let _lock = file.node().lock();
+        copy_attr(file.node())?;
+        file.remove_privileges()?;
+        let real = data.real(file)?;
+        let cred = &file.node().sb().data().cred;
+        cred.scope(|| real.allocate(mode, offset, len))?;
+        copy_attr(file.node())
+    }
+
+    fn advise(data: &Self::Data, offset: i64, len: i64, advice: u32) -> Result {
+        data.chain.current().advise(offset, len, advice)
+    }
+
+    fn copy_range(
+        source: (&Self::Data, &FsFile<Union>),
+        target: (&Self::Data, &FsFile<Union>),
+        range: Range,
+        op: RangeOp,
+    ) -> Result<i64> {
+        let _lock = target.1.node().lock();
+        copy_attr(target.1.node())?;
+        if !matches!(op, RangeOp::Dedupe(_)) {
+            target.1.remove_privileges()?;
+        }
+        let from = source.0.real(source.1)?;
+        let to = target.0.real(target.1)?;
+        let cred = &target.1.node().sb().data().cred;
+        let copied = cred.scope(|| match (from.copy_range_to(to, range, op), op) {
+            // The branches may be of different filesystems, which the caller cannot know.
+            (Err(e), RangeOp::Copy(_)) if e == EXDEV || e == EOPNOTSUPP => {
+                from.splice_to(to, range)
+            }
+            (result, _) => result,
+        })?;
+        copy_attr(target.1.node())?;
+        Ok(copied)
+    }
+}
+
+/// `->tmpfile`.
+pub(crate) fn tmpfile(
+    idmap: &Idmap,
+    dir: &INode<Union>,
+    user: &FsFile<Union>,
+    mode: Mode,
+) -> Result<ARef<INode<Union>>> {
+    let sb = dir.sb();
+    let instance = sb.data();
+    let parent = user.dentry().parent_entry();
+    let cred = instance.cred.for_new(idmap, dir, user.dentry(), mode)?;
+    let made = policy::with_retry(
+        instance.settings().retry,
+        |tried| policy::create(&parent, None, false, tried),
+        |branch| {
+            let layer = copy_up::ensure_dir(&parent, branch)?;
+            let access = branch.mnt().want_write()?;
+            let real = cred.scope(|| {
+                let flags = user.flags() & !UNION_ONLY | flags::O_NOATIME;
+                file::open_backing_tmpfile(user, flags, &access, &layer.dentry, mode.0)
+            })?;
+            Ok(Layer {
+                branch: branch.clone(),
+                dentry: file::dentry_of(&real),
+            })
+        },
+    )?;
+    let mut layers = Layers::new();
+    layers.push(made)?;
+    lookup::node_of_new(sb, dir.data().stack()?.generation, layers)
+}

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Symbolic links, devices, FIFOs and sockets.
+
+use crate::{
+    union::object::instance::Union,
+    vfs::{
+        inode::{INode, InodeTables},
+        inode_ops::Operations,
+        namei,
+        symlink::Target,
+        vtable::Without,
+    },
+};
+use kernel::prelude::*;
+
+/// The tables of devices, FIFOs and sockets.
+pub(crate) fn tables() -> InodeTables<Union> {
+    InodeTables::new::<Without<Union>>()
+}
+
+/// The tables of symbolic links.
+pub(crate) fn symlink_tables() -> InodeTables<Union> {
+    InodeTables::new::<LinkInode>()
+}
+
+struct LinkInode;
+
+#[vtable]
+impl Operations for LinkInode {
+    type Fs = Union;
+
+    fn get_link(inode: &INode<Union>) -> Result<Target> {
+        let stack = inode.data().stack()?;
+        let instance = inode.sb().data();
+        instance
+            .cred
+            .scope(|| namei::read_link(&stack.top().dentry))
+    }
+}

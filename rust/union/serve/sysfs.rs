@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `/sys/fs/aufs/si_<id>/`: the branches of a union, as aufs shows them.
+//!
+//! What the files show is a list of its own, which is published at once with the table: a reader
+//! sees the branches of before a change or those of after, and keeps no branch from going.
+
+use crate::{
+    union::{
+        branches::{
+            branch::{Branch, BranchId},
+            table::Table,
+        },
+        text::options::Permission,
+    },
+    vfs::{
+        kobject::{Directory, NoFiles, Show, Text},
+        rcu::{RcuArc, Slot},
+    },
+};
+use kernel::{prelude::*, sync::Arc};
+
+/// The directory that the unions have theirs in.
+static ROOT: Slot<Pin<KBox<Directory<NoFiles>>>> = Slot::empty();
+
+/// Keeps the directory of all unions.
+pub(crate) struct Root(());
+
+impl Root {
+    /// Makes `/sys/fs/NAME`. Unions that are mounted before have nothing there.
+    pub(crate) fn new(name: &CStr) -> Result<Self> {
+        let directory = Directory::new_in_fs(name)?;
+        ROOT.replace(Some(RcuArc::new(directory, GFP_KERNEL)?));
+        Ok(Self(()))
+    }
+}
+
+impl Drop for Root {
+    fn drop(&mut self) {
+        drop(ROOT.replace(None));
+    }
+}
+
+/// Calls `put` with pieces of a branch's path in which spaces, control characters and backslashes
+/// are octal, as aufs writes it, and so are the characters of `also`.
+pub(crate) fn escape(path: &[u8], also: &[u8], mut put: impl FnMut(&[u8]) -> Result) -> Result {
+    for &byte in path {
+        if byte <= b' ' || byte == b'\\' || byte == 0x7f || also.contains(&byte) {
+            let digit = |shift: u32| b'0' + (byte >> shift & 7);
+            put(&[b'\\', digit(6), digit(3), digit(0)])?;
+        } else {
+            put(&[byte])?;
+        }
+    }
+    Ok(())
+}
+
+/// A branch, as it is shown.
+struct Row {
+    path: Arc<KVec<u8>>,
+    permission: Permission,
+    id: BranchId,
+}
+
+/// All branches, as they are shown.
+pub(crate) struct Rows(KVVec<Row>);
+
+impl Rows {
+    /// Those of `table`, with the permissions that they are to have.
+    fn new(table: &Table, permission: impl Fn(&Branch) -> Permission) -> Result<RcuArc<Self>> {
+        let mut rows = KVVec::with_capacity(table.branches.len(), GFP_KERNEL)?;
+        for branch in &table.branches {
+            let row = Row {
+                path: branch.path().clone(),
+                permission: permission(branch),
+                id: branch.id(),
+            };
+            rows.push(row, GFP_KERNEL)?;
+        }
+        RcuArc::new(Self(rows), GFP_KERNEL)
+    }
+}
+
+/// A file of a union's directory.
+#[derive(Clone, Copy)]
+enum File {
+    /// `xi_path`: empty, as there are no inode number tables.
+    XiPath,
+    /// `brN`: path and permission of the branch at an index.
+    Branch(usize),
+    /// `bridN`: its identity.
+    Id(usize),
+}
+
+/// How many files there are, with `branches` branches.
+fn files(branches: usize) -> usize {
+    1 + 2 * branches
+}
+
+/// The rows that are published now.
+struct Published(Slot<Rows>);
+
+impl Show for Published {
+    type File = File;
+
+    fn show(&self, file: File, text: &mut Text<'_>) -> Result {
+        let rows = self.0.get().ok_or(ENOENT)?;
+        // A file may be there a moment before its branch, and a moment after.
+        let row = |index: usize| rows.0.get(index).ok_or(ENOENT);
+        match file {
+            File::XiPath => Ok(()),
+            File::Branch(index) => {
+                let row = row(index)?;
+                escape(&row.path, b"", |piece| text.push(piece))?;
+                text.print(fmt!("={}\n", row.permission))
+            }
+            File::Id(index) => text.print(fmt!("{}\n", row(index)?.id.0)),
+        }
+    }
+}
+
+/// The directory of one union.
+pub(crate) struct Entry {
+    directory: Pin<KBox<Directory<Published>>>,
+    /// Declared after what is in it.
+    _root: RcuArc<Pin<KBox<Directory<NoFiles>>>>,
+}
+
+impl Entry {
+    /// Makes the directory of the union `si`; there is none if sysfs has none for all.
+    pub(crate) fn new(si: u64, table: &Table) -> Result<Option<Self>> {
+        let Some(root) = ROOT.get() else {
+            return Ok(None);
+        };
+        let rows = Rows::new(table, Branch::permission)?;
+        let name = kernel::str::CString::try_from_fmt(fmt!("si_{si:x}"))?;
+        let directory = Directory::new(&**root, &name, Published(Slot::new(Some(rows))))?;
+        directory.add(File::XiPath, fmt!("xi_path"))?;
+        let entry = Self {
+            directory,
+            _root: root,
+        };
+        entry.grow(table.branches.len())?;
+        Ok(Some(entry))
+    }
+
+    fn grow(&self, branches: usize) -> Result {
+        let files = self.directory.len() - files(0);
+        for at in files..2 * branches {
+            let index = at / 2;
+            if at % 2 == 0 {
+                self.directory.add(File::Branch(index), fmt!("br{index}"))?;
+            } else {
+                self.directory.add(File::Id(index), fmt!("brid{index}"))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the files away that no branch is shown by.
+    fn trim(&self) {
+        let rows = self.directory.data().0.get();
+        let branches = rows.map_or(0, |rows| rows.0.len());
+        self.directory.truncate(files(branches));
+    }
+
+    /// Prepares to show the branches of `after` with the permissions that they are to have: all
+    /// that can fail.
+    pub(crate) fn prepare(
+        &self,
+        after: &Table,
+        permission: impl Fn(&Branch) -> Permission,
+    ) -> Result<Change<'_>> {
+        let change = Change {
+            entry: self,
+            rows: Some(Rows::new(after, permission)?),
+        };
+        self.grow(after.branches.len())?;
+        Ok(change)
+    }
+}
+
+/// A prepared change of what is shown. Dropping it takes back what was prepared.
+pub(crate) struct Change<'a> {
+    entry: &'a Entry,
+    rows: Option<RcuArc<Rows>>,
+}
+
+impl Change<'_> {
+    /// Shows it.
+    pub(crate) fn publish(mut self) {
+        drop(self.entry.directory.data().0.replace(self.rows.take()));
+    }
+}
+
+impl Drop for Change<'_> {
+    fn drop(&mut self) {
+        self.entry.trim();
+    }
+}

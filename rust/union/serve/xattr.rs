@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Extended attributes.
+
+use crate::{
+    union::{
+        object::{instance::Union, node::copy_attr},
+        write::copy_up::{self, Data},
+    },
+    vfs::{
+        dentry::DEntry,
+        inode::INode,
+        xattr::{self, Handler, NameList},
+    },
+};
+use kernel::prelude::*;
+
+/// The extended attributes of the objects on the branches.
+pub(crate) struct Xattrs;
+
+#[vtable]
+impl Handler for Xattrs {
+    type Fs = Union;
+
+    fn get(inode: &INode<Union>, name: &CStr, buf: &mut [u8]) -> Result<usize> {
+        let stack = inode.data().stack()?;
+        let instance = inode.sb().data();
+        instance
+            .cred
+            .scope(|| xattr::get(stack.top().path(), name, buf))
+    }
+
+    fn set(dentry: &DEntry<Union>, name: &CStr, value: Option<&[u8]>, flags: u32) -> Result {
+        let inode = dentry.positive()?;
+        let instance = dentry.sb().data();
+        if value.is_none() {
+            // Removing what is not there is no reason to copy up.
+            let stack = inode.data().stack()?;
+            instance
+                .cred
+                .scope(|| xattr::get(stack.top().path(), name, &mut []))?;
+        }
+        let layer = copy_up::ensure(dentry, Data::All)?;
+        {
+            let access = layer.branch.mnt().want_write()?;
+            instance.cred.scope(|| match value {
+                Some(value) => xattr::set(&access, &layer.dentry, name, value, flags),
+                None => xattr::remove(&access, &layer.dentry, name),
+            })?;
+        }
+        copy_attr(inode)
+    }
+
+    // Names that the caller may not read are left out, as everywhere.
+    fn list(dentry: &DEntry<Union>) -> Result<NameList> {
+        let stack = dentry.positive()?.data().stack()?;
+        let instance = dentry.sb().data();
+        let names = instance.cred.scope(|| NameList::of(stack.top().path()))?;
+        if xattr::may_see_trusted() {
+            return Ok(names);
+        }
+        names.retain(|name| !name.to_bytes().starts_with(b"trusted."))
+    }
+}

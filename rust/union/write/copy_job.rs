@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The job of making one copy: the object itself, its data and its attributes, complete before it
+//! has a name.
+
+use super::{
+    copy_data::{self, Copied},
+    copy_up::Data,
+};
+use crate::{
+    union::{
+        branches::{
+            branch::Branch,
+            number::Number,
+            work::{Draft, Temporary},
+        },
+        object::{
+            instance::{Instance, Union},
+            node::Layer,
+        },
+        text::options::Fsync,
+    },
+    vfs::{
+        attr::Attr,
+        cred::Cred,
+        dentry::{DEntry, Dentry},
+        errno::EOPNOTSUPP,
+        file::KernelFile,
+        inode::INode,
+        mode::FileType,
+        mount::WriteAccess,
+        name::Name,
+        namei::{self, Creating},
+        stat::Stat,
+    },
+};
+use kernel::{pr_warn_once, prelude::*, sync::aref::ARef};
+
+/// A directory on a branch in which the union makes something that its user did not, and the times
+/// that it is to keep.
+pub(crate) struct Kept<'a> {
+    pub(crate) dir: &'a Layer,
+    times: Attr,
+}
+
+impl<'a> Kept<'a> {
+    pub(crate) fn of(dir: &'a Layer) -> Result<Self> {
+        let times = Attr::times_of(dir.path())?;
+        Ok(Self { dir, times })
+    }
+
+    /// Gives the directory its times back, after something was made in it.
+    pub(crate) fn restore(&self, access: &WriteAccess<'_>) {
+        if self.times.apply(access, &self.dir.dentry).is_err() {
+            pr_warn_once!("the times of a directory could not be kept over a copy-up\n");
+        }
+    }
+}
+
+/// A copy to be made.
+pub(crate) struct Copy<'a> {
+    pub(crate) inode: &'a INode<Union>,
+    pub(crate) instance: &'a Instance,
+    pub(crate) source: &'a Layer,
+    pub(crate) stat: &'a Stat,
+    pub(crate) target: &'a Branch,
+    pub(crate) data: Data,
+    /// What the copy is made with, if not with the mounter's credentials.
+    pub(crate) cred: Option<Cred>,
+}
+
+/// Makes a copy of `source`, the object that `dentry` names, in the work directory of `target`,
+/// complete and written out, for an inode that is to have another number afterwards. Not for whoever
+/// has the right to write to the branch.
+pub(crate) fn copy_apart<'a>(
+    dentry: &DEntry<Union>,
+    instance: &Instance,
+    source: &Layer,
+    target: &'a Branch,
+) -> Result<Draft<'a>> {
+    let stat = Stat::of(source.path())?;
+    let copy = Copy {
+        inode: dentry.positive()?,
+        instance,
+        source,
+        stat: &stat,
+        target,
+        data: Data::All,
+        cred: instance.cred.for_copy_of(dentry)?,
+    };
+    let (draft, file) = Draft::make(target, |creating| {
+        copy.create(|| creating.create(stat.mode().private()))
+    })?;
+    copy.fill(&file)?;
+    copy.set_attributes(&target.mnt().want_write()?, draft.dentry())?;
+    if !instance.is_volatile() {
+        file.sync()?;
+    }
+    Ok(draft)
+}
+
+impl Copy<'_> {
+    /// Makes the object itself by `make`, with the label that it is to have.
+    fn create<R>(&self, make: impl FnOnce() -> R) -> R {
+        match &self.cred {
+            Some(cred) => cred.scope(make),
+            None => make(),
+        }
+    }
+
+    /// Makes the copy under `name` in a directory, which keeps its times.
+    pub(crate) fn make(&self, kept: &Kept<'_>, name: &Name) -> Result<ARef<Dentry>> {
+        if self.stat.mode().file_type() != FileType::Regular {
+            return self.make_other(kept, name);
+        }
+        let parent = kept.dir;
+        if let Some((file, copied)) = self.nameless_file(&parent.dentry)? {
+            let access = self.target.mnt().want_write()?;
+            let dentry = file.path().dentry;
+            self.set_attributes(&access, dentry)?;
+            self.write_out(&file, copied)?;
+            self.remember(dentry)?;
+            let made = Creating::start(&access, &parent.dentry, name)
+                .and_then(|creating| creating.link(dentry))
+                .inspect_err(|_| self.forget(dentry))?;
+            kept.restore(&access);
+            return Ok(made);
+        }
+        let (draft, file, copied) = self.draft()?;
+        let access = self.target.mnt().want_write()?;
+        let temporary = draft.resume(&access);
+        self.set_attributes(&access, temporary.dentry())?;
+        self.write_out(&file, copied)?;
+        self.finish(&access, temporary, kept, name)
+    }
+
+    /// Makes the copy of an object that has no data.
+    fn make_other(&self, kept: &Kept<'_>, name: &Name) -> Result<ARef<Dentry>> {
+        let mode = self.stat.mode();
+        let target = match mode.file_type() {
+            FileType::Symlink => Some(namei::read_link(&self.source.dentry)?),
+            _ => None,
+        };
+        let access = self.target.mnt().want_write()?;
+        let temporary = Temporary::make(&access, self.target, |creating| {
+            self.create(|| match &target {
+                Some(target) => creating.symlink(target.as_c_str()?),
+                None if mode.is_dir() => creating.mkdir(mode.private()),
+                None => creating.mknod(mode.private(), self.stat.rdev()),
+            })
+        })?;
+        self.set_attributes(&access, temporary.dentry())?;
+        self.finish(&access, temporary, kept, name)
+    }
+
+    /// Makes the copy of a file that has no name.
+    pub(crate) fn make_nameless(&self) -> Result<ARef<Dentry>> {
+        if self.stat.mode().file_type() == FileType::Regular {
+            if let Some((file, _)) = self.nameless_file(self.target.root())? {
+                let access = self.target.mnt().want_write()?;
+                let dentry = file.path().dentry;
+                self.set_attributes(&access, dentry)?;
+                self.remember(dentry)?;
+                return Ok(dentry.into());
+            }
+        }
+        // It gets a name that nobody knows, and the next mount sweeps it.
+        let access;
+        let temporary = if self.stat.mode().is_regular() {
+            let (draft, ..) = self.draft()?;
+            access = self.target.mnt().want_write()?;
+            draft.resume(&access)
+        } else {
+            access = self.target.mnt().want_write()?;
+            Temporary::make(&access, self.target, |creating| {
+                let mode = self.stat.mode().private();
+                self.create(|| creating.mknod(mode, self.stat.rdev()))
+            })?
+        };
+        self.set_attributes(&access, temporary.dentry())?;
+        self.remember(temporary.dentry())?;
+        let dentry = temporary.dentry().clone();
+        // Dropping it takes the name away; the open descriptor keeps the object.
+        drop(temporary);
+        Ok(dentry)
+    }
+
+    /// A file in the work directory with the data copied.
+    fn draft(&self) -> Result<(Draft<'_>, KernelFile, Copied)> {
+        let (draft, file) = Draft::make(self.target, |creating| {
+            self.create(|| creating.create(self.stat.mode().private()))
+        })?;
+        let copied = self.fill(&file)?;
+        Ok((draft, file, copied))
+    }
+
+    /// A file without a name with the data copied; none if the branch cannot do that.
+    fn nameless_file(&self, dir: &Dentry) -> Result<Option<(KernelFile, Copied)>> {
+        if self.target.no_tmpfile.as_ref().is_some() {
+            return Ok(None);
+        }
+        let access = self.target.mnt().want_write()?;
+        let mode = self.stat.mode().private();
+        let file = match self.create(|| KernelFile::tmpfile(&access, dir, mode.0)) {
+            Ok(file) => file,
+            Err(e) if e == EOPNOTSUPP => {
+                self.target.no_tmpfile.populate(());
+                return Ok(None);
+            }
+            Err(e) => return Err(e),
+        };
+        drop(access);
+        let copied = self.fill(&file)?;
+        Ok(Some((file, copied)))
+    }
+
+    /// Copies the data. Not with the right to write to the branch, which is asked for on the way, and
+    /// which comes after the locks that reading takes: `Documentation/locking.md`.
+    fn fill(&self, file: &KernelFile) -> Result<Copied> {
+        match self.data {
+            Data::All => copy_data::copy(self.source.path(), file, self.stat),
+            Data::Nothing => Ok(Copied::Safely),
+        }
+    }
+
+    fn set_attributes(&self, access: &WriteAccess<'_>, dentry: &Dentry) -> Result {
+        let source = self.source.path();
+        let attributes = |branch: &Branch| branch.permission().attributes;
+        let lose = attributes(self.target).with(attributes(&self.source.branch));
+        copy_data::copy_xattrs(source, access, dentry, lose)?;
+        copy_data::copy_fileattr(source, access, dentry)?;
+        let (mode, times) = (self.stat.mode(), Attr::times(self.stat));
+        let attr = if mode.file_type() == FileType::Symlink {
+            times.and_owner(self.stat)
+        } else if mode.has_set_id() {
+            // After the owner, whose change takes set-id bits away, even those that come with it on
+            // a server.
+            Attr::owner(self.stat).apply(access, dentry)?;
+            times.and_mode(mode)
+        } else {
+            times.and_owner(self.stat).and_mode(mode)
+        };
+        attr.apply(access, dentry)
+    }
+
+    fn write_out(&self, file: &KernelFile, copied: Copied) -> Result {
+        match self.instance.settings().fsync {
+            Fsync::Auto if copied == Copied::ToMemory => file.sync(),
+            Fsync::Strict => file.sync(),
+            Fsync::Auto | Fsync::Volatile => Ok(()),
+        }
+    }
+
+    /// The copy keeps the number of the source: noted before anybody can look the copy up.
+    fn remember(&self, copy: &Dentry) -> Result {
+        let copy = copy.inode().ok_or(EIO)?;
+        self.target.numbers.set(copy, Number::of(self.inode))
+    }
+
+    fn forget(&self, copy: &Dentry) {
+        if let Some(copy) = copy.inode() {
+            self.target.numbers.forget(copy.ino());
+        }
+    }
+
+    fn finish(
+        &self,
+        access: &WriteAccess<'_>,
+        temporary: Temporary<'_>,
+        kept: &Kept<'_>,
+        name: &Name,
+    ) -> Result<ARef<Dentry>> {
+        let dentry = temporary.dentry().clone();
+        self.remember(&dentry)?;
+        temporary
+            .move_to(&kept.dir.dentry, name)
+            .inspect_err(|_| self.forget(&dentry))?;
+        kept.restore(access);
+        Ok(dentry)
+    }
+}

@@ -1,0 +1,333 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Copying an object up to a writable branch, so that it can be changed.
+//!
+//! Nothing half-made is ever visible: the copy is made without a name, or in the work directory, and
+//! gets its name when it is complete. Whatever fails on the way is undone.
+
+use super::{
+    copy_job::{Copy, Kept},
+    entry,
+    links::{ensure_name, keep_links, lost_names},
+    policy, seal,
+};
+use crate::{
+    union::{
+        branches::branch::Branch,
+        find::{lookup, refresh, whiteout},
+        object::{
+            few::Layers,
+            instance::{Instance, Union},
+            node::{new_stack, Held, Layer, Stack, State},
+        },
+    },
+    vfs::{
+        dentry::{DEntry, Dentry},
+        errno::ESTALE,
+        inode::INode,
+        name::Name,
+        rcu::RcuArc,
+        stat::Stat,
+    },
+};
+use kernel::{
+    prelude::*,
+    sync::{aref::ARef, Arc},
+};
+
+/// How much of a file's data its copy needs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Data {
+    /// All of it.
+    All,
+    /// None: the file is about to be truncated.
+    Nothing,
+}
+
+/// Makes sure that the object `dentry` names is on a writable branch; returns where. `EROFS` if
+/// there is none above it.
+pub(crate) fn ensure(dentry: &DEntry<Union>, data: Data) -> Result<Held> {
+    let inode = dentry.positive()?;
+    let stack = refresh::stack_or_old(dentry)?;
+    let source = stack.top();
+    if source.branch.is_writable() {
+        return Ok(Held::top(stack));
+    }
+    let retries = dentry.sb().data().settings().retry && !inode.is_dir();
+    policy::with_retry(
+        retries,
+        |tried| policy::copy_up(dentry, source.branch.id(), tried),
+        |target| match copy_to(dentry, target, data) {
+            Err(e) if e == ESTALE => {
+                // A directory above is being renamed, and all in it was copied up for that.
+                let top = Held::top(inode.data().stack()?);
+                Some(top).filter(|top| top.branch.is_writable()).ok_or(e)
+            }
+            other => other,
+        },
+    )
+}
+
+/// Makes sure that the object is on the writable branch `target`, or on another if it is no directory
+/// and on that already.
+fn copy_to(dentry: &DEntry<Union>, target: &Arc<Branch>, data: Data) -> Result<Held> {
+    let instance = dentry.sb().data();
+    if dentry.positive()?.is_dir() {
+        return ensure_dir(dentry, target);
+    }
+    if dentry.is_unhashed() {
+        // It has no name (any more): neither will the copy have one.
+        return copy_nameless(dentry, instance, target, data);
+    }
+    let parent = ensure_dir(&dentry.parent_entry(), target)?;
+    copy_one(dentry, instance, &parent, data)
+}
+
+/// Makes sure that the object `dentry` names, which is no directory, is on the writable branch
+/// `target`, under that name. `EXDEV` if it is on another one: somebody may be writing to it there.
+pub(crate) fn ensure_name_on(dentry: &DEntry<Union>, target: &Arc<Branch>) -> Result {
+    let stack = refresh::stack_or_old(dentry)?;
+    if !stack.top().branch.is_writable() {
+        copy_to(dentry, target, Data::All)?;
+    }
+    let inode = dentry.positive()?;
+    if lost_names(inode, inode.data().stack()?.top()) {
+        // Nobody keeps writers off.
+        return Err(EXDEV);
+    }
+    if ensure_name(dentry)?.branch.id() != target.id() {
+        return Err(EXDEV);
+    }
+    Ok(())
+}
+
+/// Makes sure that the directory `dentry` is on the writable branch `target`; returns where. Parents
+/// are copied up first, from the top.
+pub(crate) fn ensure_dir(dentry: &DEntry<Union>, target: &Arc<Branch>) -> Result<Held> {
+    let instance = dentry.sb().data();
+    loop {
+        let stack = dentry.positive()?.data().stack()?;
+        if let Some(layer) = Held::on(stack, target) {
+            return Ok(layer);
+        }
+        // The highest ancestor that is not there yet, whose parent is.
+        let mut at: ARef<DEntry<Union>> = dentry.into();
+        let parent = loop {
+            if at.is_root() {
+                // The root of the union is on every branch.
+                return Err(ESTALE);
+            }
+            if at.is_unhashed() {
+                return Err(ENOENT);
+            }
+            let parent = at.parent_entry();
+            let stack = parent.positive()?.data().stack()?;
+            match Held::on(stack, target) {
+                Some(layer) => break layer,
+                None => at = parent,
+            }
+        };
+        copy_one(&at, instance, &parent, Data::All)?;
+    }
+}
+
+/// Where a name is on a branch, and what the parent's stack says about it.
+pub(crate) struct Place {
+    /// The directory on the branch.
+    pub(crate) layer: Held,
+    /// Whether something of the name is below the branch.
+    pub(crate) below: bool,
+}
+
+/// Makes sure that the directory `parent` is on the writable branch `target`, and looks whether
+/// something of `name` is below that.
+pub(crate) fn ensure_place(
+    parent: &DEntry<Union>,
+    target: &Arc<Branch>,
+    name: &Name,
+) -> Result<Place> {
+    let layer = ensure_dir(parent, target)?;
+    let below = is_below(parent.sb().data(), &layer, name)?;
+    Ok(Place { layer, below })
+}
+
+/// Whether something of `name` is below the directory `layer`.
+pub(crate) fn is_below(instance: &Instance, layer: &Held, name: &Name) -> Result<bool> {
+    let rest = layer.below();
+    Ok(!rest.is_empty()
+        && !instance
+            .cred
+            .scope(|| lookup::find_in(rest, name))?
+            .is_empty())
+}
+
+/// Copies one object into the directory `parent` of a writable branch.
+pub(crate) fn copy_one(
+    dentry: &DEntry<Union>,
+    instance: &Instance,
+    parent: &Layer,
+    data: Data,
+) -> Result<Held> {
+    let inode = dentry.positive()?;
+    let node = inode.data();
+    let mut state = node.lock();
+    let stack = node.stack()?;
+    // Somebody else may have been faster; with another branch, even.
+    let there = match inode.is_dir() {
+        true => Held::on(stack.clone(), &parent.branch),
+        false => Some(Held::top(stack.clone()))
+            .filter(|top| top.branch.is_writable() && !lost_names(inode, top)),
+    };
+    if let Some(layer) = there {
+        return Ok(layer);
+    }
+    if inode.is_dir() && seal::is_sealed(inode) {
+        // It is being renamed on another branch.
+        return Err(ESTALE);
+    }
+    if dentry.is_unhashed() {
+        // Its name went while we waited for the lock.
+        return Err(ENOENT);
+    }
+    // The name cannot change: a rename copies up first, or seals the directory, under the lock that
+    // we hold.
+    let name = dentry.name();
+    let name = name.get()?;
+    let above = dentry.parent_entry();
+    let _ours = above.positive()?.data().changing();
+    let copy = instance.cred.scope(|| -> Result<ARef<Dentry>> {
+        let stat = Stat::of(stack.top().path())?;
+        let copy = Copy {
+            inode,
+            instance,
+            source: stack.top(),
+            stat: &stat,
+            target: &parent.branch,
+            data,
+            cred: instance.cred.for_copy_of(dentry)?,
+        };
+        let kept = Kept::of(parent)?;
+        let made = copy.make(&kept, name)?;
+        if inode.is_dir() {
+            unhide(instance, &stack, &kept, name, &made).inspect_err(|_| {
+                let made = Layer {
+                    branch: parent.branch.clone(),
+                    dentry: made.clone(),
+                };
+                undo(parent, name, &made);
+            })?;
+        }
+        Ok(made)
+    })?;
+    let layer = Layer {
+        branch: parent.branch.clone(),
+        dentry: copy,
+    };
+    publish(inode, instance, &mut state, &stack, &layer).inspect_err(|_| {
+        instance.cred.scope(|| undo(parent, name, &layer));
+    })
+}
+
+/// A copy of a directory below the others, of `stack`, may be where the name is whited out: the copy
+/// is made opaque instead.
+fn unhide(
+    instance: &Instance,
+    stack: &Stack,
+    kept: &Kept<'_>,
+    name: &Name,
+    made: &Dentry,
+) -> Result {
+    let parent = kept.dir;
+    let branch = &parent.branch;
+    let table = instance.table()?;
+    if table.index_of(branch.id()) < table.index_of(stack.top().branch.id()) {
+        // What is below shows, so there is none.
+        return Ok(());
+    }
+    if whiteout::exists(parent, name)? {
+        let access = branch.mnt().want_write()?;
+        whiteout::make_opaque(&access, branch, made)?;
+        whiteout::remove(&access, parent, name)?;
+        kept.restore(&access);
+    }
+    Ok(())
+}
+
+/// Takes back the copy `made` at `name` in `parent`, which the union does not show yet.
+fn undo(parent: &Layer, name: &Name, made: &Layer) {
+    if let Ok(copy) = made.inode() {
+        made.branch.numbers.forget(copy.ino());
+    }
+    if let Ok(access) = parent.branch.mnt().want_write() {
+        entry::undo(&access, parent, name);
+    }
+}
+
+fn copy_nameless(
+    dentry: &DEntry<Union>,
+    instance: &Instance,
+    target: &Arc<Branch>,
+    data: Data,
+) -> Result<Held> {
+    let inode = dentry.positive()?;
+    let node = inode.data();
+    let mut state = node.lock();
+    let stack = node.stack()?;
+    if stack.top().branch.is_writable() {
+        return Ok(Held::top(stack));
+    }
+    let dentry = instance.cred.scope(|| {
+        let stat = Stat::of(stack.top().path())?;
+        let copy = Copy {
+            inode,
+            instance,
+            source: stack.top(),
+            stat: &stat,
+            target,
+            data,
+            cred: instance.cred.for_copy_of(dentry)?,
+        };
+        copy.make_nameless()
+    })?;
+    let layer = Layer {
+        branch: target.clone(),
+        dentry,
+    };
+    publish(inode, instance, &mut state, &stack, &layer)
+}
+
+/// The inode stands for the copy from now on.
+fn publish(
+    inode: &INode<Union>,
+    instance: &Instance,
+    state: &mut State,
+    old: &RcuArc<Stack>,
+    layer: &Layer,
+) -> Result<Held> {
+    let mut layers = Layers::new();
+    if inode.is_dir() {
+        layers = Layers::with_capacity(old.layers.len() + 1)?;
+        let table = instance.table()?;
+        let index = |layer: &Layer| table.index_of(layer.branch.id());
+        let below = old.layers.iter().position(|l| index(l) > index(layer));
+        let at = below.unwrap_or(old.layers.len());
+        for l in &old.layers[..at] {
+            layers.push(l.clone())?;
+        }
+        layers.push(layer.clone())?;
+        for l in &old.layers[at..] {
+            layers.push(l.clone())?;
+        }
+    } else {
+        layers.push(layer.clone())?;
+    }
+    let node = inode.data();
+    if !inode.is_dir() && inode.nlink() > 1 {
+        // Other names of the object are still below, and mean this inode.
+        keep_links(inode, instance)?;
+    }
+    let stack = new_stack(old.generation, layers)?;
+    node.publish(inode, state, stack.clone())?;
+    instance.counters().copies_up.up();
+    Held::on(stack, &layer.branch).ok_or(ESTALE)
+}

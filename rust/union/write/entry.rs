@@ -1,0 +1,413 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Making and removing entries of directories.
+
+use super::{
+    copy_up::{self, Data},
+    links,
+    obstacle::Obstacles,
+    policy,
+};
+use crate::{
+    union::{
+        branches::work,
+        find::{lookup, merge, whiteout},
+        object::{
+            few::Layers,
+            instance::{Instance, Union},
+            node::{copy_attr, Held, Layer, Stack},
+        },
+        text::names,
+    },
+    vfs::{
+        cred::Cred,
+        dentry::{DEntry, Dentry, Negative},
+        errno::{ENOTEMPTY, ESTALE},
+        idmap::Idmap,
+        inode::{INode, Inode, Locked},
+        mode::Mode,
+        mount::WriteAccess,
+        name::Name,
+        namei::{self, Creating, Removing},
+        rcu::RcuArc,
+    },
+};
+use kernel::{
+    pr_warn_once,
+    prelude::*,
+    sync::{aref::ARef, Arc},
+};
+
+/// What is being made, for the rights it is made with.
+struct New<'a> {
+    idmap: &'a Idmap,
+    mode: Mode,
+}
+
+impl New<'_> {
+    /// The mounter's credentials, with the ids that the new object is to have.
+    fn cred(&self, instance: &Instance, entry: &Negative<'_, Union>) -> Result<Cred> {
+        instance
+            .cred
+            .for_new(self.idmap, entry.dir(), entry, self.mode)
+    }
+}
+
+/// Makes an object by `make` at `entry`.
+fn make(
+    new: &New<'_>,
+    entry: Negative<'_, Union>,
+    is_dir: bool,
+    make: impl Fn(Creating<'_>) -> Result<ARef<Dentry>>,
+) -> Result {
+    let instance = entry.sb().data();
+    let dir = entry.dir().get();
+    let name = entry.name_in_dir()?;
+    names::check_creatable(name)?;
+    let parent = entry.parent_dir();
+    let _ours = dir.data().changing();
+    let cred = new.cred(instance, &entry)?;
+    let inode = policy::with_retry(
+        instance.settings().retry && !is_dir,
+        |tried| policy::create(parent, Some(name), is_dir, tried),
+        |branch| {
+            let layer = copy_up::ensure_dir(parent, branch)?;
+            make_at(dir, &layer, name, &cred, &make)
+        },
+    )?;
+    entry.instantiate(inode);
+    changed(dir)
+}
+
+/// Makes an object by `make` at `name` in the directory `layer`, which is one of `dir`'s.
+fn make_at(
+    dir: &INode<Union>,
+    layer: &Held,
+    name: &Name,
+    cred: &Cred,
+    make: impl Fn(Creating<'_>) -> Result<ARef<Dentry>>,
+) -> Result<ARef<INode<Union>>> {
+    let instance = dir.sb().data();
+    let access = layer.branch.mnt().want_write()?;
+    let hidden = instance.cred.scope(|| whiteout::exists(layer, name))?;
+    let made = cred.scope(|| make(Creating::start(&access, &layer.dentry, name)?))?;
+    let made = Layer {
+        branch: layer.branch.clone(),
+        dentry: made,
+    };
+    show(&access, dir, layer, name, made, hidden).inspect_err(|_| {
+        instance.cred.scope(|| undo(&access, layer, name));
+    })
+}
+
+/// A new object shows: it no longer shares its name with a whiteout.
+fn show(
+    access: &WriteAccess<'_>,
+    dir: &INode<Union>,
+    layer: &Held,
+    name: &Name,
+    made: Layer,
+    hidden: bool,
+) -> Result<ARef<INode<Union>>> {
+    let sb = dir.sb();
+    if hidden {
+        sb.data().cred.scope(|| {
+            if made.inode()?.is_dir() {
+                whiteout::make_opaque(access, &layer.branch, &made.dentry)?;
+            }
+            Ok::<(), Error>(())
+        })?;
+    }
+    let mut layers = Layers::new();
+    layers.push(made)?;
+    let inode = lookup::node_of_new(sb, layer.generation(), layers)?;
+    if hidden {
+        sb.data()
+            .cred
+            .scope(|| whiteout::remove(access, layer, name))?;
+    }
+    Ok(inode)
+}
+
+/// Takes back what was made.
+pub(crate) fn undo(access: &WriteAccess<'_>, layer: &Layer, name: &Name) {
+    let undone = Removing::start(access, &layer.dentry, name).and_then(|removing| {
+        if removing.dentry().inode().is_some_and(Inode::is_dir) {
+            drop(removing);
+            work::discard(access, &layer.branch, &layer.dentry, name)
+        } else {
+            removing.unlink()
+        }
+    });
+    if let Err(e) = undone {
+        pr_warn!(
+            "branch '{}': an object that could not be made is left ({})\n",
+            layer.branch.name(),
+            e.to_errno()
+        );
+    }
+}
+
+/// The entries of `dir` have changed.
+pub(crate) fn changed(dir: &INode<Union>) -> Result {
+    let listing = dir.data().lock().listing.take();
+    drop(listing);
+    copy_attr(dir)
+}
+
+/// `->create`.
+pub(crate) fn create(idmap: &Idmap, entry: Negative<'_, Union>, mode: Mode) -> Result {
+    make(&New { idmap, mode }, entry, false, |creating| {
+        creating.create(mode)
+    })
+}
+
+/// `->mkdir`.
+pub(crate) fn mkdir(idmap: &Idmap, entry: Negative<'_, Union>, mode: Mode) -> Result {
+    make(&New { idmap, mode }, entry, true, |creating| {
+        creating.mkdir(mode)
+    })
+}
+
+/// `->mknod`.
+pub(crate) fn mknod(idmap: &Idmap, entry: Negative<'_, Union>, mode: Mode, dev: u32) -> Result {
+    make(&New { idmap, mode }, entry, false, |creating| {
+        creating.mknod(mode, dev)
+    })
+}
+
+/// `->symlink`.
+pub(crate) fn symlink(idmap: &Idmap, entry: Negative<'_, Union>, target: &CStr) -> Result {
+    let mode = Mode(0o120777);
+    make(&New { idmap, mode }, entry, false, |creating| {
+        creating.symlink(target)
+    })
+}
+
+/// `->link`.
+pub(crate) fn link(old: &DEntry<Union>, entry: Negative<'_, Union>) -> Result {
+    let instance = entry.sb().data();
+    let dir = entry.dir().get();
+    let name = entry.name_in_dir()?;
+    names::check_creatable(name)?;
+    let _ours = dir.data().changing();
+    let mut source = copy_up::ensure(old, Data::All)?;
+    if links::lost_names(old.positive()?, &source) {
+        source = links::ensure_name(old)?;
+    }
+    // A link is on the branch of the object, whichever new objects go to.
+    let parent = entry.parent_dir();
+    let obstacles = Obstacles::find(parent, &source.branch, name, None)?;
+    let layer = copy_up::ensure_dir(parent, &source.branch)?;
+    let inode = old.positive()?;
+    let room = {
+        let access = layer.branch.mnt().want_write()?;
+        instance.cred.scope(|| {
+            let room = obstacles.make_room(&access, &layer, name)?;
+            let link = || -> Result {
+                Creating::start(&access, &layer.dentry, name)?.link(&source.dentry)?;
+                whiteout::remove(&access, &layer, name).inspect_err(|_| undo(&access, &layer, name))
+            };
+            link().inspect_err(|_| room.give_back(&access, &layer, name))?;
+            Ok::<_, Error>(room)
+        })?
+    };
+    // Other branches are locked without this one.
+    if !obstacles.is_empty() {
+        let cleared = instance.cred.scope(|| obstacles.clear(name));
+        cleared.inspect_err(|_| {
+            if let Ok(access) = layer.branch.mnt().want_write() {
+                instance.cred.scope(|| {
+                    undo(&access, &layer, name);
+                    room.give_back(&access, &layer, name);
+                });
+            }
+        })?;
+        instance.cred.scope(|| room.keep(&layer));
+    }
+    linked(inode)?;
+    entry.instantiate(inode.into());
+    changed(dir)
+}
+
+/// A name was given to `inode`.
+fn linked(inode: &INode<Union>) -> Result {
+    if inode.data().is_linked_below() {
+        inode.inc_nlink();
+    } else {
+        inode.set_nlink(inode.data().stack()?.top().inode()?.nlink());
+    }
+    copy_attr(inode)
+}
+
+/// A name is about to be taken from `inode`, whose top object is on the branch that is to be written
+/// if `on_branch`: what could fail after that.
+pub(crate) fn prepare_unlinked(inode: &INode<Union>, on_branch: bool) -> Result {
+    if !on_branch && inode.nlink() > 1 {
+        // The object below will have one link more than the union shows.
+        links::keep_links(inode, inode.sb().data())?;
+    }
+    Ok(())
+}
+
+/// The name was taken.
+pub(crate) fn unlinked(inode: &INode<Union>, on_branch: bool) -> Result {
+    if on_branch && !inode.data().is_linked_below() {
+        let stack = inode.data().stack()?;
+        let real = stack.top().inode()?;
+        inode.set_nlink(real.nlink());
+        inode.copy_attr(real, stack.top().path().idmap());
+        return Ok(());
+    } else {
+        inode.drop_nlink();
+        if inode.nlink() == 0 {
+            links::forget_links(inode, inode.sb().data());
+        }
+    }
+    copy_attr(inode)
+}
+
+/// How an entry is to be removed.
+struct Removal {
+    /// What the object stands for.
+    stack: RcuArc<Stack>,
+    /// The directory on the writable branch.
+    layer: Held,
+    /// Whether the object is on that branch.
+    on_branch: bool,
+    /// Whether something of the same name is below it.
+    below: bool,
+}
+
+impl Removal {
+    fn plan(dir: &Locked<'_, Union>, dentry: &DEntry<Union>, name: &Name) -> Result<Self> {
+        let sb = dir.sb();
+        let victim = dentry.positive()?;
+        let stack = victim.data().stack()?;
+        let branch: Arc<_> = if stack.top().branch.is_writable() {
+            stack.top().branch.clone()
+        } else {
+            policy::copy_up(dentry, stack.top().branch.id(), &[])?
+        };
+        let copy_up::Place { layer, below } =
+            copy_up::ensure_place(dir.parent_of(dentry)?, &branch, name)?;
+        // Of an object with several names, this one may not have been copied up.
+        let on_branch = stack.top().branch.id() == branch.id()
+            && (victim.is_dir()
+                || !victim.data().is_linked_below()
+                || sb.data().cred.scope(|| has_name(&layer, name))?);
+        Ok(Self {
+            stack,
+            on_branch,
+            layer,
+            below,
+        })
+    }
+
+    /// Whites the name out if it would show again, then removes what is on the branch by `remove`.
+    fn carry_out(&self, name: &Name, remove: impl FnOnce(&WriteAccess<'_>) -> Result) -> Result {
+        let access = self.layer.branch.mnt().want_write()?;
+        if self.below {
+            whiteout::create(&access, &self.layer, name)?;
+        }
+        if !self.on_branch {
+            return Ok(());
+        }
+        remove(&access).inspect_err(|_| {
+            if self.below {
+                // The object is still there, and shows in spite of the whiteout: nothing is lost if
+                // this fails, too.
+                if whiteout::remove(&access, &self.layer, name).is_err() {
+                    pr_warn_once!("a needless whiteout is left\n");
+                }
+            }
+        })
+    }
+}
+
+/// Whether `name` means something in the directory `dir` of a branch.
+pub(crate) fn has_name(dir: &Layer, name: &Name) -> Result<bool> {
+    Ok(namei::lookup(dir.branch.mnt(), &dir.dentry, name)?.is_some())
+}
+
+/// The entry `name`, checked to be the object that `victim` shows.
+fn removing<'a>(
+    access: &'a WriteAccess<'_>,
+    removal: &Removal,
+    name: &Name,
+    victim: &INode<Union>,
+) -> Result<Removing<'a>> {
+    let (dir, known) = (&removal.layer.dentry, &removal.stack.top().dentry);
+    if victim.data().is_at(known) {
+        if let Some(removing) = Removing::known(access, dir, known, name)? {
+            return Ok(removing);
+        }
+    }
+    let removing = Removing::start(access, dir, name)?;
+    let found = removing.dentry().inode();
+    if found.is_some_and(|inode| victim.data().shows(inode)) {
+        Ok(removing)
+    } else {
+        Err(ESTALE)
+    }
+}
+
+/// `->unlink`.
+pub(crate) fn unlink(dir: &Locked<'_, Union>, dentry: &DEntry<Union>) -> Result {
+    let name = dir.name_of(dentry)?;
+    let _ours = dir.data().changing();
+    let victim = dentry.positive()?;
+    let instance = dir.sb().data();
+    let removal = Removal::plan(dir, dentry, name)?;
+    prepare_unlinked(victim, removal.on_branch)?;
+    {
+        // A copy-up must not give the object its name back.
+        let _state = victim.data().lock();
+        instance.cred.scope(|| {
+            removal.carry_out(name, |access| {
+                removing(access, &removal, name, victim)?.unlink()
+            })
+        })?;
+        dentry.drop_from_cache();
+    }
+    unlinked(victim, removal.on_branch)?;
+    changed(dir.get())
+}
+
+/// `->rmdir`.
+pub(crate) fn rmdir(dir: &Locked<'_, Union>, dentry: &DEntry<Union>) -> Result {
+    let name = dir.name_of(dentry)?;
+    let _ours = dir.data().changing();
+    let victim = dentry.positive()?;
+    let instance = dir.sb().data();
+    let stack = victim.data().stack()?;
+    let is_empty = || instance.cred.scope(|| merge::is_empty(&stack));
+    // Of one that is on the branch alone, the branch's filesystem will say whether it has entries;
+    // unless a whiteout is to be made first.
+    let is_alone = stack.layers.len() == 1 && stack.top().branch.is_writable();
+    if !is_alone && !is_empty()? {
+        return Err(ENOTEMPTY);
+    }
+    let removal = Removal::plan(dir, dentry, name)?;
+    let asks_branch = is_alone && !removal.below;
+    if is_alone && !asks_branch && !is_empty()? {
+        return Err(ENOTEMPTY);
+    }
+    instance.cred.scope(|| {
+        removal.carry_out(name, |access| {
+            match removing(access, &removal, name, victim)?.rmdir() {
+                Err(e) if e == ENOTEMPTY && asks_branch && !merge::is_empty(&stack)? => {
+                    Err(ENOTEMPTY)
+                }
+                // Only whiteouts are in it: it goes with them.
+                Err(e) if e == ENOTEMPTY => {
+                    let layer = &removal.layer;
+                    work::discard(access, &layer.branch, &layer.dentry, name)
+                }
+                other => other,
+            }
+        })
+    })?;
+    victim.set_nlink(0);
+    changed(dir.get())
+}

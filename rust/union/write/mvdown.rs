@@ -1,0 +1,534 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Moving a file down to a lower writable branch: `AUFS_CTL_MVDOWN`.
+//!
+//! The copy is complete and on disk under its name before the original is removed: whatever happens
+//! in between, the file is there at least once, and a move that fails leaves nothing behind. Nobody
+//! else may have it open. The inode stays the one that it is, with its number; whoever was about to
+//! open it opens the copy.
+
+use super::{copy_job, copy_up, entry};
+use crate::{
+    union::{
+        branches::{branch::Branch, number::Number, table::Table, work::Temporary},
+        find::{refresh, whiteout},
+        object::{
+            few::Layers,
+            instance::{Instance, Union},
+            node::{new_stack, Layer, Stack, State},
+        },
+    },
+    vfs::{
+        attr::Attr,
+        dentry::{DEntry, Dentry},
+        errno::ESTALE,
+        file::{FsFile, KernelFile},
+        flags,
+        inode::INode,
+        ioctl::{may_administer, Command},
+        mount::WriteAccess,
+        name::Name,
+        namei::{self, Removing},
+        rcu::RcuArc,
+        stat::{Stat, StatFs},
+    },
+};
+use kernel::{
+    pr_warn_once,
+    prelude::*,
+    sync::{aref::ARef, Arc},
+    time::Delta,
+};
+
+/// `AUFS_CTL_MVDOWN`.
+pub(crate) const MOVE_DOWN: u32 = 0xc060_4104;
+
+/// `struct aufs_mvdown`: `__u32 flags; struct aufs_stbr stbr[2]; __s8 au_errno;`, aligned to 8 bytes.
+const SIZE: usize = 96;
+
+/// For how long those who are opening a file on the upper branch are waited for.
+const PATIENCE: Delta = Delta::from_millis(2000);
+
+/// `AUFS_MVDOWN_OWLOWER`: replaces a file of the same name on the lower branch.
+const OVERWRITE: u32 = 1 << 1;
+/// `AUFS_MVDOWN_KUPPER`: leaves the original where it is.
+const KEEP: u32 = 1 << 2;
+/// `AUFS_MVDOWN_BRID_UPPER`, `_LOWER`: the branch is given by its identity.
+const UPPER_GIVEN: u32 = 1 << 7;
+const LOWER_GIVEN: u32 = 1 << 8;
+/// `AUFS_MVDOWN_FHSM_LOWER`: to a branch with the attribute `fhsm`, which none has here.
+const FHSM: u32 = 1 << 9;
+/// `AUFS_MVDOWN_STFS`: asks for what `statfs(2)` says about both branches.
+const STATFS: u32 = 1 << 10;
+/// `AUFS_MVDOWN_STFS_FAILED`, an answer.
+const STATFS_FAILED: u32 = 1 << 11;
+/// `AUFS_MVDOWN_BOTTOM`, an answer: no writable branch is below the lower one.
+const BOTTOM: u32 = 1 << 12;
+/// All there are.
+const KNOWN: u32 = (1 << 13) - 1;
+/// The answers: the three above, and `ROLOWER_R` and `ROUPPER_R`.
+const ANSWERS: u32 = 1 << 4 | 1 << 6 | STATFS_FAILED | BOTTOM;
+
+/// `au_errno`: why not.
+#[derive(Clone, Copy)]
+enum Reason {
+    /// A directory hides what is below it.
+    Hidden = 1,
+    /// The name is whited out in between.
+    Whiteout = 2,
+    /// The name means something in between.
+    Between = 3,
+    /// There is no lower branch to write to.
+    Bottom = 4,
+    /// The upper branch that is given does not have the file that shows.
+    NoUpper = 5,
+    /// There is no such lower branch.
+    NoLower = 6,
+}
+
+/// Why the file was not moved.
+struct Refused(Error, Option<Reason>);
+
+impl From<Error> for Refused {
+    fn from(e: Error) -> Self {
+        Self(e, None)
+    }
+}
+
+impl From<Reason> for Refused {
+    fn from(reason: Reason) -> Self {
+        Self(EINVAL, Some(reason))
+    }
+}
+
+/// `struct aufs_stbr`.
+#[derive(Clone, Copy, Default)]
+struct Side {
+    id: i16,
+    index: i16,
+    statfs: [u64; 4],
+}
+
+impl Side {
+    fn set(&mut self, table: &Table, index: usize) {
+        // CAST: As aufs's type has it; a union with more branches than that has no use for it.
+        self.index = index as i16;
+        self.id = table.branches[index].id().0 as i16;
+    }
+}
+
+/// `struct aufs_mvdown`, but for `au_errno`.
+#[derive(Default)]
+struct Request {
+    flags: u32,
+    upper: Side,
+    lower: Side,
+}
+
+impl Request {
+    fn read(command: Command) -> Result<Self> {
+        let mut reader = command.reader(SIZE);
+        let flags: u32 = reader.read()?;
+        let _: u32 = reader.read()?;
+        let mut side = || -> Result<Side> {
+            let id: i16 = reader.read()?;
+            let _: [u8; 38] = reader.read()?;
+            Ok(Side {
+                id,
+                ..Side::default()
+            })
+        };
+        let (upper, lower) = (side()?, side()?);
+        let _: u64 = reader.read()?;
+        Ok(Self {
+            flags,
+            upper,
+            lower,
+        })
+    }
+
+    fn write(&self, command: Command, reason: Option<Reason>) -> Result {
+        let mut writer = command.writer(0, SIZE);
+        writer.write(&u64::from(self.flags))?;
+        for side in [&self.upper, &self.lower] {
+            writer.write(&side.id)?;
+            writer.write(&side.index)?;
+            writer.write(&0u32)?;
+            for number in &side.statfs {
+                writer.write(number)?;
+            }
+        }
+        writer.write(&reason.map_or(0, |reason| reason as u64))
+    }
+
+    fn has(&self, flag: u32) -> bool {
+        self.flags & flag != 0
+    }
+}
+
+/// Moves the file down. The answer is written whether that succeeds or not.
+///
+/// `EPERM`; `EFAULT`; `EINVAL`, with a number that says why; `EROFS` for a branch that the union does
+/// not write to; `EBUSY` for a file that somebody else has open, that is mapped, open for writing,
+/// or has several names; `EEXIST` if the lower branch has the name, unless it may be overwritten.
+pub(crate) fn ioctl(file: &FsFile<Union>, command: Command) -> Result<u32> {
+    if !may_administer() {
+        return Err(EPERM);
+    }
+    let mut request = Request::read(command)?;
+    if request.flags & !KNOWN != 0 {
+        return Err(EINVAL);
+    }
+    request.flags &= !ANSWERS;
+    // The structure must be writable, before anything is moved.
+    request.write(command, None)?;
+    match move_down(file, &mut request) {
+        Ok(()) => {
+            request.write(command, None)?;
+            Ok(0)
+        }
+        Err(Refused(e, reason)) => {
+            request.write(command, reason)?;
+            Err(e)
+        }
+    }
+}
+
+/// Where the file goes.
+struct Plan<'a> {
+    instance: &'a Instance,
+    /// The directory, and its own directories on the two branches.
+    dir: &'a DEntry<Union>,
+    from: Layer,
+    to: Layer,
+    dentry: &'a DEntry<Union>,
+    source: Layer,
+    overwrite: bool,
+}
+
+fn move_down(file: &FsFile<Union>, request: &mut Request) -> Result<(), Refused> {
+    let dentry = file.dentry();
+    let inode = file.node();
+    let instance = dentry.sb().data();
+    // What is frozen stays as it is.
+    let _access = file.mount().want_write()?;
+    let parent = dentry.parent_entry();
+    let _dir = parent.positive()?.lock();
+    if !core::ptr::eq::<DEntry<Union>>(&*parent, &*dentry.parent_entry()) {
+        return Err(ESTALE.into());
+    }
+    if dentry.is_unhashed() {
+        return Err(ENOENT.into());
+    }
+    let _inode = inode.lock();
+    // The branches stay what they are, and whoever finds the gate closed below waits for this.
+    let _changing = instance.changing.lock();
+    let table = instance.table()?;
+    let stack = refresh::stack(dentry)?;
+    let source = stack.top().clone();
+    let (upper, lower) = choose(&table, &source, request)?;
+    let target = &table.branches[lower];
+    if !source.branch.is_writable() || !target.is_writable() {
+        return Err(EROFS.into());
+    }
+    check_idle(inode)?;
+    instance
+        .cred
+        .scope(|| check_way(&parent, dentry, &table, upper, lower))?;
+    let from = refresh::stack(&parent)?;
+    let from = from.on(&source.branch).ok_or(ESTALE)?.clone();
+    let _ours = parent.positive()?.data().changing();
+    let to = copy_up::ensure_dir(&parent, target)?.clone();
+    let plan = Plan {
+        instance,
+        dir: &parent,
+        from,
+        to,
+        dentry,
+        source,
+        overwrite: request.has(OVERWRITE),
+    };
+    instance.cred.scope(|| plan.carry_out(request.has(KEEP)))?;
+    if !table.branches[lower + 1..].iter().any(|b| b.is_writable()) {
+        request.flags |= BOTTOM;
+    }
+    if request.has(STATFS) {
+        let asked = instance.cred.scope(|| -> Result {
+            request.upper.statfs = statfs(&table.branches[upper])?;
+            request.lower.statfs = statfs(target)?;
+            Ok(())
+        });
+        if asked.is_err() {
+            request.flags |= STATFS_FAILED;
+        }
+    }
+    Ok(())
+}
+
+fn statfs(branch: &Branch) -> Result<[u64; 4]> {
+    Ok(StatFs::of(branch.at(branch.root()))?.room())
+}
+
+/// The indices of the two branches.
+fn choose(table: &Table, source: &Layer, request: &mut Request) -> Result<(usize, usize), Refused> {
+    let index = |id: i16| {
+        let has = |branch: &Arc<Branch>| branch.id().0 as i16 == id;
+        table.branches.iter().position(has)
+    };
+    let upper = table.index_of(source.branch.id()).ok_or(ESTALE)?;
+    if request.has(UPPER_GIVEN) && index(request.upper.id) != Some(upper) {
+        return Err(Reason::NoUpper.into());
+    }
+    request.upper.set(table, upper);
+    let lower = if request.has(LOWER_GIVEN) {
+        let given = index(request.lower.id).filter(|&lower| lower > upper);
+        given.ok_or(Reason::NoLower)?
+    } else {
+        let mut below = table.branches.iter().skip(upper + 1);
+        let at = below.position(|branch| branch.is_writable());
+        let at = at.filter(|_| !request.has(FHSM)).ok_or(Reason::Bottom)?;
+        upper + 1 + at
+    };
+    request.lower.set(table, lower);
+    Ok((upper, lower))
+}
+
+/// `EBUSY` if anybody but the caller's descriptor, which cannot write, uses the file.
+fn check_idle(inode: &INode<Union>) -> Result {
+    let node = inode.data();
+    let top = node.stack()?;
+    let top = top.top().inode()?;
+    let idle = node.opens() == 1
+        && !inode.is_open_for_write()
+        && !top.is_open_for_write()
+        && !top.is_mapped()
+        && inode.nlink() == 1
+        && top.nlink() == 1
+        && !node.is_linked_below();
+    if idle {
+        Ok(())
+    } else {
+        Err(EBUSY)
+    }
+}
+
+/// Whether the file will show once it is on the branch at `lower`: nothing between the two hides it.
+fn check_way(
+    parent: &DEntry<Union>,
+    dentry: &DEntry<Union>,
+    table: &Table,
+    upper: usize,
+    lower: usize,
+) -> Result<(), Refused> {
+    let index = |layer: &Layer| table.index_of(layer.branch.id());
+    let above = |layer: &&Layer| index(layer).is_some_and(|at| at < lower);
+    let stack = refresh::stack(parent)?;
+    let name = dentry.name();
+    let name = name.get()?;
+    let between = |layer: &&Layer| above(layer) && index(layer) > Some(upper);
+    for layer in stack.layers.iter().filter(between) {
+        if entry::has_name(layer, name)? {
+            return Err(Reason::Between.into());
+        }
+        if layer.branch.has_whiteouts() && whiteout::exists(layer, name)? {
+            return Err(Reason::Whiteout.into());
+        }
+    }
+    // Directories that the lower branch does not have will be made, and must show there, too.
+    let mut at: ARef<DEntry<Union>> = parent.into();
+    loop {
+        let stack = refresh::stack(&at)?;
+        if stack.on(&table.branches[lower]).is_some() {
+            return Ok(());
+        }
+        for layer in stack.layers.iter().filter(above) {
+            if layer.branch.has_whiteouts() && whiteout::is_opaque(layer)? {
+                return Err(Reason::Hidden.into());
+            }
+        }
+        if at.is_root() {
+            return Err(ESTALE.into());
+        }
+        let up = at.parent_entry();
+        let around = refresh::stack(&up)?;
+        check_free(&around, &stack, &at, |layer| {
+            index(layer).is_some_and(|at| at <= lower)
+        })?;
+        at = up;
+    }
+}
+
+/// Whether neither a whiteout nor an object that is no directory is in the way of `dir` in those
+/// layers of its parent's `stack` that are `concerned`. `here` is what it stands for.
+fn check_free(
+    stack: &Stack,
+    here: &Stack,
+    dir: &DEntry<Union>,
+    concerned: impl Fn(&Layer) -> bool,
+) -> Result<(), Refused> {
+    let name = dir.name();
+    let name = name.get()?;
+    for layer in stack.layers.iter().filter(|layer| concerned(layer)) {
+        if layer.branch.has_whiteouts() && whiteout::exists(layer, name)? {
+            return Err(Reason::Whiteout.into());
+        }
+        if here.on(&layer.branch).is_none() && entry::has_name(layer, name)? {
+            return Err(Reason::Between.into());
+        }
+    }
+    Ok(())
+}
+
+impl Plan<'_> {
+    fn carry_out(&self, keep: bool) -> Result {
+        let name = self.dentry.name();
+        let name = name.get()?;
+        if let Some(there) = namei::lookup(self.to.branch.mnt(), &self.to.dentry, name)? {
+            if !self.overwrite || there.inode().is_some_and(|inode| inode.is_dir()) {
+                return Err(EEXIST);
+            }
+        }
+        let inode = self.dentry.positive()?;
+        // Not its change stamp, which sharing its blocks with a copy may change.
+        let original = Stat::of(self.source.path())?;
+        let times = Stat::of(self.to.path())?;
+        // Neither a copy-up nor a refresh comes in between.
+        let mut state = inode.data().lock();
+        let target = &self.to.branch;
+        let copy = copy_job::copy_apart(self.dentry, self.instance, &self.source, target)?;
+        let moved = Layer {
+            branch: self.to.branch.clone(),
+            dentry: copy.dentry().clone(),
+        };
+        let mut layers = Layers::new();
+        layers.push(moved.clone())?;
+        let before = inode.data().stack()?;
+        let after = new_stack(before.generation, layers)?;
+        // For both of what is published below, so that it cannot fail.
+        state.earlier.reserve(2)?;
+        // Before the gate: a freeze is waited for while the file can still be opened.
+        let access = self.to.branch.mnt().want_write()?;
+        let copy = copy.resume(&access);
+        // Nobody opens the file from here on.
+        let _gate = self.source.branch.gate.close(PATIENCE)?;
+        check_idle(inode)?;
+        if !original.is_unchanged(&Stat::of(self.source.path())?) {
+            return Err(EBUSY);
+        }
+        self.place(copy, name, &access, &times)?;
+        drop(access);
+        if keep {
+            return Ok(());
+        }
+        let gone = self.hand_over(inode, &mut state, (before, after), &moved, name);
+        drop(state);
+        if gone.is_err() {
+            self.take_back(name);
+            return gone;
+        }
+        self.instance.counters().moves_down.up();
+        // The original takes room for as long as somebody may have it from `d_real`.
+        DEntry::mark_dont_cache(inode);
+        entry::changed(self.dir.positive()?)
+    }
+
+    /// Gives the copy its name, on disk as well, and the directory its `times` back. Takes all of
+    /// that back if it fails.
+    fn place(
+        &self,
+        copy: Temporary<'_>,
+        name: &Name,
+        access: &WriteAccess<'_>,
+        times: &Stat,
+    ) -> Result {
+        if self.overwrite {
+            copy.replace(&self.to.dentry, name)?;
+        } else {
+            copy.move_to(&self.to.dentry, name)?;
+        }
+        let shown = || -> Result {
+            whiteout::remove(access, &self.to, name)?;
+            self.sync(&self.to)?;
+            Attr::times(times).apply(access, &self.to.dentry)
+        };
+        shown().inspect_err(|_| {
+            if !self.overwrite {
+                entry::undo(access, &self.to, name);
+            }
+        })
+    }
+
+    /// Removes the copy again. The original is there, and shows; what was overwritten is not, so that
+    /// the copy stays where that was.
+    fn take_back(&self, name: &Name) {
+        if self.overwrite {
+            return;
+        }
+        if let Ok(access) = self.to.branch.mnt().want_write() {
+            entry::undo(&access, &self.to, name);
+        }
+    }
+
+    /// Lets the inode stand for the copy, and removes the original; or changes nothing.
+    fn hand_over(
+        &self,
+        inode: &INode<Union>,
+        state: &mut State,
+        (before, after): (RcuArc<Stack>, RcuArc<Stack>),
+        moved: &Layer,
+        name: &Name,
+    ) -> Result {
+        let original = self.source.inode()?;
+        let (here, there) = (&self.source.branch.numbers, &moved.branch.numbers);
+        let copied = moved.inode()?;
+        here.leave(original)?;
+        let done = there.set(copied, Number::of(inode)).and_then(|()| {
+            // Who is about to open what the name meant gets what it means.
+            inode.data().publish(inode, state, after)?;
+            self.remove(name).inspect_err(|_| {
+                // There is room for it.
+                let _ = inode.data().publish(inode, state, before);
+            })
+        });
+        match done {
+            Ok(()) => {
+                here.forget(original.ino());
+            }
+            Err(_) => {
+                there.forget(copied.ino());
+                here.stay(original);
+            }
+        }
+        done
+    }
+
+    /// Sees to it that the name of the copy is on disk before the original goes.
+    fn sync(&self, dir: &Layer) -> Result {
+        if self.instance.is_volatile() {
+            return Ok(());
+        }
+        KernelFile::open(dir.path(), flags::O_RDONLY | flags::O_DIRECTORY)?.sync()
+    }
+
+    /// Removes the original. Its directory keeps its times, for the user of the union has not changed
+    /// it.
+    fn remove(&self, name: &Name) -> Result {
+        let access = self.from.branch.mnt().want_write()?;
+        let times = Stat::of(self.from.path())?;
+        // It has hidden nothing so far.
+        whiteout::remove(&access, &self.from, name)?;
+        let removing = Removing::start(&access, &self.from.dentry, name)?;
+        let original: &Dentry = &self.source.dentry;
+        if !core::ptr::eq::<Dentry>(removing.dentry(), original) {
+            return Err(ESTALE);
+        }
+        removing.unlink()?;
+        if Attr::times(&times)
+            .apply(&access, &self.from.dentry)
+            .is_err()
+        {
+            pr_warn_once!("the times of a directory could not be kept over a move\n");
+        }
+        Ok(())
+    }
+}

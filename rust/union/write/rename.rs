@@ -1,0 +1,357 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Renaming.
+//!
+//! Both objects end up on one writable branch, then the branch's own rename is what makes the change
+//! visible, at once. Whiteouts are made before it and removed after it; as a name shows in spite of
+//! a whiteout beside it, every moment in between is either the old state or the new one.
+
+use super::{
+    copy_up,
+    entry::{changed, has_name, prepare_unlinked, unlinked},
+    links,
+    obstacle::{Obstacles, Room},
+    seal::Seal,
+    tree_up,
+};
+use crate::{
+    union::{
+        branches::{branch::Branch, work},
+        find::{merge, whiteout},
+        object::{
+            few::Layers,
+            instance::Union,
+            node::{copy_attr, new_stack, Held, Layer, Stack},
+        },
+        text::names,
+    },
+    vfs::{
+        dentry::{DEntry, Dentry},
+        errno::{ENOTEMPTY, ESTALE},
+        flags,
+        inode::{INode, Locked},
+        mount::WriteAccess,
+        name::Name,
+        rcu::RcuArc,
+        rename::{Rename, Renaming},
+    },
+};
+use kernel::{pr_warn_once, prelude::*, sync::Arc};
+
+const EXCHANGE: u32 = flags::RENAME_EXCHANGE;
+const NOREPLACE: u32 = flags::RENAME_NOREPLACE;
+/// Leaves a device 0/0 at the old name, as other filesystems do: here it is an object like any other,
+/// which hides what is below as they do. It is the branch that makes it.
+const WHITEOUT: u32 = flags::RENAME_WHITEOUT;
+
+/// One of the two names.
+struct Side<'a> {
+    dentry: &'a DEntry<Union>,
+    dir: &'a INode<Union>,
+    name: &'a Name,
+    /// The directory on the branch.
+    layer: Held,
+    /// Whether something of this name is below the branch, if that is of any importance.
+    below: bool,
+}
+
+impl<'a> Side<'a> {
+    fn new(
+        dentry: &'a DEntry<Union>,
+        dir: &Locked<'a, Union>,
+        name: &'a Name,
+        branch: &Arc<Branch>,
+        asks_below: bool,
+    ) -> Result<Self> {
+        let layer = copy_up::ensure_dir(dir.parent_of(dentry)?, branch)?;
+        let below = asks_below && copy_up::is_below(dir.sb().data(), &layer, name)?;
+        Ok(Self {
+            dentry,
+            dir: dir.get(),
+            name,
+            layer,
+            below,
+        })
+    }
+
+    /// What the object that has the name stands for; `None` if nothing has it.
+    fn stack(&self) -> Result<Option<RcuArc<Stack>>> {
+        self.dentry
+            .node()
+            .map(|inode| inode.data().stack())
+            .transpose()
+    }
+
+    /// Whether the name means an object that is not on the branch.
+    fn is_elsewhere(&self) -> Result<bool> {
+        match self.dentry.node() {
+            None => Ok(false),
+            Some(inode) => {
+                let stack = inode.data().stack()?;
+                let on_branch = stack.top().branch.id() == self.layer.branch.id();
+                if on_branch && inode.data().is_linked_below() {
+                    let instance = inode.sb().data();
+                    return Ok(!instance.cred.scope(|| has_name(&self.layer, self.name))?);
+                }
+                Ok(!on_branch)
+            }
+        }
+    }
+}
+
+/// `->rename`.
+pub(crate) fn rename(rename: Rename<'_, Union>) -> Result {
+    if rename.flags() & !(EXCHANGE | NOREPLACE | WHITEOUT) != 0 {
+        return Err(EINVAL);
+    }
+    let exchange = rename.flags() & EXCHANGE != 0;
+    let instance = rename.old().sb().data();
+    let old_name = rename.old_dir().name_of(rename.old())?;
+    let new_name = rename.new_dir().name_of(rename.new_name())?;
+    names::check_creatable(new_name)?;
+
+    let source = rename.old().positive()?;
+    let victim = rename.new_name().node();
+    if !exchange {
+        if let Some(victim) = victim.filter(|victim| victim.is_dir()) {
+            let stack = victim.data().stack()?;
+            if !instance.cred.scope(|| merge::is_empty(&stack))? {
+                return Err(ENOTEMPTY);
+            }
+        }
+    }
+
+    let (branch, _sealed) = bring_up(&rename, rename.old())?;
+    let _sealed_too = if exchange {
+        let (other, sealed) = bring_up(&rename, rename.new_name())?;
+        if other.id() != branch.id() {
+            return Err(EXDEV);
+        }
+        Some(sealed)
+    } else {
+        None
+    };
+    let victim_stack = match victim {
+        Some(victim) => Some(victim.data().stack()?),
+        None => None,
+    };
+    let new_parent = rename.new_dir().parent_of(rename.new_name())?;
+    let obstacles = Obstacles::find(new_parent, &branch, new_name, victim_stack.as_deref())?;
+    if !obstacles.is_empty() && source.is_dir() && victim.is_some() {
+        return Err(EXDEV);
+    }
+    let old = Side::new(rename.old(), rename.old_dir(), old_name, &branch, true)?;
+    // What is below the new name is hidden by what comes there, unless that is merged with it.
+    let asks = source.is_dir() || exchange;
+    let new = Side::new(rename.new_name(), rename.new_dir(), new_name, &branch, asks)?;
+    if old.is_elsewhere()? {
+        return Err(ESTALE);
+    }
+
+    // If it is above the branch, it is removed there.
+    let victim_on_branch = !new.is_elsewhere()? || !obstacles.is_empty();
+    if let Some(victim) = victim.filter(|victim| !victim.is_dir() && !exchange) {
+        prepare_unlinked(victim, victim_on_branch)?;
+    }
+
+    let ours = (old.dir.data().changing(), new.dir.data().changing());
+    // Whoever looks a name up again must not take the moment in between for a loss.
+    let _moving = source.data().moving();
+    let _other = victim.filter(|_| exchange).map(|v| v.data().moving());
+    {
+        // A copy-up of what is replaced must not give it its name back.
+        let _state = victim
+            .filter(|victim| !victim.is_dir() && !exchange)
+            .map(|victim| victim.data().lock());
+        let room = {
+            let access = branch.mnt().want_write()?;
+            instance.cred.scope(|| {
+                let room = obstacles.make_room(&access, &new.layer, new_name)?;
+                on_branch(&access, &old, &new, rename.flags())
+                    .inspect_err(|_| room.give_back(&access, &new.layer, new_name))?;
+                Ok::<_, Error>(room)
+            })?
+        };
+        if !obstacles.is_empty() {
+            let cleared = instance.cred.scope(|| obstacles.clear(new_name));
+            cleared.inspect_err(|_| instance.cred.scope(|| go_back(&old, &new, &room)))?;
+            instance.cred.scope(|| room.keep(&new.layer));
+        }
+    }
+    // It has happened: what cannot be brought up to date now will be, at the next look.
+    let replaced = victim
+        .filter(|_| !exchange)
+        .map(|victim| (victim, victim_on_branch));
+    if settle(source, &old, &new, replaced).is_err() {
+        pr_warn_once!("the attributes of what was renamed are out of date\n");
+    }
+    drop(ours);
+    rename.moved();
+    Ok(())
+}
+
+/// Takes back the rename on the branch: what hides the new name cannot be removed.
+fn go_back(old: &Side<'_>, new: &Side<'_>, room: &Room) {
+    let undone = new.layer.branch.mnt().want_write().and_then(|access| {
+        let (from, to) = (&new.layer.dentry, &old.layer.dentry);
+        // Without flags, which not every filesystem knows: the name is locked.
+        let renaming = Renaming::start(&access, from, new.name, to, old.name, 0)?;
+        if renaming.target().is_positive() {
+            return Err(EEXIST);
+        }
+        renaming.commit()?;
+        room.give_back(&access, &new.layer, new.name);
+        whiteout::remove(&access, &old.layer, old.name)
+    });
+    if undone.is_err() {
+        pr_warn!(
+            "branch '{}': what could not be renamed is under its new name, and hidden\n",
+            new.layer.branch.name()
+        );
+    }
+}
+
+/// Brings the inodes up to date after a rename on the branch.
+fn settle(
+    source: &INode<Union>,
+    old: &Side<'_>,
+    new: &Side<'_>,
+    replaced: Option<(&INode<Union>, bool)>,
+) -> Result {
+    if let Some((victim, on_branch)) = replaced {
+        if victim.is_dir() {
+            victim.set_nlink(0);
+        } else {
+            unlinked(victim, on_branch)?;
+        }
+    }
+    copy_attr(source)?;
+    changed(old.dir)?;
+    if !core::ptr::eq(old.dir, new.dir) {
+        changed(new.dir)?;
+    }
+    Ok(())
+}
+
+/// Makes sure that all of the object is on a writable branch, and nothing of it is below: returns
+/// the branch, and the seals that keep it so.
+///
+/// `dentry` is one of the two that are renamed.
+fn bring_up(
+    rename: &Rename<'_, Union>,
+    dentry: &DEntry<Union>,
+) -> Result<(Arc<Branch>, Option<KVVec<Seal>>)> {
+    let inode = dentry.positive()?;
+    let layer = links::ensure_name(dentry)?;
+    let seals = match inode.is_dir() {
+        true => Some(tree_up::copy(dentry, &layer, rename.lock_of(dentry))?),
+        false => None,
+    };
+    Ok((layer.branch.clone(), seals))
+}
+
+/// The rename on the branch.
+fn on_branch(access: &WriteAccess<'_>, old: &Side<'_>, new: &Side<'_>, flags: u32) -> Result {
+    let branch = &old.layer.branch;
+    // A directory must not be merged with what is below its new name.
+    let opaque = |side: &Side<'_>, at: &Side<'_>| -> Result {
+        match side.dentry.node() {
+            Some(inode) if inode.is_dir() => {
+                let hidden = at.below || whiteout::exists(&at.layer, at.name)?;
+                let stack = inode.data().stack()?;
+                if hidden && stack.top().branch.id() == branch.id() {
+                    whiteout::make_opaque(access, branch, &stack.top().dentry)?;
+                }
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    };
+    opaque(old, new)?;
+    if flags & EXCHANGE != 0 {
+        opaque(new, old)?;
+        return swap(access, old, new, EXCHANGE);
+    }
+
+    let whites_out = old.below && flags & WHITEOUT == 0;
+    if whites_out {
+        whiteout::create(access, &old.layer, old.name)?;
+    }
+    let undo = |e: Error| {
+        if whites_out && whiteout::remove(access, &old.layer, old.name).is_err() {
+            pr_warn_once!("a needless whiteout is left\n");
+        }
+        e
+    };
+    let replaces_dir = new.dentry.node().is_some_and(|inode| inode.is_dir());
+    if replaces_dir && !new.is_elsewhere()? {
+        // What is left in an empty directory of the union is whiteouts, which the branch's rename
+        // would stumble over.
+        clear_whiteouts(access, new).map_err(undo)?;
+    }
+    swap(access, old, new, flags & WHITEOUT).map_err(undo)?;
+    // From here on the new state shows.
+    if whiteout::remove(access, &new.layer, new.name).is_err() {
+        pr_warn_once!("a needless whiteout is left\n");
+    }
+    Ok(())
+}
+
+fn clear_whiteouts(access: &WriteAccess<'_>, new: &Side<'_>) -> Result {
+    let Some(inode) = new.dentry.node() else {
+        return Ok(());
+    };
+    let stack = inode.data().stack()?;
+    if stack.layers.len() > 1 {
+        // What the directory hid must not show while it is replaced.
+        whiteout::make_opaque(access, &new.layer.branch, &stack.top().dentry)?;
+        whiteout::create(access, &new.layer, new.name)?;
+    }
+    work::clear_reserved(access, &new.layer.branch, &stack.top().dentry)
+}
+
+fn swap(access: &WriteAccess<'_>, old: &Side<'_>, new: &Side<'_>, flags: u32) -> Result {
+    let (from, to) = (&old.layer, &new.layer.dentry);
+    let source = old.stack()?;
+    let replaced = new.stack()?;
+    let known = source
+        .as_ref()
+        .map(|stack| stack.top())
+        .filter(|top| top.branch.id() == from.branch.id());
+    let renaming = match known {
+        Some(top) => {
+            let at = (&*from.dentry, &*top.dentry);
+            Renaming::start_known(access, at, old.name, to, new.name, flags)?
+        }
+        None => Renaming::start(access, &from.dentry, old.name, to, new.name, flags)?,
+    };
+    let is = |side: &Side<'_>, stack: Option<&Stack>, real: &Dentry| {
+        let Some((inode, stack)) = side.dentry.node().zip(stack) else {
+            return !real.is_positive();
+        };
+        let top = stack.top();
+        let below = inode.data().is_linked_below();
+        if top.branch.id() != from.branch.id() || below && !real.is_positive() {
+            return !real.is_positive();
+        }
+        real.inode()
+            .is_some_and(|r| top.inode().is_ok_and(|t| core::ptr::eq(r, t)))
+    };
+    if !is(old, source.as_deref(), renaming.source())
+        || !is(new, replaced.as_deref(), renaming.target())
+    {
+        return Err(ESTALE);
+    }
+    renaming.commit()
+}
+
+/// The directory `inode` is not merged with anything any more.
+pub(crate) fn detach(inode: &INode<Union>, layer: &Layer) -> Result {
+    let node = inode.data();
+    let mut state = node.lock();
+    let stack = node.stack()?;
+    let mut layers = Layers::new();
+    layers.push(layer.clone())?;
+    drop(state.listing.take());
+    node.publish(inode, &mut state, new_stack(stack.generation, layers)?)
+}

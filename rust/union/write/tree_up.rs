@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Copying a whole directory up, so that it can be renamed.
+//!
+//! Aufs and overlayfs answer `EXDEV`, or leave a record that only they understand. Here everything
+//! in the directory is copied up first, through the union, one object at a time; then every
+//! directory in it is made opaque. Whatever fails on the way leaves a union that shows what it
+//! showed before.
+//!
+//! What is on another writable branch is not copied, as somebody may be writing to it there: that is
+//! `EXDEV`. Where there is another one, something may also come to be there on the way. So each
+//! directory is sealed and looked at once more before it is made opaque, and stays sealed until the
+//! rename is done.
+
+use super::{copy_up, rename::detach, seal::Seal};
+use crate::{
+    union::{
+        find::{lookup, merge::Listing, whiteout},
+        object::{instance::Union, node::Layer},
+    },
+    vfs::{
+        attr::Attr, copy::fatal_signal_pending, dentry::DEntry, errno::ESTALE, inode::Locked,
+        name::Name, stat::Stat,
+    },
+};
+use kernel::{
+    prelude::*,
+    sync::{aref::ARef, Arc},
+};
+
+struct Level {
+    dir: ARef<DEntry<Union>>,
+    listing: Arc<Listing>,
+    next: usize,
+}
+
+fn level(dir: ARef<DEntry<Union>>) -> Result<Level> {
+    let stack = dir.positive()?.data().stack()?;
+    let instance = dir.sb().data();
+    let listing = instance.cred.scope(|| Listing::read(&stack, false))?;
+    if listing.is_partial() {
+        // What cannot be looked up cannot be copied, and would be hidden.
+        return Err(EXDEV);
+    }
+    Ok(Level {
+        dir,
+        listing,
+        next: 0,
+    })
+}
+
+/// Makes sure that everything in the directory `dir`, which is on the branch of `layer`, is on that
+/// branch. The caller's locks keep the directory itself from changing.
+///
+/// `held` is the lock of `dir`, if the caller has that. The seals are to be kept until the dentry
+/// has its new name.
+pub(crate) fn copy(
+    dir: &DEntry<Union>,
+    layer: &Layer,
+    held: Option<Locked<'_, Union>>,
+) -> Result<KVVec<Seal>> {
+    let mut seals = KVVec::new();
+    let has_choice = dir.sb().data().table()?.has_choice();
+    if is_alone(dir)? {
+        if has_choice {
+            seals.push(Seal::new(dir.positive()?), GFP_KERNEL)?;
+            // Who was faster has copied it to another branch.
+            if !is_alone(dir)? || !is_on_top(dir, layer)? {
+                return Err(EXDEV);
+            }
+        }
+        return Ok(seals);
+    }
+    let mut levels = KVec::new();
+    levels.push(level(dir.into())?, GFP_KERNEL)?;
+    while let Some(level_now) = levels.last_mut() {
+        if fatal_signal_pending() {
+            return Err(EINTR);
+        }
+        let entry = level_now.listing.from(level_now.next).next();
+        let Some(entry) = entry else {
+            let done = levels.pop().ok_or(ESTALE)?;
+            let inode = done.dir.positive()?;
+            // The lock keeps those away who make something in it.
+            let is_held = held
+                .as_ref()
+                .is_some_and(|held| core::ptr::eq(held.get(), inode));
+            let _lock = (has_choice && !is_held).then(|| inode.lock_last());
+            if has_choice {
+                seals.push(Seal::new(inode), GFP_KERNEL)?;
+                check_complete(&done.dir, layer)?;
+            }
+            close(&done.dir, layer)?;
+            continue;
+        };
+        level_now.next += 1;
+        let name = Name::new(entry.name)?;
+        let child = DEntry::lookup_child(&level_now.dir, name, held.as_ref())?;
+        let Some(child) = child else {
+            // It went while we were on the way.
+            continue;
+        };
+        let inode = child.positive()?;
+        if inode.is_dir() {
+            copy_up::ensure_dir(&child, &layer.branch)?;
+            if !is_alone(&child)? {
+                let below = level(child)?;
+                levels.push(below, GFP_KERNEL)?;
+            }
+        } else {
+            copy_up::ensure_name_on(&child, &layer.branch)?;
+        }
+    }
+    Ok(seals)
+}
+
+/// Whether the directory stands for one directory only.
+fn is_alone(dir: &DEntry<Union>) -> Result<bool> {
+    Ok(dir.positive()?.data().stack()?.layers.len() == 1)
+}
+
+/// Whether the directory is on the branch of `layer`, and on none above that.
+fn is_on_top(dir: &DEntry<Union>, layer: &Layer) -> Result<bool> {
+    let stack = dir.positive()?.data().stack()?;
+    Ok(stack.top().branch.id() == layer.branch.id())
+}
+
+/// Looks again whether all that is in the directory, which is locked and sealed, is on the branch.
+/// `EXDEV` if not: directories are on no other one by then, as they were closed before.
+fn check_complete(dir: &DEntry<Union>, layer: &Layer) -> Result {
+    if !is_on_top(dir, layer)? {
+        return Err(EXDEV);
+    }
+    let stack = dir.positive()?.data().stack()?;
+    dir.sb().data().cred.scope(|| {
+        let listing = Listing::read(&stack, false)?;
+        for entry in listing.from(0) {
+            let found = lookup::find_in(&stack.layers, Name::new(entry.name)?)?;
+            // What has gone meanwhile is no matter.
+            let Some(first) = found.first() else {
+                continue;
+            };
+            let is_merged = found.len() > 1 && first.inode()?.is_dir();
+            if first.branch.id() != layer.branch.id() || is_merged {
+                return Err(EXDEV);
+            }
+        }
+        Ok(())
+    })
+}
+
+/// All that is in the directory is on the branch: it no longer needs what is below it.
+fn close(dir: &DEntry<Union>, layer: &Layer) -> Result {
+    let inode = dir.positive()?;
+    let instance = dir.sb().data();
+    let stack = inode.data().stack()?;
+    let here = stack.on(&layer.branch).ok_or(ESTALE)?.clone();
+    {
+        let access = layer.branch.mnt().want_write()?;
+        instance.cred.scope(|| {
+            let before = Stat::of(here.path())?;
+            whiteout::make_opaque(&access, &layer.branch, &here.dentry)?;
+            Attr::times(&before).apply(&access, &here.dentry)
+        })?;
+    }
+    detach(inode, &here)
+}
