@@ -49,8 +49,8 @@ struct Aufs2 {
     #[pin]
     alias: Registration<Union>,
     /// Declared after the types: it goes when there are no unions any more.
-    sysfs: Option<union::serve::sysfs::Root>,
-    debug: union::serve::debug::Root,
+    sysfs: Option<union::branches::sysfs::Root>,
+    debug: union::branches::debug::Root,
     #[cfg(aufs2_sample)]
     #[pin]
     sample: Registration<sample::Sample>,
@@ -61,13 +61,13 @@ impl kernel::InPlaceModule for Aufs2 {
         // Nothing fails after the first registration that did not: somebody may mount from then on, and
         // a module whose init fails goes without being asked who uses it.
         try_pin_init!(Self {
-            debug: union::serve::debug::Root::new(c"aufs2")?,
+            debug: union::branches::debug::Root::new(c"aufs2")?,
             #[cfg(aufs2_sample)]
             sample <- Registration::new(module),
             registration <- Registration::new(module),
             alias <- registration.alias(module, c"aufs", ALIAS.get()),
             // The directory goes with the name, so that two modules do not want the same.
-            sysfs: union::serve::sysfs::Root::new(sysfs_name(alias.is_registered()))
+            sysfs: union::branches::sysfs::Root::new(sysfs_name(alias.is_registered()))
                 .inspect_err(|e| pr_warn!("no directory in sysfs ({})\n", e.to_errno()))
                 .ok(),
         })

@@ -43,6 +43,15 @@ impl FileSystem for Sample {
         !NEXT.fetch_add(1, Relaxed)
     }
 
+    fn tables(mode: Mode) -> InodeTables<Self> {
+        match mode.file_type() {
+            FileType::Directory => InodeTables::with_file::<Dir, Dir>(),
+            FileType::Regular => InodeTables::with_file::<Without<Sample>, File>(),
+            FileType::Symlink => InodeTables::new::<Link>(),
+            _ => InodeTables::new::<Without<Sample>>(),
+        }
+    }
+
     fn evict(inode: Glimpse<'_, INode<Self>>) {
         drop(inode.data().replace(None));
     }
@@ -106,12 +115,6 @@ impl fs_context::Context for Request {
 /// The inode that shows `dentry`.
 fn node(sb: &SuperBlock<Sample>, dentry: &Dentry) -> Result<ARef<INode<Sample>>> {
     let below = dentry.inode().ok_or(ESTALE)?;
-    let tables = match below.mode().file_type() {
-        FileType::Directory => InodeTables::with_file::<Dir, Dir>(),
-        FileType::Regular => InodeTables::with_file::<Without<Sample>, File>(),
-        FileType::Symlink => InodeTables::new::<Link>(),
-        _ => InodeTables::new::<Without<Sample>>(),
-    };
     let sought = Sought {
         hash: below.ino(),
         number: below.ino(),
@@ -122,7 +125,7 @@ fn node(sb: &SuperBlock<Sample>, dentry: &Dentry) -> Result<ARef<INode<Sample>>>
         Iget::New(new) => {
             let data = Slot::new(Some(RcuArc::new(dentry.into(), GFP_KERNEL)?));
             let data = Ok::<_, Infallible>(data);
-            new.fill(below, sb.data().mnt.idmap(), tables, data)
+            new.fill(below, sb.data().mnt.idmap(), data)
         }
         Iget::Cached(inode) if ptr::eq(real(&inode)?.inode().ok_or(ESTALE)?, below) => Ok(inode),
         // What had its address is about to leave the cache.

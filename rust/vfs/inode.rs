@@ -440,7 +440,6 @@ impl<T: FileSystem> NewInode<'_, T> {
         self,
         like: &Inode,
         idmap: &Idmap,
-        tables: InodeTables<T>,
         data: impl PinInit<T::INodeData, E>,
     ) -> Result<ARef<INode<T>>>
     where
@@ -457,6 +456,7 @@ impl<T: FileSystem> NewInode<'_, T> {
         // SAFETY: Nobody else uses a new inode; `like` is alive.
         unsafe {
             let mode = like.mode();
+            let tables = T::tables(mode);
             (*inode).i_mode = mode.0;
             (*inode).i_op = tables.inode.as_ptr();
             (*inode).i_flags |= bindings::S_NOCMTIME;

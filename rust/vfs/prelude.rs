@@ -16,7 +16,7 @@ pub(crate) use super::{
     inode::{INode, InodeTables},
     inode_cache::{Iget, Sought},
     inode_ops,
-    mode::FileType,
+    mode::{FileType, Mode},
     mount::PrivateMount,
     namei,
     path::PathBuf,

@@ -9,8 +9,9 @@ use super::{
     dentry::DEntry,
     dentry_ops, fs_context,
     glimpse::Glimpse,
-    inode::{self, Cache, INode},
+    inode::{self, Cache, INode, InodeTables},
     lockdep::MAX_STACK_DEPTH,
+    mode::Mode,
     rcu,
     shelves::{Shelf, Shelves},
     stat::StatFs,
@@ -47,6 +48,9 @@ pub(crate) trait FileSystem: Sized + Send + Sync + 'static {
     type Attrs: attr_ops::Operations<Fs = Self>;
     /// The extended attributes.
     type Xattrs: xattr::Handler<Fs = Self>;
+
+    /// The tables of inodes with `mode`: what can be done with an object of that type.
+    fn tables(mode: Mode) -> InodeTables<Self>;
 
     /// The shelf that a new inode with this data is found on; see [`shelves`](super::shelves).
     fn shelf(_data: &Self::INodeData) -> Shelf {

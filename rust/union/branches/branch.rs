@@ -4,10 +4,7 @@
 
 use super::number::Numbers;
 use crate::{
-    union::{
-        object::instance::MAGIC,
-        text::options::{Access, Permission},
-    },
+    union::text::options::{Access, Permission},
     vfs::{
         claim::Claim,
         dentry::Dentry,
@@ -28,6 +25,9 @@ use kernel::{
         Arc, Mutex, SetOnce,
     },
 };
+
+/// `AUFS_SUPER_MAGIC`: a union is aufs to those who ask `statfs(2)`, and to a union above it.
+pub(crate) const MAGIC: usize = 0x6175_6673;
 
 /// Identifies a branch for as long as anything refers to it. Indices change when branches come and
 /// go, identities do not.

@@ -7,8 +7,11 @@
 //! inode of the union is, nor what is merged with what.
 
 pub(crate) mod branch;
+pub(crate) mod debug;
 pub(crate) mod ids;
 pub(crate) mod number;
+pub(crate) mod space;
+pub(crate) mod sysfs;
 pub(crate) mod table;
 pub(crate) mod tree;
 pub(crate) mod work;

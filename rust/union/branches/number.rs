@@ -9,12 +9,10 @@
 //! that it came from may use the inode again for another object, which then has another number.
 
 use super::branch::BranchId;
-use crate::{
-    union::object::instance::Union,
-    vfs::{
-        inode::{INode, Inode},
-        load::Load,
-    },
+use crate::vfs::{
+    inode::{INode, Inode},
+    load::Load,
+    super_block::FileSystem,
 };
 use kernel::{
     prelude::*,
@@ -50,7 +48,7 @@ impl Number {
     }
 
     /// That of an inode of the union, to be noted.
-    pub(crate) fn of(inode: &INode<Union>) -> Self {
+    pub(crate) fn of<T: FileSystem>(inode: &INode<T>) -> Self {
         Self {
             shown: inode.ino(),
             hash: inode.hash(),

@@ -3,14 +3,7 @@
 //! The branches of a union, in their order.
 
 use super::branch::{Branch, BranchId};
-use crate::{
-    union::object::instance::Union,
-    vfs::{
-        fs_context::Log,
-        lockdep::MAX_STACK_DEPTH,
-        super_block::{AnySuperBlock, SuperBlock},
-    },
-};
+use crate::vfs::{fs_context::Log, lockdep::MAX_STACK_DEPTH, super_block::AnySuperBlock};
 use kernel::{prelude::*, sync::Arc};
 
 /// How many branches a union may have: the identities, less the one of numbers given out singly.
@@ -58,11 +51,11 @@ impl Table {
 
     /// Checks that the branches can be those of the union that is mounted as `sb`: `EINVAL` if one is
     /// on that union itself, or stacked deeper than what is stacked on the union may know.
-    pub(crate) fn check_beside(&self, log: &Log, sb: &SuperBlock<Union>) -> Result {
+    pub(crate) fn check_beside(&self, log: &Log, sb: &AnySuperBlock) -> Result {
         for branch in &self.branches {
             let below: &AnySuperBlock = branch.mnt().super_block();
             let name = branch.name();
-            if core::ptr::eq::<AnySuperBlock>(below, &**sb) {
+            if core::ptr::eq(below, sb) {
                 log.error(fmt!("branch '{name}' is in the union itself"));
                 return Err(EINVAL);
             }

@@ -6,5 +6,6 @@
 //! not know the grammar of the options that asked for it.
 
 pub(crate) mod busy;
-pub(crate) mod change;
-pub(crate) mod remove;
+pub(crate) mod leave;
+pub(crate) mod plan;
+pub(crate) mod wanted;

@@ -2,18 +2,15 @@
 
 //! Finding what a name means.
 
-use super::{
-    index::{self, Hits},
-    refresh, whiteout,
-};
+use super::{indexing, refresh, whiteout};
 use crate::{
     union::{
         object::{
             few::Layers,
+            index::Hits,
             instance::{Instance, Union},
             node::{copy_attr, new_stack, Layer, Node, Stack, State},
         },
-        serve::{dir, regular, special},
         text::names::{self, Hides},
     },
     vfs::{
@@ -21,9 +18,8 @@ use crate::{
         dentry_ops::{Operations, Real, Revalidate},
         errno::ESTALE,
         glimpse::Glimpse,
-        inode::{INode, InodeTables},
+        inode::INode,
         inode_cache::{Iget, Sought},
-        mode::{FileType, Mode},
         name::Name,
         rcu::{RcuArc, Reading},
         super_block::SuperBlock,
@@ -141,15 +137,6 @@ fn find_among(
     Ok(found)
 }
 
-fn tables(mode: Mode) -> InodeTables<Union> {
-    match mode.file_type() {
-        FileType::Directory => dir::tables(),
-        FileType::Regular => regular::tables(),
-        FileType::Symlink => special::symlink_tables(),
-        _ => special::tables(),
-    }
-}
-
 /// The inode that stands for `layers`, which were found.
 pub(crate) fn node(
     sb: &SuperBlock<Union>,
@@ -201,7 +188,7 @@ fn node_that_was(
             Iget::New(new) => {
                 let unwatched = origin == Origin::Made && sb.data().watches();
                 let node = Node::new(stack.clone(), sb.data().depth, unwatched)?;
-                let inode = new.fill(real, idmap, tables(real.mode()), node)?;
+                let inode = new.fill(real, idmap, node)?;
                 sb.data().counters().inodes.up();
                 let node = inode.data();
                 if origin == Origin::Found && inode.is_dir() {
@@ -288,7 +275,7 @@ pub(crate) fn lookup(dir: &INode<Union>, dentry: InLookup<'_, Union>) -> Result<
             return find(instance, &stack, name);
         }
         let (layers, looked) = find_counted(&stack, name)?;
-        index::looked_at(&stack, looked);
+        indexing::looked_at(&stack, looked);
         Ok::<_, Error>(layers)
     })?;
     let inode = if layers.is_empty() {

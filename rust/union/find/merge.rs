@@ -6,7 +6,10 @@ use super::whiteout;
 use crate::{
     union::{
         branches::branch::Branch,
-        object::node::{Layer, Stack},
+        object::{
+            listing::{Item, Listing},
+            node::{Layer, Stack},
+        },
         text::names::{self, Hides},
     },
     vfs::{
@@ -15,105 +18,25 @@ use crate::{
         inode::ChangeStamp,
         name::{Name, NAME_MAX},
         namei,
-        readdir::{Emitter, Entry},
+        readdir::Entry,
     },
 };
 use kernel::{pr_warn_once, prelude::*, sync::Arc};
 
-/// One entry; its name is in the arena.
-struct Item {
-    ino: u64,
-    start: u32,
-    len: u8,
-    dirent_type: u8,
-}
-
-/// The merged entries, in the order in which they are shown.
-pub(crate) struct Listing {
-    arena: KVVec<u8>,
-    items: KVVec<Item>,
-    /// Whether there are entries whose names cannot be looked up, and which do not show.
-    is_partial: bool,
-    /// Of each directory, as it was before it was read.
-    stamps: KVec<ChangeStamp>,
-    /// That of the stack.
-    generation: usize,
-}
-
-/// An entry as it is shown.
-pub(crate) struct Shown<'a> {
-    pub(crate) name: &'a [u8],
-    pub(crate) ino: u64,
-    pub(crate) dirent_type: u32,
-}
-
-impl Listing {
-    /// The entries from the one with number `start` on.
-    pub(crate) fn from(&self, start: usize) -> impl Iterator<Item = Shown<'_>> {
-        let items = self.items.get(start..).unwrap_or(&[]);
-        items.iter().map(|item| Shown {
-            name: self.name(item),
-            ino: item.ino,
-            dirent_type: item.dirent_type.into(),
-        })
+/// Reads and merges the directories that a stack stands for. With the mounter's credentials.
+///
+/// `shows` says whether whiteouts show under their own names.
+pub(crate) fn read(stack: &Stack, shows: bool) -> Result<Arc<Listing>> {
+    let mut merger = Merger::new(shows);
+    let mut stamps = KVec::with_capacity(stack.layers.len(), GFP_KERNEL)?;
+    for layer in &stack.layers {
+        stamps.push(layer.inode()?.change_stamp(), GFP_KERNEL)?;
     }
-
-    /// Emits the entries from the one with number `start` on.
-    pub(crate) fn emit(&self, start: usize, out: &mut Emitter<'_>) {
-        let arena: &[u8] = &self.arena;
-        out.emit_all(self.items.get(start..).unwrap_or(&[]), |item| {
-            let at = item.start as usize;
-            Entry {
-                name: &arena[at..at + usize::from(item.len)],
-                ino: item.ino,
-                dirent_type: item.dirent_type.into(),
-            }
-        });
+    let last = stack.layers.len() - 1;
+    for (index, layer) in stack.layers.iter().enumerate() {
+        merger.add(layer, index as u32, index == last)?;
     }
-
-    /// Whether there is no entry, shown or not.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.items.is_empty() && !self.is_partial
-    }
-
-    /// Whether something is left out: names that no caller can use, being empty or longer than
-    /// `NAME_MAX`. vfat and FUSE servers have the latter.
-    pub(crate) fn is_partial(&self) -> bool {
-        self.is_partial
-    }
-
-    /// Whether the directories have not changed since they were read, as far as is known. Loads only.
-    pub(crate) fn is_current(&self, stack: &Stack) -> bool {
-        !stack.is_remote
-            && self.generation == stack.generation
-            && self.stamps.len() == stack.layers.len()
-            && self
-                .stamps
-                .iter()
-                .zip(&stack.layers)
-                .all(|(stamp, layer)| layer.inode().is_ok_and(|i| i.change_stamp() == *stamp))
-    }
-
-    fn name(&self, item: &Item) -> &[u8] {
-        let start = item.start as usize;
-        &self.arena[start..start + usize::from(item.len)]
-    }
-
-    /// Reads and merges the directories that a stack stands for. With the mounter's credentials.
-    ///
-    /// `shows` says whether whiteouts show under their own names.
-    pub(crate) fn read(stack: &Stack, shows: bool) -> Result<Arc<Self>> {
-        let mut merger = Merger::new(shows);
-        let mut stamps = KVec::with_capacity(stack.layers.len(), GFP_KERNEL)?;
-        for layer in &stack.layers {
-            stamps.push(layer.inode()?.change_stamp(), GFP_KERNEL)?;
-        }
-        let last = stack.layers.len() - 1;
-        for (index, layer) in stack.layers.iter().enumerate() {
-            merger.add(layer, index as u32, index == last)?;
-        }
-        merger.finish(stamps, stack.generation)
-    }
+    merger.finish(stamps, stack.generation)
 }
 
 /// Slots of the hash table hold the number of an entry plus one.
@@ -344,5 +267,5 @@ impl Merger {
 
 /// Whether the directory that a stack stands for has no entry in the union.
 pub(crate) fn is_empty(stack: &Stack) -> Result<bool> {
-    Ok(Listing::read(stack, false)?.is_empty())
+    Ok(read(stack, false)?.is_empty())
 }

@@ -6,7 +6,7 @@
 //! an inode up to date after branches or their contents have changed. Must not copy anything up, nor
 //! choose a branch to write to.
 
-pub(crate) mod index;
+pub(crate) mod indexing;
 pub(crate) mod lookup;
 pub(crate) mod merge;
 pub(crate) mod refresh;

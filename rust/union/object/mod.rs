@@ -7,5 +7,8 @@
 //! looks a name up or changes a branch.
 
 pub(crate) mod few;
+pub(crate) mod index;
 pub(crate) mod instance;
+pub(crate) mod listing;
 pub(crate) mod node;
+pub(crate) mod settings;

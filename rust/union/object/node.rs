@@ -4,15 +4,14 @@
 
 use super::{
     few::{Few, Layers},
+    index::Seat,
     instance::{Instance, Union},
+    listing::Listing,
 };
 use crate::{
-    union::{
-        branches::{
-            branch::{Branch, BranchId},
-            number::Number,
-        },
-        find::{index::Seat, merge::Listing},
+    union::branches::{
+        branch::{Branch, BranchId},
+        number::Number,
     },
     vfs::{
         dentry::{Dentry, Published},

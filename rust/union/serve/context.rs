@@ -5,22 +5,27 @@
 use crate::{
     union::{
         branches::{
-            branch::Branch,
+            branch::{Branch, MAGIC},
             ids::Ids,
             table::{Table, MAX_BRANCHES},
             work,
         },
-        change::change::Plan,
+        change::{
+            plan::Plan,
+            wanted::{known, want, BranchMaker, Named, Reason, Wanted},
+        },
         find::{lookup, refresh},
-        object::instance::{Instance, Settings, Union, MAGIC},
-        text::options::{self, BranchSpec, Change, MemoryKey, Opt, Permission, Split, Udba},
+        object::{
+            instance::{Instance, Union},
+            settings::Settings,
+        },
+        text::options::{self, Change, MemoryKey, Opt, Split, Udba},
     },
     vfs::{
         fs_context::{Context, Log, Param, Value},
         inode::INode,
         ioctl::may_administer,
         kept::Kept,
-        mount::PrivateMount,
         path::PathBuf,
         stat::Stat,
         super_block::{FileSystem, Params, SuperBlock},
@@ -28,35 +33,10 @@ use crate::{
 };
 use kernel::{
     alloc::flags::GFP_KERNEL_ACCOUNT,
-    fmt,
     prelude::*,
     str::BStr,
     sync::{aref::ARef, Arc},
 };
-
-/// A branch by its path, which was resolved when the option was read.
-pub(crate) struct Named {
-    pub(crate) name: KVec<u8>,
-    /// `None` for a branch in memory, and for a branch that is to go whose path is not there.
-    pub(crate) path: Option<PathBuf>,
-}
-
-impl Named {
-    /// The path as it was given.
-    pub(crate) fn shown(&self) -> &BStr {
-        BStr::from_bytes(&self.name)
-    }
-
-    fn is_memory(&self) -> bool {
-        &self.name[..] == options::MEMORY
-    }
-}
-
-/// A branch that is asked for.
-pub(crate) struct Wanted {
-    pub(crate) named: Named,
-    permission: Option<Permission>,
-}
 
 /// What a mount or a remount asks for.
 pub(crate) struct Request {
@@ -67,36 +47,6 @@ pub(crate) struct Request {
     /// are not in use before it calls [`Context::reconfigure`], and no name would lead to the
     /// watched inode any more where another branch is on top.
     watched: Option<Kept<Union>>,
-}
-
-/// A branch that is to be there. `ENOENT` and its like if the path is not.
-fn want(log: &Log, spec: BranchSpec) -> Result<Wanted> {
-    let path = if &spec.path[..] == options::MEMORY {
-        None
-    } else {
-        let path = PathBuf::resolve(&spec.path).inspect_err(|e| {
-            let shown = BStr::from_bytes(&spec.path);
-            log.error(fmt!("branch '{shown}': {}", Reason(*e)));
-        })?;
-        Some(path)
-    };
-    Ok(Wanted {
-        named: Named {
-            name: spec.path,
-            path,
-        },
-        permission: spec.permission,
-    })
-}
-
-/// A branch that is there already, it is said.
-fn known(name: KVec<u8>) -> Named {
-    let path = match &name[..] == options::MEMORY {
-        true => None,
-        // What has no such path any more may still be known by it.
-        false => PathBuf::resolve(&name).ok(),
-    };
-    Named { name, path }
 }
 
 impl Request {
@@ -257,66 +207,6 @@ fn any_acl(branches: &[Arc<Branch>]) -> bool {
         .any(|branch| branch.mnt().super_block().has_posix_acl())
 }
 
-/// Makes branches of what is asked for.
-pub(crate) struct BranchMaker<'a> {
-    ids: &'a mut Ids,
-    memory: &'a [(MemoryKey, KVec<u8>)],
-    is_remount: bool,
-}
-
-impl BranchMaker<'_> {
-    /// Whether the union is mounted already.
-    pub(crate) fn is_remount(&self) -> bool {
-        self.is_remount
-    }
-
-    /// Makes the branch that is to be at `index`.
-    pub(crate) fn make(&mut self, log: &Log, index: usize, wanted: &Wanted) -> Result<Arc<Branch>> {
-        let place = wanted.named.path.as_ref();
-        let id = self.ids.take(place.map(PathBuf::as_ref)).inspect_err(|_| {
-            log.error(fmt!(
-                "this union has had all the branches that one can have"
-            ));
-        })?;
-        let mut name = KVec::new();
-        name.extend_from_slice(&wanted.named.name, GFP_KERNEL)?;
-        match place {
-            Some(path) => Branch::new(log, id, name, path, wanted.permission, index == 0),
-            None if wanted.named.is_memory() => {
-                let permission = wanted
-                    .permission
-                    .unwrap_or(Permission::new(options::Access::ReadWrite));
-                let mut path = KVec::new();
-                path.extend_from_slice(options::MEMORY, GFP_KERNEL)?;
-                Branch::with_mount(id, name, path, self.memory_branch(log)?, permission, true)
-            }
-            None => Err(ENOENT),
-        }
-    }
-
-    fn memory_branch(&self, log: &Log) -> Result<PrivateMount> {
-        let mut params: KVec<(&CStr, &[u8])> = KVec::new();
-        // An instance of the kernel's own has no limits unless it is given some.
-        let given = |key| self.memory.iter().any(|(k, _)| *k == key);
-        if !given(MemoryKey::Size) {
-            params.push((c"size", b"50%"), GFP_KERNEL)?;
-        }
-        if !given(MemoryKey::Mode) {
-            params.push((c"mode", b"755"), GFP_KERNEL)?;
-        }
-        for (key, value) in self.memory {
-            let key = match key {
-                MemoryKey::Size => c"size",
-                MemoryKey::Inodes => c"nr_inodes",
-                MemoryKey::Mode => c"mode",
-            };
-            params.push((key, value), GFP_KERNEL)?;
-        }
-        PrivateMount::new_instance(c"tmpfs", &params)
-            .inspect_err(|e| log.error(fmt!("branch in memory: {}", Reason(*e))))
-    }
-}
-
 #[vtable]
 impl Context for Request {
     type Fs = Union;
@@ -456,17 +346,5 @@ impl Context for Request {
         }
         sb.set_posix_acl(has_acl);
         Ok(())
-    }
-}
-
-/// An error for people.
-struct Reason(Error);
-
-impl fmt::Display for Reason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0.name() {
-            Some(name) => write!(f, "{}", name.to_str().unwrap_or("?")),
-            None => write!(f, "error {}", self.0.to_errno()),
-        }
     }
 }

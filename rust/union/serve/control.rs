@@ -3,10 +3,9 @@
 //! The `ioctl(2)` commands of a union, with the numbers and structures of aufs
 //! (`include/uapi/linux/aufs_type.h`).
 
-use super::sysfs;
 use crate::{
     union::{
-        branches::branch::Branch,
+        branches::{branch::Branch, sysfs},
         change::busy,
         object::instance::Union,
         text::options::{Access, Permission},

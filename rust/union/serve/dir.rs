@@ -8,8 +8,8 @@ use super::{
 };
 use crate::{
     union::{
-        find::{lookup, merge::Listing, refresh},
-        object::{instance::Union, node::Stack},
+        find::{lookup, merge, refresh},
+        object::{instance::Union, listing::Listing, node::Stack},
         text::options::Attributes,
         write::{entry, rename},
     },
@@ -131,7 +131,7 @@ fn listing(dentry: &DEntry<Union>) -> Result<Arc<Listing>> {
     // No change through the union can come in between: the caller holds the directory's lock.
     let instance = inode.sb().data();
     let shows = instance.settings().show_whiteouts;
-    let read = instance.cred.scope(|| Listing::read(&stack, shows))?;
+    let read = instance.cred.scope(|| merge::read(&stack, shows))?;
     let old = node.lock().listing.replace(read.clone());
     drop(old);
     Ok(read)

@@ -8,10 +8,9 @@
 pub(crate) mod attr;
 pub(crate) mod context;
 pub(crate) mod control;
-pub(crate) mod debug;
 pub(crate) mod dir;
 pub(crate) mod rdu;
 pub(crate) mod regular;
 pub(crate) mod special;
-pub(crate) mod sysfs;
+pub(crate) mod union;
 pub(crate) mod xattr;

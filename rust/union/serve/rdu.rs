@@ -7,7 +7,7 @@
 //! library finds nothing to merge.
 
 use crate::{
-    union::{find::merge::Listing, object::instance::Union},
+    union::object::{instance::Union, listing::Listing},
     vfs::{
         copy::fatal_signal_pending,
         file::FsFile,

@@ -24,85 +24,12 @@ use crate::{
         dentry::DEntry,
         errno::{EDQUOT, ESTALE},
         name::Name,
-        stat::StatFs,
     },
 };
 use kernel::{
     prelude::*,
-    sync::{
-        aref::ARef,
-        atomic::{Atomic, Relaxed},
-        Arc, Mutex,
-    },
-    time::{Delta, Instant, Monotonic},
+    sync::{aref::ARef, atomic::Relaxed, Arc},
 };
-
-/// What the policies of a union remember.
-#[pin_data]
-pub(crate) struct State {
-    /// How many objects were given a branch in turn.
-    turn: Atomic<u32>,
-    #[pin]
-    space: Mutex<Space>,
-}
-
-/// The free space of the branches as it was.
-struct Space {
-    seen: Option<Instant<Monotonic>>,
-    /// That of the table it was looked at with.
-    generation: usize,
-    free: KVVec<(BranchId, u64)>,
-}
-
-impl State {
-    /// Nothing is known yet.
-    pub(crate) fn new() -> impl PinInit<Self> {
-        pin_init!(Self {
-            turn: Atomic::new(0),
-            space <- kernel::new_mutex!(
-                Space {
-                    seen: None,
-                    generation: 0,
-                    free: KVVec::new(),
-                },
-                "policy::State::space"
-            ),
-        })
-    }
-
-    /// Looks at the writable branches, unless that is not `seconds` ago, and notes the free space of
-    /// `candidates`.
-    fn note(
-        &self,
-        instance: &Instance,
-        table: &Table,
-        seconds: u16,
-        candidates: &mut [Candidate],
-    ) -> Result {
-        let mut space = self.space.lock();
-        let age = Delta::from_secs(i64::from(seconds));
-        let is_fresh = space.generation == table.generation
-            && space.seen.is_some_and(|seen| seen.elapsed() <= age);
-        if seconds == 0 || !is_fresh {
-            space.seen = None;
-            space.free.clear();
-            for branch in table.branches.iter().filter(|branch| branch.is_writable()) {
-                let stat = instance.cred.scope(|| StatFs::of(branch.at(branch.root())));
-                // What cannot be asked is full.
-                let free = stat.map_or(0, |stat| stat.available());
-                space.free.push((branch.id(), free), GFP_KERNEL)?;
-            }
-            space.generation = table.generation;
-            space.seen = Some(Instant::now());
-        }
-        for candidate in candidates {
-            let id = table.branches[candidate.index].id();
-            let known = space.free.iter().find(|(other, _)| *other == id);
-            candidate.free = known.map_or(0, |(_, free)| *free);
-        }
-        Ok(())
-    }
-}
 
 /// The policy for what did not fit where it was to go first.
 const ANOTHER: Create = Create {
@@ -166,7 +93,7 @@ pub(crate) fn create(
     let mut candidates = candidates(&table, &stack, reach + 1, tried)?;
     if policy.kind.needs_space() {
         let state = &instance.policy;
-        state.note(instance, &table, policy.seconds, &mut candidates)?;
+        state.note(&instance.cred, &table, policy.seconds, &mut candidates)?;
     }
     // Directories do not take turns: as in aufs, they go where the next file will.
     let turn = match is_dir || policy.kind == Kind::TopDownParent {
@@ -239,7 +166,7 @@ pub(crate) fn copy_up(
         choice::copy_up(policy, &candidates, top)
     } else {
         let state = &instance.policy;
-        state.note(instance, &table, ANOTHER.seconds, &mut candidates)?;
+        state.note(&instance.cred, &table, ANOTHER.seconds, &mut candidates)?;
         choice::create(ANOTHER, &candidates, top, 0)
     };
     Ok(table.branches[chosen.ok_or(EROFS)?].clone())

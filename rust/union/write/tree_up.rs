@@ -15,8 +15,8 @@
 use super::{copy_up, rename::detach, seal::Seal};
 use crate::{
     union::{
-        find::{lookup, merge::Listing, whiteout},
-        object::{instance::Union, node::Layer},
+        find::{lookup, merge, whiteout},
+        object::{instance::Union, listing::Listing, node::Layer},
     },
     vfs::{
         attr::Attr, copy::fatal_signal_pending, dentry::DEntry, errno::ESTALE, inode::Locked,
@@ -37,7 +37,7 @@ struct Level {
 fn level(dir: ARef<DEntry<Union>>) -> Result<Level> {
     let stack = dir.positive()?.data().stack()?;
     let instance = dir.sb().data();
-    let listing = instance.cred.scope(|| Listing::read(&stack, false))?;
+    let listing = instance.cred.scope(|| merge::read(&stack, false))?;
     if listing.is_partial() {
         // What cannot be looked up cannot be copied, and would be hidden.
         return Err(EXDEV);
@@ -133,7 +133,7 @@ fn check_complete(dir: &DEntry<Union>, layer: &Layer) -> Result {
     }
     let stack = dir.positive()?.data().stack()?;
     dir.sb().data().cred.scope(|| {
-        let listing = Listing::read(&stack, false)?;
+        let listing = merge::read(&stack, false)?;
         for entry in listing.from(0) {
             let found = lookup::find_in(&stack.layers, Name::new(entry.name)?)?;
             // What has gone meanwhile is no matter.

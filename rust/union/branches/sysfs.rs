@@ -5,14 +5,12 @@
 //! What the files show is a list of its own, which is published at once with the table: a reader
 //! sees the branches of before a change or those of after, and keeps no branch from going.
 
+use super::{
+    branch::{Branch, BranchId},
+    table::Table,
+};
 use crate::{
-    union::{
-        branches::{
-            branch::{Branch, BranchId},
-            table::Table,
-        },
-        text::options::Permission,
-    },
+    union::text::options::Permission,
     vfs::{
         kobject::{Directory, NoFiles, Show, Text},
         rcu::{RcuArc, Slot},

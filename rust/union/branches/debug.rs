@@ -5,14 +5,11 @@
 //! The files say what somebody who looks for a mistake wants to know, and nothing that a program
 //! should rely on.
 
-use super::sysfs;
-use crate::{
-    union::branches::table::Table,
-    vfs::{
-        debugfs::{Directory, File},
-        rcu::{RcuArc, Slot},
-        seq,
-    },
+use super::{sysfs, table::Table};
+use crate::vfs::{
+    debugfs::{Directory, File},
+    rcu::{RcuArc, Slot},
+    seq,
 };
 use kernel::{
     prelude::*,

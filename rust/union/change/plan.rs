@@ -9,7 +9,8 @@
 
 use super::{
     busy,
-    remove::{self, Leaving},
+    leave::{self, Leaving},
+    wanted::{BranchMaker, Named, Wanted},
 };
 use crate::{
     union::{
@@ -21,7 +22,6 @@ use crate::{
         },
         find::refresh,
         object::instance::{Instance, Union},
-        serve::context::{BranchMaker, Named, Wanted},
         text::options::{Access, Change, Permission},
     },
     vfs::{
@@ -220,7 +220,7 @@ impl Plan {
         for branch in self.removed {
             leaving.add(branch);
         }
-        remove::finish(sb, &after, leaving);
+        leave::finish(sb, &after, leaving);
         for name in watched.iter().flat_map(|watched| watched.names()) {
             // What cannot be brought up to date now may be at the next look.
             let _ = settle(name);

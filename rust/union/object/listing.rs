@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The entries of a directory of the union, as they were read: `find/merge.rs` makes them.
+
+use super::node::Stack;
+use crate::vfs::{
+    inode::ChangeStamp,
+    readdir::{Emitter, Entry},
+};
+use kernel::prelude::*;
+
+/// One entry; its name is in the arena.
+pub(crate) struct Item {
+    pub(crate) ino: u64,
+    pub(crate) start: u32,
+    pub(crate) len: u8,
+    pub(crate) dirent_type: u8,
+}
+
+/// The merged entries, in the order in which they are shown.
+pub(crate) struct Listing {
+    pub(crate) arena: KVVec<u8>,
+    pub(crate) items: KVVec<Item>,
+    /// Whether there are entries whose names cannot be looked up, and which do not show.
+    pub(crate) is_partial: bool,
+    /// Of each directory, as it was before it was read.
+    pub(crate) stamps: KVec<ChangeStamp>,
+    /// That of the stack.
+    pub(crate) generation: usize,
+}
+
+/// An entry as it is shown.
+pub(crate) struct Shown<'a> {
+    pub(crate) name: &'a [u8],
+    pub(crate) ino: u64,
+    pub(crate) dirent_type: u32,
+}
+
+impl Listing {
+    /// The entries from the one with number `start` on.
+    pub(crate) fn from(&self, start: usize) -> impl Iterator<Item = Shown<'_>> {
+        let items = self.items.get(start..).unwrap_or(&[]);
+        items.iter().map(|item| Shown {
+            name: self.name(item),
+            ino: item.ino,
+            dirent_type: item.dirent_type.into(),
+        })
+    }
+
+    /// Emits the entries from the one with number `start` on.
+    pub(crate) fn emit(&self, start: usize, out: &mut Emitter<'_>) {
+        let arena: &[u8] = &self.arena;
+        out.emit_all(self.items.get(start..).unwrap_or(&[]), |item| {
+            let at = item.start as usize;
+            Entry {
+                name: &arena[at..at + usize::from(item.len)],
+                ino: item.ino,
+                dirent_type: item.dirent_type.into(),
+            }
+        });
+    }
+
+    /// Whether there is no entry, shown or not.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.items.is_empty() && !self.is_partial
+    }
+
+    /// Whether something is left out: names that no caller can use, being empty or longer than
+    /// `NAME_MAX`. vfat and FUSE servers have the latter.
+    pub(crate) fn is_partial(&self) -> bool {
+        self.is_partial
+    }
+
+    /// Whether the directories have not changed since they were read, as far as is known. Loads only.
+    pub(crate) fn is_current(&self, stack: &Stack) -> bool {
+        !stack.is_remote
+            && self.generation == stack.generation
+            && self.stamps.len() == stack.layers.len()
+            && self
+                .stamps
+                .iter()
+                .zip(&stack.layers)
+                .all(|(stamp, layer)| layer.inode().is_ok_and(|i| i.change_stamp() == *stamp))
+    }
+
+    fn name(&self, item: &Item) -> &[u8] {
+        let start = item.start as usize;
+        &self.arena[start..start + usize::from(item.len)]
+    }
+}

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The filesystem type: which operations belong to what, and those of a super block.
+
+use super::{attr::Attrs, context::Request, dir, regular, special, xattr::Xattrs};
+use crate::{
+    union::{
+        branches::{number, sysfs},
+        find::lookup::Revalidation,
+        object::{
+            instance::{Instance, Union},
+            node::Node,
+        },
+        text::{
+            choice::{CopyUp, Create},
+            options::{Fsync, Mmap, Udba},
+        },
+    },
+    vfs::{
+        dentry::DEntry,
+        errno::ESTALE,
+        flags,
+        glimpse::Glimpse,
+        inode::{INode, InodeTables},
+        mode::{FileType, Mode},
+        seq,
+        shelves::Shelf,
+        stat::StatFs,
+        super_block::{FileSystem, SuperBlock},
+    },
+};
+use kernel::{prelude::*, seq_file::SeqFile, seq_print};
+
+#[vtable]
+impl FileSystem for Union {
+    const NAME: &'static CStr = c"aufs2";
+    const FLAGS: u32 = flags::FS_ALLOW_IDMAP | flags::FS_RENAME_DOES_D_MOVE;
+    type Context = Request;
+    type SuperData = Pin<KBox<Instance>>;
+    type INodeData = Node;
+    type DentryOps = Revalidation;
+    type Attrs = Attrs;
+    type Xattrs = Xattrs;
+
+    fn tables(mode: Mode) -> InodeTables<Self> {
+        match mode.file_type() {
+            FileType::Directory => dir::tables(),
+            FileType::Regular => regular::tables(),
+            FileType::Symlink => special::symlink_tables(),
+            _ => special::tables(),
+        }
+    }
+
+    fn shelf(node: &Node) -> Shelf {
+        Shelf::of(node.branches().groups())
+    }
+
+    fn is_known_as(node: &Node, key: usize) -> bool {
+        node.has_origin(key)
+    }
+
+    fn fresh_number(_sb: &SuperBlock<Self>) -> u64 {
+        number::fresh()
+    }
+
+    fn evict(inode: Glimpse<'_, INode<Self>>) {
+        // A number that lives on as an exception is of no use once the object is gone.
+        if inode.nlink() == 0 {
+            if let Ok(stack) = inode.data().stack() {
+                let top = stack.top();
+                if let Ok(real) = top.inode() {
+                    if real.nlink() == 0 || !top.branch.is_writable() {
+                        top.branch.numbers.forget(real.ino());
+                    }
+                }
+            }
+        }
+        inode.sb().data().counters().inodes.down();
+        inode.data().release();
+    }
+
+    fn shutdown(sb: &SuperBlock<Self>) {
+        let pinned = core::mem::replace(&mut *sb.data().pinned.lock(), KVVec::new());
+        drop(pinned);
+    }
+
+    fn statfs(root: &DEntry<Self>) -> Result<StatFs> {
+        let sb = root.sb();
+        let instance = sb.data();
+        let table = instance.table()?;
+        let mut stat = instance.cred.scope(|| -> Result<StatFs> {
+            let first = table.branches.first().ok_or(ESTALE)?;
+            let mut stat = StatFs::of(first.at(first.root()))?;
+            if instance.settings().sum {
+                for (index, branch) in table.branches.iter().enumerate().skip(1) {
+                    let again = table.branches[..index].iter().any(|other| {
+                        core::ptr::eq(other.mnt().super_block(), branch.mnt().super_block())
+                    });
+                    if !again {
+                        stat.add(&StatFs::of(branch.at(branch.root()))?);
+                    }
+                }
+            }
+            Ok(stat)
+        })?;
+        stat.identify(sb, 255);
+        Ok(stat)
+    }
+
+    fn show_options(sb: &SuperBlock<Self>, seq: &SeqFile) {
+        let instance = sb.data();
+        let settings = instance.settings();
+        seq_print!(seq, ",si={:x}", instance.si);
+        match settings.fsync {
+            Fsync::Auto => {}
+            Fsync::Strict => seq_print!(seq, ",fsync=strict"),
+            Fsync::Volatile => seq_print!(seq, ",fsync=volatile"),
+        }
+        if settings.udba == Udba::None {
+            seq_print!(seq, ",udba=none");
+        }
+        if settings.sum {
+            seq_print!(seq, ",sum");
+        }
+        if !settings.acl {
+            seq_print!(seq, ",noacl");
+        }
+        if settings.mmap == Mmap::Fault {
+            seq_print!(seq, ",mmap=fault");
+        }
+        if settings.mmap_path {
+            seq_print!(seq, ",mmap_path=union");
+        }
+        if !settings.refrof {
+            seq_print!(seq, ",norefrof");
+        }
+        if settings.create != Create::default() {
+            seq_print!(seq, ",create={}", settings.create);
+        }
+        if settings.copy_up != CopyUp::TopDownParent {
+            seq_print!(seq, ",cpup={}", settings.copy_up.name());
+        }
+        if !settings.retry {
+            seq_print!(seq, ",noretry");
+        }
+        if settings.show_whiteouts {
+            seq_print!(seq, ",shwh");
+        }
+        if !settings.warn_permission {
+            seq_print!(seq, ",nowarn_perm");
+        }
+        if crate::BRS.get() == 0 {
+            show_branches(instance, seq);
+        }
+    }
+
+    fn sync(sb: &SuperBlock<Self>, wait: bool) -> Result {
+        let instance = sb.data();
+        if !wait || instance.is_volatile() {
+            return Ok(());
+        }
+        let table = instance.table()?;
+        for branch in table.branches.iter().filter(|branch| branch.is_writable()) {
+            branch.mnt().super_block().sync()?;
+        }
+        Ok(())
+    }
+}
+
+/// Prints the branches as an option, as aufs does with its module parameter `brs=0`.
+fn show_branches(instance: &Instance, seq: &SeqFile) {
+    let Ok(table) = instance.table() else {
+        return;
+    };
+    seq_print!(seq, ",br");
+    for branch in &table.branches {
+        seq_print!(seq, ":");
+        // Neither may end the option, or the path, where there is none.
+        let _ = sysfs::escape(branch.path(), b",:", |piece| {
+            seq::write(seq, piece);
+            Ok(())
+        });
+        seq_print!(seq, "={}", branch.permission());
+    }
+}
