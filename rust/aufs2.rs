@@ -22,7 +22,7 @@ module! {
     authors: ["The aufs2 developers"],
     description: "Union filesystem",
     license: "GPL",
-    alias: ["fs-aufs2", "fs-aufs"],
+    alias: ["fs-aufs2", "fs-aufs", "aufs"],
 }
 
 /// What the `module!` macro of Linux 7.2 declares by itself.

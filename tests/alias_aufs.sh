@@ -35,6 +35,13 @@ check 'dirs=, as in initramfs scripts' \
 	mount -t aufs -o "noatime,noxino,dirs=$area/rw=rw:$area/ro=rr" aufs u
 check 'umount' umount u
 
+# `modprobe aufs` is what scripts for aufs do first.
+if [ -f "$module" ]; then
+	check 'modprobe finds it by the name aufs' sh -c "tr '\\0' '\\n' < $module | grep -qx alias=aufs"
+else
+	skip 'modprobe finds it by the name aufs' "no module file beside the tests"
+fi
+
 # The module under other names, in the same file: what it does when aufs is taken.
 if [ -f "$module" ]; then
 	# The kernel's own release may have the name in it, and is to be matched.
