@@ -90,12 +90,12 @@ static int change(const char *format, ...)
 TEST_F(u, what_makes_no_sense)
 {
 	EXPECT_REFUSED(-ENOENT, "ro/none': ", "append=%s/third;append=%s/ro/none=ro", area, area);
-	EXPECT_REFUSED(-ENOENT, "nosuch': there is none of it", "append=%s/third;del=/nosuch", area);
-	EXPECT_REFUSED(-ENOENT, "third': there is none of it", "del=%s/third", area);
-	EXPECT_REFUSED(-ENOENT, "ro2': there is none of it", "append=%s/third;del=%s/ro2;del=%s/ro2",
+	EXPECT_REFUSED(-ENOENT, "nosuch': no branch has that place, name or index", "append=%s/third;del=/nosuch", area);
+	EXPECT_REFUSED(-ENOENT, "third': no branch has that place, name or index", "del=%s/third", area);
+	EXPECT_REFUSED(-ENOENT, "ro2': no branch has that place, name or index", "append=%s/third;del=%s/ro2;del=%s/ro2",
 		       area, area, area);
-	EXPECT_REFUSED(-ENOENT, "third': there is none of it", "mod=%s/third=ro", area);
-	EXPECT_REFUSED(-ENOENT, "third': there is none of it", "mv=0:%s/third", area);
+	EXPECT_REFUSED(-ENOENT, "third': no branch has that place, name or index", "mod=%s/third=ro", area);
+	EXPECT_REFUSED(-ENOENT, "third': no branch has that place, name or index", "mv=0:%s/third", area);
 	EXPECT_REFUSED(-EINVAL, "index 4 is out of range: 0 to 3", "add=4:%s/third=ro", area);
 	EXPECT_REFUSED(-EINVAL, "index 3 is out of range: 0 to 2", "mv=3:%s/ro", area);
 	EXPECT_REFUSED(-EINVAL, "third' is there already", "append=%s/third;prepend=%s/third", area,

@@ -61,4 +61,53 @@ if [ -z "$reference" ]; then
 	check 'still works' writes 6
 fi
 check 'umount u' umount u
+[ -z "$reference" ] || { finish; exit; }
+
+# What mount(8) repeats from fstab(5), for which there need be no helper.
+mkdir v1 v2
+echo 1 > v1/v
+echo 2 > v2/v
+br="br:$area/rw=rw:$area/v1=ro:$area/ro=ro"
+check 'mount' mount -i -t aufs2 -o "$br" none u
+check 'another layer' mount -i -o "remount,del:$area/v1,add:1:$area/v2=ro" u
+check 'shows' same 2 "$(cat u/v)"
+check 'remount,ro with what it was mounted with' mount -i -o "remount,ro,$br" u
+check 'brings nothing back' same 2 "$(cat u/v)"
+rm -r v1
+check 'remount,rw when a layer of then is no more' mount -i -o "remount,rw,$br" u
+check 'append: still adds' mount -i -o "remount,$br,append:$area/v" u
+check 'umount u' umount u
+check 'mount with a branch in memory' mount -i -t aufs2 -o "br:mem=rw:$area/ro=ro,size=1m" none u
+check 'remount repeats its size' mount -i -o "remount,br:mem=rw:$area/ro=ro,size=1m" u
+refused 'which cannot be changed' mount -i -o "remount,size=2m" u
+check 'umount u' umount u
+
+# A layer whose place is not what it was: it is still known by its name, and by its index.
+mount -t tmpfs t v
+echo gone > v/w
+check 'mount' mount -i -t aufs2 -o "br:$area/rw=rw:$area/v=ro:$area/v2=ro" none u
+check 'umount of a layer' umount v
+check 'it still shows' same gone "$(cat u/w)"
+refused 'an index that there is not' mount -i -o "remount,del:7" u
+check 'del by its name' mount -i -o "remount,del:$area/v" u
+refused 'it is gone' test -e u/w
+check 'del by index' mount -i -o "remount,del:1" u
+refused 'that one is gone, too' test -e u/v
+check 'umount u' umount u
+
+# A layer with deletions that do not count is told of.
+mkdir saved
+: > saved/.wh..wh.aufs
+: > saved/.wh.f
+told() {
+	dmesg | grep -c "branch '$area/saved' has whiteouts"
+}
+before=$(told)
+check 'mount of a saved layer' mount -i -t aufs2 -o "br:$area/saved=ro:$area/ro=ro" none u
+check 'what it deletes shows, and that is told' same $((before + 1)) "$(told)"
+check 'umount u' umount u
+check 'mount with +wh' mount -i -t aufs2 -o "br:$area/saved=ro+wh:$area/ro=ro" none u
+refused 'it is deleted' test -e u/f
+check 'and nothing is told' same $((before + 1)) "$(told)"
+check 'umount u' umount u
 finish

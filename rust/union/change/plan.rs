@@ -29,7 +29,7 @@ use crate::{
         super_block::SuperBlock,
     },
 };
-use kernel::{prelude::*, str::BStr, sync::Arc, time::Delta};
+use kernel::{prelude::*, sync::Arc, time::Delta};
 
 /// For how long those who are opening a file are waited for.
 const PATIENCE: Delta = Delta::from_millis(2000);
@@ -68,7 +68,7 @@ impl Plan {
     ) -> Result {
         match change {
             Change::Initial(wanted) => {
-                let there = maker.is_remount() && self.find(&wanted.named).is_some();
+                let there = maker.is_remount && self.find(&wanted.named).is_some();
                 if !there {
                     self.insert(log, maker, self.branches.len(), wanted)?;
                 }
@@ -131,25 +131,40 @@ impl Plan {
         Ok(())
     }
 
-    /// The branch of a path: by the name that it was given, or by the directory that it is.
+    /// The branch of the directory at a place, or the one in memory.
     fn find(&self, named: &Named) -> Option<usize> {
-        let name = BStr::from_bytes(&named.name);
-        let by_place = || {
-            let place = named.path.as_ref()?;
-            self.branches.iter().position(|branch| branch.is_at(place))
-        };
-        by_place().or_else(|| {
-            // What is not there by its name any more is still known by it.
-            let by_name = |branch: &Arc<Branch>| **branch.name() == **name && named.path.is_none();
-            self.branches.iter().position(by_name)
-        })
+        match &named.path {
+            Some(place) => self.branches.iter().position(|branch| branch.is_at(place)),
+            None => self.named(named),
+        }
     }
 
+    /// The branch that was given a name.
+    fn named(&self, named: &Named) -> Option<usize> {
+        let shown = named.shown();
+        self.branches
+            .iter()
+            .position(|branch| **branch.name() == **shown)
+    }
+
+    /// The branch that is meant: what is at the place; else what was given that name, as what was
+    /// unmounted or moved there since is not it; else what is at that index.
     fn index_of(&self, log: &Log, named: &Named) -> Result<usize> {
-        self.find(named).ok_or_else(|| {
-            log.error(fmt!("branch '{}': there is none of it", named.shown()));
-            ENOENT
-        })
+        let by_index = || {
+            let text = core::str::from_utf8(&named.name).ok()?;
+            let index = text.parse::<usize>().ok()?;
+            (index < self.branches.len() && named.path.is_none()).then_some(index)
+        };
+        self.find(named)
+            .or_else(|| self.named(named))
+            .or_else(by_index)
+            .ok_or_else(|| {
+                log.error(fmt!(
+                    "branch '{}': no branch has that place, name or index",
+                    named.shown()
+                ));
+                ENOENT
+            })
     }
 
     /// The last permission that a branch is to have, if that changes.

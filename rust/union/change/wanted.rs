@@ -5,9 +5,12 @@
 use crate::{
     union::{
         branches::{branch::Branch, ids::Ids},
-        text::options::{self, BranchSpec, MemoryKey, Permission},
+        text::{
+            names,
+            options::{self, BranchSpec, MemoryKey, Permission},
+        },
     },
-    vfs::{fs_context::Log, mount::PrivateMount, path::PathBuf},
+    vfs::{fs_context::Log, mount::PrivateMount, name::Name, namei, path::PathBuf},
 };
 use kernel::{fmt, prelude::*, str::BStr, sync::Arc};
 
@@ -73,11 +76,6 @@ pub(crate) struct BranchMaker<'a> {
 }
 
 impl BranchMaker<'_> {
-    /// Whether the union is mounted already.
-    pub(crate) fn is_remount(&self) -> bool {
-        self.is_remount
-    }
-
     /// Makes the branch that is to be at `index`.
     pub(crate) fn make(&mut self, log: &Log, index: usize, wanted: &Wanted) -> Result<Arc<Branch>> {
         let place = wanted.named.path.as_ref();
@@ -89,7 +87,11 @@ impl BranchMaker<'_> {
         let mut name = KVec::new();
         name.extend_from_slice(&wanted.named.name, GFP_KERNEL)?;
         match place {
-            Some(path) => Branch::new(log, id, name, path, wanted.permission, index == 0),
+            Some(path) => {
+                let branch = Branch::new(log, id, name, path, wanted.permission, index == 0)?;
+                warn_of_whiteouts(&branch);
+                Ok(branch)
+            }
             None if wanted.named.is_memory() => {
                 let permission = wanted
                     .permission
@@ -122,6 +124,23 @@ impl BranchMaker<'_> {
         }
         PrivateMount::new_instance(c"tmpfs", &params)
             .inspect_err(|e| log.error(fmt!("branch in memory: {}", Reason(*e))))
+    }
+}
+
+/// Tells of a branch that was a writable one once, as its root says, and whose whiteouts do not count
+/// as it is used now: what was deleted is there again.
+fn warn_of_whiteouts(branch: &Branch) {
+    if branch.has_whiteouts() || branch.is_writable() {
+        return;
+    }
+    let was_writable = Name::new(names::BASE)
+        .and_then(|name| namei::lookup(branch.mnt(), branch.root(), name))
+        .is_ok_and(|found| found.is_some());
+    if was_writable {
+        pr_warn!(
+            "branch '{}' has whiteouts, which do not count without +wh: what they delete shows\n",
+            branch.name()
+        );
     }
 }
 

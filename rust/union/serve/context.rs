@@ -43,6 +43,10 @@ pub(crate) struct Request {
     changes: KVVec<Change<Wanted, Named>>,
     settings: Settings,
     memory: KVec<(MemoryKey, KVec<u8>)>,
+    /// Whether the union is mounted already.
+    is_remount: bool,
+    /// Whether a remount repeats a branch in memory from the mount, and so may what it was made with.
+    repeats_memory: bool,
     /// What somebody watches in the union whose branches are to change. The VFS drops all names that
     /// are not in use before it calls [`Context::reconfigure`], and no name would lead to the
     /// watched inode any more where another branch is on top.
@@ -107,6 +111,12 @@ impl Request {
             Opt::Branches(changes) => {
                 for change in changes {
                     let change = match change {
+                        // mount(8) repeats what the mount was given from fstab(5): a branch that
+                        // was removed since must not come back by that.
+                        Change::Initial(spec) if self.is_remount => {
+                            self.repeats_memory |= &spec.path[..] == options::MEMORY;
+                            continue;
+                        }
                         Change::Initial(spec) => Change::Initial(want(log, spec)?),
                         Change::Append(spec) => Change::Append(want(log, spec)?),
                         Change::Insert(index, spec) => Change::Insert(index, want(log, spec)?),
@@ -216,6 +226,8 @@ impl Context for Request {
             changes: KVVec::new(),
             settings: sb.map_or_else(Settings::default, |sb| sb.data().settings()),
             memory: KVec::new(),
+            is_remount: sb.is_some(),
+            repeats_memory: false,
             watched: None,
         })
     }
@@ -309,7 +321,8 @@ impl Context for Request {
             Change::Initial(w) | Change::Append(w) | Change::Insert(_, w) => w.named.is_memory(),
             _ => false,
         };
-        if !self.memory.is_empty() && !self.changes.iter().any(adds_memory) {
+        let adds_memory = self.changes.iter().any(adds_memory);
+        if !self.memory.is_empty() && !adds_memory && !self.repeats_memory {
             log.error(fmt!("a branch in memory cannot be changed"));
             return Err(EINVAL);
         }

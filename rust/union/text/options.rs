@@ -209,7 +209,7 @@ pub(crate) enum Mmap {
 /// A change of the branches. Those of one request are made from left to right.
 #[derive(PartialEq, Eq, Debug)]
 pub(crate) enum Change<B, P> {
-    /// `br`, `dirs`: as `Append`; in a remount, what is there already is left alone.
+    /// `br`, `dirs`: as `Append`. A remount leaves it out: mount(8) repeats what fstab(5) has.
     Initial(B),
     /// `append`: a branch below those so far.
     Append(B),
