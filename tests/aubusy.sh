@@ -40,20 +40,20 @@ check 'closed again' same '0 ;' "$(ask 1)"
 
 (cd u/only && exec sleep 100) &
 sleeper=$!
-sleep 0.3
+settles grep -qx sleep "/proc/$sleeper/comm"
 check 'a working directory' same "1 $sleeper sleep cwd u/only;" "$(ask 1)"
 kill $sleeper
 wait $sleeper 2> /dev/null
 (cd u/both && exec sleep 100) &
 sleeper=$!
-sleep 0.3
+settles grep -qx sleep "/proc/$sleeper/comm"
 check 'a directory that another branch has' same '0 ;' "$(ask 1)"
 kill $sleeper
 wait $sleeper 2> /dev/null
 
 u/program 100 &
 sleeper=$!
-sleep 0.3
+settles grep -q u/program "/proc/$sleeper/maps"
 check 'a program and its mappings' \
 	same "1 $sleeper program exe u/program;$sleeper program mapping u/program;" "$(ask 2)"
 kill $sleeper

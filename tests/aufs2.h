@@ -66,7 +66,7 @@ static int write_fat(const char *image)
 }
 
 /*
- * A file system of the wanted type in a loop image on the scratch tmpfs.
+ * A file system of the wanted type in a loop image AT.img.
  * Returns NULL or why there is none.
  */
 static const char *
@@ -76,7 +76,8 @@ make_fs(const char *type, const char *at)
 	static const struct { const char *type, *size, *mkfs; } kinds[] = {
 		{ "ext4", "256M", "mkfs.ext4 -q -O quota -E lazy_itable_init=1,lazy_journal_init=1" },
 		{ "xfs", "320M", "mkfs.xfs -q" },
-		{ "btrfs", "256M", "mkfs.btrfs -q" },
+		/* has to have room for images of the others, which are holes for the most part */
+		{ "btrfs", "1G", "mkfs.btrfs -q" },
 		{ "vfat", "32M", NULL },
 	};
 	unsigned int i;
@@ -156,7 +157,7 @@ static void __attribute__((constructor(1000))) area_init(void)
 	if (!on_tmpfs()) {
 		why = make_fs(test_fs(), "/mnt/disk");
 		if (why)
-			skip_program("%s", why);
+			fail_program("%s", why);
 		strcpy(area_root, "/mnt/disk");
 	}
 	signal(SIGPIPE, SIG_IGN);
@@ -344,6 +345,19 @@ static void drop_caches(void)
 	put("/proc/sys/vm/drop_caches", 0, "2");
 }
 
+/* The images of a test: the next one wants the room. */
+static void remove_images(void)
+{
+	struct dirent *de;
+	DIR *d = opendir(area);
+
+	while (d && (de = readdir(d)))
+		if (strlen(de->d_name) > 4 && !strcmp(de->d_name + strlen(de->d_name) - 4, ".img"))
+			unlinkat(dirfd(d), de->d_name, 0);
+	if (d)
+		closedir(d);
+}
+
 static const char *area_leave(void)
 {
 	const char *wrong = NULL;
@@ -363,6 +377,7 @@ static const char *area_leave(void)
 	}
 	while (area_mounted)
 		umount2(area_mounts[--area_mounted], MNT_DETACH);
+	remove_images();
 	if (chdir("/"))
 		wrong = "cannot leave the area";
 	return wrong;

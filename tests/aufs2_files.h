@@ -33,7 +33,7 @@
  * tests/run has a limit for the whole program, by the kernel.
  */
 #undef TEST_TIMEOUT_DEFAULT
-#define TEST_TIMEOUT_DEFAULT 600
+#define TEST_TIMEOUT_DEFAULT 7200
 
 /* No program uses all of this. */
 #pragma GCC diagnostic ignored "-Wunused-function"
@@ -99,6 +99,21 @@ skip_program(const char *fmt, ...)
 	putchar('\n');
 	fflush(stdout);
 	_exit(KSFT_SKIP);
+}
+
+/* What the program is about cannot be set up: a failure, and no reason to skip it. */
+static void __attribute__((noreturn, format(printf, 1, 2)))
+fail_program(const char *fmt, ...)
+{
+	va_list ap;
+
+	printf("TAP version 13\n1..1\nnot ok 1 ");
+	va_start(ap, fmt);
+	vprintf(fmt, ap);
+	va_end(ap);
+	putchar('\n');
+	fflush(stdout);
+	_exit(KSFT_FAIL);
 }
 
 /* The result of CALL, 0 or -errno, in a child that PREPARE, which must be 0, has changed. */
@@ -170,6 +185,39 @@ static char * __attribute__((format(printf, 1, 2))) path_of(const char *fmt, ...
 	vsnprintf(b, 8192, fmt, ap);
 	va_end(ap);
 	return b;
+}
+
+/* The state of a task as in /proc/PID/stat: 'D' if it waits and cannot be interrupted; 0 if none. */
+static char state_of(pid_t pid)
+{
+	char line[512] = "", *end;
+	int fd = open(path_of("/proc/%d/stat", pid), O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return 0;
+	if (read(fd, line, sizeof(line) - 1) < 0)
+		line[0] = 0;
+	close(fd);
+	end = strrchr(line, ')');
+	return end && end[1] ? end[2] : 0;
+}
+
+/*
+ * Whether a task comes to wait in that state before it ends: one that has not run yet does not
+ * wait.  What it waits for in passing, a disk, is over when it is looked at again.
+ */
+static bool comes_to_wait(pid_t pid, char wanted)
+{
+	int i, seen = 0;
+
+	for (i = 0; i < 100000 && seen < 10; i++, usleep(2000)) {
+		char state = state_of(pid);
+
+		if (!state || state == 'Z' || state == 'X')
+			return false;
+		seen = state == wanted ? seen + 1 : 0;
+	}
+	return seen == 10;
 }
 
 /* What a short file says, or the name of the error. */
@@ -322,6 +370,21 @@ static uint64_t checksum(const char *path)
 	while ((n = read(fd, b, sizeof(b))) > 0)
 		sum = mix(sum, b, n);
 	close(fd);
+	return n < 0 ? 0 : sum;
+}
+
+/* The same from a descriptor, from the start of the file. */
+static uint64_t checksum_fd(int fd)
+{
+	char b[16384];
+	uint64_t sum = SUM_START;
+	off_t at = 0;
+	ssize_t n;
+
+	while ((n = pread(fd, b, sizeof(b), at)) > 0) {
+		sum = mix(sum, b, n);
+		at += n;
+	}
 	return n < 0 ? 0 : sum;
 }
 

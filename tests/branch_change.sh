@@ -39,7 +39,7 @@ echo second > ro2/new
 echo low > ro/dir/a
 echo second > ro2/dir/b
 echo second > ro2/only/x
-union || skip_all "cannot mount"
+union || fail_all "cannot mount"
 
 check 'not there before' same none "$(content new)"
 before=$(inode u/dir)
@@ -127,7 +127,7 @@ umount u/mnt u/dir/sub
 check 'add' change "add:1:$area/ro2=ro"
 (cd u/only && exec sleep 100) &
 sleeper=$!
-sleep 0.3
+settles grep -qx sleep "/proc/$sleeper/comm"
 refused 'a directory that somebody is in' change "del:$area/ro2"
 message=$(mount -i -o "remount,del:$area/ro2" u 2>&1)
 check 'the message names it' contains "$message$(dmesg | tail -5)" only
@@ -136,7 +136,7 @@ wait $sleeper 2> /dev/null
 check 'del without it' change "del:$area/ro2"
 (cd u/dir && exec sleep 100) &
 sleeper=$!
-sleep 0.3
+settles grep -qx sleep "/proc/$sleeper/comm"
 check 'add' change "add:1:$area/ro2=ro"
 check 'seen from the working directory' same 'a b sub' "$(names /proc/$sleeper/cwd)"
 check 'del, with somebody in a merged directory' change "del:$area/ro2"

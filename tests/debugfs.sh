@@ -7,7 +7,7 @@
 . "$(dirname "$(readlink -f "$0")")/lib/lib.sh"
 [ -z "$reference" ] || skip_all "not on overlayfs: it has nothing there"
 mount -t debugfs none /sys/kernel/debug 2> /dev/null || true
-[ -d /sys/kernel/debug/aufs2 ] || skip_all "no debugfs"
+[ -d /sys/kernel/debug/aufs2 ] || fail_all "no /sys/kernel/debug/aufs2"
 
 # count NAME: a counter.
 count() {

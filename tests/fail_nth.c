@@ -371,6 +371,10 @@ FIXTURE_SETUP(u)
 {
 	ASSERT_EQ(0, area_enter());
 	ASSERT_LE(0, fail_nth = open("/proc/self/fail-nth", O_RDWR | O_CLOEXEC));
+	/* What does not fail anything shows nothing. */
+	inject(1);
+	ASSERT_NE(0, E(mkdir("nothing", 0755)));
+	ASSERT_TRUE(injected());
 	ASSERT_EQ(0, E(mkdir("rw2", 0755)));
 	ASSERT_EQ(0, E(mkdir("u2", 0755)));
 }
@@ -395,6 +399,9 @@ static const char *all_turns(const struct op *op)
 	for (n = 1; n <= TURNS && more && !wrong; n++)
 		wrong = turn(op, n, &more);
 	ksft_print_msg("%s: %d allocations failed\n", op->name, n - 2);
+	/* The sum of a mount's is far above that. */
+	if (!wrong && !strcmp(op->name, "mount") && n - 2 < 10)
+		return "too few allocations failed";
 	if (wrong)
 		return wrong;
 	if (more)
@@ -408,7 +415,7 @@ static const char *all_turns(const struct op *op)
 
 #define OP(name_, lower_, prepare_, go_, done_) OP_WITH(name_, NULL, lower_, prepare_, go_, done_)
 #define OP_WITH(name_, options_, lower_, prepare_, go_, done_) \
-TEST_F_TIMEOUT(u, name_, 1800) \
+TEST_F(u, name_) \
 { \
 	static const struct op op = { #name_, lower_, prepare_, go_, done_, options_ }; \
  \

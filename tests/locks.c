@@ -114,8 +114,7 @@ TEST_F(u, waiting)
 		_exit(lock(fd, F_OFD_SETLKW, F_WRLCK, 0, 0) ? 2 : 0);
 	}
 	ASSERT_EQ(1, E(read(p[0], &c, 1)));
-	usleep(20000);
-	EXPECT_EQ(0, waitpid(child, &status, WNOHANG)) TH_LOG("it did not wait");
+	EXPECT_TRUE(comes_to_wait(child, 'S')) TH_LOG("it did not wait");
 	ASSERT_EQ(0, lock(self->before, F_OFD_SETLK, F_UNLCK, 0, 0));
 	/* the child has a copy of the description, so the unlock was needed */
 	ASSERT_EQ(child, waitpid(child, &status, 0));

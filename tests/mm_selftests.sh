@@ -120,12 +120,14 @@ compare() {
 		union "$option" || return
 		run u "$@" > /mnt/seen
 		cd "$area" && umount u || return
-		diff /mnt/native /mnt/seen && return
+		diff /mnt/native /mnt/seen > /mnt/diff && return
+		# Of a try that was lost, too: who reads the log sees what it was that differed.
+		sed "s/^/#   try $try, $option: /" /mnt/diff >&2
 		[ "$try" -lt "$TRIES" ] || break
 		try=$((try + 1))
 		natively "$@"
 	done
-	cat /mnt/log
+	cat /mnt/diff /mnt/log
 	return 1
 }
 

@@ -320,7 +320,7 @@ static const struct { const char *name; behaviour *of; } behaviours[] = {
 	{ "code", code }, { "forked", forked }, { "by_others", by_others },
 };
 
-TEST_F_TIMEOUT(u, as_without_a_union, 120)
+TEST_F(u, as_without_a_union)
 {
 	static const char * const engines[] = {
 		"mmap=direct", "mmap=fault", "mmap=direct,mmap_path=union", "mmap=fault,mmap_path=union"
@@ -349,7 +349,7 @@ TEST_F_TIMEOUT(u, as_without_a_union, 120)
 }
 
 /* The same filesystems as the branch that is written to. */
-TEST_F_TIMEOUT(u, as_a_writable_branch, 120)
+TEST_F(u, as_a_writable_branch)
 {
 	static const char * const engines[] = { "mmap=direct", "mmap=fault", "mmap=fault,mmap_path=union" };
 	unsigned int i, j;

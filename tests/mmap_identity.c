@@ -600,7 +600,7 @@ static void ask(char *cell, size_t size, const char *(*of)(const char *), const 
 	waitpid(child, &status, 0);
 }
 
-TEST_F_TIMEOUT(u, table, 300)
+TEST_F(u, table)
 {
 	unsigned int r;
 	int c;

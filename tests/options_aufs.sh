@@ -19,7 +19,7 @@ mkdir rw/d ro/d
 echo low > ro/f
 echo low > ro/d/f
 base="br:$area/rw=rw:$area/ro=ro"
-union "$base" || skip_all "cannot mount"
+union "$base" || fail_all "cannot mount"
 plain=$(shown)
 
 # --- what changes nothing ------------------------------------------------------------------------

@@ -52,7 +52,7 @@ TEST_F(u, merge_without_duplicates)
 	EXPECT_STREQ("a b c d e", list("u"));
 }
 
-TEST_F_TIMEOUT(u, ten_thousand_entries, 100)
+TEST_F(u, ten_thousand_entries)
 {
 	int extra;
 	DIR *d;
@@ -249,8 +249,7 @@ TEST_F(u, names_that_cannot_be_used)
 	AUFS2_ONLY("it does otherwise");
 	ASSERT_EQ(0, E(mkdir("fat", 0755)));
 	why = make_fs("vfat", path_of("%s/fat", area));
-	if (why)
-		SKIP(return, "%s", why);
+	ASSERT_EQ(NULL, why) { TH_LOG("%s", why); }
 	for (i = 0; i < 150; i++)
 		strcat(name, "\u00e9");
 	ASSERT_EQ(0, E(mkdir("fat/d", 0755)));

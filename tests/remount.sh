@@ -9,7 +9,7 @@ if [ -n "$reference" ]; then
 	mount -t overlay -o "lowerdir=$area/ro,upperdir=$area/rw,workdir=$area/.work" none u
 else
 	mount -t aufs2 -o "br:$area/rw=rw:$area/ro=ro" none u
-fi || skip_all "cannot mount"
+fi || fail_all "cannot mount"
 
 # overlayfs refuses its own options from /proc/mounts, which mount(8) adds.
 remount() {

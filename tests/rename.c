@@ -135,12 +135,16 @@ TEST_F(u, exchange_of_file_and_directory)
 
 TEST_F(u, whiteout_flag)
 {
-	/* it makes a 0:0 device, or is refused; it may not lose the file */
-	int err;
+	/* it makes a 0:0 device, or is refused as natively; it may not lose the file */
+	int err, native;
 
 	ASSERT_EQ(0, write_file("ro/a", "x"));
+	ASSERT_EQ(0, write_file("native", "x"));
+	native = rename2("native", "moved", RENAME_WHITEOUT);
 	ASSERT_EQ(0, up("rw", "ro"));
 	err = rename2("u/a", "u/b", RENAME_WHITEOUT);
+	if (!reference())
+		EXPECT_EQ(native, err);
 	if (err) {
 		EXPECT_EQ(-EINVAL, err);
 		EXPECT_STREQ("a", list("u"));

@@ -16,7 +16,7 @@ if [ -n "$reference" ]; then
 	mount -t overlay -o "lowerdir=$area/ro,upperdir=$area/rw,workdir=$area/.work" none u
 else
 	mount -t aufs2 -o "br:$area/rw=rw:$area/ro=ro" none u
-fi || skip_all "cannot mount"
+fi || fail_all "cannot mount"
 
 # Static, or it takes its libraries along.
 if ! chroot u /bin/busybox true 2> /dev/null; then

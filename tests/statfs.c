@@ -58,6 +58,13 @@ TEST_F(u, ids)
 	ASSERT_EQ(0, E(statfs("u", &a)));
 	ASSERT_EQ(0, E(statfs("u/d", &b)));
 	EXPECT_EQ(0, memcmp(&a.f_fsid, &b.f_fsid, sizeof(a.f_fsid)));
+	if (reference())
+		return;
+	/* another union of the same branches is another filesystem */
+	ASSERT_EQ(0, shell("mount -t aufs2 -o br:%s/ro=ro none v", area));
+	EXPECT_EQ(0, E(statfs("v", &b)));
+	EXPECT_NE(0, memcmp(&a.f_fsid, &b.f_fsid, sizeof(a.f_fsid)));
+	EXPECT_EQ(0, E(umount("v")));
 }
 
 TEST_F(u, read_only_flag)

@@ -6,7 +6,7 @@
 # Catches: rows that are not published with the table; files that stay after del.
 . "$(dirname "$(readlink -f "$0")")/lib/lib.sh"
 [ -z "$reference" ] || skip_all "not on overlayfs: it has nothing there"
-[ -d /sys/fs/aufs ] || skip_all "no /sys/fs/aufs"
+[ -d /sys/fs/aufs ] || fail_all "no /sys/fs/aufs"
 
 # entry MOUNTPOINT: its folder, found as the scripts of live systems do it.
 entry() {

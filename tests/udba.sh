@@ -167,7 +167,7 @@ rm -rf rw ro
 mkdir -p rw/d ro/d
 
 # Nothing is promised here, but for what was not looked at.
-mount -t aufs2 -o "br:$area/rw=rw:$area/ro=ro,udba=none" none u || skip_all "cannot mount"
+mount -t aufs2 -o "br:$area/rw=rw:$area/ro=ro,udba=none" none u || fail_all "cannot mount"
 echo x > ro/d/first_seen
 check 'none: what was not looked at before' same x "$(content d/first_seen)"
 check 'none: not there' same none "$(content d/later)"

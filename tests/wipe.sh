@@ -45,7 +45,7 @@ use() {
 modprobe -q loop 2> /dev/null
 mkdir layer rw/d ro/d
 truncate -s 16M image zeros
-mount -t aufs2 -o "br:$area/rw=rw:$area/ro=ro" none u || skip_all "cannot mount"
+mount -t aufs2 -o "br:$area/rw=rw:$area/ro=ro" none u || fail_all "cannot mount"
 (cd u/d && exec sleep 1000) &
 sleeper=$!
 for round in first second third; do
