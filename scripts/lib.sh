@@ -19,6 +19,9 @@ export TOP CACHE SUITE KERNEL FLAVOUR
 # Documentation/building.md before adding one).
 SUPPORTED_KERNELS="7.2 7.3"
 
+# How kernel-version ends if the suite has no kernel of that series.
+export NO_SUCH_KERNEL=3
+
 # step MESSAGE...: says what is being done.
 step() {
 	printf '==> %s\n' "$*"
@@ -58,10 +61,79 @@ cached() {
 	rm -f "$dest.lock"
 }
 
-# need_root: building a root, chroot and mounts want uid 0.
+# need_root: building a root, chroot and mounts want uid 0; and before there is a build root, this
+# machine has to have what one is made with.
 need_root() {
 	[[ $(id -u) -eq 0 ]] ||
 		die "this needs root, for the build root's chroot and mounts (or use make KDIR=...)"
+	[[ -d $(root_dir) ]] || need_what_makes_roots
+}
+
+# need_host COMMAND[:PACKAGE]...: one line on what this machine lacks.
+need_host() {
+	local word missing=()
+	for word; do
+		command -v "${word%%:*}" > /dev/null || missing+=("${word##*:}")
+	done
+	[[ ${#missing[@]} -eq 0 ]] || die "this machine lacks ${missing[*]}: apt-get install ${missing[*]}"
+}
+
+# need_room MEGABYTES: on the disk that the cache is on.
+need_room() {
+	local room
+	mkdir -p "$CACHE" || die "there is no cache at $CACHE, and it cannot be made (AUFS2_CACHE= says where)"
+	room=$(($(stat -f -c '%a * %S' "$CACHE") / 1048576))
+	[[ $room -ge $1 ]] ||
+		die "$CACHE is on a disk with $room MB left; this takes $1 (AUFS2_CACHE= puts it elsewhere)"
+}
+
+# need_namespaces: a container without privileges has root, and neither mounts nor devices.
+need_namespaces() {
+	local probe=$CACHE/probe.$$
+	unshare --mount --propagation private --pid --fork \
+		mount -t tmpfs tmpfs "$CACHE" 2> /dev/null ||
+		die "root may not mount here: an unprivileged container will not do"
+	{ mknod "$probe" c 1 3 && true 2> /dev/null < "$probe"; } 2> /dev/null ||
+		die "root may not make devices at $CACHE: an unprivileged container, or mounted nodev"
+	rm -f "$probe"
+}
+
+# need_archive: the suite's index is reached, by this machine's apt settings.
+need_archive() {
+	local mirror=${AUFS2_MIRROR:-}
+	# Or the mirror is given as a whole line of sources.list.
+	[[ $mirror =~ ^https?://[^\ ]*$ && -x /usr/lib/apt/apt-helper ]] || return 0
+	/usr/lib/apt/apt-helper -o APT::Sandbox::User=root -o Acquire::Retries=1 download-file \
+		"$mirror/dists/$SUITE/InRelease" "$CACHE/probe.$$" > /dev/null 2>&1 ||
+		die "$mirror has no $SUITE, or is not reached from here (AUFS2_MIRROR= is another one)"
+	rm -f "$CACHE/probe.$$"
+}
+
+# need_what_makes_roots: mmdebstrap is installed by build-root if there is an apt-get to do that.
+need_what_makes_roots() {
+	local version oldest=1.0
+	[[ $(uname -m) == x86_64 ]] || die "this machine is no amd64 one, which is what is built for"
+	need_host flock:util-linux unshare:util-linux mount:util-linux chroot:coreutils
+	need_room 10000
+	need_namespaces
+	if command -v mmdebstrap > /dev/null; then
+		version=$(mmdebstrap --version | sed 's/[^0-9.]//g')
+		[[ $(printf '%s\n' "$oldest" "$version" | sort -V | head -n 1) == "$oldest" ]] ||
+			die "mmdebstrap $version is too old: $oldest is wanted"
+	else
+		command -v apt-get > /dev/null ||
+			die "this machine has neither mmdebstrap nor an apt-get to install it by"
+	fi
+	[[ -n $(find /usr/share/keyrings /etc/apt/trusted.gpg.d -name 'debian-archive-*' 2> /dev/null) ]] ||
+		die "this machine lacks the keys of Debian's archive: apt-get install debian-archive-keyring"
+	need_archive
+}
+
+# need_git: the work tree has to be one that git reads; that of another user is none for it.
+need_git() {
+	need_host git
+	[[ -n $(git -C "$TOP" ls-files | head -n 1) ]] ||
+		die "git does not list the files of $TOP: not a clone, or another user's (git config safe.directory)"
 }
 
 # root_dir: where the build root of this suite is, made or not.

@@ -3,7 +3,7 @@
  * Counts instructions of operations natively, through overlayfs and through
  * the union, on the same inodes, in a machine that counts instructions:
  *
- *	bench [--fs FS]... [--check] [--views LIST] [--union KEY=VALUE] [--profile] [ROW...]
+ *	bench [--fs FS]... [--views LIST] [--union KEY=VALUE] [--profile] [ROW...]
  *
  *	bench --contention [--views LIST]
  *
@@ -27,7 +27,6 @@ bool profiled;
 static const char *current;		/* what is measured, for complaints */
 static const char *wanted[64];
 static int wanted_count;
-static bool check_only;
 static bool contention;
 
 double median(double *samples, int n)
@@ -91,8 +90,6 @@ static void check_counter(void)
 
 static bool is_wanted(const struct row *row)
 {
-	if (check_only)
-		return row->check;
 	for (int i = 0; i < wanted_count; i++)
 		if (!strcmp(wanted[i], row->name))
 			return true;
@@ -219,8 +216,6 @@ int main(int argc, char **argv)
 			views = parse_views(argv[++i]);
 		else if (!strcmp(argv[i], "--union") && i + 1 < argc && strchr(argv[i + 1], '='))
 			union_key = strsep(&argv[++i], "="), union_value = argv[i];
-		else if (!strcmp(argv[i], "--check"))
-			check_only = true;
 		else if (!strcmp(argv[i], "--contention"))
 			contention = true;
 		else if (!strcmp(argv[i], "--profile"))

@@ -36,7 +36,6 @@ struct view {
 struct row {
 	const char *name;
 	double (*run)(const struct view *v);
-	bool check;		/* one of those that `make check` runs */
 };
 
 extern const struct row rows[];
