@@ -99,6 +99,41 @@ TEST_F(u, close_while_in_flight)
 	EXPECT_EQ('c', *read_file("u/f"));
 }
 
+TEST_F(u, copied_up_while_in_flight)
+{
+	struct iocb cb[BLOCKS], *cbs[BLOCKS];
+	struct io_event ev[BLOCKS];
+	int fd = open("u/f", O_RDONLY | variant->flags), w, i;
+
+	if (fd < 0 && errno == EINVAL)
+		SKIP(return, "%s has no O_DIRECT", test_fs());
+	ASSERT_LE(0, fd);
+	memset(cb, 0, sizeof(cb));
+	for (i = 0; i < BLOCKS; i++) {
+		cb[i].aio_fildes = fd;
+		cb[i].aio_lio_opcode = IOCB_CMD_PREAD;
+		cb[i].aio_buf = (uintptr_t)(self->buf + i * BLOCK);
+		cb[i].aio_nbytes = BLOCK;
+		cb[i].aio_offset = i * BLOCK;
+		cbs[i] = &cb[i];
+	}
+	ASSERT_EQ(BLOCKS, E(syscall(SYS_io_submit, self->ctx, BLOCKS, cbs)));
+	/* nobody has waited for them yet */
+	ASSERT_LE(0, w = open("u/f", O_RDWR | O_CLOEXEC));
+	ASSERT_EQ(1, E(pwrite(w, "!", 1, BLOCKS * BLOCK)));
+	ASSERT_EQ(BLOCKS, E(syscall(SYS_io_getevents, self->ctx, BLOCKS, BLOCKS, ev, NULL)));
+	for (i = 0; i < BLOCKS; i++)
+		EXPECT_EQ(BLOCK, ev[i].res);
+	EXPECT_EQ(checksum("ro/f"), mix(SUM_START, self->buf, BLOCKS * BLOCK));
+	/* and again from the copy, written and read by the one that was open before */
+	memset(self->buf, 0, BLOCKS * BLOCK);
+	run(_metadata, self, fd, IOCB_CMD_PREAD);
+	EXPECT_EQ(checksum("ro/f"), mix(SUM_START, self->buf, BLOCKS * BLOCK));
+	EXPECT_EQ(BLOCKS * BLOCK + 1, st_of("u/f").st_size);
+	close(w);
+	close(fd);
+}
+
 TEST_F(u, poll_of_a_regular_file)
 {
 	struct pollfd p = { .fd = open("u/f", O_RDONLY), .events = POLLIN | POLLOUT };

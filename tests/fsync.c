@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* fsync, fdatasync, syncfs, sync_file_range, msync. */
 #include "aufs2.h"
+#include <sys/mman.h>
 
 AUFS2_FIXTURE
 
@@ -111,6 +112,110 @@ static long dirty_pages(const char *path)
 	ret = syscall(451 /* cachestat */, fd, &all, &pages, 0);
 	close(fd);
 	return ret ? -1 : (long)(pages.dirty + pages.writeback);
+}
+
+/* Nothing is written out by itself from now on, so that a page that is dirty stays so. */
+static bool stop_writeback(char *was, size_t size)
+{
+	snprintf(was, size, "%s", read_file("/proc/sys/vm/dirty_writeback_centisecs"));
+	return !put("/proc/sys/vm/dirty_writeback_centisecs", 0, "0");
+}
+
+static long do_fsync(int fd)
+{
+	return E(fsync(fd));
+}
+
+static long do_fdatasync(int fd)
+{
+	return E(fdatasync(fd));
+}
+
+static long do_syncfs(int fd)
+{
+	return E(syncfs(fd));
+}
+
+static long do_range(int fd)
+{
+	return E(sync_file_range(fd, 0, 4 * 4096, SYNC_FILE_RANGE_WAIT_BEFORE |
+				 SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER));
+}
+
+static long do_sync(int fd)
+{
+	sync();
+	return 0;
+}
+
+/* Four dirty pages of a file by writing, and what is left of them after the call; or what failed. */
+static const char *written_and_synced(const char *path, const char *real, long (*call)(int))
+{
+	static const char text[4 * 4096] = "text";
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+	long before, err, after;
+
+	if (fd < 0)
+		return errno_name(errno);
+	if (pwrite(fd, text, sizeof(text), 0) != sizeof(text))
+		return "it cannot be written";
+	before = dirty_pages(real);
+	err = call(fd);
+	after = dirty_pages(real);
+	close(fd);
+	return path_of("%ld, %ld, %ld", before, err, after);
+}
+
+/* The same by a mapping and msync(2). */
+static const char *mapped_and_synced(const char *path, const char *real, int flags)
+{
+	int fd = open(path, O_RDWR | O_CLOEXEC), i;
+	char *p = mmap(NULL, 4 * 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	long before, err, after;
+
+	if (fd < 0 || p == MAP_FAILED)
+		return errno_name(errno);
+	for (i = 0; i < 4; i++)
+		p[i * 4096] = 'm';
+	before = dirty_pages(real);
+	err = E(msync(p, 4 * 4096, flags));
+	after = dirty_pages(real);
+	munmap(p, 4 * 4096);
+	close(fd);
+	return path_of("%d, %ld, %ld", before > 0, err, after);
+}
+
+TEST_F(u, what_is_synced_is_clean)
+{
+	static const struct { const char *name; long (*call)(int); } calls[] = {
+		{ "fsync", do_fsync }, { "fdatasync", do_fdatasync }, { "syncfs", do_syncfs },
+		{ "sync_file_range", do_range }, { "sync", do_sync },
+	};
+	const char *native;
+	char was[32];
+	unsigned int i;
+
+	if (on_tmpfs())
+		SKIP(return, "what is on tmpfs is always dirty");
+	ASSERT_EQ(0, shell("head -c 16384 /dev/zero > ro/low; cp ro/low rw/up; cp ro/low native; sync"));
+	ASSERT_EQ(0, up("rw", "ro"));
+	ASSERT_TRUE(stop_writeback(was, sizeof(was)));
+	for (i = 0; i < ARRAY_SIZE(calls); i++) {
+		native = written_and_synced("native", "native", calls[i].call);
+		EXPECT_STREQ("4, 0, 0", native) { TH_LOG("%s", calls[i].name); }
+		EXPECT_STREQ(native, written_and_synced("u/up", "rw/up", calls[i].call)) {
+			TH_LOG("%s", calls[i].name);
+		}
+		/* the first of them copies it up */
+		EXPECT_STREQ(native, written_and_synced("u/low", "rw/low", calls[i].call)) {
+			TH_LOG("%s of a lower file", calls[i].name);
+		}
+	}
+	EXPECT_STREQ(mapped_and_synced("native", "native", MS_SYNC),
+		     mapped_and_synced("u/up", "rw/up", MS_SYNC));
+	EXPECT_STREQ(mapped_and_synced("native", "native", MS_SYNC),
+		     mapped_and_synced("u/low", "rw/low", MS_SYNC));
+	put("/proc/sys/vm/dirty_writeback_centisecs", 0, was);
 }
 
 TEST_F(u, nothing_is_written_out_if_volatile)
