@@ -218,12 +218,46 @@ TEST_F(u, no_inodes)
 	EXPECT_EQ(-ENOSPC, err);
 	EXPECT_EQ(-ENOSPC, append_file("u/d/f", "+"));
 	EXPECT_EQ(-ENOSPC, E(rename("u/d", "u/d2")));
+	EXPECT_EQ(-ENOSPC, E(rename("u/d/f", "u/g")));
+	EXPECT_EQ(-ENOSPC, E(setxattr("u/d/f", "trusted.x", "x", 1, 0)));
+	/* there is none for its whiteout */
+	EXPECT_EQ(-ENOSPC, E(unlink("u/d/f")));
 	EXPECT_STREQ("x\n", read_file("u/d/f"));
 	EXPECT_STREQ("f", list("u/d"));
 	for (i = 0; i < 8; i++)
 		unlink(path_of("u/n%d", i));
 	EXPECT_EQ(0, append_file("u/d/f", "+"));
 	EXPECT_STREQ("x\n+", read_file("u/d/f"));
+}
+
+TEST_F(u, beyond_4_gib)
+{
+	const off_t end = 5LL << 30;
+	char text[8] = "";
+	int fd;
+
+	/* not in ro, all of which is read to see that it has not changed */
+	ASSERT_EQ(0, E(mkdir("far", 0755)));
+	ASSERT_LE(0, fd = open("far/f", O_CREAT | O_RDWR, 0644));
+	ASSERT_EQ(5, E(pwrite(fd, "start", 5, 0)));
+	ASSERT_EQ(3, E(pwrite(fd, "end", 3, end)));
+	close(fd);
+	ASSERT_EQ(0, up("rw", "far=ro"));
+	EXPECT_EQ(end + 3, st_of("u/f").st_size);
+	ASSERT_LE(0, fd = open("u/f", O_RDWR));
+	EXPECT_EQ(3, E(pread(fd, text, sizeof(text), end)));
+	EXPECT_STREQ("end", text);
+	EXPECT_EQ(3, E(pwrite(fd, "END", 3, end + 3)));
+	EXPECT_EQ(6, E(pread(fd, text, sizeof(text), end)));
+	EXPECT_STREQ("endEND", text);
+	EXPECT_EQ(end + 6, E(lseek(fd, 0, SEEK_END)));
+	close(fd);
+	EXPECT_EQ(end + 6, st_of("rw/f").st_size);
+	EXPECT_EQ(end + 3, st_of("far/f").st_size);
+	/* its hole is one still */
+	EXPECT_GT(4096, st_of("rw/f").st_blocks);
+	EXPECT_EQ(0, E(truncate("u/f", end)));
+	EXPECT_EQ(end, st_of("rw/f").st_size);
 }
 
 /* without_sys_resource: takes CAP_SYS_RESOURCE from this process, for good. */

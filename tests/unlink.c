@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Removing what is not a directory. */
 #include "aufs2.h"
+#include <sys/file.h>
 
 AUFS2_FIXTURE
 
@@ -125,6 +126,59 @@ TEST_F(u, attributes_of_an_unlinked_lower_file)
 	EXPECT_EQ(S_IFREG | 0600, st.st_mode);
 	EXPECT_STREQ("low", read_fd(fd));
 	EXPECT_STREQ("", list("u"));
+}
+
+/* What can be done with a file that has no name, and how that ends. */
+static const char *done_without_a_name(const char *path, int flags)
+{
+	char value[8] = "", text[16] = "";
+	int fd = open(path, flags | O_CLOEXEC);
+	long err[12];
+	loff_t from = 0, to = 20;
+	struct stat st = { 0 };
+
+	if (fd < 0 || unlink(path))
+		return errno_name(errno);
+	err[0] = E(fsetxattr(fd, "trusted.new", "new", 3, 0));
+	err[1] = E(fgetxattr(fd, "trusted.new", value, sizeof(value)));
+	err[2] = E(fgetxattr(fd, "trusted.old", value, sizeof(value)));
+	err[3] = E(fremovexattr(fd, "trusted.old"));
+	err[4] = E(fchmod(fd, 0640));
+	err[5] = E(fallocate(fd, 0, 0, 20));
+	err[6] = E(copy_file_range(fd, &from, fd, &to, 5, 0));
+	err[7] = E(fsync(fd));
+	err[8] = E(flock(fd, LOCK_EX | LOCK_NB));
+	err[9] = E(ftruncate(fd, 24));
+	err[10] = E(pread(fd, text, 4, 20));
+	err[11] = E(fstat(fd, &st));
+	close(fd);
+	return path_of("%ld %ld %ld %ld %ld, %ld %ld %ld %ld %ld, %ld %ld; %s %o %d %ld", err[0], err[1],
+		       err[2], err[3], err[4], err[5], err[6], err[7], err[8], err[9], err[10], err[11],
+		       text, st.st_mode, (int)st.st_nlink, (long)st.st_size);
+}
+
+TEST_F(u, all_that_a_file_without_a_name_can_do)
+{
+	static const int flags[] = { O_RDWR, O_RDONLY };
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(flags); i++) {
+		ASSERT_EQ(0, shell("printf 0123456789 > ro/f%u; setfattr -n trusted.old -v old ro/f%u; "
+				   "cp -a ro/f%u rw/g%u; cp -a ro/f%u native%u; "
+				   "setfattr -n trusted.old -v old rw/g%u native%u", i, i, i, i, i, i, i, i));
+	}
+	ASSERT_EQ(0, up("rw", "ro"));
+	for (i = 0; i < ARRAY_SIZE(flags); i++) {
+		const char *native = done_without_a_name(path_of("native%u", i), flags[i]);
+
+		EXPECT_STREQ(native, done_without_a_name(path_of("u/g%u", i), flags[i])) {
+			TH_LOG("upper, %#x", flags[i]);
+		}
+		EXPECT_STREQ(native, done_without_a_name(path_of("u/f%u", i), flags[i])) {
+			TH_LOG("lower, %#x", flags[i]);
+		}
+		ksft_print_msg("%s\n", native);
+	}
 }
 
 TEST_F(u, unlinked_file_is_opened_by_proc)
