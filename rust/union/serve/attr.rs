@@ -49,7 +49,7 @@ impl attr_ops::Operations for Attrs {
             .cred
             .scope(|| stat.query(stack.top().path(), mask, flags))?;
         stat.identify(inode, idmap);
-        if stack.layers.len() > 1 {
+        if stack.layers.len() > 1 && !(inode.nlink() == 0 && dentry.is_unhashed()) {
             // How many directories there are in a merged one is not known without reading it.
             stat.set_nlink(1);
         } else if inode.data().is_linked_below() || inode.nlink() == 0 {

@@ -136,26 +136,33 @@ impl Copy<'_> {
 
     /// Makes the copy of an object that has no data.
     fn make_other(&self, kept: &Kept<'_>, name: &Name) -> Result<ARef<Dentry>> {
+        let access = self.target.mnt().want_write()?;
+        let temporary = self.other(&access)?;
+        self.finish(&access, temporary, kept, name)
+    }
+
+    /// The copy of an object that has no data, in the work directory.
+    fn other<'b>(&'b self, access: &'b WriteAccess<'b>) -> Result<Temporary<'b>> {
         let mode = self.stat.mode();
         let target = match mode.file_type() {
             FileType::Symlink => Some(namei::read_link(&self.source.dentry)?),
             _ => None,
         };
-        let access = self.target.mnt().want_write()?;
-        let temporary = Temporary::make(&access, self.target, |creating| {
+        let temporary = Temporary::make(access, self.target, |creating| {
             self.create(|| match &target {
                 Some(target) => creating.symlink(target.as_c_str()?),
                 None if mode.is_dir() => creating.mkdir(mode.private()),
                 None => creating.mknod(mode.private(), self.stat.rdev()),
             })
         })?;
-        self.set_attributes(&access, temporary.dentry())?;
-        self.finish(&access, temporary, kept, name)
+        self.set_attributes(access, temporary.dentry())?;
+        Ok(temporary)
     }
 
-    /// Makes the copy of a file that has no name.
+    /// Makes the copy of an object that has no name.
     pub(crate) fn make_nameless(&self) -> Result<ARef<Dentry>> {
-        if self.stat.mode().file_type() == FileType::Regular {
+        let is_regular = self.stat.mode().is_regular();
+        if is_regular {
             if let Some((file, _)) = self.nameless_file(self.target.root())? {
                 let access = self.target.mnt().want_write()?;
                 let dentry = file.path().dentry;
@@ -166,18 +173,16 @@ impl Copy<'_> {
         }
         // It gets a name that nobody knows, and the next mount sweeps it.
         let access;
-        let temporary = if self.stat.mode().is_regular() {
+        let temporary = if is_regular {
             let (draft, ..) = self.draft()?;
             access = self.target.mnt().want_write()?;
-            draft.resume(&access)
+            let temporary = draft.resume(&access);
+            self.set_attributes(&access, temporary.dentry())?;
+            temporary
         } else {
             access = self.target.mnt().want_write()?;
-            Temporary::make(&access, self.target, |creating| {
-                let mode = self.stat.mode().private();
-                self.create(|| creating.mknod(mode, self.stat.rdev()))
-            })?
+            self.other(&access)?
         };
-        self.set_attributes(&access, temporary.dentry())?;
         self.remember(temporary.dentry())?;
         let dentry = temporary.dentry().clone();
         // Dropping it takes the name away; the open descriptor keeps the object.

@@ -72,15 +72,24 @@ pub(crate) fn ensure(dentry: &DEntry<Union>, data: Data) -> Result<Held> {
 /// and on that already.
 fn copy_to(dentry: &DEntry<Union>, target: &Arc<Branch>, data: Data) -> Result<Held> {
     let instance = dentry.sb().data();
-    if dentry.positive()?.is_dir() {
-        return ensure_dir(dentry, target);
-    }
-    if dentry.is_unhashed() {
+    let inode = dentry.positive()?;
+    // A directory also loses its place in the cache to what somebody else does on a branch.
+    if dentry.is_unhashed() && (!inode.is_dir() || is_gone(inode, dentry)) {
         // It has no name (any more): neither will the copy have one.
         return copy_nameless(dentry, instance, target, data);
     }
+    if inode.is_dir() {
+        return ensure_dir(dentry, target);
+    }
     let parent = ensure_dir(&dentry.parent_entry(), target)?;
     copy_one(dentry, instance, &parent, data)
+}
+
+/// Whether the directory `inode` was removed, or another put in its place, by the name `dentry`. One
+/// that is cached no more under its name may also have changed on a branch; and there are filesystems
+/// whose directories have no links.
+fn is_gone(inode: &INode<Union>, dentry: &DEntry<Union>) -> bool {
+    dentry.is_unhashed() && inode.nlink() == 0
 }
 
 /// Makes sure that the object `dentry` names, which is no directory, is on the writable branch
@@ -223,7 +232,7 @@ pub(crate) fn copy_one(
         branch: parent.branch.clone(),
         dentry: copy,
     };
-    publish(inode, instance, &mut state, &stack, &layer).inspect_err(|_| {
+    publish(dentry, inode, instance, &mut state, &stack, &layer).inspect_err(|_| {
         instance.cred.scope(|| undo(parent, name, &layer));
     })
 }
@@ -276,7 +285,7 @@ fn copy_nameless(
     if stack.top().branch.is_writable() {
         return Ok(Held::top(stack));
     }
-    let dentry = instance.cred.scope(|| {
+    let made = instance.cred.scope(|| {
         let stat = Stat::of(stack.top().path())?;
         let copy = Copy {
             inode,
@@ -291,13 +300,14 @@ fn copy_nameless(
     })?;
     let layer = Layer {
         branch: target.clone(),
-        dentry,
+        dentry: made,
     };
-    publish(inode, instance, &mut state, &stack, &layer)
+    publish(dentry, inode, instance, &mut state, &stack, &layer)
 }
 
-/// The inode stands for the copy from now on.
+/// The inode stands for the copy from now on; a directory that has a name, for what it was before, too.
 fn publish(
+    dentry: &DEntry<Union>,
     inode: &INode<Union>,
     instance: &Instance,
     state: &mut State,
@@ -305,7 +315,7 @@ fn publish(
     layer: &Layer,
 ) -> Result<Held> {
     let mut layers = Layers::new();
-    if inode.is_dir() {
+    if inode.is_dir() && !is_gone(inode, dentry) {
         layers = Layers::with_capacity(old.layers.len() + 1)?;
         let table = instance.table()?;
         let index = |layer: &Layer| table.index_of(layer.branch.id());
