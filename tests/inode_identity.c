@@ -28,7 +28,10 @@ static int see(const char *path, const struct stat *st, int type, struct FTW *ft
 	return 0;
 }
 
-/* How many pairs below `top` have equal numbers, but for those that are one object. */
+/*
+ * How many pairs below `top` have equal numbers, but for those that are one object; and how many
+ * numbers do not fit into 32 bits, as those of the branches do.
+ */
 static int equal_numbers(const char *top, bool (*same)(const char *, const char *))
 {
 	int i, j, n = 0;
@@ -36,7 +39,12 @@ static int equal_numbers(const char *top, bool (*same)(const char *, const char 
 	count = 0;
 	if (nftw(top, see, 16, FTW_PHYS))
 		return -errno;
-	for (i = 0; i < count; i++)
+	for (i = 0; i < count; i++) {
+		if (all[i].ino >> 32) {
+			ksft_print_msg("%s has number %#llx\n", all[i].path,
+				       (unsigned long long)all[i].ino);
+			n++;
+		}
 		for (j = 0; j < i; j++)
 			if (all[i].dev == all[j].dev && all[i].ino == all[j].ino &&
 			    !same(all[i].path, all[j].path)) {
@@ -44,6 +52,7 @@ static int equal_numbers(const char *top, bool (*same)(const char *, const char 
 					       all[j].path, (unsigned long long)all[i].ino);
 				n++;
 			}
+	}
 	return n;
 }
 
@@ -104,6 +113,28 @@ TEST_F(u, overlayfs_of_two)
 			   "echo -n bbb >B/b/1; ln B/b/1 B/b/2; "
 			   "mount -t overlay -o xino=off,lowerdir=A:B none O"));
 	ASSERT_EQ(0, up("rw", "O"));
+	CHECK_APART("a", "b");
+	ASSERT_EQ(0, down());
+	ASSERT_EQ(0, shell("umount O"));
+}
+
+/* One device, and no other way to tell objects apart than to compare them. */
+TEST_F(u, server_of_two)
+{
+	AUFS2_ONLY("it is about branches");
+	shell("modprobe -q fuse");
+	if (!have("fuse-overlayfs") || !fs_registered("fuse"))
+		SKIP(return, "no fuse-overlayfs");
+	ASSERT_EQ(0, make_branch("A"));
+	ASSERT_EQ(0, make_branch("B"));
+	ASSERT_EQ(0, shell("mkdir A/a B/b O; echo -n aaa >A/a/1; ln A/a/1 A/a/2; "
+			   "echo -n bbb >B/b/1; ln B/b/1 B/b/2; "
+			   "fuse-overlayfs -o lowerdir=A:B O"));
+	ASSERT_EQ(st_of("O/a/1").st_ino, st_of("O/b/1").st_ino);
+	ASSERT_EQ(0, up("rw", "O"));
+	/* One is copied up before the other is seen. */
+	ASSERT_EQ(0, E(chmod("u/a/1", 0640)));
+	EXPECT_STREQ("bbb", read_file("u/b/1"));
 	CHECK_APART("a", "b");
 	ASSERT_EQ(0, down());
 	ASSERT_EQ(0, shell("umount O"));
@@ -214,6 +245,7 @@ TEST_F(u, hard_links_between_branches)
 	EXPECT_NE(f, g);
 	EXPECT_NE(f, st_of("u/h").st_ino);
 	EXPECT_NE(g, st_of("u/h").st_ino);
+	EXPECT_EQ(0, equal_numbers("u", one_and_two));
 	ASSERT_EQ(0, append_file("u/f", "+"));
 	EXPECT_STREQ("one+", read_file("u/f"));
 	EXPECT_STREQ("one", read_file("u/g"));
@@ -248,10 +280,10 @@ TEST_F(u, links_of_other_kinds)
 
 		ASSERT_EQ(0, E(lchown(one, 7, 7)));
 		drop_caches();
-		EXPECT_EQ(7, st_of(two).st_uid) TH_LOG("%s", two);
-		EXPECT_EQ(st_of(one).st_ino, st_of(two).st_ino) TH_LOG("%s", two);
+		EXPECT_EQ(7, st_of(two).st_uid) { TH_LOG("%s", two); }
+		EXPECT_EQ(st_of(one).st_ino, st_of(two).st_ino) { TH_LOG("%s", two); }
 		ASSERT_EQ(0, E(lchown(two, 8, 8)));
-		EXPECT_EQ(8, st_of(one).st_uid) TH_LOG("%s", one);
+		EXPECT_EQ(8, st_of(one).st_uid) { TH_LOG("%s", one); }
 	}
 }
 

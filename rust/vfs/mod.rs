@@ -54,6 +54,7 @@ pub(crate) mod module_param;
 pub(crate) mod mount;
 pub(crate) mod name;
 pub(crate) mod namei;
+pub(crate) mod number_map;
 pub(crate) mod path;
 #[cfg(aufs2_sample)]
 pub(crate) mod prelude;

@@ -95,6 +95,11 @@ impl Stat {
         self.0.blocks.saturating_mul(512) >= self.0.size as u64
     }
 
+    /// The device that the inode is on, as it shows.
+    pub(crate) fn dev(&self) -> u32 {
+        self.0.dev
+    }
+
     /// The device number of a device inode.
     pub(crate) fn rdev(&self) -> u32 {
         self.0.rdev
@@ -165,6 +170,16 @@ impl StatFs {
     /// How many bytes are there for users that are not privileged.
     pub(crate) fn available(&self) -> u64 {
         self.0.f_bavail.saturating_mul(self.0.f_bsize.max(0) as u64)
+    }
+
+    /// How many files there can be, as far as the filesystem tells.
+    pub(crate) fn files(&self) -> u64 {
+        self.0.f_files
+    }
+
+    /// How many bytes there can be.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.0.f_blocks.saturating_mul(self.0.f_bsize.max(0) as u64)
     }
 
     /// Blocks, available blocks, files, and free files.

@@ -2,7 +2,7 @@
 
 //! Branches.
 
-use super::number::Numbers;
+use super::{number::Numbers, range::Space};
 use crate::{
     union::text::options::{Access, Permission},
     vfs::{
@@ -51,7 +51,7 @@ pub(crate) struct Branch {
     /// can go.
     #[pin]
     pub(crate) gate: Gate,
-    /// The numbers of its inodes that are not what [`Numbers`] computes.
+    /// The numbers of its inodes.
     #[pin]
     pub(crate) numbers: Numbers,
     /// Where objects are made before they are shown; there once it is needed.
@@ -115,6 +115,7 @@ impl Branch {
     pub(crate) fn new(
         log: &Log,
         id: BranchId,
+        space: Arc<Space>,
         name: KVec<u8>,
         path: &PathBuf,
         permission: Option<Permission>,
@@ -169,12 +170,13 @@ impl Branch {
                 path
             }
         };
-        Self::with_mount(id, name, path, mnt, permission, can_write)
+        Self::with_mount(id, space, name, path, mnt, permission, can_write)
     }
 
     /// Makes a branch of the whole of `mnt`. `can_write` says whether it may be written to at all.
     pub(crate) fn with_mount(
         id: BranchId,
+        space: Arc<Space>,
         name: KVec<u8>,
         path: KVec<u8>,
         mnt: PrivateMount,
@@ -194,7 +196,7 @@ impl Branch {
                 can_write,
                 is_remote,
                 gate <- Gate::new(),
-                numbers <- Numbers::new(*id),
+                numbers <- Numbers::new(space),
                 work <- Mutex::new(None, c"Branch::work", WORK.at(depth)),
                 no_tmpfile: SetOnce::new(),
                 claim: SetOnce::new(),

@@ -5,14 +5,16 @@
 //! An identity is part of inode numbers, some of which outlive the branch: a directory keeps its
 //! number when the branch that it was first seen on goes. So an identity is only used again for the
 //! same directory tree, whose numbers mean the same objects again; and not even for that if objects
-//! have been moved from it to another branch with their numbers.
+//! have been moved from it to another branch with their numbers. The ranges of numbers are given out
+//! beside them: see [`range`](super::range).
 
 use super::{
     branch::{Branch, BranchId},
+    range::{Ranges, Space, Spaces},
     table::MAX_BRANCHES,
 };
 use crate::vfs::{path::Path, super_block::Uuid};
-use kernel::prelude::*;
+use kernel::{prelude::*, sync::Arc};
 
 /// Tells directory trees apart.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -48,16 +50,33 @@ pub(crate) struct Ids {
     /// Those of branches that are not the union's yet, and may never be: with the tree that they are
     /// for, if they were retired before.
     taken: KVVec<(Option<Tree>, BranchId)>,
+    spaces: Spaces,
 }
 
 impl Ids {
     /// None so far.
-    pub(crate) fn new() -> Self {
-        Self {
+    pub(crate) fn new() -> Result<Self> {
+        Ok(Self {
             next: 0,
             retired: KVVec::new(),
             taken: KVVec::new(),
-        }
+            spaces: Spaces::new()?,
+        })
+    }
+
+    /// The ranges of numbers.
+    pub(crate) fn ranges(&self) -> &Arc<Ranges> {
+        self.spaces.ranges()
+    }
+
+    /// As [`Spaces::of`].
+    pub(crate) fn space(
+        &self,
+        root: Path<'_>,
+        id: BranchId,
+        others: &[Arc<Branch>],
+    ) -> Result<Arc<Space>> {
+        self.spaces.of(root, id, others)
     }
 
     /// A request begins: what an earlier one has taken, and did not [settle](Ids::settle), is there
@@ -72,9 +91,11 @@ impl Ids {
         }
     }
 
-    /// What was taken since [`Ids::begin`] is known by its identity from now on.
-    pub(crate) fn settle(&mut self) {
+    /// What was taken since [`Ids::begin`] is known by its identity from now on, and the `branches`
+    /// that there are have their numbers.
+    pub(crate) fn settle(&mut self, branches: &[Arc<Branch>]) {
         self.taken.clear();
+        self.spaces.settle(branches);
     }
 
     /// An identity for the tree at `place`, or for one that cannot come again; until
@@ -125,18 +146,18 @@ mod tests {
 
     #[test]
     fn none_is_given_out_twice() -> Result {
-        let mut ids = Ids::new();
+        let mut ids = Ids::new()?;
         let first = ids.take(None)?;
         let second = ids.take(None)?;
         assert!(first != second);
-        ids.settle();
+        ids.settle(&[]);
         assert!(![first, second].contains(&ids.take(None)?));
         Ok(())
     }
 
     #[test]
     fn refused_requests_use_none_up() -> Result {
-        let mut ids = Ids::new();
+        let mut ids = Ids::new()?;
         for _ in 0..=MAX_BRANCHES {
             ids.begin();
             ids.take(None)?;

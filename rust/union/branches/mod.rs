@@ -10,6 +10,7 @@ pub(crate) mod branch;
 pub(crate) mod debug;
 pub(crate) mod ids;
 pub(crate) mod number;
+pub(crate) mod range;
 pub(crate) mod space;
 pub(crate) mod sysfs;
 pub(crate) mod table;

@@ -2,34 +2,36 @@
 
 //! Inode numbers.
 //!
-//! The number of an inode of the union is the number of the top object that it was first seen with,
-//! with the branch in the upper bits: no two objects have the same one, and no table is needed. What
-//! was copied up keeps the number of what it was copied from: only such exceptions are kept, for as
-//! long as the branch is part of the union. What was moved down keeps its number, too, and the branch
-//! that it came from may use the inode again for another object, which then has another number.
+//! The number of an inode of the union is computed from that of the top object that it was first seen
+//! with, by the [`Space`] of its filesystem: no table is needed, and nothing is remembered of what is
+//! only looked at. What was copied up keeps the number of what it was copied from: only such
+//! exceptions are kept, for as long as the branch is part of the union. What was moved down keeps its
+//! number, too, and the branch that it came from may use the inode again for another object, which
+//! then has another number.
+//!
+//! Where two objects would show one number all the same, the inode cache gives one of them a fresh
+//! one for as long as it stays there.
 
-use super::branch::BranchId;
+use super::range::{Device, Space};
 use crate::vfs::{
+    errno::ESTALE,
     inode::{INode, Inode},
     load::Load,
+    number_map::NumberMap,
+    path::Path,
     super_block::FileSystem,
 };
 use kernel::{
     prelude::*,
-    sync::atomic::{Atomic, Relaxed, Release},
-    xarray::{AllocKind, XArray},
+    sync::{
+        atomic::{Atomic, Release},
+        Arc,
+    },
 };
-
-/// Bits of a number that are the branch's own.
-const BRANCH_BITS: u32 = 48;
-/// The identity, which no branch has, in numbers that were given out one by one.
-const DYNAMIC: u64 = 0xffff;
-
-static NEXT_DYNAMIC: Atomic<u64> = Atomic::new(1);
 
 /// What an object has in the union: the number that it shows, and the one that it is looked up by in
 /// the inode cache. They are the same, unless another object showed that number when this one came.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy)]
 pub(crate) struct Number {
     pub(crate) shown: u64,
     pub(crate) hash: u64,
@@ -39,14 +41,6 @@ pub(crate) struct Number {
 }
 
 impl Number {
-    fn computed(number: u64) -> Self {
-        Self {
-            shown: number,
-            hash: number,
-            is_noted: false,
-        }
-    }
-
     /// That of an inode of the union, to be noted.
     pub(crate) fn of<T: FileSystem>(inode: &INode<T>) -> Self {
         Self {
@@ -57,186 +51,140 @@ impl Number {
     }
 }
 
+#[derive(Clone, Copy)]
 struct Exception {
     number: Number,
     /// Of the object on the branch: its number may be used again for another object.
     generation: u32,
 }
 
-/// The exceptions of one branch.
+/// The numbers of one branch.
 #[pin_data]
 pub(crate) struct Numbers {
-    branch: BranchId,
-    /// Whether there ever was one.
+    space: Arc<Space>,
+    /// Whether there ever was an exception.
     any: Atomic<bool>,
+    /// By computed number.
     #[pin]
-    exceptions: XArray<KBox<Exception>>,
-    /// Whether computed numbers are, or were, those of objects on other branches.
-    left: Atomic<bool>,
-    /// What takes their place.
-    #[pin]
-    replaced: XArray<KBox<u64>>,
+    exceptions: NumberMap<Exception>,
 }
 
-/// A number that is none of those that are computed.
-pub(crate) fn fresh() -> u64 {
-    DYNAMIC << BRANCH_BITS | NEXT_DYNAMIC.fetch_add(1, Relaxed)
+/// The numbers of what is in one directory of a branch.
+#[derive(Clone, Copy)]
+pub(crate) struct Entries<'a> {
+    numbers: &'a Numbers,
+    /// Of the directory: mostly also that of what is in it.
+    device: Device,
+}
+
+impl Entries<'_> {
+    /// The number in the union of the entry that has `ino` on the branch, as far as that can be told
+    /// without a look at it.
+    pub(crate) fn number(&self, ino: u64) -> u64 {
+        let computed = self.numbers.space.place(ino, self.device);
+        match self.numbers.exception(computed, None) {
+            Some(number) => number.shown,
+            None => self.numbers.space.now(computed),
+        }
+    }
 }
 
 impl Numbers {
     /// No exceptions.
-    pub(crate) fn new(branch: BranchId) -> impl PinInit<Self> {
+    pub(crate) fn new(space: Arc<Space>) -> impl PinInit<Self> {
         pin_init!(Self {
-            branch,
+            space,
             any: Atomic::new(false),
-            exceptions <- XArray::new(AllocKind::Alloc),
-            left: Atomic::new(false),
-            replaced <- XArray::new(AllocKind::Alloc),
+            exceptions <- NumberMap::new(),
         })
     }
 
-    /// The number in the union of the object with number `ino` on the branch. Its generation is
-    /// looked at if `inode` is there.
-    ///
-    /// A number that leaves no room for the branch is replaced by one that is given out here.
-    /// `ENOMEM` if that cannot be remembered.
-    pub(crate) fn get(&self, ino: u64, inode: Option<&Inode>) -> Result<Number> {
-        if let Some(number) = self.exception(ino, inode) {
+    /// That of the branch's filesystem.
+    pub(super) fn space(&self) -> &Arc<Space> {
+        &self.space
+    }
+
+    /// The number in the union of the object at `path` on the branch.
+    #[inline]
+    pub(crate) fn of(&self, path: Path<'_>) -> Result<Number> {
+        let (inode, computed) = self.compute(path)?;
+        if let Some(number) = self.exception(computed, Some(inode)) {
             return Ok(number);
         }
-        if ino >> BRANCH_BITS == 0 {
-            return Ok(Number::computed(self.computed(ino)));
-        }
-        let number = Number::computed(fresh());
-        let exception = KBox::new(
-            Exception {
-                number,
-                generation: inode.map_or(0, Inode::generation),
-            },
-            GFP_KERNEL,
-        )?;
-        self.any.store(true, Release);
-        let mut guard = self.exceptions.lock();
-        // Somebody else may have been faster.
-        if let Some(there) = guard.get(ino as usize) {
-            return Ok(there.number);
-        }
-        guard
-            .store(ino as usize, exception, GFP_ATOMIC)
-            .map_err(|e| e.error)?;
-        Ok(number)
+        let number = self.space.now(computed);
+        Ok(Number {
+            shown: number,
+            hash: number,
+            is_noted: false,
+        })
     }
 
-    fn computed(&self, ino: u64) -> u64 {
-        if self.left.load_acquire() {
-            if let Some(number) = self.replaced.lock().get(ino as usize) {
-                return *number;
-            }
-        }
-        u64::from(self.branch.0) << BRANCH_BITS | ino
+    /// The numbers of what is in the directory at `path` on the branch.
+    pub(crate) fn entries(&self, path: Path<'_>) -> Result<Entries<'_>> {
+        Ok(Entries {
+            numbers: self,
+            device: self.space.device(path)?,
+        })
     }
 
-    /// `inode` is about to go from the branch to another, and keeps the number that it has in the
-    /// union: whatever has its number on the branch next has another one. [`Numbers::forget`] follows
-    /// when it has gone, [`Numbers::stay`] if it has not. `ENOMEM`.
-    pub(crate) fn leave(&self, inode: &Inode) -> Result {
-        if self.is_exception(inode) {
-            return Ok(());
-        }
-        let number = KBox::new(fresh(), GFP_KERNEL)?;
-        self.left.store(true, Release);
-        let old = self
-            .replaced
-            .lock()
-            .store(inode.ino() as usize, number, GFP_KERNEL)
-            .map_err(|e| e.error)?;
-        drop(old);
-        Ok(())
+    fn compute<'a>(&self, path: Path<'a>) -> Result<(&'a Inode, u64)> {
+        let inode = path.inode().ok_or(ESTALE)?;
+        let device = self.space.device(path)?;
+        Ok((inode, self.space.place(inode.ino(), device)))
     }
 
-    /// `inode` has not gone after all.
-    pub(crate) fn stay(&self, inode: &Inode) {
-        let old = self.replaced.lock().remove(inode.ino() as usize);
-        drop(old);
+    /// What is at `path` is about to go from the branch to another, and keeps the number that it has
+    /// in the union: whatever has its number on the branch next has another one. [`Numbers::forget`]
+    /// follows when it has gone, [`Numbers::stay`] if it has not. `ENOMEM`.
+    pub(crate) fn leave(&self, path: Path<'_>) -> Result {
+        let (inode, computed) = self.compute(path)?;
+        match self.exception(computed, Some(inode)) {
+            // Its number is not computed.
+            Some(_) => Ok(()),
+            None => self.space.leave(computed),
+        }
+    }
+
+    /// What is at `path` has not gone after all.
+    pub(crate) fn stay(&self, path: Path<'_>) {
+        if let Ok((_, computed)) = self.compute(path) {
+            self.space.stay(computed);
+        }
     }
 
     /// Whether objects elsewhere may have numbers that are computed for this branch: then its identity
     /// must not be used again.
     pub(crate) fn any_left(&self) -> bool {
-        self.left.load_acquire()
+        self.space.any_left()
     }
 
-    /// Whether `inode` has a number that is not its own, as what was copied up has.
-    pub(crate) fn is_exception(&self, inode: &Inode) -> bool {
-        self.exception(inode.ino(), Some(inode)).is_some()
-    }
-
-    fn exception(&self, ino: u64, inode: Option<&Inode>) -> Option<Number> {
+    #[inline]
+    fn exception(&self, computed: u64, inode: Option<&Inode>) -> Option<Number> {
         if !self.any.load_acquire() {
             return None;
         }
-        let guard = self.exceptions.lock();
-        let exception = guard.get(ino as usize)?;
+        let exception = self.exceptions.get(computed)?;
         let same = inode.is_none_or(|inode| inode.generation() == exception.generation);
         same.then_some(exception.number)
     }
 
-    /// Remembers that `inode`, of the branch, has `number` in the union.
-    pub(crate) fn set(&self, inode: &Inode, number: Number) -> Result {
-        let exception = KBox::new(
-            Exception {
-                number,
-                generation: inode.generation(),
-            },
-            GFP_KERNEL,
-        )?;
+    /// Remembers that what is at `path` on the branch has `number` in the union.
+    pub(crate) fn set(&self, path: Path<'_>, number: Number) -> Result {
+        let (inode, computed) = self.compute(path)?;
+        let exception = Exception {
+            number,
+            generation: inode.generation(),
+        };
         self.any.store(true, Release);
-        let old = self
-            .exceptions
-            .lock()
-            .store(inode.ino() as usize, exception, GFP_KERNEL)
-            .map_err(|e| e.error)?;
-        drop(old);
-        Ok(())
+        self.exceptions.set(computed, exception)
     }
 
-    /// Forgets about the object with number `ino`, which is gone.
-    pub(crate) fn forget(&self, ino: u64) {
+    /// Forgets about what is at `path`, which is gone, or about to go.
+    pub(crate) fn forget(&self, path: Path<'_>) {
         if self.any.load_acquire() {
-            let old = self.exceptions.lock().remove(ino as usize);
-            drop(old);
+            if let Ok((_, computed)) = self.compute(path) {
+                self.exceptions.remove(computed);
+            }
         }
-    }
-}
-
-#[kunit_tests(aufs2_number)]
-mod tests {
-    use super::*;
-
-    const WIDE: u64 = 1 << BRANCH_BITS;
-
-    fn numbers(id: u16) -> Result<Pin<KBox<Numbers>>> {
-        KBox::pin_init(Numbers::new(BranchId(id)), GFP_KERNEL)
-    }
-
-    #[test]
-    fn what_has_room_is_computed() -> Result {
-        let (one, other) = (numbers(1)?, numbers(2)?);
-        assert_eq!(one.get(7, None)?, one.get(7, None)?);
-        assert!(one.get(7, None)? != one.get(8, None)?);
-        assert!(one.get(7, None)? != other.get(7, None)?);
-        assert!(one.get(WIDE - 1, None)? != other.get(WIDE - 1, None)?);
-        Ok(())
-    }
-
-    #[test]
-    fn what_has_none_is_given_out_and_kept() -> Result {
-        let (one, other) = (numbers(1)?, numbers(2)?);
-        let wide = one.get(WIDE | 7, None)?;
-        assert_eq!(one.get(WIDE | 7, None)?, wide);
-        assert!(wide != one.get(7, None)?);
-        assert!(wide != one.get(WIDE | 8, None)?);
-        assert!(wide != other.get(WIDE | 7, None)?);
-        Ok(())
     }
 }

@@ -6,7 +6,8 @@ use super::branch::{Branch, BranchId};
 use crate::vfs::{fs_context::Log, lockdep::MAX_STACK_DEPTH, super_block::AnySuperBlock};
 use kernel::{prelude::*, sync::Arc};
 
-/// How many branches a union may have: the identities, less the one of numbers given out singly.
+/// How many branches a union may have: as many as there are identities in wide numbers, which begin
+/// with 1 there.
 pub(crate) const MAX_BRANCHES: usize = 0xffff;
 
 /// The branches, topmost first. Immutable: a change makes a new table with the next generation.

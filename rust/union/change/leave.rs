@@ -158,7 +158,7 @@ fn leave(
             drop(state.listing.take());
             if next.generation != STALE {
                 let top = next.top();
-                top.branch.numbers.set(top.inode()?, Number::of(inode))?;
+                top.branch.numbers.set(top.path(), Number::of(inode))?;
             }
             node.publish(inode, &mut state, next.clone())?;
             if !inode.is_dir() {

@@ -116,7 +116,7 @@ impl Plan {
             log.error(fmt!("branch '{}' is there already", wanted.named.shown()));
             return Err(EINVAL);
         }
-        let branch = maker.make(log, index, wanted)?;
+        let branch = maker.make(log, index, wanted, &self.branches)?;
         self.branches.push(branch, GFP_KERNEL)?;
         self.branches[index..].rotate_right(1);
         self.changed = true;
@@ -217,8 +217,9 @@ impl Plan {
         }
         {
             let gates = self.check(log, sb, &after)?;
+            // Before anybody asks for a number on what is new.
+            ids.settle(&after.branches);
             self.commit(log, instance, after.clone());
-            ids.settle();
             if let Some(shown) = shown {
                 shown.publish();
             }
@@ -337,7 +338,7 @@ fn settle(name: &DEntry<Union>) -> Result {
     let stack = inode.data().stack()?;
     let top = stack.top();
     if top.number()?.shown != inode.ino() {
-        top.branch.numbers.set(top.inode()?, Number::of(inode))?;
+        top.branch.numbers.set(top.path(), Number::of(inode))?;
     }
     drop(state);
     Ok(())

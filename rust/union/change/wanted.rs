@@ -76,8 +76,14 @@ pub(crate) struct BranchMaker<'a> {
 }
 
 impl BranchMaker<'_> {
-    /// Makes the branch that is to be at `index`.
-    pub(crate) fn make(&mut self, log: &Log, index: usize, wanted: &Wanted) -> Result<Arc<Branch>> {
+    /// Makes the branch that is to be at `index`, beside `others`.
+    pub(crate) fn make(
+        &mut self,
+        log: &Log,
+        index: usize,
+        wanted: &Wanted,
+        others: &[Arc<Branch>],
+    ) -> Result<Arc<Branch>> {
         let place = wanted.named.path.as_ref();
         let id = self.ids.take(place.map(PathBuf::as_ref)).inspect_err(|_| {
             log.error(fmt!(
@@ -88,7 +94,9 @@ impl BranchMaker<'_> {
         name.extend_from_slice(&wanted.named.name, GFP_KERNEL)?;
         match place {
             Some(path) => {
-                let branch = Branch::new(log, id, name, path, wanted.permission, index == 0)?;
+                let space = self.ids.space(path.as_ref(), id, others)?;
+                let first = index == 0;
+                let branch = Branch::new(log, id, space, name, path, wanted.permission, first)?;
                 warn_of_whiteouts(&branch);
                 Ok(branch)
             }
@@ -98,7 +106,9 @@ impl BranchMaker<'_> {
                     .unwrap_or(Permission::new(options::Access::ReadWrite));
                 let mut path = KVec::new();
                 path.extend_from_slice(options::MEMORY, GFP_KERNEL)?;
-                Branch::with_mount(id, name, path, self.memory_branch(log)?, permission, true)
+                let mnt = self.memory_branch(log)?;
+                let space = self.ids.space(mnt.at(mnt.root()), id, others)?;
+                Branch::with_mount(id, space, name, path, mnt, permission, true)
             }
             None => Err(ENOENT),
         }

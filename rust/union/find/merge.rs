@@ -5,7 +5,7 @@
 use super::whiteout;
 use crate::{
     union::{
-        branches::branch::Branch,
+        branches::number::Entries,
         object::{
             listing::{Item, Listing},
             node::{Layer, Stack},
@@ -109,8 +109,8 @@ impl Merger {
             layer.path(),
             flags::O_RDONLY | flags::O_DIRECTORY | flags::O_LARGEFILE,
         )?;
-        let branch = &layer.branch;
-        let counts = branch.has_whiteouts() && (!is_last || self.shows);
+        let entries = layer.branch.numbers.entries(layer.path())?;
+        let counts = layer.branch.has_whiteouts() && (!is_last || self.shows);
         let mut in_files = KVVec::new();
         let mut unknown = KVVec::new();
         file.read_dir(|entry| {
@@ -124,7 +124,7 @@ impl Merger {
                 return Ok(());
             }
             if !names::is_reserved(entry.name) {
-                self.insert(branch, &entry, index, false)?;
+                self.insert(entries, &entry, index, false)?;
                 return Ok(());
             }
             if !counts || entry.dirent_type == flags::DT_DIR {
@@ -137,7 +137,7 @@ impl Merger {
                 unknown.push((name, entry.ino), GFP_KERNEL)?;
                 return Ok(());
             }
-            self.add_reserved(branch, index, &entry, &mut in_files)
+            self.add_reserved(entries, index, &entry, &mut in_files)
         })?;
         for (name, ino) in unknown {
             let found = namei::lookup(layer.branch.mnt(), &layer.dentry, Name::new(&name)?)?;
@@ -147,11 +147,11 @@ impl Merger {
                     ino,
                     dirent_type: flags::DT_UNKNOWN,
                 };
-                self.add_reserved(branch, index, &entry, &mut in_files)?;
+                self.add_reserved(entries, index, &entry, &mut in_files)?;
             }
         }
         for file in in_files {
-            self.insert_hidden(layer, index, &file)?;
+            self.insert_hidden(layer, entries, index, &file)?;
         }
         Ok(())
     }
@@ -160,19 +160,19 @@ impl Merger {
     /// them go to `in_files`.
     fn add_reserved(
         &mut self,
-        branch: &Branch,
+        entries: Entries<'_>,
         index: u32,
         entry: &Entry<'_>,
         in_files: &mut KVVec<KVec<u8>>,
     ) -> Result {
         let hides = names::hides(entry.name);
         let is_first = match hides {
-            Hides::Name(name) => self.insert(branch, &Entry { name, ..*entry }, index, true)?,
+            Hides::Name(name) => self.insert(entries, &Entry { name, ..*entry }, index, true)?,
             Hides::InFile | Hides::All => true,
             Hides::Nothing => false,
         };
         if self.shows && is_first {
-            self.insert(branch, entry, index, false)?;
+            self.insert(entries, entry, index, false)?;
         }
         if let Hides::InFile = hides {
             let mut name = KVec::new();
@@ -182,7 +182,13 @@ impl Merger {
         Ok(())
     }
 
-    fn insert_hidden(&mut self, layer: &Layer, index: u32, file: &[u8]) -> Result {
+    fn insert_hidden(
+        &mut self,
+        layer: &Layer,
+        entries: Entries<'_>,
+        index: u32,
+        file: &[u8],
+    ) -> Result {
         let found = namei::lookup(layer.branch.mnt(), &layer.dentry, Name::new(file)?)?;
         if let Some(dentry) = found {
             let hidden = whiteout::hidden_name(&layer.branch, &dentry)?;
@@ -192,7 +198,7 @@ impl Merger {
                     ino: 0,
                     dirent_type: 0,
                 };
-                self.insert(&layer.branch, &entry, index, true)?;
+                self.insert(entries, &entry, index, true)?;
             }
         }
         Ok(())
@@ -201,7 +207,7 @@ impl Merger {
     /// Whether it is the first of the name.
     fn insert(
         &mut self,
-        branch: &Branch,
+        entries: Entries<'_>,
         entry: &Entry<'_>,
         layer: u32,
         hides: bool,
@@ -214,7 +220,7 @@ impl Merger {
                 // A name and its whiteout on the same branch: the name shows, and hides.
                 if there.hides && !hides {
                     there.hides = false;
-                    there.item.ino = branch.numbers.get(entry.ino, None)?.shown;
+                    there.item.ino = entries.number(entry.ino);
                     there.item.dirent_type = entry.dirent_type as u8;
                 }
             }
@@ -222,11 +228,7 @@ impl Merger {
         }
         let start = u32::try_from(self.arena.len()).map_err(|_| EOVERFLOW)?;
         self.arena.extend_from_slice(entry.name, GFP_KERNEL)?;
-        let ino = if hides {
-            0
-        } else {
-            branch.numbers.get(entry.ino, None)?.shown
-        };
+        let ino = if hides { 0 } else { entries.number(entry.ino) };
         self.candidates.push(
             Candidate {
                 item: Item {

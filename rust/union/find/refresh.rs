@@ -250,7 +250,7 @@ fn switch(inode: &INode<Union>, state: &mut State, found: &RcuArc<Stack>) -> Res
         return Ok(false);
     }
     // The number stays, and is that of the new object, whoever looks for it.
-    top.branch.numbers.set(top.inode()?, Number::of(inode))?;
+    top.branch.numbers.set(top.path(), Number::of(inode))?;
     drop(state.listing.take());
     node.publish_newer(inode, state, found.clone())?;
     if same_branches {

@@ -5,7 +5,7 @@
 use super::settings::{Settings, UDBA_REVAL};
 use crate::{
     union::{
-        branches::{debug, ids::Ids, space::Remembered, sysfs, table::Table},
+        branches::{debug, ids::Ids, range::Ranges, space::Remembered, sysfs, table::Table},
         text::{choice::Create, options::Fsync},
     },
     vfs::{
@@ -56,6 +56,8 @@ pub(crate) struct Instance {
     pub(crate) group: Group,
     /// How many [`Seal`](crate::union::write::seal::Seal)s there are.
     pub(crate) seals: Atomic<u32>,
+    /// The numbers that are given out.
+    pub(crate) ranges: Arc<Ranges>,
     /// The identities of branches; held while it is decided whether the branches change.
     #[pin]
     pub(crate) changing: Mutex<Ids>,
@@ -78,6 +80,7 @@ impl Instance {
         let cred = Cred::current();
         let create_low = settings.create.low;
         let group = Group::new()?;
+        let ranges = ids.ranges().clone();
         let si = NEXT_SI.fetch_add(1, Relaxed);
         let sysfs = sysfs::Entry::new(si, &table)?;
         let debug = debug::State::new(&table)?;
@@ -96,6 +99,7 @@ impl Instance {
             depth,
             group,
             seals: Atomic::new(0),
+            ranges,
             changing <- Mutex::new(ids, c"Instance::changing", CHANGING.at(*depth)),
             pinned <- Mutex::new(KVVec::new(), c"Instance::pinned", PINNED.at(*depth)),
         }))

@@ -62,8 +62,7 @@ impl Layer {
 
     /// The number in the union of an object that is first seen here.
     pub(crate) fn number(&self) -> Result<Number> {
-        let inode = self.inode()?;
-        self.branch.numbers.get(inode.ino(), Some(inode))
+        self.branch.numbers.of(self.path())
     }
 
     /// What an inode of the union that stands for the object is found by in the cache: the inode on

@@ -279,10 +279,10 @@ impl Context for Request {
         log: &Log,
         readonly: bool,
     ) -> Result<(Params, <Union as FileSystem>::SuperData)> {
-        let mut ids = Ids::new();
+        let mut ids = Ids::new()?;
         let plan = self.plan(log, &mut ids, None)?;
-        ids.settle();
         let table = Table::new(log, 1, plan.branches)?;
+        ids.settle(&table.branches);
         let writable = table.writable().is_ok();
         if !readonly {
             self.check_shown_whiteouts(log, writable)?;

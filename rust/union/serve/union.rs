@@ -5,7 +5,7 @@
 use super::{attr::Attrs, context::Request, dir, regular, special, xattr::Xattrs};
 use crate::{
     union::{
-        branches::{number, sysfs},
+        branches::sysfs,
         find::lookup::Revalidation,
         object::{
             instance::{Instance, Union},
@@ -59,8 +59,8 @@ impl FileSystem for Union {
         node.has_origin(key)
     }
 
-    fn fresh_number(_sb: &SuperBlock<Self>) -> u64 {
-        number::fresh()
+    fn fresh_number(sb: &SuperBlock<Self>) -> u64 {
+        sb.data().ranges.fresh()
     }
 
     fn evict(inode: Glimpse<'_, INode<Self>>) {
@@ -70,7 +70,7 @@ impl FileSystem for Union {
                 let top = stack.top();
                 if let Ok(real) = top.inode() {
                     if real.nlink() == 0 || !top.branch.is_writable() {
-                        top.branch.numbers.forget(real.ino());
+                        top.branch.numbers.forget(top.path());
                     }
                 }
             }

@@ -258,14 +258,12 @@ impl Copy<'_> {
 
     /// The copy keeps the number of the source: noted before anybody can look the copy up.
     fn remember(&self, copy: &Dentry) -> Result {
-        let copy = copy.inode().ok_or(EIO)?;
-        self.target.numbers.set(copy, Number::of(self.inode))
+        let number = Number::of(self.inode);
+        self.target.numbers.set(self.target.at(copy), number)
     }
 
     fn forget(&self, copy: &Dentry) {
-        if let Some(copy) = copy.inode() {
-            self.target.numbers.forget(copy.ino());
-        }
+        self.target.numbers.forget(self.target.at(copy));
     }
 
     fn finish(

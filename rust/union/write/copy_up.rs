@@ -264,9 +264,7 @@ fn unhide(
 
 /// Takes back the copy `made` at `name` in `parent`, which the union does not show yet.
 fn undo(parent: &Layer, name: &Name, made: &Layer) {
-    if let Ok(copy) = made.inode() {
-        made.branch.numbers.forget(copy.ino());
-    }
+    made.branch.numbers.forget(made.path());
     if let Ok(access) = parent.branch.mnt().want_write() {
         entry::undo(&access, parent, name);
     }

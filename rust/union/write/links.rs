@@ -95,7 +95,7 @@ fn copy_again(
     let layer = copy_one(dentry, instance, parent, Data::All)?;
     if !core::ptr::eq(layer.inode()?, real) {
         // Nobody finds the old one by its number any more.
-        old.branch.numbers.forget(real.ino());
+        old.branch.numbers.forget(old.path());
     }
     Ok(layer)
 }

@@ -478,9 +478,8 @@ impl Plan<'_> {
         moved: &Layer,
         name: &Name,
     ) -> Result {
-        let original = self.source.inode()?;
+        let (original, copied) = (self.source.path(), moved.path());
         let (here, there) = (&self.source.branch.numbers, &moved.branch.numbers);
-        let copied = moved.inode()?;
         here.leave(original)?;
         let done = there.set(copied, Number::of(inode)).and_then(|()| {
             // Who is about to open what the name meant gets what it means.
@@ -492,10 +491,10 @@ impl Plan<'_> {
         });
         match done {
             Ok(()) => {
-                here.forget(original.ino());
+                here.forget(original);
             }
             Err(_) => {
-                there.forget(copied.ino());
+                there.forget(copied);
                 here.stay(original);
             }
         }

@@ -1,0 +1,459 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Whose numbers mean what: each filesystem that is below a union has a range of the union's inode
+//! numbers to itself.
+//!
+//! Programs that have 32 bits for a number get `EOVERFLOW` for what has more. So the ranges are among
+//! the numbers below 2^32, for as long as there is room: as large as a filesystem needs that tells how
+//! many inodes it can have, and of a usual size for others. Branches on one filesystem share its range,
+//! since their inodes have different numbers anyway. What has no room in a range has a number of 2^48
+//! and more, with the identity of a branch in it.
+
+use super::branch::{Branch, BranchId};
+use crate::vfs::{
+    load::Load,
+    number_map::NumberMap,
+    path::Path,
+    stat::{Stat, StatFs},
+    super_block::{AnySuperBlock, Uuid},
+};
+use core::array;
+use kernel::{
+    new_spinlock,
+    prelude::*,
+    sync::{
+        atomic::{Atomic, Full, Relaxed, Release},
+        Arc, SpinLock,
+    },
+};
+
+/// What 32 bits can hold ends here.
+const SMALL: u64 = 1 << 32;
+/// The last of the small numbers are given out one by one.
+const FRESH: u64 = SMALL - (1 << 24);
+/// When those are used up, numbers from here on are. The wide ones of a filesystem that is alone end
+/// here, and those of others begin later.
+const ALONE: u64 = 1 << 47;
+/// Bits of a wide number that are the filesystem's own.
+const WIDE_BITS: u32 = 48;
+/// The range of the first filesystem that does not tell how many inodes it can have. Nobody uses up
+/// so many of a tmpfs, and few disks have larger numbers.
+const FIRST: u64 = 1 << 31;
+/// That of others, and of parts of a filesystem.
+const OTHER: u64 = 1 << 26;
+/// How many parts of a filesystem have a range.
+const PARTS: usize = 12;
+
+/// Filesystems whose objects show other devices than their super blocks', each with numbers of its
+/// own: subvolumes, layers, snapshots.
+const SEVERAL_DEVICES: &[&[u8]] = &[b"btrfs", b"overlay", b"ceph"];
+
+/// The ranges of a union.
+#[pin_data]
+pub(crate) struct Ranges {
+    /// Those up to here are given out.
+    #[pin]
+    next: SpinLock<u64>,
+    /// How many numbers were given out one by one.
+    fresh: Atomic<u64>,
+}
+
+impl Ranges {
+    /// None is given out.
+    pub(crate) fn new() -> Result<Arc<Self>> {
+        Arc::pin_init(
+            pin_init!(Self {
+                next <- new_spinlock!(0, "Ranges::next"),
+                fresh: Atomic::new(0),
+            }),
+            GFP_KERNEL,
+        )
+    }
+
+    /// The start of a range of `size` numbers that nobody has, and nobody else will.
+    fn take(&self, size: u64) -> Option<u64> {
+        let mut next = self.next.lock();
+        let start = *next;
+        let end = start.checked_add(size).filter(|&end| end <= FRESH)?;
+        *next = end;
+        Some(start)
+    }
+
+    /// A number that nobody has.
+    pub(crate) fn fresh(&self) -> u64 {
+        let count = self.fresh.fetch_add(1, Relaxed);
+        match FRESH + count {
+            // The last one is an error to some.
+            small if small < SMALL - 1 => small,
+            _ => ALONE + count,
+        }
+    }
+}
+
+/// The numbers of a filesystem in a union.
+#[pin_data]
+pub(crate) struct Space {
+    ranges: Arc<Ranges>,
+    /// In wide numbers: that of the first branch on the filesystem.
+    identity: BranchId,
+    /// How many numbers it needs, if that is known.
+    need: Option<u64>,
+    /// The device that it shows mostly, and the parts that show another one; none if all of it shows
+    /// one.
+    devices: Option<KBox<Devices>>,
+    settled: Atomic<bool>,
+    /// Whether all branches were on this filesystem when the union was mounted.
+    alone: Atomic<bool>,
+    /// The range. Nothing is in it before it is settled.
+    start: Atomic<u64>,
+    size: Atomic<u64>,
+    /// Whether there ever was something in `replaced`.
+    left: Atomic<bool>,
+    /// What takes the place of numbers that objects have taken along to other filesystems.
+    #[pin]
+    replaced: NumberMap<u64>,
+}
+
+struct Devices {
+    main: u32,
+    /// The others that were seen, each with the start of its range in the lower half; 0 for none.
+    parts: [Atomic<u64>; PARTS],
+}
+
+/// The device that an object shows; 0 for the one that most of its filesystem does.
+pub(crate) type Device = u32;
+
+/// The same for everybody, and spread over all bits.
+fn fold(ino: u64, device: Device) -> u64 {
+    let mut x = ino.wrapping_add(u64::from(device).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    x = (x ^ x >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    x = (x ^ x >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+    x ^ x >> 31
+}
+
+/// One more than the largest inode number that the filesystem at `root` can have, if it tells. A
+/// larger one that comes all the same, after it was resized for instance, is no fault: it is wide.
+fn need(root: Path<'_>) -> Option<u64> {
+    let stat = || StatFs::of(root).ok();
+    let most = match root.mnt.super_block().type_name().to_bytes() {
+        b"squashfs" | b"ext2" | b"ext3" | b"ext4" => stat()?.files(),
+        // A number is a place on the disk, in units of 32 bytes.
+        b"erofs" | b"iso9660" => stat()?.bytes() / 32,
+        // A server need not be asked, which may not answer.
+        _ => return None,
+    };
+    (1..FIRST).contains(&most).then_some(most + 1)
+}
+
+impl Space {
+    /// That of the filesystem at `root`, a branch of which has `identity`.
+    fn new(ranges: Arc<Ranges>, identity: BranchId, root: Path<'_>) -> Result<Arc<Self>> {
+        let sb = root.mnt.super_block();
+        let main = Stat::of(root)?.dev();
+        let is_one = main == sb.dev() && !SEVERAL_DEVICES.contains(&sb.type_name().to_bytes());
+        let devices = match is_one {
+            true => None,
+            false => Some(KBox::new(
+                Devices {
+                    main,
+                    parts: array::from_fn(|_| Atomic::new(0)),
+                },
+                GFP_KERNEL,
+            )?),
+        };
+        let need = need(root);
+        Arc::pin_init(
+            pin_init!(Self {
+                ranges,
+                identity,
+                need,
+                devices,
+                settled: Atomic::new(false),
+                alone: Atomic::new(false),
+                start: Atomic::new(0),
+                size: Atomic::new(0),
+                left: Atomic::new(false),
+                replaced <- NumberMap::new(),
+            }),
+            GFP_KERNEL,
+        )
+    }
+
+    /// The device that the object at `path` shows. Asked only where there may be several.
+    #[inline]
+    pub(super) fn device(&self, path: Path<'_>) -> Result<Device> {
+        match &self.devices {
+            None => Ok(0),
+            Some(devices) => {
+                let device = Stat::of(path)?.dev();
+                Ok(if device == devices.main { 0 } else { device })
+            }
+        }
+    }
+
+    /// The number in the union of the object that has `ino` on its filesystem, and shows `device`. No
+    /// two have the same one, unless it is [folded](fold).
+    #[inline]
+    pub(super) fn place(&self, ino: u64, device: Device) -> u64 {
+        if device == 0 && ino < self.size.load_acquire() {
+            return self.start.load_once() + ino;
+        }
+        self.place_elsewhere(ino, device)
+    }
+
+    #[cold]
+    fn place_elsewhere(&self, ino: u64, device: Device) -> u64 {
+        if device != 0 && ino < OTHER {
+            if let Some(start) = self.part(device) {
+                return start + ino;
+            }
+        }
+        if self.alone.load_once() && device == 0 {
+            if ino < FRESH && self.grow() || (SMALL..ALONE).contains(&ino) {
+                return ino;
+            }
+            return SMALL + fold(ino, device) % (ALONE - SMALL);
+        }
+        let own = match device == 0 && ino >> WIDE_BITS == 0 {
+            true => ino,
+            false => fold(ino, device) >> (u64::BITS - WIDE_BITS),
+        };
+        // The identities begin with 0, the numbers with which are others.
+        u64::from(self.identity.0) + 1 << WIDE_BITS | own
+    }
+
+    /// Takes all that nobody has: whether it has that.
+    fn grow(&self) -> bool {
+        let mut next = self.ranges.next.lock();
+        let size = self.size.load_once();
+        if size != FRESH && *next == size {
+            *next = FRESH;
+            self.size.store(FRESH, Release);
+        }
+        self.size.load_once() == FRESH
+    }
+
+    /// The start of the range of what shows `device`. The first few get one, and keep it.
+    fn part(&self, device: Device) -> Option<u64> {
+        for part in self.devices.iter().flat_map(|devices| &devices.parts) {
+            let mut have = part.load_acquire();
+            if have == 0 {
+                let start = self.ranges.take(OTHER)?;
+                let wanted = u64::from(device) << 32 | start;
+                // Somebody else may be faster: then the range is nobody's.
+                have = match part.cmpxchg(0, wanted, Full) {
+                    Ok(_) => wanted,
+                    Err(have) => have,
+                };
+            }
+            if have >> 32 == u64::from(device) {
+                return Some(have & (SMALL - 1));
+            }
+        }
+        None
+    }
+
+    /// What takes the place of the computed `number`, or that.
+    #[inline]
+    pub(super) fn now(&self, number: u64) -> u64 {
+        if self.left.load_acquire() {
+            return self.replaced.get(number).unwrap_or(number);
+        }
+        number
+    }
+
+    /// The object with the computed `number` is about to take it along. `ENOMEM`.
+    pub(super) fn leave(&self, number: u64) -> Result {
+        self.left.store(true, Release);
+        self.replaced.set(number, self.ranges.fresh())
+    }
+
+    /// It has not gone after all.
+    pub(super) fn stay(&self, number: u64) {
+        self.replaced.remove(number);
+    }
+
+    /// Whether objects elsewhere may have numbers that are computed for this filesystem.
+    pub(super) fn any_left(&self) -> bool {
+        self.left.load_acquire()
+    }
+
+    /// Whether it was not settled yet whether it has a range.
+    fn is_new(&self) -> bool {
+        !self.settled.load_acquire()
+    }
+
+    fn settle(&self, range: Option<(u64, u64)>) {
+        if let Some((start, size)) = range {
+            self.start.store(start, Relaxed);
+            self.size.store(size, Release);
+        }
+        self.settled.store(true, Release);
+    }
+}
+
+/// The filesystems that were below a union.
+pub(crate) struct Spaces {
+    ranges: Arc<Ranges>,
+    /// Those that can be known when they come back.
+    known: KVVec<(Uuid, u32, Arc<Space>)>,
+}
+
+impl Spaces {
+    /// None so far.
+    pub(crate) fn new() -> Result<Self> {
+        Ok(Self {
+            ranges: Ranges::new()?,
+            known: KVVec::new(),
+        })
+    }
+
+    /// The ranges.
+    pub(crate) fn ranges(&self) -> &Arc<Ranges> {
+        &self.ranges
+    }
+
+    /// That of the filesystem at `root`, which is to be a branch with `identity` beside the branches
+    /// `others`.
+    pub(crate) fn of(
+        &self,
+        root: Path<'_>,
+        identity: BranchId,
+        others: &[Arc<Branch>],
+    ) -> Result<Arc<Space>> {
+        let sb = root.mnt.super_block();
+        let beside = others
+            .iter()
+            .find(|other| core::ptr::eq::<AnySuperBlock>(other.mnt().super_block(), sb));
+        if let Some(other) = beside {
+            return Ok(other.numbers.space().clone());
+        }
+        let came_back = self
+            .known
+            .iter()
+            .find(|(uuid, dev, _)| *uuid == sb.uuid() && *dev == sb.dev());
+        match came_back {
+            Some((.., space)) => Ok(space.clone()),
+            None => Space::new(self.ranges.clone(), identity, root),
+        }
+    }
+
+    /// Gives those of the filesystems below `branches` that have no range one, if there is room. The
+    /// same branches get the same ranges when the union is mounted.
+    pub(crate) fn settle(&mut self, branches: &[Arc<Branch>]) {
+        let is_mount = *self.ranges.next.lock() == 0;
+        let ranges = self.ranges.clone();
+        let news = || {
+            let spaces = branches.iter().map(|branch| branch.numbers.space());
+            spaces.filter(|space| space.is_new())
+        };
+        for branch in branches.iter().filter(|b| b.numbers.space().is_new()) {
+            let sb = branch.mnt().super_block();
+            if !sb.uuid().is_null() {
+                // Without memory it gets another range when it comes back.
+                let known = (sb.uuid(), sb.dev(), branch.numbers.space().clone());
+                let _ = self.known.push(known, GFP_KERNEL);
+            }
+        }
+        let take = |size| ranges.take(size).map(|start| (start, size));
+        if is_mount {
+            let mut all = branches.iter().map(|branch| branch.numbers.space());
+            if let Some(first) = all.next() {
+                let is_alone = all.all(|other| Arc::ptr_eq(first, other));
+                first.alone.store(is_alone, Relaxed);
+            }
+            if let Some(first) = news().find(|space| space.need.is_none()) {
+                first.settle(take(FIRST));
+            }
+        }
+        for (need, space) in news().filter_map(|space| Some((space.need?, space))) {
+            space.settle(take(need).or_else(|| take(OTHER)));
+        }
+        for space in news() {
+            space.settle(take(OTHER));
+        }
+        for branch in branches {
+            let (space, root) = (branch.numbers.space(), branch.at(branch.root()));
+            // A part that is a branch comes before those that are found later.
+            if let Ok(device @ 1..) = space.device(root) {
+                space.part(device);
+            }
+        }
+    }
+}
+
+#[kunit_tests(aufs2_space)]
+mod tests {
+    use super::*;
+
+    /// A filesystem that shows one device.
+    fn space(ranges: &Arc<Ranges>, identity: u16) -> Result<Arc<Space>> {
+        Arc::pin_init(
+            pin_init!(Space {
+                ranges: ranges.clone(),
+                identity: BranchId(identity),
+                need: None,
+                devices: None,
+                settled: Atomic::new(false),
+                alone: Atomic::new(false),
+                start: Atomic::new(0),
+                size: Atomic::new(0),
+                left: Atomic::new(false),
+                replaced <- NumberMap::new(),
+            }),
+            GFP_KERNEL,
+        )
+    }
+
+    #[test]
+    fn ranges_are_apart() -> Result {
+        let ranges = Ranges::new()?;
+        let (one, other) = (space(&ranges, 0)?, space(&ranges, 1)?);
+        one.settle(ranges.take(FIRST).map(|start| (start, FIRST)));
+        other.settle(ranges.take(OTHER).map(|start| (start, OTHER)));
+        assert_eq!(one.place(7, 0), 7);
+        assert_eq!(other.place(7, 0), FIRST + 7);
+        assert!(other.place(OTHER - 1, 0) < SMALL);
+        assert!(other.place(OTHER, 0) > SMALL);
+        assert!(one.place(FIRST, 0) != other.place(FIRST, 0));
+        assert!(ranges.fresh() < SMALL);
+        Ok(())
+    }
+
+    #[test]
+    fn the_widest_are_folded_alike() -> Result {
+        let ranges = Ranges::new()?;
+        let (one, other) = (space(&ranges, 0)?, space(&ranges, 1)?);
+        let wide = 1 << 60 | 7;
+        assert_eq!(one.place(wide, 0), one.place(wide, 0));
+        assert!(one.place(wide, 0) != one.place(wide + 1, 0));
+        assert!(one.place(wide, 0) != other.place(wide, 0));
+        assert!(one.place(7, 5) != one.place(7, 6));
+        Ok(())
+    }
+
+    #[test]
+    fn what_is_alone_has_all_that_nobody_else_took() -> Result {
+        let ranges = Ranges::new()?;
+        let (one, other) = (space(&ranges, 0)?, space(&ranges, 1)?);
+        one.settle(ranges.take(FIRST).map(|start| (start, FIRST)));
+        one.alone.store(true, Relaxed);
+        assert_eq!(one.place(SMALL + 7, 0), SMALL + 7);
+        assert_eq!(one.place(FIRST + 7, 0), FIRST + 7);
+        other.settle(ranges.take(OTHER).map(|start| (start, OTHER)));
+        assert!(other.place(7, 0) > SMALL);
+        Ok(())
+    }
+
+    #[test]
+    fn what_others_took_is_theirs() -> Result {
+        let ranges = Ranges::new()?;
+        let one = space(&ranges, 0)?;
+        one.settle(ranges.take(FIRST).map(|start| (start, FIRST)));
+        one.alone.store(true, Relaxed);
+        assert_eq!(ranges.take(OTHER), Some(FIRST));
+        assert!(one.place(FIRST + 7, 0) > SMALL);
+        assert_eq!(one.place(FIRST - 1, 0), FIRST - 1);
+        Ok(())
+    }
+}
