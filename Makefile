@@ -66,6 +66,8 @@ tools:
 tools_install: tools
 	install -D "$$(tools/cargo --where)/mount-aufs2" $(DESTDIR)/usr/sbin/mount.aufs2
 	install -D "$$(tools/cargo --where)/aubusy" $(DESTDIR)/usr/sbin/aubusy
+	install -D -m 644 Documentation/man/aufs2.5 $(DESTDIR)/usr/share/man/man5/aufs2.5
+	install -D -m 644 Documentation/man/mount.aufs2.8 $(DESTDIR)/usr/share/man/man8/mount.aufs2.8
 
 .PHONY: rustdoc rust-analyzer
 rustdoc:
@@ -107,7 +109,7 @@ help:
 	@echo '  modules         - aufs2.ko (default)'
 	@echo '  modules_install - install it (needs KDIR)'
 	@echo '  tools           - mount.aufs2 and aubusy'
-	@echo '  tools_install   - install them in /usr/sbin (of DESTDIR)'
+	@echo '  tools_install   - install them and their man pages in /usr (of DESTDIR)'
 	@echo '  clean           - remove what was built'
 	@echo '  rustfmt         - format the Rust sources'
 	@echo '  rustfmtcheck    - check that they are formatted'
