@@ -20,9 +20,15 @@ in_debug_root() {
 	in_some_root "$(debug_root)" "$@"
 }
 
-# debug_fragments: the parts of the config, one a line.
+# debug_fragments: the parts of the config, one a line. What only one series knows is in a file of
+# its own.
 debug_fragments() {
+	local kver debver source id series
 	echo "$TOP/qemu/debug.config"
+	id=$(kernel_id) || exit
+	eval "$id"
+	series=$(cut -d. -f1,2 <<<"$kver")
+	[[ ! -f $TOP/qemu/debug-$series.config ]] || echo "$TOP/qemu/debug-$series.config"
 	[[ -z $DEBUG_FLAVOUR ]] || echo "$TOP/qemu/debug-$DEBUG_FLAVOUR.config"
 }
 
