@@ -12,8 +12,16 @@ use super::{
     rcu::Reading,
     super_block::{AnySuperBlock, FileSystem, SuperBlock},
 };
-use crate::{bindings, vfs::errno::ESTALE};
-use core::{marker::PhantomData, mem::MaybeUninit, ops::Deref, ptr::NonNull};
+use crate::{
+    bindings,
+    vfs::errno::{EREMOTE, ESTALE},
+};
+use core::{
+    marker::PhantomData,
+    mem::{ManuallyDrop, MaybeUninit},
+    ops::Deref,
+    ptr::NonNull,
+};
 use kernel::{
     error::from_err_ptr,
     prelude::*,
@@ -98,14 +106,39 @@ impl Dentry {
         unsafe { (*self.as_ptr()).d_sb == sb.as_ptr() }
     }
 
-    /// The directory, for the VFS functions that take it for granted. `ENOENT`, `ENOTDIR`.
-    pub(super) fn require_dir(&self) -> Result<&Inode> {
+    /// The directory, for the VFS functions that take it for granted: they call its `->lookup` without
+    /// asking whether there is one. `ENOENT`, `ENOTDIR`; `EREMOTE` for one on which something is
+    /// mounted when a path goes through it: what a filesystem has itself below that, if anything, is not
+    /// what the name stands for, and NFS has no `->lookup` there.
+    pub(crate) fn require_dir(&self) -> Result<&Inode> {
         let inode = self.require_inode()?;
-        if inode.is_dir() {
-            Ok(inode)
-        } else {
-            Err(ENOTDIR)
+        match self.kind() {
+            bindings::dentry_flags_DCACHE_DIRECTORY_TYPE => Ok(inode),
+            _ if inode.is_dir() => Err(EREMOTE),
+            _ => Err(ENOTDIR),
         }
+    }
+
+    /// What can be opened. `ENOENT`; `EREMOTE` for a directory as [`Dentry::require_dir`] says, which
+    /// need not have an `->open` either.
+    pub(super) fn require_open(&self) -> Result<&Inode> {
+        let inode = self.require_inode()?;
+        match self.kind() {
+            bindings::dentry_flags_DCACHE_DIRECTORY_TYPE
+            | bindings::dentry_flags_DCACHE_REGULAR_TYPE => Ok(inode),
+            _ if inode.is_dir() => Err(EREMOTE),
+            _ => Ok(inode),
+        }
+    }
+
+    /// The type of a positive dentry, and whether a path walk would do something before it goes through
+    /// here. A counted dentry keeps it as it keeps its inode.
+    fn kind(&self) -> bindings::dentry_flags {
+        let bits = bindings::dentry_flags_DCACHE_ENTRY_TYPE
+            | bindings::dentry_flags_DCACHE_NEED_AUTOMOUNT
+            | bindings::dentry_flags_DCACHE_MANAGE_TRANSIT;
+        // SAFETY: The dentry is alive; other flags may change at any time.
+        unsafe { (&raw const (*self.as_ptr()).d_flags).read_volatile() & bits }
     }
 
     /// Whether the filesystem is asked each time before a cached name is used.

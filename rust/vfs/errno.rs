@@ -47,4 +47,5 @@ errno! {
     EDQUOT, "Quota exceeded.";
     ECANCELED, "Operation cancelled.";
     ESTALE, "Stale file handle.";
+    EREMOTE, "Object is remote.";
 }

@@ -229,7 +229,7 @@ impl KernelFile {
 
     /// Opens the object at `path` with the current credentials.
     pub(crate) fn open(path: Path<'_>, flags: u32) -> Result<Self> {
-        path.dentry.require_inode()?;
+        path.dentry.require_open()?;
         // SAFETY: `path` is valid during the call; the current credentials are alive.
         let file = from_err_ptr(unsafe {
             bindings::dentry_open(&path.to_raw(), flags as c_int, bindings::current_cred())

@@ -8,6 +8,7 @@ use crate::{
     vfs::{
         claim::Claim,
         dentry::Dentry,
+        errno::EREMOTE,
         fs_context::Log,
         gate::Gate,
         load::Load,
@@ -110,8 +111,9 @@ impl Branch {
     /// Makes a branch of the directory at `path`. Without a `permission`, the first branch is
     /// writable and others are not.
     ///
-    /// `ENOTDIR`; `EINVAL` for a filesystem that cannot be a branch, or a mount that cannot be
-    /// cloned; `EROFS` for a read-only filesystem that is to be written to.
+    /// `ENOTDIR`; `EREMOTE` as [`Dentry::require_dir`]; `EINVAL` for a filesystem that cannot be a
+    /// branch, or a mount that cannot be cloned; `EROFS` for a read-only filesystem that is to be
+    /// written to.
     pub(crate) fn new(
         log: &Log,
         id: BranchId,
@@ -124,10 +126,18 @@ impl Branch {
         let place = path.as_ref();
         let shown = BStr::from_bytes(&name);
         let fs = place.mnt.super_block();
-        if !place.inode().is_some_and(|inode| inode.is_dir()) {
-            log.error(fmt!("branch '{shown}' is not a directory"));
-            return Err(ENOTDIR);
-        }
+        place.dentry.require_dir().map_err(|e| {
+            match e == EREMOTE {
+                true => log.error(fmt!(
+                    "branch '{shown}': something else is mounted there when it is used"
+                )),
+                false => log.error(fmt!("branch '{shown}' is not a directory")),
+            }
+            match e == ENOENT {
+                true => ENOTDIR,
+                false => e,
+            }
+        })?;
         let fs_type = fs.type_name().to_bytes();
         if REFUSED.contains(&fs_type) {
             log.error(fmt!(

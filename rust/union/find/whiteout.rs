@@ -10,7 +10,7 @@ use crate::{
     },
     vfs::{
         dentry::Dentry,
-        errno::{ENAMETOOLONG, EOPNOTSUPP},
+        errno::{ENAMETOOLONG, EOPNOTSUPP, EREMOTE},
         file::KernelFile,
         flags,
         mode::Mode,
@@ -131,7 +131,11 @@ pub(crate) fn hidden_name(branch: &Branch, dentry: &Dentry) -> Result<HiddenName
 
 /// Whether the directory `dir` hides those of the same name below.
 pub(crate) fn is_opaque(dir: &Layer) -> Result<bool> {
-    Ok(find_at(&dir.branch, &dir.dentry, OPAQUE)?.is_some())
+    match find_at(&dir.branch, &dir.dentry, OPAQUE) {
+        // Nothing can be seen in it, and nothing of what it may hide.
+        Err(e) if e == EREMOTE => Ok(true),
+        found => Ok(found?.is_some()),
+    }
 }
 
 /// Whites `name` out in the directory `dir` of a writable branch. It may be whited out already.
