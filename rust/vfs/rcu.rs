@@ -198,6 +198,12 @@ pub(crate) fn synchronize_tasks() {
     unsafe { bindings::synchronize_rcu_tasks() };
 }
 
+/// Waits until every read-side critical section that has begun has ended. May sleep.
+pub(super) fn synchronize() {
+    // SAFETY: No requirements; may sleep.
+    unsafe { bindings::synchronize_rcu() };
+}
+
 /// Waits for the RCU callbacks of this module. Called at module unload, when there can be no new
 /// ones.
 pub(crate) fn exit() {

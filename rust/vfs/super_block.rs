@@ -194,6 +194,12 @@ impl AnySuperBlock {
 }
 
 /// A super block of the filesystem `T`.
+///
+/// # Invariants
+///
+/// From [`fill`] on, `s_fs_info` is an [`Info<T>`], which is dropped a grace period after the last
+/// dentry and inode of the super block have gone: an RCU walk has no reference to either, and none to
+/// a mount, and comes to the data by them.
 #[repr(transparent)]
 pub(crate) struct SuperBlock<T: FileSystem>(AnySuperBlock, PhantomData<T>);
 
@@ -221,8 +227,7 @@ impl<T: FileSystem> SuperBlock<T> {
     }
 
     fn info(&self) -> &Info<T> {
-        // SAFETY: `s_fs_info` of a super block of `T` is the box made in `fill`, from before anybody
-        // else sees the super block until `kill` has shut it down.
+        // SAFETY: By the type invariant.
         unsafe { &*(*self.as_ptr()).s_fs_info.cast::<Info<T>>() }
     }
 
@@ -352,6 +357,8 @@ pub(super) unsafe extern "C" fn kill<T: FileSystem>(sb: *mut bindings::super_blo
         }
         bindings::kill_anon_super(sb);
         if !info.is_null() {
+            // INVARIANT: No dentry and no inode is left, and whoever has seen one has ended its walk.
+            rcu::synchronize();
             (*sb).s_fs_info = core::ptr::null_mut();
             drop(KBox::from_raw(info));
         }

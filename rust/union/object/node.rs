@@ -40,8 +40,10 @@ use kernel::{
 /// An object on a branch.
 #[derive(Clone)]
 pub(crate) struct Layer {
-    pub(crate) branch: Arc<Branch>,
+    // Dropped first: a dentry must not outlive the mount, and whoever waits for the end of the branch
+    // may unmount its filesystem as soon as that has gone.
     pub(crate) dentry: ARef<Dentry>,
+    pub(crate) branch: Arc<Branch>,
 }
 
 impl Layer {
@@ -205,9 +207,9 @@ impl BranchSet {
 /// The data of an inode of the union.
 #[pin_data]
 pub(crate) struct Node {
-    stack: Slot<Stack>,
-    /// The top object, for RCU walks.
+    /// The top object, for RCU walks. Declared before the stack, which keeps its branch.
     top: Published,
+    stack: Slot<Stack>,
     /// See [`Node::is_linked_below`].
     linked_below: Atomic<bool>,
     /// The [`Layer::key`]s of what an object with names below was copied from, which
