@@ -206,6 +206,11 @@ impl Dentry {
         unsafe { Dentry::from_raw_owned(bindings::dget_parent(self.as_ptr())) }
     }
 
+    /// The parent, with a reference; none of a root.
+    pub(crate) fn above(&self) -> Option<ARef<Dentry>> {
+        (!self.is_root_entry()).then(|| self.parent())
+    }
+
     /// How many references there are, ours included: those of its children, too.
     pub(crate) fn count(&self) -> u32 {
         // SAFETY: The dentry is alive.
@@ -229,12 +234,6 @@ impl Dentry {
         // SAFETY: The call returned a C string within the buffer, which is still there.
         text.extend_from_slice(unsafe { CStr::from_char_ptr(path) }.to_bytes(), GFP_KERNEL)?;
         Ok(text)
-    }
-
-    /// Whether `ancestor` is this dentry or above it.
-    pub(crate) fn is_within(&self, ancestor: &Dentry) -> bool {
-        // SAFETY: Both dentries are alive.
-        unsafe { bindings::is_subdir(self.as_ptr(), ancestor.as_ptr()) }
     }
 
     /// A copy of the name as it is now; a rename may change the dentry's own at any time.

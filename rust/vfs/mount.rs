@@ -8,11 +8,14 @@ use super::{
     dentry::Dentry, errno::succeeded, idmap::Idmap, path::Path, super_block::AnySuperBlock,
 };
 use crate::bindings;
-use core::{marker::PhantomData, ops::Deref, ptr::NonNull};
+use core::{ops::Deref, ptr::NonNull};
 use kernel::{
     error::{from_err_ptr, to_result},
     prelude::*,
-    sync::aref::{ARef, AlwaysRefCounted},
+    sync::{
+        aref::{ARef, AlwaysRefCounted},
+        atomic::{Atomic, Full, Relaxed},
+    },
     types::{NotThreadSafe, Opaque},
 };
 
@@ -159,12 +162,16 @@ impl Drop for WriteAccess<'_> {
 }
 
 /// A mount of our own that no namespace shows. Dropping it unmounts it, and waits for a grace
-/// period.
+/// period: many are better given to [`Unmounting`] before.
 ///
 /// # Invariants
 ///
-/// The mount is a long-term internal one, and its last long-term reference is ours.
-pub(crate) struct PrivateMount(NonNull<bindings::vfsmount>, PhantomData<Mount>);
+/// The mount is an internal one. Its last long-term reference is ours if `is_longterm`, else an ordinary
+/// one.
+pub(crate) struct PrivateMount {
+    mnt: NonNull<bindings::vfsmount>,
+    is_longterm: bool,
+}
 
 // SAFETY: As for `Mount`.
 unsafe impl Send for PrivateMount {}
@@ -182,8 +189,11 @@ impl PrivateMount {
         // SAFETY: `path` is valid during the call.
         let mnt = from_err_ptr(unsafe { bindings::clone_private_mount(&path.to_raw()) })?;
         // INVARIANT: `clone_private_mount` makes a long-term mount.
-        // SAFETY: The call succeeded, so the pointer is not null.
-        let mount = Self(unsafe { NonNull::new_unchecked(mnt) }, PhantomData);
+        let mount = Self {
+            // SAFETY: The call succeeded, so the pointer is not null.
+            mnt: unsafe { NonNull::new_unchecked(mnt) },
+            is_longterm: true,
+        };
         mount.set_writable(writable);
         Ok(mount)
     }
@@ -219,8 +229,11 @@ impl PrivateMount {
         // SAFETY: The context is valid.
         let mnt = from_err_ptr(unsafe { bindings::fc_mount_longterm(fc.0) })?;
         // INVARIANT: `fc_mount_longterm` makes a long-term mount.
-        // SAFETY: The call succeeded, so the pointer is not null.
-        Ok(Self(unsafe { NonNull::new_unchecked(mnt) }, PhantomData))
+        Ok(Self {
+            // SAFETY: The call succeeded, so the pointer is not null.
+            mnt: unsafe { NonNull::new_unchecked(mnt) },
+            is_longterm: true,
+        })
     }
 
     /// Whether somebody else holds the mount: by an open file, a mapping, or a place on it.
@@ -233,16 +246,19 @@ impl PrivateMount {
     pub(crate) fn set_writable(&self, writable: bool) {
         let no_atime = bindings::MNT_NOATIME as c_int | bindings::MNT_NODIRATIME as c_int;
         let readonly = bindings::MNT_READONLY as c_int;
-        // SAFETY: The mount is ours alone: no namespace has it, so that nobody else changes its
-        // flags, and callers exclude each other. Readers look at any time, and either value will do.
-        unsafe {
-            let at = &raw mut (*self.0.as_ptr()).mnt_flags;
-            let old = at.read_volatile();
-            at.write_volatile(if writable {
-                old & !(readonly | no_atime)
-            } else {
-                old | readonly | no_atime
-            });
+        // SAFETY: The mount is ours alone: no namespace has it, so that nobody but callers of this changes
+        // its flags. Readers look at any time, and either value will do.
+        let flags = unsafe { Atomic::from_ptr(&raw mut (*self.mnt.as_ptr()).mnt_flags) };
+        let mut old = flags.load(Relaxed);
+        loop {
+            let new = match writable {
+                true => old & !(readonly | no_atime),
+                false => old | readonly | no_atime,
+            };
+            match flags.cmpxchg(old, new, Full) {
+                Ok(_) => return,
+                Err(other) => old = other,
+            }
         }
     }
 }
@@ -261,13 +277,57 @@ impl Deref for PrivateMount {
 
     fn deref(&self) -> &Mount {
         // SAFETY: The mount is alive while we hold our reference.
-        unsafe { Mount::from_raw(self.0.as_ptr()) }
+        unsafe { Mount::from_raw(self.mnt.as_ptr()) }
     }
 }
 
 impl Drop for PrivateMount {
     fn drop(&mut self) {
-        // SAFETY: The long-term reference is ours, by the type invariant.
-        unsafe { bindings::kern_unmount(self.0.as_ptr()) };
+        let mnt = self.mnt.as_ptr();
+        // SAFETY: The reference is ours, by the type invariant, and of this kind.
+        unsafe {
+            match self.is_longterm {
+                true => bindings::kern_unmount(mnt),
+                false => bindings::mntput(mnt),
+            }
+        }
+    }
+}
+
+/// Mounts that are unmounted together, with one grace period for all, when this is dropped. Each goes
+/// when its [`PrivateMount`] is dropped after that.
+///
+/// # Invariants
+///
+/// The last long-term reference of each of the mounts is ours.
+pub(crate) struct Unmounting(KVVec<*mut bindings::vfsmount>);
+
+impl Unmounting {
+    /// Room for `count`. `ENOMEM`.
+    pub(crate) fn with_capacity(count: usize) -> Result<Self> {
+        Ok(Self(KVVec::with_capacity(count, GFP_KERNEL)?))
+    }
+
+    /// Unmounts `mount` with the others, if there is room for it.
+    pub(crate) fn add(&mut self, mount: &mut PrivateMount) {
+        if !mount.is_longterm || self.0.push_within_capacity(mount.mnt.as_ptr()).is_err() {
+            return;
+        }
+        // INVARIANT: The long-term reference moves here, and the mount gets another one.
+        // SAFETY: The mount is alive.
+        unsafe { bindings::mntget(mount.mnt.as_ptr()) };
+        mount.is_longterm = false;
+    }
+}
+
+impl Drop for Unmounting {
+    fn drop(&mut self) {
+        if self.0.is_empty() {
+            return;
+        }
+        // CAST: There are not as many mounts.
+        let count = self.0.len() as c_uint;
+        // SAFETY: By the type invariant.
+        unsafe { bindings::kern_unmount_array(self.0.as_mut_ptr(), count) };
     }
 }

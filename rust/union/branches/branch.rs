@@ -13,7 +13,7 @@ use crate::{
         gate::Gate,
         load::Load,
         lockdep,
-        mount::{Mount, PrivateMount},
+        mount::{Mount, PrivateMount, Unmounting},
         path::{Path, PathBuf},
     },
 };
@@ -323,9 +323,25 @@ impl Branch {
     pub(crate) fn watch(&self) -> Watch {
         Watch(self.gone.0.clone())
     }
+}
 
-    /// Whether the directory trees of the two have anything in common.
-    pub(crate) fn overlaps(&self, other: &Self) -> bool {
-        self.root().is_within(other.root()) || other.root().is_within(self.root())
+/// Gives up references to branches. Those that nobody else holds are unmounted together: each waits for
+/// a grace period by itself.
+pub(crate) fn let_go(branches: KVVec<Arc<Branch>>) {
+    // Without memory, it takes longer.
+    let (Ok(mut mounts), Ok(mut last)) = (
+        Unmounting::with_capacity(branches.len()),
+        KVVec::with_capacity(branches.len(), GFP_KERNEL),
+    ) else {
+        return;
+    };
+    for branch in branches {
+        if let Some(mut branch) = Arc::into_unique_or_drop(branch) {
+            mounts.add(branch.as_mut().project().mnt);
+            // There is room.
+            let _ = last.push_within_capacity(branch);
+        }
     }
+    drop(mounts);
+    drop(last);
 }

@@ -2,8 +2,10 @@
 
 //! The branches of a union, in their order.
 
-use super::branch::{Branch, BranchId};
-use crate::vfs::{fs_context::Log, lockdep::MAX_STACK_DEPTH, super_block::AnySuperBlock};
+use super::branch::{let_go, Branch, BranchId};
+use crate::vfs::{
+    dentry::Dentry, fs_context::Log, lockdep::MAX_STACK_DEPTH, super_block::AnySuperBlock,
+};
 use kernel::{prelude::*, sync::Arc};
 
 /// How many branches a union may have: as many as there are identities in wide numbers, which begin
@@ -16,6 +18,37 @@ pub(crate) struct Table {
     pub(crate) branches: KVVec<Arc<Branch>>,
 }
 
+impl Drop for Table {
+    fn drop(&mut self) {
+        let_go(core::mem::replace(&mut self.branches, KVVec::new()));
+    }
+}
+
+/// Two branches, by their indices, whose directory trees have something in common: one is at or below
+/// the other. From each, what is above it is looked for among all, so that many branches are not
+/// compared with each other. `ENOMEM`.
+fn overlapping(branches: &[Arc<Branch>]) -> Result<Option<(usize, usize)>> {
+    let address = |dentry: &Dentry| core::ptr::from_ref(dentry) as usize;
+    let mut roots = KVVec::with_capacity(branches.len(), GFP_KERNEL)?;
+    for (index, branch) in branches.iter().enumerate() {
+        roots.push((address(branch.root()), index), GFP_KERNEL)?;
+    }
+    roots.sort_unstable();
+    if let Some(same) = roots.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+        return Ok(Some((same[0].1, same[1].1)));
+    }
+    for (index, branch) in branches.iter().enumerate() {
+        let mut above = branch.root().above();
+        while let Some(dir) = above {
+            if let Ok(at) = roots.binary_search_by_key(&address(&dir), |root| root.0) {
+                return Ok(Some((index, roots[at].1)));
+            }
+            above = dir.above();
+        }
+    }
+    Ok(None)
+}
+
 impl Table {
     /// Checks that the branches can be one union together: `EINVAL` if there is none, if two
     /// overlap, or if they are stacked too deep already.
@@ -24,7 +57,12 @@ impl Table {
             log.error(fmt!("a union needs a branch: br:DIR[=rw|ro|rr][:DIR...]"));
             return Err(EINVAL);
         }
-        for (index, branch) in branches.iter().enumerate() {
+        // From here on they are let go of together if they cannot be a union.
+        let this = Self {
+            generation,
+            branches,
+        };
+        for branch in &this.branches {
             if branch.mnt().super_block().stack_depth() >= MAX_STACK_DEPTH {
                 log.error(fmt!(
                     "branch '{}': too many filesystems are stacked below it",
@@ -32,22 +70,16 @@ impl Table {
                 ));
                 return Err(EINVAL);
             }
-            if let Some(other) = branches[..index]
-                .iter()
-                .find(|other| other.overlaps(branch))
-            {
-                log.error(fmt!(
-                    "branch '{}' overlaps with branch '{}'",
-                    branch.name(),
-                    other.name()
-                ));
-                return Err(EINVAL);
-            }
         }
-        Ok(Self {
-            generation,
-            branches,
-        })
+        if let Some((one, other)) = overlapping(&this.branches)? {
+            log.error(fmt!(
+                "branch '{}' overlaps with branch '{}'",
+                this.branches[one.max(other)].name(),
+                this.branches[one.min(other)].name()
+            ));
+            return Err(EINVAL);
+        }
+        Ok(this)
     }
 
     /// Checks that the branches can be those of the union that is mounted as `sb`: `EINVAL` if one is

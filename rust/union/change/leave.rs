@@ -6,7 +6,7 @@ use super::busy;
 use crate::{
     union::{
         branches::{
-            branch::{Branch, BranchId, Watch},
+            branch::{let_go, Branch, BranchId, Watch},
             number::Number,
             table::Table,
         },
@@ -56,15 +56,22 @@ impl Leaver {
 }
 
 /// The branches that leave.
-pub(crate) struct Leaving(KVec<Leaver>);
+pub(crate) struct Leaving {
+    leavers: KVVec<Leaver>,
+    /// References that are given up when the wait for the end begins.
+    branches: KVVec<Arc<Branch>>,
+}
 
 impl Leaving {
     /// Room for `count`.
     pub(crate) fn new(count: usize) -> Result<Self> {
-        Ok(Self(KVec::with_capacity(count, GFP_KERNEL)?))
+        Ok(Self {
+            leavers: KVVec::with_capacity(count, GFP_KERNEL)?,
+            branches: KVVec::with_capacity(count, GFP_KERNEL)?,
+        })
     }
 
-    /// Gives up the reference to a branch; there is room.
+    /// Takes over the reference to a branch; there is room.
     pub(crate) fn add(&mut self, branch: Arc<Branch>) {
         drop(branch.work.lock().take());
         let leaver = Leaver {
@@ -73,17 +80,21 @@ impl Leaving {
             mount: branch.mnt().into(),
         };
         // Nothing is allocated: `new` has made the room.
-        let _ = self.0.push(leaver, GFP_KERNEL);
+        let _ = self.leavers.push_within_capacity(leaver);
+        let _ = self.branches.push_within_capacity(branch);
     }
 }
 
 /// Takes the branches that leave out of all inodes, and waits until they are gone: then the union
 /// holds nothing on their filesystems.
 pub(crate) fn finish(sb: &SuperBlock<Union>, after: &Table, leaving: Leaving) {
+    let Leaving { leavers, branches } = leaving;
+    // At once, as far as nothing is on them.
+    let_go(branches);
     let mut waited = 0;
     let mut pause = 1;
     loop {
-        let there = leaving.0.iter().filter(|leaver| !leaver.watch.is_gone());
+        let there = leavers.iter().filter(|leaver| !leaver.watch.is_gone());
         let mut set: Option<BranchSet> = None;
         for leaver in there {
             set = Some(set.map_or(BranchSet::of(leaver.id), |set| set.with(leaver.id)));
@@ -95,7 +106,7 @@ pub(crate) fn finish(sb: &SuperBlock<Union>, after: &Table, leaving: Leaving) {
                 set.groups(),
                 |node| node.branches().meets(set),
                 |inode| {
-                    for leaver in &leaving.0 {
+                    for leaver in &leavers {
                         let _ = leave(inode, leaver.id, after, &mut taken);
                     }
                     Ok(())
@@ -106,7 +117,7 @@ pub(crate) fn finish(sb: &SuperBlock<Union>, after: &Table, leaving: Leaving) {
             }
             drop(taken);
         }
-        if leaving.0.iter().all(Leaver::has_left) {
+        if leavers.iter().all(Leaver::has_left) {
             return;
         }
         if waited >= PATIENCE_MS || fatal_signal_pending() {

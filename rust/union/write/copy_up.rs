@@ -316,9 +316,14 @@ fn publish(
     if inode.is_dir() && !is_gone(inode, dentry) {
         layers = Layers::with_capacity(old.layers.len() + 1)?;
         let table = instance.table()?;
-        let index = |layer: &Layer| table.index_of(layer.branch.id());
-        let below = old.layers.iter().position(|l| index(l) > index(layer));
-        let at = below.unwrap_or(old.layers.len());
+        // Both are in the order of the branches: each is looked at once.
+        let mut above = table
+            .branches
+            .iter()
+            .map(|branch| branch.id())
+            .take_while(|id| *id != layer.branch.id());
+        let mut is_above = |l: &Layer| above.any(|id| id == l.branch.id());
+        let at = old.layers.iter().take_while(|l| is_above(l)).count();
         for l in &old.layers[..at] {
             layers.push(l.clone())?;
         }
