@@ -19,10 +19,14 @@ use kernel::{
 };
 
 /// A borrowed place.
+///
+/// # Invariants
+///
+/// The dentry is one of the filesystem that is mounted: whoever holds the mount keeps both.
 #[derive(Clone, Copy)]
 pub(crate) struct Path<'a> {
-    pub(crate) mnt: &'a Mount,
-    pub(crate) dentry: &'a Dentry,
+    pub(super) mnt: &'a Mount,
+    pub(super) dentry: &'a Dentry,
 }
 
 impl<'a> Path<'a> {
@@ -30,6 +34,7 @@ impl<'a> Path<'a> {
     ///
     /// `path` and what it points at are valid during `'a`.
     pub(super) unsafe fn from_raw(path: *const bindings::path) -> Self {
+        // INVARIANT: So it is with any `struct path`.
         // SAFETY: By the contract of this function.
         unsafe {
             Self {
@@ -45,6 +50,16 @@ impl<'a> Path<'a> {
             mnt: self.mnt.as_ptr(),
             dentry: self.dentry.as_ptr(),
         }
+    }
+
+    /// The mount.
+    pub(crate) fn mnt(self) -> &'a Mount {
+        self.mnt
+    }
+
+    /// The dentry.
+    pub(crate) fn dentry(self) -> &'a Dentry {
+        self.dentry
     }
 
     /// The inode at this place, if the dentry is positive.
@@ -80,18 +95,24 @@ impl<'a> Path<'a> {
 
     /// Takes references.
     pub(crate) fn to_owned(self) -> PathBuf {
+        // INVARIANT: As of `self`.
         PathBuf {
-            mnt: self.mnt.into(),
             dentry: self.dentry.into(),
+            mnt: self.mnt.into(),
         }
     }
 }
 
 /// A place with references held.
+///
+/// # Invariants
+///
+/// As those of [`Path`].
 #[derive(Clone)]
 pub(crate) struct PathBuf {
-    pub(crate) mnt: ARef<Mount>,
-    pub(crate) dentry: ARef<Dentry>,
+    // Dropped first: the mount keeps the filesystem.
+    dentry: ARef<Dentry>,
+    mnt: ARef<Mount>,
 }
 
 impl PathBuf {
@@ -119,17 +140,19 @@ impl PathBuf {
     ///
     /// `path` is valid, and its two references are the caller's to give.
     pub(super) unsafe fn from_raw_owned(path: bindings::path) -> Self {
+        // INVARIANT: So it is with any `struct path`.
         // SAFETY: By the contract of this function.
         unsafe {
             Self {
-                mnt: Mount::from_raw_owned(path.mnt),
                 dentry: Dentry::from_raw_owned(path.dentry),
+                mnt: Mount::from_raw_owned(path.mnt),
             }
         }
     }
 
     /// The place, borrowed.
     pub(crate) fn as_ref(&self) -> Path<'_> {
+        // INVARIANT: As of `self`.
         Path {
             mnt: &self.mnt,
             dentry: &self.dentry,

@@ -125,8 +125,8 @@ impl Branch {
     ) -> Result<Arc<Self>> {
         let place = path.as_ref();
         let shown = BStr::from_bytes(&name);
-        let fs = place.mnt.super_block();
-        place.dentry.require_dir().map_err(|e| {
+        let fs = place.mnt().super_block();
+        place.dentry().require_dir().map_err(|e| {
             match e == EREMOTE {
                 true => log.error(fmt!(
                     "branch '{shown}': something else is mounted there when it is used"
@@ -148,13 +148,13 @@ impl Branch {
         }
         let permission = permission.unwrap_or(Permission::new(if READ_ONLY.contains(&fs_type) {
             Access::RealReadOnly
-        } else if first && !place.mnt.is_readonly() {
+        } else if first && !place.mnt().is_readonly() {
             Access::ReadWrite
         } else {
             Access::ReadOnly
         }));
-        let can_write = !place.mnt.is_readonly() && fs.magic() != MAGIC;
-        if permission.access == Access::ReadWrite && place.mnt.is_readonly() {
+        let can_write = !place.mnt().is_readonly() && fs.magic() != MAGIC;
+        if permission.access == Access::ReadWrite && place.mnt().is_readonly() {
             log.error(fmt!("branch '{shown}' is read-only, and cannot be =rw"));
             return Err(EROFS);
         }
@@ -316,7 +316,7 @@ impl Branch {
 
     /// Whether this is a branch of the directory at `place`.
     pub(crate) fn is_at(&self, place: &PathBuf) -> bool {
-        core::ptr::eq::<Dentry>(self.root(), &*place.dentry)
+        core::ptr::eq::<Dentry>(self.root(), place.as_ref().dentry())
     }
 
     /// Something to wait for the branch's end with.

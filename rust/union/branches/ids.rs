@@ -30,7 +30,7 @@ impl Tree {
     /// be on the same loop device, with the same numbers for other objects.
     fn at(place: Path<'_>) -> Option<Self> {
         let inode = place.inode()?;
-        let sb = place.mnt.super_block();
+        let sb = place.mnt().super_block();
         let uuid = sb.uuid();
         (!uuid.is_null()).then(|| Self {
             uuid,

@@ -135,7 +135,7 @@ fn fold(ino: u64, device: Device) -> u64 {
 /// larger one that comes all the same, after it was resized for instance, is no fault: it is wide.
 fn need(root: Path<'_>) -> Option<u64> {
     let stat = || StatFs::of(root).ok();
-    let most = match root.mnt.super_block().type_name().to_bytes() {
+    let most = match root.mnt().super_block().type_name().to_bytes() {
         b"squashfs" | b"ext2" | b"ext3" | b"ext4" => stat()?.files(),
         // A number is a place on the disk, in units of 32 bytes.
         b"erofs" | b"iso9660" => stat()?.bytes() / 32,
@@ -148,7 +148,7 @@ fn need(root: Path<'_>) -> Option<u64> {
 impl Space {
     /// That of the filesystem at `root`, a branch of which has `identity`.
     fn new(ranges: Arc<Ranges>, identity: BranchId, root: Path<'_>) -> Result<Arc<Self>> {
-        let sb = root.mnt.super_block();
+        let sb = root.mnt().super_block();
         let main = Stat::of(root)?.dev();
         let is_one = main == sb.dev() && !SEVERAL_DEVICES.contains(&sb.type_name().to_bytes());
         let devices = match is_one {
@@ -321,7 +321,7 @@ impl Spaces {
         identity: BranchId,
         others: &[Arc<Branch>],
     ) -> Result<Arc<Space>> {
-        let sb = root.mnt.super_block();
+        let sb = root.mnt().super_block();
         let beside = others
             .iter()
             .find(|other| core::ptr::eq::<AnySuperBlock>(other.mnt().super_block(), sb));

@@ -75,7 +75,11 @@ impl Request {
         };
         let mut name = KVec::new();
         name.extend_from_slice(
-            path.dentry.name().get().map_or(b"/", |n| n.as_bytes()),
+            path.as_ref()
+                .dentry()
+                .name()
+                .get()
+                .map_or(b"/", |n| n.as_bytes()),
             GFP_KERNEL,
         )?;
         let named = Named {

@@ -164,7 +164,7 @@ impl OpenFile {
         let node = user.node();
         let flags = user.flags();
         if self.seen.load_once() == node.sb().data().generation()
-            && node.data().is_at(real.path().dentry)
+            && node.data().is_at(real.path().dentry())
             && flags & SYNC == 0
             && (flags ^ real.flags()) & CHANGEABLE == 0
         {
@@ -231,7 +231,7 @@ impl OpenFile {
     #[inline]
     fn real_to_map(&self, user: &FsFile<Union>) -> Result<&KernelFile> {
         let current = self.chain.current();
-        match user.node().data().is_at(current.path().dentry) {
+        match user.node().data().is_at(current.path().dentry()) {
             true => Ok(current),
             false => self.real_to_map_anew(user, current),
         }
@@ -262,12 +262,12 @@ impl OpenFile {
 /// Whether `real` is the object that `inode` stands for now.
 fn shows(inode: &INode<Union>, real: &KernelFile) -> bool {
     let node = inode.data();
-    node.is_at(real.path().dentry) || node.shows(real.inode())
+    node.is_at(real.path().dentry()) || node.shows(real.inode())
 }
 
 /// The branch that `real`, which serves `user`, is on. `ESTALE` if it has gone.
 fn branch_of(user: &FsFile<Union>, real: &KernelFile) -> Result<Arc<Branch>> {
-    let is_it = |branch: &Branch| core::ptr::eq(branch.mnt(), real.path().mnt);
+    let is_it = |branch: &Branch| core::ptr::eq(branch.mnt(), real.path().mnt());
     let stack = user.node().data().stack()?;
     let top = &stack.top().branch;
     if is_it(top) {
@@ -286,7 +286,7 @@ impl Hooks for AfterIo {
 
     fn accessed(file: &FsFile<Union>, lower: Option<&KernelFile>) {
         // The time that a branch does not keep would be found out of date at each read.
-        let is_kept = lower.is_none_or(|real| real.path().mnt.keeps_atime());
+        let is_kept = lower.is_none_or(|real| real.path().mnt().keeps_atime());
         if is_kept && file.flags() & flags::O_NOATIME == 0 {
             file.touch_atime();
         }

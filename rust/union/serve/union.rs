@@ -107,6 +107,15 @@ impl FileSystem for Union {
         Ok(stat)
     }
 
+    fn may_freeze(sb: &SuperBlock<Self>) -> Result {
+        let table = sb.data().table()?;
+        let mut writable = table.branches.iter().filter(|b| b.is_writable());
+        match writable.any(|branch| branch.mnt().super_block().is_frozen()) {
+            true => Err(EBUSY),
+            false => Ok(()),
+        }
+    }
+
     fn show_options(sb: &SuperBlock<Self>, seq: &SeqFile) {
         let instance = sb.data();
         let settings = instance.settings();

@@ -116,7 +116,7 @@ impl Copy<'_> {
         let parent = kept.dir;
         if let Some((file, copied)) = self.nameless_file(&parent.dentry)? {
             let access = self.target.mnt().want_write()?;
-            let dentry = file.path().dentry;
+            let dentry = file.path().dentry();
             self.set_attributes(&access, dentry)?;
             self.write_out(&file, copied)?;
             self.remember(dentry)?;
@@ -165,7 +165,7 @@ impl Copy<'_> {
         if is_regular {
             if let Some((file, _)) = self.nameless_file(self.target.root())? {
                 let access = self.target.mnt().want_write()?;
-                let dentry = file.path().dentry;
+                let dentry = file.path().dentry();
                 self.set_attributes(&access, dentry)?;
                 self.remember(dentry)?;
                 return Ok(dentry.into());
