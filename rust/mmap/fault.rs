@@ -8,7 +8,7 @@
 
 use crate::vfs::{
     cred::Cred,
-    fault::{again, give_up, Entry, Fault, Served, Step},
+    fault::{again, give_up, Entry, Fault, Served},
     file::KernelFile,
     front_file::FrontPath,
     vm_ops::{Engine, Map, Prepared, ServedBy},
@@ -28,11 +28,11 @@ pub(super) struct Swap<H>(PhantomData<H>);
 impl<H: Held> Engine for Swap<H> {
     type Held = H;
 
-    fn serve(map: &Map<Self>, fault: Fault<'_>, step: Step) -> Served {
+    fn serve<'a>(map: &'a Map<Self>, fault: Fault<'a>) -> Served<'a> {
         match map.enter(fault) {
-            Entry::Turn(turn) => turn.serve(step),
-            Entry::Busy(fault) => again(fault, step),
-            Entry::Killed(fault) => give_up(fault, step),
+            Entry::Turn(turn) => turn.serve(),
+            Entry::Busy(fault) => again(fault),
+            Entry::Killed(fault) => give_up(fault),
         }
     }
 }

@@ -26,14 +26,23 @@ use core::marker::PhantomData;
 ///
 /// # Invariants
 ///
-/// The pointer is valid during `'a`, and the current task's alone.
-pub(crate) struct Fault<'a>(*mut bindings::vm_fault, PhantomData<&'a mut ()>);
+/// The pointer is valid during `'a`, and the current task's alone. The kernel has called the handler for
+/// `step`, and asks for nothing else.
+pub(crate) struct Fault<'a> {
+    vmf: *mut bindings::vm_fault,
+    step: Step,
+    _alone: PhantomData<&'a mut ()>,
+}
 
-/// What a handler says about a fault: a `vm_fault_t`.
+/// What a handler says about a fault of the lifetime `'a`: a `vm_fault_t`.
 #[must_use = "the kernel waits for it"]
-pub(crate) struct Served(bindings::vm_fault_t);
+pub(crate) struct Served<'a>(bindings::vm_fault_t, PhantomData<&'a ()>);
 
-impl Served {
+impl Served<'_> {
+    fn new(answer: bindings::vm_fault_t) -> Self {
+        Self(answer, PhantomData)
+    }
+
     pub(super) fn into_raw(self) -> bindings::vm_fault_t {
         self.0
     }
@@ -41,7 +50,7 @@ impl Served {
 
 /// What a handler is asked to do.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Step {
+pub(super) enum Step {
     /// `->fault`: find the page.
     Fault,
     /// `->page_mkwrite`: make ready for the first write to a page.
@@ -53,25 +62,29 @@ pub(crate) enum Step {
 impl Fault<'_> {
     /// # Safety
     ///
-    /// `ptr` is the argument of a fault handler, during its call.
-    pub(super) unsafe fn from_raw(ptr: *mut bindings::vm_fault) -> Self {
+    /// `vmf` is the argument of the handler for `step`, during its call.
+    pub(super) unsafe fn from_raw(vmf: *mut bindings::vm_fault, step: Step) -> Self {
         // INVARIANT: By the contract of this function.
-        Self(ptr, PhantomData)
+        Self {
+            vmf,
+            step,
+            _alone: PhantomData,
+        }
     }
 
     fn vma(&self) -> *mut bindings::vm_area_struct {
         // SAFETY: The fault is valid by the type invariant; its mapping is constant.
-        unsafe { (*self.0).__bindgen_anon_1.vma }
+        unsafe { (*self.vmf).__bindgen_anon_1.vma }
     }
 
     fn flags(&self) -> bindings::fault_flag {
         // SAFETY: The fault is valid, and ours alone, by the type invariant.
-        unsafe { (*self.0).flags }
+        unsafe { (*self.vmf).flags }
     }
 
     fn set_flags(&mut self, flags: bindings::fault_flag) {
         // SAFETY: The fault is valid, and ours alone, by the type invariant.
-        unsafe { (*self.0).flags = flags };
+        unsafe { (*self.vmf).flags = flags };
     }
 
     /// Whether the fault must be left alone rather than be waited for.
@@ -82,12 +95,12 @@ impl Fault<'_> {
 
 /// Asks for the fault to be tried again. Only who must not wait says that: for a fault that is
 /// [`Entry::Busy`] the mmap lock stays held.
-pub(crate) fn again(busy: Busy<'_>, step: Step) -> Served {
-    let _ = busy.0;
-    Served(match step {
-        // Here the kernel would take the page for made ready, and does understand that nothing was.
-        Step::PfnMkwrite => bindings::vm_fault_reason_VM_FAULT_NOPAGE,
-        Step::Fault | Step::PageMkwrite => bindings::vm_fault_reason_VM_FAULT_RETRY,
+pub(crate) fn again(busy: Busy<'_>) -> Served<'_> {
+    Served::new(match busy.0.step {
+        Step::Fault => bindings::vm_fault_reason_VM_FAULT_RETRY,
+        // Before a write, the kernel looks for errors and for this only, and would take all else for the
+        // page made ready. It waits for no such fault now: it replaces the flags that say so.
+        Step::PageMkwrite | Step::PfnMkwrite => bindings::vm_fault_reason_VM_FAULT_NOPAGE,
     })
 }
 
@@ -95,16 +108,16 @@ pub(crate) fn again(busy: Busy<'_>, step: Step) -> Served {
 /// the mmap lock is dropped, which is what it expects then; else the fault is an error, which a
 /// task that dies does not see. So it is before a write without a `struct page`: the kernel keeps
 /// the flag there, but looks for errors only.
-pub(crate) fn give_up(killed: Killed<'_>, step: Step) -> Served {
+pub(crate) fn give_up(killed: Killed<'_>) -> Served<'_> {
     let fault = killed.0;
     let noticed = fault.flags() & bindings::fault_flag_FAULT_FLAG_KILLABLE != 0;
-    if !noticed || step == Step::PfnMkwrite {
-        return Served(bindings::vm_fault_reason_VM_FAULT_SIGBUS);
+    if !noticed || fault.step == Step::PfnMkwrite {
+        return Served::new(bindings::vm_fault_reason_VM_FAULT_SIGBUS);
     }
     // SAFETY: The mapping is alive until the lock, which is held for reading, is dropped here, and
     // its address space for as long as the fault.
     unsafe { bindings::mmap_read_unlock((*fault.vma()).vm_mm) };
-    Served(bindings::vm_fault_reason_VM_FAULT_RETRY)
+    Served::new(bindings::vm_fault_reason_VM_FAULT_RETRY)
 }
 
 /// A fault that must not wait, while another one has the turn.
@@ -225,22 +238,23 @@ pub(crate) struct Turn<'a> {
     _lock: BitGuard<'a>,
 }
 
-impl Turn<'_> {
+impl<'a> Turn<'a> {
     /// Has the filesystem of the file behind serve the fault.
-    pub(crate) fn serve(self, step: Step) -> Served {
+    pub(crate) fn serve(self) -> Served<'a> {
         // SAFETY: The table lives as long as the file behind, by the invariant of `Behind`.
         let ops = unsafe { &*self.behind.ops };
-        let handler = match step {
+        let handler = match self.fault.step {
             Step::Fault => ops.fault,
             Step::PageMkwrite => ops.page_mkwrite,
             Step::PfnMkwrite => ops.pfn_mkwrite,
         };
         match handler {
-            // SAFETY: The handler is called as the kernel calls it: with the mmap lock held, the
-            // mapping's file and operations its own, and flags that it knows.
-            Some(handler) => Served(unsafe { handler(self.fault.0) }),
+            // SAFETY: The handler is called as the kernel calls it: for the step that it asks for, by the
+            // invariant of `Fault`, with the mmap lock held, the mapping's file and operations its own,
+            // and flags that it knows.
+            Some(handler) => Served::new(unsafe { handler(self.fault.vmf) }),
             // There is no such entry in our table where the other one has none.
-            None => Served(bindings::vm_fault_reason_VM_FAULT_SIGBUS),
+            None => Served::new(bindings::vm_fault_reason_VM_FAULT_SIGBUS),
         }
     }
 }

@@ -30,7 +30,7 @@ pub(crate) trait Engine: Sized + 'static {
     type Held: Send + Sync;
 
     /// Serves a fault.
-    fn serve(map: &Map<Self>, fault: Fault<'_>, step: Step) -> Served;
+    fn serve<'a>(map: &'a Map<Self>, fault: Fault<'a>) -> Served<'a>;
 }
 
 /// Who serves the faults of a mapping that has a front file.
@@ -147,14 +147,38 @@ impl<E: Engine> Table<E> {
     unsafe fn vm_operations(
         ops: *const bindings::vm_operations_struct,
     ) -> bindings::vm_operations_struct {
+        // What a kernel has more than these stops the build: whether it finds the file in `vma->vm_file`
+        // has to be known.
         // SAFETY: By the contract of this function.
-        let ops = unsafe { &*ops };
+        let bindings::vm_operations_struct {
+            open,
+            close,
+            mapped: _,
+            may_split,
+            mremap,
+            mprotect,
+            fault,
+            huge_fault: _,
+            map_pages: _,
+            pagesize,
+            page_mkwrite,
+            pfn_mkwrite,
+            access,
+            name,
+            #[cfg(CONFIG_NUMA)]
+            set_policy,
+            #[cfg(CONFIG_NUMA)]
+            get_policy,
+            #[cfg(CONFIG_FIND_NORMAL_PAGE)]
+            find_normal_page,
+            uffd_ops: _,
+        } = unsafe { *ops };
         bindings::vm_operations_struct {
-            open: ops.open.and(Some(Self::open)),
-            close: ops.close.and(Some(Self::close)),
-            fault: ops.fault.and(Some(Self::fault)),
-            page_mkwrite: ops.page_mkwrite.and(Some(Self::page_mkwrite)),
-            pfn_mkwrite: ops.pfn_mkwrite.and(Some(Self::pfn_mkwrite)),
+            open: open.and(Some(Self::open)),
+            close: close.and(Some(Self::close)),
+            fault: fault.and(Some(Self::fault)),
+            page_mkwrite: page_mkwrite.and(Some(Self::page_mkwrite)),
+            pfn_mkwrite: pfn_mkwrite.and(Some(Self::pfn_mkwrite)),
             // Without this, the kernel never calls a handler with the lock of the mapping only.
             map_pages: None,
             // That is not true for this one.
@@ -164,7 +188,19 @@ impl<E: Engine> Table<E> {
             mapped: None,
             // They find the file in `vma->vm_file`.
             uffd_ops: core::ptr::null(),
-            ..*ops
+            // None of these looks at the file, on the filesystems that this is for.
+            may_split,
+            mremap,
+            mprotect,
+            pagesize,
+            access,
+            name,
+            #[cfg(CONFIG_NUMA)]
+            set_policy,
+            #[cfg(CONFIG_NUMA)]
+            get_policy,
+            #[cfg(CONFIG_FIND_NORMAL_PAGE)]
+            find_normal_page,
         }
     }
 
@@ -225,14 +261,14 @@ impl<E: Engine> Table<E> {
 
     /// # Safety
     ///
-    /// A fault handler: `vmf` is a fault in a mapping with our table, and the mmap lock is held for
+    /// The handler for `step`: `vmf` is a fault in a mapping with our table, and the mmap lock is held for
     /// reading.
     unsafe fn serve(vmf: *mut bindings::vm_fault, step: Step) -> bindings::vm_fault_t {
         // SAFETY: The mapping holds its front file, and thus the map, while the lock is held. Should
         // the lock be dropped, nothing is looked at after that.
         let map = unsafe { Map::<E>::of_vops((*(*vmf).__bindgen_anon_1.vma).vm_ops) };
         // SAFETY: By the contract of this function.
-        E::serve(map, unsafe { Fault::from_raw(vmf) }, step).into_raw()
+        E::serve(map, unsafe { Fault::from_raw(vmf, step) }).into_raw()
     }
 
     /// # Safety
