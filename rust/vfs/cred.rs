@@ -4,10 +4,42 @@
 //!
 //! C header: [`include/linux/cred.h`](srctree/include/linux/cred.h)
 
-use super::{dentry::DEntry, idmap::Idmap, inode::INode, mode::Mode, super_block::FileSystem};
+use super::{
+    dentry::{DEntry, Negative},
+    file::NewFile,
+    idmap::Idmap,
+    inode::INode,
+    mode::Mode,
+    super_block::FileSystem,
+};
 use crate::bindings;
 use core::ptr::NonNull;
 use kernel::{cred::Credential, error::to_result, prelude::*, sync::aref::ARef};
+
+/// The name of an object that is being made.
+///
+/// # Safety
+///
+/// The name of the entry does not change as long as this lives.
+pub(crate) unsafe trait NewName<T: FileSystem> {
+    /// The dentry that the object will have.
+    fn entry(&self) -> &DEntry<T>;
+}
+
+// SAFETY: The directory is locked, by the type.
+unsafe impl<T: FileSystem> NewName<T> for Negative<'_, T> {
+    fn entry(&self) -> &DEntry<T> {
+        self
+    }
+}
+
+// SAFETY: A dentry that is in no directory is not renamed, and has the name that it was made with until
+// the inode is there.
+unsafe impl<T: FileSystem> NewName<T> for NewFile<'_, T> {
+    fn entry(&self) -> &DEntry<T> {
+        self.dentry()
+    }
+}
 
 /// Credentials that the current task can put on for a while.
 pub(crate) struct Cred(ARef<Credential>);
@@ -28,15 +60,16 @@ impl Cred {
     }
 
     /// A copy of these credentials for making an object of `mode` that belongs to the current task,
-    /// in the directory `dir` under the name of `dentry`: with the ids that the task has in a
+    /// in the directory `dir` under the name `new_name`: with the ids that the task has in a
     /// filesystem mounted with `idmap`, and with the security label that the object is to get.
     pub(crate) fn for_new<T: FileSystem>(
         &self,
         idmap: &Idmap,
         dir: &INode<T>,
-        dentry: &DEntry<T>,
+        new_name: &impl NewName<T>,
         mode: Mode,
     ) -> Result<Self> {
+        let dentry = new_name.entry();
         // SAFETY: The super block, and with it its user namespace, is alive; the calls read the
         // current task's credentials.
         let (uid, gid, old) = unsafe {
@@ -54,8 +87,8 @@ impl Cred {
         }
         // SAFETY: `prepare_creds` returned a count that is ours.
         let this = unsafe { Self::from_owned(new) };
-        // SAFETY: The copy is not shared yet; the name of `dentry` cannot change while it is being
-        // made, and `old` is alive as the current task's.
+        // SAFETY: The copy is not shared yet; the name of `dentry` does not change, by the contract of
+        // `NewName`, and `old` is alive as the current task's.
         to_result(unsafe {
             (*new).fsuid = uid;
             (*new).fsgid = gid;

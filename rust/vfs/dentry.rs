@@ -177,7 +177,8 @@ impl Dentry {
     ///
     /// # Safety
     ///
-    /// The name cannot change during `'a`: the parent is locked, or the dentry is in lookup.
+    /// The dentry is in a directory, and its name cannot change during `'a`: the directory is locked, or
+    /// the dentry is in lookup.
     pub(super) unsafe fn name_in_place<'a>(&self) -> Result<&'a Name> {
         // SAFETY: By the contract of this function.
         unsafe {
@@ -328,7 +329,7 @@ impl Drop for Published {
 ///
 /// # Safety
 ///
-/// `bytes` are those of a dentry's name.
+/// `bytes` are those of the name of a dentry in a directory, or in lookup.
 unsafe fn component(bytes: &[u8]) -> Result<&Name> {
     match bytes {
         // A root, or one without a name: that is "/".
@@ -352,13 +353,11 @@ pub(crate) struct NameSnapshot {
 }
 
 impl NameSnapshot {
-    /// The name. `EINVAL` for that of a root, which is not one component.
+    /// The name. `EINVAL` for that of a root, which is not one component, and for what somebody called a
+    /// file that is in no directory, such as one of `memfd_create(2)`.
     pub(crate) fn get(&self) -> Result<&Name> {
         // SAFETY: By the type invariant.
-        unsafe {
-            let bytes = core::slice::from_raw_parts(self.bytes.as_ptr().cast(), self.len);
-            component(bytes)
-        }
+        Name::new(unsafe { core::slice::from_raw_parts(self.bytes.as_ptr().cast(), self.len) })
     }
 }
 
@@ -454,6 +453,14 @@ impl<T: FileSystem> DEntry<T> {
         Ok(child.is_positive().then_some(child))
     }
 
+    /// Checks that `inode` may be what the dentry names: both are of one super block. `EXDEV`.
+    fn require_same_sb(&self, inode: &INode<T>) -> Result {
+        match self.is_on(inode.sb()) {
+            true => Ok(()),
+            false => Err(EXDEV),
+        }
+    }
+
     /// Whether this is the root of the filesystem.
     pub(crate) fn is_root(&self) -> bool {
         self.is_root_entry()
@@ -496,7 +503,25 @@ impl<T: FileSystem> DEntry<T> {
 pub(crate) struct InLookup<'a, T: FileSystem>(&'a DEntry<T>);
 
 /// What a lookup ended with; only [`InLookup::splice`] makes one.
-pub(crate) struct Spliced<T: FileSystem>(pub(super) *mut bindings::dentry, PhantomData<T>);
+///
+/// # Invariants
+///
+/// The pointer is null, or a dentry of `T` of which this owns a count.
+pub(crate) struct Spliced<T: FileSystem>(*mut bindings::dentry, PhantomData<T>);
+
+impl<T: FileSystem> Spliced<T> {
+    /// What `->lookup` returns, with the count.
+    pub(super) fn into_raw(self) -> *mut bindings::dentry {
+        ManuallyDrop::new(self).0
+    }
+}
+
+impl<T: FileSystem> Drop for Spliced<T> {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariant; null is all right.
+        unsafe { bindings::dput(self.0) };
+    }
+}
 
 impl<'a, T: FileSystem> InLookup<'a, T> {
     /// # Safety
@@ -513,8 +538,11 @@ impl<'a, T: FileSystem> InLookup<'a, T> {
     }
 
     /// Ends the lookup: the name means `inode`, or nothing. A directory that has a dentry already
-    /// is moved here (`d_splice_alias`).
+    /// is moved here (`d_splice_alias`). `EXDEV` for an inode of another super block.
     pub(crate) fn splice(self, inode: Option<ARef<INode<T>>>, stamp: usize) -> Result<Spliced<T>> {
+        if let Some(inode) = &inode {
+            self.0.require_same_sb(inode)?;
+        }
         self.0.set_stamp(stamp);
         let raw = inode.map_or(core::ptr::null_mut(), |inode| {
             ARef::into_raw(inode).as_ptr().cast()
@@ -525,6 +553,7 @@ impl<'a, T: FileSystem> InLookup<'a, T> {
             // SAFETY: The call returned a counted dentry of this filesystem.
             unsafe { DEntry::<T>::from_raw(found) }.set_stamp(stamp);
         }
+        // INVARIANT: The call gave us the count.
         Ok(Spliced(found, PhantomData))
     }
 }
@@ -569,13 +598,19 @@ impl<'a, T: FileSystem> Negative<'a, T> {
         unsafe { self.dentry.name_in_place() }
     }
 
-    /// Gives the name its meaning.
-    pub(crate) fn instantiate(self, inode: ARef<INode<T>>) {
+    /// Gives the name its meaning. `EXDEV` for an inode of another super block, `ESTALE` for a directory
+    /// that has a name already: it has one.
+    pub(crate) fn instantiate(self, inode: ARef<INode<T>>) -> Result {
+        self.dentry.require_same_sb(&inode)?;
+        if inode.is_dir() && inode.has_dentry() {
+            return Err(ESTALE);
+        }
         // SAFETY: The dentry is negative and its directory locked, by the type; the call takes over
         // the inode's count.
         unsafe {
             bindings::d_instantiate(self.dentry.as_ptr(), ARef::into_raw(inode).as_ptr().cast());
         }
+        Ok(())
     }
 }
 

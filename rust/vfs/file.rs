@@ -9,7 +9,7 @@ use super::{
     dentry::{DEntry, Dentry},
     idmap::Idmap,
     inode::{INode, Inode},
-    load::Load,
+    load::{once, Load},
     mount::{Mount, WriteAccess},
     path::Path,
     super_block::FileSystem,
@@ -62,7 +62,7 @@ impl<T: FileSystem> FsFile<T> {
 
     fn mode(&self) -> u32 {
         // SAFETY: The file is alive; the bits asked for are constant once it is open.
-        unsafe { (*self.as_ptr()).f_mode }
+        unsafe { once!((*self.as_ptr()).f_mode) }
     }
 
     /// The position of `read(2)` and `getdents(2)`, whose lock the caller of the operation holds.
@@ -122,6 +122,29 @@ impl<T: FileSystem> FsFile<T> {
     pub(crate) fn dentry(&self) -> &DEntry<T> {
         // SAFETY: The file holds a reference to its path.
         unsafe { DEntry::from_raw((*self.as_ptr()).__bindgen_anon_1.f_path.dentry) }
+    }
+}
+
+/// A file without a name that is being made, for `O_TMPFILE`: it has a dentry, and no inode yet.
+pub(crate) struct NewFile<'a, T: FileSystem>(&'a FsFile<T>);
+
+impl<'a, T: FileSystem> NewFile<'a, T> {
+    /// # Safety
+    ///
+    /// `ptr` is the file of a call of `->tmpfile` of `T`, during `'a`.
+    pub(super) unsafe fn from_raw(ptr: *mut bindings::file) -> Self {
+        // SAFETY: By the contract of this function. That there is no inode is for this type to say.
+        Self(unsafe { FsFile::from_raw(ptr) })
+    }
+
+    /// The `O_*` flags.
+    pub(crate) fn flags(&self) -> u32 {
+        self.0.flags()
+    }
+
+    /// The dentry that the file will have: negative, and in no directory.
+    pub(crate) fn dentry(&self) -> &'a DEntry<T> {
+        self.0.dentry()
     }
 }
 
@@ -262,8 +285,13 @@ impl KernelFile {
         self.0.as_ptr()
     }
 
-    /// Gives the file to the current task, under a new descriptor. `EMFILE`.
+    /// Gives the file to the current task, under a new descriptor. `EMFILE`; `EINVAL` for a file that
+    /// was opened as the one below another.
     pub(crate) fn install(self, flags: u32) -> Result<u32> {
+        // SAFETY: The file is alive; the bit asked for is constant.
+        if unsafe { once!((*self.as_ptr()).f_mode) } & bindings::FMODE_BACKING != 0 {
+            return Err(EINVAL);
+        }
         // SAFETY: No requirements.
         let fd = unsafe { bindings::get_unused_fd_flags(flags) };
         to_result(fd)?;
@@ -487,7 +515,7 @@ pub(crate) fn open_backing<T: FileSystem>(
 
 /// Makes a nameless file in the directory `dir`, as the file below `user`.
 pub(crate) fn open_backing_tmpfile<T: FileSystem>(
-    user: &FsFile<T>,
+    user: &NewFile<'_, T>,
     flags: u32,
     access: &WriteAccess<'_>,
     dir: &Dentry,
@@ -498,7 +526,7 @@ pub(crate) fn open_backing_tmpfile<T: FileSystem>(
     // SAFETY: All are valid during the call.
     let file = from_err_ptr(unsafe {
         bindings::backing_tmpfile_open(
-            user.as_ptr(),
+            user.0.as_ptr(),
             flags as c_int,
             &path.to_raw(),
             mode,

@@ -59,9 +59,19 @@ impl<'a, T: FileSystem> Glimpse<'a, INode<T>> {
         self.0.sb()
     }
 
+    /// As [`Inode::ino`].
+    pub(super) fn ino(self) -> u64 {
+        self.0.ino()
+    }
+
     /// As [`Inode::nlink`].
     pub(crate) fn nlink(self) -> u32 {
         self.0.nlink()
+    }
+
+    /// As [`Inode::is_watched`].
+    pub(crate) fn is_watched(self) -> bool {
+        self.0.is_watched()
     }
 
     /// As [`INode::has_mode_of`].

@@ -359,6 +359,17 @@ impl<T: FileSystem> INode<T> {
         unsafe { place.byte_sub(offset_of!(Container<T>, place)).cast() }
     }
 
+    /// Whether a dentry names the inode, just now. Those of a directory that is new come by the caller
+    /// alone.
+    pub(super) fn has_dentry(&self) -> bool {
+        // SAFETY: The inode is alive; the pointer is only compared.
+        let first = unsafe {
+            let list = &raw const (*self.as_ptr()).__bindgen_anon_2.i_dentry;
+            (&raw const (*list).first).read_volatile()
+        };
+        !first.is_null()
+    }
+
     /// The super block that the inode is on.
     pub(crate) fn sb(&self) -> &SuperBlock<T> {
         // SAFETY: An inode of `T` is on a super block of `T`, which outlives it.

@@ -9,6 +9,7 @@
 //! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h)
 
 use super::{
+    glimpse::Glimpse,
     inode::{INode, NewInode},
     inodes::is_unusual,
     load::Load,
@@ -112,7 +113,7 @@ impl<T: FileSystem> SuperBlock<T> {
             return Some(unsafe { ARef::from_raw(inode.cast()) });
         }
         let mut found = None;
-        let shows = |inode: &INode<T>| inode.ino() == ino;
+        let shows = |inode: Glimpse<'_, INode<T>>| inode.ino() == ino;
         let _ = self.for_each(shows, |inode| {
             found = Some(inode.into());
             Err(EEXIST)

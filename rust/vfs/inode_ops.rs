@@ -6,7 +6,7 @@
 
 use super::{
     dentry::{DEntry, InLookup, Negative, Spliced},
-    file::FsFile,
+    file::NewFile,
     file_ops,
     idmap::Idmap,
     inode::{INode, Locked},
@@ -74,7 +74,7 @@ pub(crate) trait Operations: Sized + 'static {
     fn tmpfile(
         _idmap: &Idmap,
         _dir: &INode<Self::Fs>,
-        _file: &FsFile<Self::Fs>,
+        _file: NewFile<'_, Self::Fs>,
         _mode: Mode,
     ) -> Result<ARef<INode<Self::Fs>>> {
         build_error!(VTABLE_DEFAULT_ERROR)

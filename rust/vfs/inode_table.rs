@@ -9,7 +9,7 @@ use super::{
     attr::Attr,
     attr_ops::{Operations as _, Walk},
     dentry::{DEntry, InLookup, Negative},
-    file::FsFile,
+    file::NewFile,
     file_ops,
     idmap::Idmap,
     inode::{INode, Locked},
@@ -94,7 +94,7 @@ impl<O: Operations, F: file_ops::Operations<Fs = O::Fs>> Table<O, F> {
             )
         };
         match found {
-            Ok(spliced) => spliced.0,
+            Ok(spliced) => spliced.into_raw(),
             Err(e) => e.to_ptr(),
         }
     }
@@ -481,14 +481,19 @@ impl<O: Operations, F: file_ops::Operations<Fs = O::Fs>> Table<O, F> {
         mode: bindings::umode_t,
     ) -> c_int {
         from_result(|| {
-            // SAFETY: Live objects; the file is being opened.
+            // SAFETY: By the contract of this function.
             unsafe {
+                let dir = INode::<O::Fs>::from_raw(dir);
                 let inode = O::tmpfile(
                     Idmap::from_raw(idmap),
-                    INode::from_raw(dir),
-                    FsFile::from_raw(file),
+                    dir,
+                    NewFile::from_raw(file),
                     Mode(mode),
                 )?;
+                // What the file is called by is on the super block of the directory.
+                if !core::ptr::eq(inode.sb(), dir.sb()) || !inode.mode().is_regular() {
+                    return Err(EIO);
+                }
                 let dentry = (*file).__bindgen_anon_1.f_path.dentry;
                 bindings::d_mark_tmpfile(file, inode.as_ptr());
                 bindings::d_instantiate(dentry, ARef::into_raw(inode).as_ptr().cast());

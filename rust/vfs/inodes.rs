@@ -3,6 +3,7 @@
 //! All inodes of a super block that are cached.
 
 use super::{
+    glimpse::Glimpse,
     inode::INode,
     super_block::{FileSystem, SuperBlock},
 };
@@ -29,12 +30,12 @@ pub(super) unsafe fn is_unusual(inode: *mut bindings::inode) -> bool {
 impl<T: FileSystem> SuperBlock<T> {
     /// Calls `act` with each cached inode that `select` picks, until it fails.
     ///
-    /// `select` is called for every inode, under spin locks: it must not sleep, and should be a
-    /// load or two. `act` may sleep. An inode that is made meanwhile may be missed; one whose
+    /// `select` is called for every inode, also for those that nobody holds, under spin locks: it must
+    /// not sleep, and should be a load or two. `act` may sleep. An inode that is made meanwhile may be missed; one whose
     /// eviction has begun is.
     pub(crate) fn for_each(
         &self,
-        select: impl Fn(&INode<T>) -> bool,
+        select: impl Fn(Glimpse<'_, INode<T>>) -> bool,
         mut act: impl FnMut(&INode<T>) -> Result,
     ) -> Result {
         let sb = self.as_ptr();
@@ -58,8 +59,11 @@ impl<T: FileSystem> SuperBlock<T> {
                     let inode = link
                         .byte_sub(offset_of!(bindings::inode, i_sb_list))
                         .cast::<bindings::inode>();
+                    // What was filled in is seen by whoever finds under this lock that it is not new.
+                    bindings::spin_lock(&raw mut (*inode).i_lock);
                     let is_ready = !is_unusual(inode) && INode::<T>::data_of(inode).is_some();
-                    let selected = is_ready && select(INode::from_raw(inode));
+                    let selected = is_ready && select(INode::from_raw(inode).into());
+                    bindings::spin_unlock(&raw mut (*inode).i_lock);
                     patience = patience.saturating_sub(1);
                     // Every now and then somebody else gets the lock.
                     if selected || patience == 0 && is_ready {
@@ -78,7 +82,7 @@ impl<T: FileSystem> SuperBlock<T> {
             // May sleep: not under the lock.
             here = next;
             match &here {
-                Some(inode) if select(inode) => act(inode)?,
+                Some(inode) if select((&**inode).into()) => act(inode)?,
                 Some(_) => {}
                 None => return Ok(()),
             }

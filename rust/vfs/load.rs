@@ -12,6 +12,15 @@
 use core::sync::atomic::{fence, Ordering};
 use kernel::sync::atomic::{Atomic, AtomicType};
 
+/// Loads a field of a C structure that others may write meanwhile, once, as `READ_ONCE()` does: a word or
+/// less, aligned. What is at the place is never a reference. For `unsafe` code.
+macro_rules! once {
+    ($place:expr) => {
+        (&raw const $place).read_volatile()
+    };
+}
+pub(super) use once;
+
 /// See the module.
 pub(crate) trait Load {
     /// What is loaded.

@@ -21,7 +21,7 @@ use crate::{
         readdir::Entry,
     },
 };
-use kernel::{pr_warn_once, prelude::*, sync::Arc};
+use kernel::{alloc::flags::GFP_KERNEL_ACCOUNT, pr_warn_once, prelude::*, sync::Arc};
 
 /// Reads and merges the directories that a stack stands for. With the mounter's credentials.
 ///

@@ -15,7 +15,7 @@ use crate::{
     },
     vfs::{
         dentry::{DEntry, InLookup, Negative, Spliced},
-        file::{FsFile, KernelFile, Opening},
+        file::{FsFile, KernelFile, NewFile, Opening},
         file_ops, flags,
         idmap::Idmap,
         inode::{INode, InodeTables, Locked},
@@ -82,7 +82,7 @@ impl Operations for DirInode {
     fn tmpfile(
         idmap: &Idmap,
         dir: &INode<Union>,
-        file: &FsFile<Union>,
+        file: NewFile<'_, Union>,
         mode: Mode,
     ) -> Result<ARef<INode<Union>>> {
         regular::tmpfile(idmap, dir, file, mode)

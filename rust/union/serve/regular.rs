@@ -23,7 +23,7 @@ use crate::{
         backing::{self, Hooks, Iocb, Iter, Pipe},
         copy::{fatal_signal_pending, Range, RangeOp},
         errno::{EOPNOTSUPP, ESTALE},
-        file::{self, FileChain, FsFile, KernelFile, Opening, WritersKeptOut},
+        file::{self, FileChain, FsFile, KernelFile, NewFile, Opening, WritersKeptOut},
         file_ops::{self, Owner},
         flags,
         front_file::FrontPath,
@@ -538,13 +538,13 @@ impl file_ops::Operations for RegularFile {
 pub(crate) fn tmpfile(
     idmap: &Idmap,
     dir: &INode<Union>,
-    user: &FsFile<Union>,
+    user: NewFile<'_, Union>,
     mode: Mode,
 ) -> Result<ARef<INode<Union>>> {
     let sb = dir.sb();
     let instance = sb.data();
     let parent = user.dentry().parent_entry();
-    let cred = instance.cred.for_new(idmap, dir, user.dentry(), mode)?;
+    let cred = instance.cred.for_new(idmap, dir, &user, mode)?;
     let made = policy::with_retry(
         instance.settings().retry,
         |tried| policy::create(&parent, None, false, tried),

@@ -75,7 +75,7 @@ fn make(
             make_at(dir, &layer, name, &cred, &make)
         },
     )?;
-    entry.instantiate(inode);
+    entry.instantiate(inode)?;
     changed(dir)
 }
 
@@ -226,7 +226,7 @@ pub(crate) fn link(old: &DEntry<Union>, entry: Negative<'_, Union>) -> Result {
         instance.cred.scope(|| room.keep(&layer));
     }
     linked(inode)?;
-    entry.instantiate(inode.into());
+    entry.instantiate(inode.into())?;
     changed(dir)
 }
 
