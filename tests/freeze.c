@@ -5,13 +5,78 @@
 
 AUFS2_FIXTURE
 
-/* Starts a writer and says whether it waits. */
-static bool writer_waits(pid_t *child, const char *path)
+/* Starts a writer, or who only opens for writing, and says whether it waits. */
+static bool waits_to(int (*act)(const char *), pid_t *child, const char *path)
 {
 	*child = fork();
 	if (!*child)
-		_exit(write_file(path, "x") ? 1 : 0);
+		_exit(act(path) ? 1 : 0);
 	return comes_to_wait(*child, 'D');
+}
+
+static int write_x(const char *path)
+{
+	return write_file(path, "x");
+}
+
+static bool writer_waits(pid_t *child, const char *path)
+{
+	return waits_to(write_x, child, path);
+}
+
+static int open_only(const char *path)
+{
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	return close(fd);
+}
+
+/* To open a lower file for writing is a change already: it is copied up. */
+TEST_F(u, open_for_writing)
+{
+	int fd, status;
+	pid_t child;
+	bool waits;
+
+	if (reference())
+		SKIP(return, "not on overlayfs");
+	ASSERT_EQ(0, write_file("ro/f", "low"));
+	ASSERT_EQ(0, write_file("ro/g", "low"));
+	ASSERT_EQ(0, up("rw", "ro"));
+	ASSERT_EQ(0, write_file("u/g", "up"));
+	ASSERT_LE(0, fd = open("u", O_RDONLY | O_DIRECTORY));
+	ASSERT_EQ(0, E(ioctl(fd, FIFREEZE, 0)));
+	waits = waits_to(open_only, &child, "u/f");
+	EXPECT_EQ(-ENOENT, E(access("rw/f", F_OK)));
+	/* as natively, where there is nothing to do */
+	EXPECT_EQ(0, open_only("u/g"));
+	ASSERT_EQ(0, E(ioctl(fd, FITHAW, 0)));
+	ASSERT_EQ(child, waitpid(child, &status, 0));
+	EXPECT_TRUE(waits);
+	EXPECT_EQ(0, status);
+	EXPECT_STREQ("low", read_file("rw/f"));
+}
+
+/* Who writes to the union waits for the branch, and would be waited for. */
+TEST_F(u, of_the_union_after_its_branch)
+{
+	int fd, below;
+
+	if (on_tmpfs() || reference())
+		SKIP(return, "tmpfs cannot be frozen");
+	ASSERT_EQ(0, up("rw", "ro"));
+	ASSERT_LE(0, fd = open("u", O_RDONLY | O_DIRECTORY));
+	ASSERT_LE(0, below = open("rw", O_RDONLY | O_DIRECTORY));
+	ASSERT_EQ(0, E(ioctl(below, FIFREEZE, 0)));
+	EXPECT_EQ(-EBUSY, E(ioctl(fd, FIFREEZE, 0)));
+	ASSERT_EQ(0, E(ioctl(below, FITHAW, 0)));
+	EXPECT_EQ(0, E(ioctl(fd, FIFREEZE, 0)));
+	/* in the right order, both can be */
+	EXPECT_EQ(0, E(ioctl(below, FIFREEZE, 0)));
+	EXPECT_EQ(0, E(ioctl(below, FITHAW, 0)));
+	EXPECT_EQ(0, E(ioctl(fd, FITHAW, 0)));
 }
 
 TEST_F(u, of_the_union)

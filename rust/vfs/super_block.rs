@@ -10,6 +10,7 @@ use super::{
     dentry_ops, fs_context,
     glimpse::Glimpse,
     inode::{self, Cache, INode, InodeTables},
+    load::once,
     lockdep::MAX_STACK_DEPTH,
     mode::Mode,
     rcu,
@@ -70,6 +71,11 @@ pub(crate) trait FileSystem: Sized + Send + Sync + 'static {
     /// `statfs(2)`; `ENOSYS` without it.
     fn statfs(_root: &DEntry<Self>) -> Result<StatFs> {
         build_error!(VTABLE_DEFAULT_ERROR)
+    }
+    /// The super block is to be frozen. Who writes to a filesystem below that is frozen waits there, and
+    /// would have to be waited for: `EBUSY` if one is.
+    fn may_freeze(_sb: &SuperBlock<Self>) -> Result {
+        Ok(())
     }
     /// Prints the options that `/proc/mounts` shows, each with a comma before it.
     fn show_options(_sb: &SuperBlock<Self>, _seq: &SeqFile) {
@@ -157,6 +163,12 @@ impl AnySuperBlock {
         // SAFETY: The super block is alive; the flag may change, and either value is one.
         let flags = unsafe { (&raw const (*self.as_ptr()).s_flags).read_volatile() };
         flags & bindings::SB_RDONLY as usize != 0
+    }
+
+    /// Whether the filesystem is frozen, or about to be.
+    pub(crate) fn is_frozen(&self) -> bool {
+        // SAFETY: The super block is alive; the state may change, and either value is one.
+        unsafe { once!((*self.as_ptr()).s_writers.frozen) != 0 }
     }
 
     /// Whether POSIX ACLs are on.
@@ -321,7 +333,9 @@ pub(super) unsafe fn fill<T: FileSystem>(
         (*sb).s_stack_depth = params.stack_depth as c_int;
         (*sb).s_op = const { &SuperTable::<T>::TABLE };
         (*sb).s_xattr = xattr::table::<T::Xattrs>();
-        (*sb).s_iflags |= bindings::SB_I_NOUMASK as c_ulong;
+        // An inode of ours has another number than the one below, which EVM would take into what it signs:
+        // the filesystem below has that.
+        (*sb).s_iflags |= (bindings::SB_I_NOUMASK | bindings::SB_I_EVM_HMAC_UNSUPPORTED) as c_ulong;
         if params.posix_acl {
             (*sb).s_flags |= bindings::SB_POSIXACL as c_ulong;
         }
@@ -349,7 +363,8 @@ pub(super) unsafe fn fill<T: FileSystem>(
 /// `->kill_sb`: called once with a super block of the type `T`, filled in or not, when its last
 /// active count has gone; `s_umount` is held for writing.
 pub(super) unsafe extern "C" fn kill<T: FileSystem>(sb: *mut bindings::super_block) {
-    // SAFETY: The VFS shuts down a super block of ours; after `kill_anon_super` nobody uses it.
+    // SAFETY: The VFS shuts down a super block of ours; after `kill_anon_super` nobody uses it but RCU
+    // walks that have begun before, which see what they see of it for a grace period at most.
     unsafe {
         let info = (*sb).s_fs_info.cast::<Info<T>>();
         if !info.is_null() {
@@ -375,7 +390,7 @@ impl<O: FileSystem> SuperTable<O> {
         statfs: if_has!(HAS_STATFS, Self::statfs),
         show_options: if_has!(HAS_SHOW_OPTIONS, Self::show_options),
         sync_fs: if_has!(HAS_SYNC, Self::sync_fs),
-        freeze_fs: Some(Self::freeze_fs),
+        freeze_super: Some(Self::freeze_super),
         ..pin_init::zeroed()
     };
 
@@ -418,14 +433,25 @@ impl<O: FileSystem> SuperTable<O> {
         0
     }
 
-    /// Allows freezing: the VFS has stopped writers and written everything out by now, and there is
-    /// nothing more to do.
+    /// Allows freezing: there is nothing to do but what the VFS does itself.
     ///
     /// # Safety
     ///
-    /// Called by the VFS with a super block of ours; it is not looked at.
-    unsafe extern "C" fn freeze_fs(_sb: *mut bindings::super_block) -> c_int {
-        0
+    /// `->freeze_super`: `sb` is a super block of `O` that is mounted, with an active count; its
+    /// `s_umount` is not held.
+    unsafe extern "C" fn freeze_super(
+        sb: *mut bindings::super_block,
+        who: bindings::freeze_holder,
+        owner: *const c_void,
+    ) -> c_int {
+        from_result(|| {
+            // SAFETY: By the contract of this function.
+            unsafe {
+                O::may_freeze(SuperBlock::from_raw(sb))?;
+                to_result(bindings::freeze_super(sb, who, owner))?;
+            }
+            Ok(0)
+        })
     }
 
     /// # Safety

@@ -334,6 +334,13 @@ impl file_ops::Operations for RegularFile {
             let flags = flags & !flags::O_ACCMODE | flags::O_RDONLY;
             open_real(&file, stack, flags, count)?
         } else {
+            // A copy-up is a change, for which the VFS asks when it is to truncate, too. To ask twice could
+            // mean to wait for a freeze that waits for the first.
+            let _access = match truncates || !file.is_writable() || stack.top().branch.is_writable()
+            {
+                true => None,
+                false => Some(file.mount().want_write()?),
+            };
             let copied = if file.is_writable() || truncates {
                 copy_up::ensure(dentry, Data::All).map(|_| true)?
             } else {
@@ -553,7 +560,7 @@ pub(crate) fn tmpfile(
             let access = branch.mnt().want_write()?;
             let real = cred.scope(|| {
                 let flags = user.flags() & !UNION_ONLY | flags::O_NOATIME;
-                file::open_backing_tmpfile(user, flags, &access, &layer.dentry, mode.0)
+                file::open_backing_tmpfile(&user, flags, &access, &layer.dentry, mode.0)
             })?;
             Ok(Layer {
                 branch: branch.clone(),
