@@ -8,6 +8,7 @@ use super::{inode::Inode, load::Load, lockdep, task};
 use crate::bindings;
 use core::ptr::NonNull;
 use kernel::{
+    alloc::flags::GFP_KERNEL_ACCOUNT,
     error::{from_err_ptr, to_result},
     prelude::*,
     sync::{
@@ -134,7 +135,7 @@ impl Mark {
                 mark: Opaque::zeroed(),
                 watch,
             },
-            GFP_KERNEL,
+            GFP_KERNEL_ACCOUNT,
         )?;
         let inner = KBox::into_raw(inner);
         let mark = inner.cast::<bindings::fsnotify_mark>();

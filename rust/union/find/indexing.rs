@@ -12,7 +12,7 @@ use crate::{
     },
     vfs::{file::KernelFile, flags, inode::ChangeStamp, rcu::RcuArc, readdir::Entry},
 };
-use kernel::{prelude::*, sync::atomic::Relaxed};
+use kernel::{alloc::flags::GFP_KERNEL_ACCOUNT, prelude::*, sync::atomic::Relaxed};
 
 /// The number of lookups in many branches after which an index is made, if that many pay for it, or
 /// else after twice, four times ... as many.
@@ -56,8 +56,8 @@ impl Builder {
     fn build(stack: &Stack, budget: usize) -> Result<RcuArc<Index>> {
         let mut builder = Self {
             index: Index {
-                stamps: KVVec::with_capacity(stack.layers.len(), GFP_KERNEL)?,
-                slots: KVVec::from_elem(0, 64, GFP_KERNEL)?,
+                stamps: KVVec::with_capacity(stack.layers.len(), GFP_KERNEL_ACCOUNT)?,
+                slots: KVVec::from_elem(0, 64, GFP_KERNEL_ACCOUNT)?,
             },
             used: 0,
             budget,
@@ -65,9 +65,9 @@ impl Builder {
         for (number, layer) in stack.layers.iter().enumerate() {
             let number = u32::try_from(number).map_err(|_| EOVERFLOW)?;
             let stamp = builder.add(number, layer)?;
-            builder.index.stamps.push(stamp, GFP_KERNEL)?;
+            builder.index.stamps.push(stamp, GFP_KERNEL_ACCOUNT)?;
         }
-        RcuArc::new(builder.index, GFP_KERNEL)
+        RcuArc::new(builder.index, GFP_KERNEL_ACCOUNT)
     }
 
     /// Reads the directory with number `number`. What it returns is what that holds for.
@@ -107,7 +107,7 @@ impl Builder {
     fn insert(&mut self, name: &[u8], number: u32) -> Result {
         if (self.used + 1) * 2 > self.index.slots.len() {
             let size = self.index.slots.len() * 2;
-            let larger = KVVec::from_elem(0, size, GFP_KERNEL)?;
+            let larger = KVVec::from_elem(0, size, GFP_KERNEL_ACCOUNT)?;
             let old = core::mem::replace(&mut self.index.slots, larger);
             self.used = 0;
             for slot in old.into_iter().filter(|&slot| slot != 0) {

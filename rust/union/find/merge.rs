@@ -28,9 +28,9 @@ use kernel::{alloc::flags::GFP_KERNEL_ACCOUNT, pr_warn_once, prelude::*, sync::A
 /// `shows` says whether whiteouts show under their own names.
 pub(crate) fn read(stack: &Stack, shows: bool) -> Result<Arc<Listing>> {
     let mut merger = Merger::new(shows);
-    let mut stamps = KVec::with_capacity(stack.layers.len(), GFP_KERNEL)?;
+    let mut stamps = KVec::with_capacity(stack.layers.len(), GFP_KERNEL_ACCOUNT)?;
     for layer in &stack.layers {
-        stamps.push(layer.inode()?.change_stamp(), GFP_KERNEL)?;
+        stamps.push(layer.inode()?.change_stamp(), GFP_KERNEL_ACCOUNT)?;
     }
     let last = stack.layers.len() - 1;
     for (index, layer) in stack.layers.iter().enumerate() {
@@ -95,7 +95,7 @@ impl Merger {
             return Ok(());
         }
         let size = (self.table.len() * 2).max(64);
-        self.table = KVVec::from_elem(0, size, GFP_KERNEL)?;
+        self.table = KVVec::from_elem(0, size, GFP_KERNEL_ACCOUNT)?;
         for number in 0..self.candidates.len() {
             let at = self.slot(self.bytes(&self.candidates[number]));
             self.table[at] = number as Slot + 1;
@@ -133,8 +133,8 @@ impl Merger {
             if entry.dirent_type == flags::DT_UNKNOWN {
                 // A directory is no whiteout. Nothing can be looked up while this one is read.
                 let mut name = KVec::new();
-                name.extend_from_slice(entry.name, GFP_KERNEL)?;
-                unknown.push((name, entry.ino), GFP_KERNEL)?;
+                name.extend_from_slice(entry.name, GFP_KERNEL_ACCOUNT)?;
+                unknown.push((name, entry.ino), GFP_KERNEL_ACCOUNT)?;
                 return Ok(());
             }
             self.add_reserved(entries, index, &entry, &mut in_files)
@@ -176,8 +176,8 @@ impl Merger {
         }
         if let Hides::InFile = hides {
             let mut name = KVec::new();
-            name.extend_from_slice(entry.name, GFP_KERNEL)?;
-            in_files.push(name, GFP_KERNEL)?;
+            name.extend_from_slice(entry.name, GFP_KERNEL_ACCOUNT)?;
+            in_files.push(name, GFP_KERNEL_ACCOUNT)?;
         }
         Ok(())
     }
@@ -227,7 +227,8 @@ impl Merger {
             return Ok(false);
         }
         let start = u32::try_from(self.arena.len()).map_err(|_| EOVERFLOW)?;
-        self.arena.extend_from_slice(entry.name, GFP_KERNEL)?;
+        self.arena
+            .extend_from_slice(entry.name, GFP_KERNEL_ACCOUNT)?;
         let ino = if hides { 0 } else { entries.number(entry.ino) };
         self.candidates.push(
             Candidate {
@@ -241,17 +242,17 @@ impl Merger {
                 layer,
                 hides,
             },
-            GFP_KERNEL,
+            GFP_KERNEL_ACCOUNT,
         )?;
         self.table[at] = self.candidates.len() as Slot;
         Ok(true)
     }
 
     fn finish(self, stamps: KVec<ChangeStamp>, generation: usize) -> Result<Arc<Listing>> {
-        let mut items = KVVec::with_capacity(self.candidates.len(), GFP_KERNEL)?;
+        let mut items = KVVec::with_capacity(self.candidates.len(), GFP_KERNEL_ACCOUNT)?;
         for candidate in self.candidates {
             if !candidate.hides {
-                items.push(candidate.item, GFP_KERNEL)?;
+                items.push(candidate.item, GFP_KERNEL_ACCOUNT)?;
             }
         }
         Ok(Arc::new(
@@ -262,7 +263,7 @@ impl Merger {
                 stamps,
                 generation,
             },
-            GFP_KERNEL,
+            GFP_KERNEL_ACCOUNT,
         )?)
     }
 }

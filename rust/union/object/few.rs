@@ -4,7 +4,7 @@
 
 use super::node::Layer;
 use core::{mem, ops::Deref};
-use kernel::prelude::*;
+use kernel::{alloc::flags::GFP_KERNEL_ACCOUNT, prelude::*};
 
 /// A list. One item needs no memory of its own, and none is given back for what is empty, which an
 /// empty `KVec` asks the allocator for.
@@ -37,12 +37,13 @@ impl<T> Few<T> {
     pub(crate) fn reserve(&mut self, more: usize) -> Result {
         match self {
             Self::None if more <= 1 => {}
-            Self::Many(items) => items.reserve(more, GFP_KERNEL)?,
+            Self::Many(items) => items.reserve(more, GFP_KERNEL_ACCOUNT)?,
             Self::None | Self::One(_) => {
-                let mut items = KVec::with_capacity((self.len() + more).max(4), GFP_KERNEL)?;
+                let mut items =
+                    KVec::with_capacity((self.len() + more).max(4), GFP_KERNEL_ACCOUNT)?;
                 if let Self::One(first) = mem::replace(self, Self::None) {
                     // There is room.
-                    items.push(first, GFP_KERNEL)?;
+                    items.push(first, GFP_KERNEL_ACCOUNT)?;
                 }
                 *self = Self::Many(items);
             }
@@ -54,7 +55,7 @@ impl<T> Few<T> {
     pub(crate) fn push(&mut self, item: T) -> Result {
         self.reserve(1)?;
         match self {
-            Self::Many(items) => items.push(item, GFP_KERNEL)?,
+            Self::Many(items) => items.push(item, GFP_KERNEL_ACCOUNT)?,
             // There was none: for a second one, `reserve` has made a vector.
             Self::None | Self::One(_) => *self = Self::One(item),
         }

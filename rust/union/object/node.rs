@@ -28,6 +28,7 @@ use crate::{
 };
 use core::ops::Deref;
 use kernel::{
+    alloc::flags::GFP_KERNEL_ACCOUNT,
     prelude::*,
     sync::{
         aref::ARef,
@@ -263,7 +264,7 @@ impl Node {
         unwatched: bool,
     ) -> Result<impl PinInit<Self>> {
         let watch = match stack.top().inode()?.is_dir() {
-            true => Some(Arc::new(Watch::new(), GFP_KERNEL)?),
+            true => Some(Arc::new(Watch::new(), GFP_KERNEL_ACCOUNT)?),
             false => None,
         };
         let settled = match unwatched && watch.is_some() {
@@ -643,7 +644,7 @@ pub(crate) fn new_stack(generation: usize, layers: Layers) -> Result<RcuArc<Stac
             is_remote,
             index,
         },
-        GFP_KERNEL,
+        GFP_KERNEL_ACCOUNT,
     )
 }
 
