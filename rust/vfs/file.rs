@@ -27,7 +27,7 @@ use kernel::{
     prelude::*,
     sync::{
         aref::ARef,
-        atomic::{Atomic, Relaxed, Release},
+        atomic::{Atomic, Full, Relaxed},
     },
     types::Opaque,
 };
@@ -567,6 +567,11 @@ pub(crate) fn may_open(path: Path<'_>, flags: u32, idmap: &Idmap) -> Result<u32>
 
 /// Owns the [`KernelFile`]s of one open file: the newest is the current one, and all live until the
 /// open file is released, so that whoever looked one up may go on using it.
+///
+/// # Invariants
+///
+/// `newest` is null or a link that is a box of this chain, and so is `older` of each link. Links are
+/// added, and never taken out.
 pub(crate) struct FileChain {
     /// Most chains never get another: this one needs no allocation of its own.
     first: ManuallyDrop<KernelFile>,
@@ -599,11 +604,16 @@ impl FileChain {
         unsafe { self.newest.load_acquire().as_ref() }.map_or(&self.first, |link| &link.file)
     }
 
-    /// Makes `file` the current one. Callers exclude each other by a lock of their own.
+    /// Makes `file` the current one.
     pub(crate) fn push(&self, file: KernelFile) -> Result {
         let older = self.newest.load(Relaxed);
-        let link = KBox::new(Link { file, older }, GFP_KERNEL)?;
-        self.newest.store(KBox::into_raw(link), Release);
+        let mut link = KBox::new(Link { file, older }, GFP_KERNEL)?;
+        let new: *mut Link = &raw mut *link;
+        // INVARIANT: The box moves into the chain with the exchange.
+        while let Err(newer) = self.newest.cmpxchg(link.older, new, Full) {
+            link.older = newer;
+        }
+        let _ = KBox::into_raw(link);
         Ok(())
     }
 }

@@ -5,17 +5,25 @@
 //! C header: [`include/linux/percpu-refcount.h`](srctree/include/linux/percpu-refcount.h)
 
 use crate::{bindings, vfs::copy::fatal_signal_pending};
-use kernel::{error::to_result, prelude::*, time::delay::fsleep, time::Delta, types::Opaque};
+use kernel::{
+    error::to_result,
+    prelude::*,
+    sync::atomic::{Atomic, Full},
+    time::{delay::fsleep, Delta},
+    types::Opaque,
+};
 
 /// A gate. It is open when it is made.
 ///
 /// # Invariants
 ///
-/// The counter is initialised.
+/// The counter is initialised. It is killed by whoever has set `closed`, and by nobody else.
 #[pin_data(PinnedDrop)]
 pub(crate) struct Gate {
     #[pin]
     count: Opaque<bindings::percpu_ref>,
+    /// Whether somebody has closed the gate, or is about to.
+    closed: Atomic<bool>,
 }
 
 // SAFETY: A `percpu_ref` synchronises itself.
@@ -24,6 +32,10 @@ unsafe impl Send for Gate {}
 unsafe impl Sync for Gate {}
 
 /// Somebody who is inside. Whoever closes the gate waits for them.
+///
+/// # Invariants
+///
+/// This owns a count of the gate's.
 pub(crate) struct Inside<'a>(&'a Gate);
 
 /// Nothing is to be done when the last one leaves: whoever closes the gate looks.
@@ -50,13 +62,16 @@ impl Gate {
                     )
                 })
             }),
+            closed: Atomic::new(false),
         }? Error)
     }
 
     /// Enters; `None` if the gate is closed. Does not sleep.
     pub(crate) fn enter(&self) -> Option<Inside<'_>> {
         // SAFETY: The counter is initialised, by the type invariant.
-        unsafe { bindings::percpu_ref_tryget_live(self.count.get()) }.then(|| Inside(self))
+        unsafe { bindings::percpu_ref_tryget_live(self.count.get()) }
+            // INVARIANT: Just taken.
+            .then(|| Inside(self))
     }
 
     /// Whether the gate is open just now.
@@ -65,14 +80,15 @@ impl Gate {
         !unsafe { bindings::percpu_ref_is_dying(self.count.get()) }
     }
 
-    /// Closes the gate and waits until nobody is inside. Those who close a gate and open it again
-    /// exclude each other by a lock of their own.
+    /// Closes the gate and waits until nobody is inside.
     ///
     /// `EINTR` if a fatal signal comes, `EBUSY` if somebody is still inside after `patience`; the
-    /// gate is open again then.
+    /// gate is open again then. `EBUSY` if somebody else has closed it.
     pub(crate) fn close(&self, patience: Delta) -> Result<Closed<'_>> {
-        // SAFETY: The counter is initialised, and live, as it is killed by the holder of a
-        // `Closed` only.
+        if self.closed.xchg(true, Full) {
+            return Err(EBUSY);
+        }
+        // SAFETY: The counter is initialised, and live, by the type invariant.
         unsafe { bindings::percpu_ref_kill(self.count.get()) };
         let mut waited = 0;
         // SAFETY: As above.
@@ -87,16 +103,22 @@ impl Gate {
             if let Some(error) = error {
                 // SAFETY: The counter was killed above.
                 unsafe { bindings::percpu_ref_resurrect(self.count.get()) };
+                self.closed.xchg(false, Full);
                 return Err(error);
             }
             fsleep(Delta::from_millis(1));
             waited += 1;
         }
+        // INVARIANT: So it is.
         Ok(Closed(self, true))
     }
 }
 
 /// A closed gate; dropping this opens it.
+///
+/// # Invariants
+///
+/// `closed` was set by this, and the gate's counter has come to zero.
 pub(crate) struct Closed<'a>(&'a Gate, bool);
 
 impl Closed<'_> {
@@ -111,6 +133,7 @@ impl Drop for Closed<'_> {
         if self.1 {
             // SAFETY: The counter was killed, and has come to zero: `close` waited for that.
             unsafe { bindings::percpu_ref_reinit(self.0.count.get()) };
+            self.0.closed.xchg(false, Full);
         }
     }
 }
