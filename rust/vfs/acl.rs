@@ -58,6 +58,10 @@ impl AclType {
 }
 
 /// A counted, immutable ACL.
+///
+/// # Invariants
+///
+/// The pointer is an ACL of which this owns a count.
 #[repr(transparent)]
 pub(crate) struct Acl(NonNull<bindings::posix_acl>);
 

@@ -31,9 +31,18 @@ impl<T: FileSystem> Hooks for Without<T> {
 
 /// A read or write of an open file of `T` in progress. It can be passed on once: the I/O below may
 /// end it at any time after that, while the caller of the operation still holds the file.
+///
+/// # Invariants
+///
+/// The pointer is a control block, valid during `'a`, of a file of `T` that it holds, and that was not
+/// passed on before.
 pub(crate) struct Iocb<'a, T: FileSystem>(pub(super) *mut bindings::kiocb, PhantomData<&'a T>);
 
 /// The user's side of a read or write: where data goes to or comes from.
+///
+/// # Invariants
+///
+/// The pointer is valid, and the owner's alone, during `'a`.
 pub(crate) struct Iter<'a>(pub(super) *mut bindings::iov_iter, PhantomData<&'a ()>);
 
 impl Iter<'_> {
@@ -206,6 +215,10 @@ pub(crate) fn write<H: Hooks>(
 }
 
 /// The pipe of a splice.
+///
+/// # Invariants
+///
+/// The pointer is a pipe that is valid during the operation that this was given to.
 pub(crate) struct Pipe(pub(super) *mut bindings::pipe_inode_info);
 
 /// Splices from `lower` at `*pos` into `pipe`.

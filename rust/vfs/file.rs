@@ -190,6 +190,10 @@ impl<T: FileSystem> Deref for Opening<'_, T> {
 }
 
 /// A file that the kernel opened for itself. No descriptor refers to it.
+///
+/// # Invariants
+///
+/// The pointer is an open file of which this owns a count.
 pub(crate) struct KernelFile(NonNull<bindings::file>);
 
 // SAFETY: Files are shared between threads; what uses the position takes care of it: see `seek` and
@@ -579,6 +583,11 @@ pub(crate) struct FileChain {
     newest: Atomic<*mut Link>,
 }
 
+/// One of the files after the first.
+///
+/// # Invariants
+///
+/// `older` is null or another link of the chain, and older than this one.
 struct Link {
     file: KernelFile,
     older: *mut Link,

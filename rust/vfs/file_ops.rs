@@ -23,6 +23,10 @@ use kernel::{
 };
 
 /// A file being closed: the owner of the locks that go with the descriptor.
+///
+/// # Invariants
+///
+/// The pointer is what the VFS calls `->flush` with, during that call; it is nothing but compared.
 pub(crate) struct Owner(*mut c_void);
 
 impl Owner {

@@ -77,6 +77,10 @@ pub(crate) enum Value<'a> {
 
 /// Where messages for the one who mounts go: the context's log, which the mounter can read, or the
 /// kernel's log when there is none.
+///
+/// # Invariants
+///
+/// The pointer is a context that is valid for as long as there is a reference to this.
 pub(crate) struct Log(*mut bindings::fs_context);
 
 impl Log {

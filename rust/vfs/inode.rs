@@ -404,6 +404,10 @@ impl<T: FileSystem> Deref for Locked<'_, T> {
 
 /// An inode that is being made. Others who look for it wait until it is filled in; dropping it
 /// unfilled sends them to try again.
+///
+/// # Invariants
+///
+/// The inode is one of a super block of `T`, `I_NEW`, with a count of ours: nobody else touches it.
 pub(crate) struct NewInode<'a, T: FileSystem>(NonNull<bindings::inode>, PhantomData<&'a T>);
 
 /// What an inode is filled in with.
@@ -518,6 +522,10 @@ unsafe fn raw_try_init<T, E>(slot: *mut T, init: impl PinInit<T, E>) -> Result<(
 }
 
 /// The slab cache that the inodes of a filesystem type come from.
+///
+/// # Invariants
+///
+/// The pointer is a slab cache of ours, for objects that are a `Container`.
 pub(super) struct Cache(NonNull<bindings::kmem_cache>);
 
 // SAFETY: Slab caches synchronise themselves.

@@ -128,7 +128,8 @@ impl<O: Operations, F: file_ops::Operations<Fs = O::Fs>> Table<O, F> {
         inode: *mut bindings::inode,
         mask: c_int,
     ) -> c_int {
-        // SAFETY: Live objects; under `MAY_NOT_BLOCK` they are protected by RCU instead of counts.
+        // SAFETY: By the contract of this function, they are alive; under `MAY_NOT_BLOCK` they are protected
+        // by RCU instead of counts.
         from_result(|| unsafe {
             let mask = mask as u32;
             let inode = INode::from_raw(inode);
@@ -173,7 +174,7 @@ impl<O: Operations, F: file_ops::Operations<Fs = O::Fs>> Table<O, F> {
         dentry: *mut bindings::dentry,
         acl_type: c_int,
     ) -> *mut bindings::posix_acl {
-        // SAFETY: Live objects.
+        // SAFETY: By the contract of this function, all are alive, and of `O::Fs`.
         Acl::into_c(unsafe {
             Attrs::<O>::get_acl(
                 Idmap::from_raw(idmap),
@@ -193,7 +194,8 @@ impl<O: Operations, F: file_ops::Operations<Fs = O::Fs>> Table<O, F> {
         acl: *mut bindings::posix_acl,
         acl_type: c_int,
     ) -> c_int {
-        // SAFETY: Live objects; the ACL may be null, and is the caller's.
+        // SAFETY: By the contract of this function, they are alive; the ACL may be null, and is the
+        // caller's.
         from_result(|| unsafe {
             Attrs::<O>::set_acl(
                 Idmap::from_raw(idmap),
@@ -388,7 +390,7 @@ impl<O: Operations, F: file_ops::Operations<Fs = O::Fs>> Table<O, F> {
         dentry: *mut bindings::dentry,
         attr: *mut bindings::iattr,
     ) -> c_int {
-        // SAFETY: Live objects.
+        // SAFETY: By the contract of this function, all are alive, and of `O::Fs`.
         from_result(|| unsafe {
             Attrs::<O>::setattr(
                 Idmap::from_raw(idmap),
@@ -415,7 +417,7 @@ impl<O: Operations, F: file_ops::Operations<Fs = O::Fs>> Table<O, F> {
         mask: u32,
         flags: c_uint,
     ) -> c_int {
-        // SAFETY: Live objects.
+        // SAFETY: By the contract of this function, all are alive, and of `O::Fs`.
         from_result(|| unsafe {
             let dentry = DEntry::from_raw((*path).dentry);
             let stat = Stat::from_raw(stat);
@@ -434,7 +436,7 @@ impl<O: Operations, F: file_ops::Operations<Fs = O::Fs>> Table<O, F> {
         size: usize,
     ) -> isize {
         let names = match Xattrs::<O>::list(
-            // SAFETY: A live dentry.
+            // SAFETY: By the contract of this function.
             unsafe { DEntry::from_raw(dentry) },
         ) {
             Ok(names) => names,
@@ -464,7 +466,7 @@ impl<O: Operations, F: file_ops::Operations<Fs = O::Fs>> Table<O, F> {
             if flags & bindings::IOCB_NOWAIT != 0 {
                 return EAGAIN.to_errno();
             }
-            // SAFETY: A live inode.
+            // SAFETY: By the contract of this function.
             Attrs::<O>::update_atime(unsafe { INode::from_raw(inode) });
         }
         0
@@ -513,7 +515,7 @@ impl<O: Operations, F: file_ops::Operations<Fs = O::Fs>> Table<O, F> {
         fa: *mut bindings::file_kattr,
     ) -> c_int {
         from_result(|| {
-            // SAFETY: Live objects.
+            // SAFETY: By the contract of this function, all are alive, and of `O::Fs`.
             unsafe {
                 let lower = Attrs::<O>::lower(DEntry::from_raw(dentry), false)?;
                 super::attr::fileattr_get(lower.as_ref(), fa)?;
@@ -532,7 +534,7 @@ impl<O: Operations, F: file_ops::Operations<Fs = O::Fs>> Table<O, F> {
         fa: *mut bindings::file_kattr,
     ) -> c_int {
         from_result(|| {
-            // SAFETY: Live objects.
+            // SAFETY: By the contract of this function, all are alive, and of `O::Fs`.
             unsafe {
                 let entry = DEntry::<O::Fs>::from_raw(dentry);
                 let lower = Attrs::<O>::lower(entry, true)?;
@@ -555,7 +557,7 @@ impl<O: Operations, F: file_ops::Operations<Fs = O::Fs>> Table<O, F> {
         len: u64,
     ) -> c_int {
         from_result(|| {
-            // SAFETY: Live objects.
+            // SAFETY: By the contract of this function, all are alive, and of `O::Fs`.
             unsafe {
                 let entry = DEntry::<O::Fs>::alias_of(INode::from_raw(inode)).ok_or(ENOENT)?;
                 let lower = Attrs::<O>::lower(&entry, false)?;

@@ -276,6 +276,11 @@ impl PrivateMount {
     }
 }
 
+/// The context of a mount that is being made.
+///
+/// # Invariants
+///
+/// The pointer is a context of ours.
 struct FsContextForMount(*mut bindings::fs_context);
 
 impl Drop for FsContextForMount {

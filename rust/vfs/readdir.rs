@@ -20,6 +20,10 @@ const BATCH: usize = 64;
 const NO_SIGNAL_CHECK: u32 = bindings::FILLDIR_FLAG_NOINTR;
 
 /// A reader of a directory.
+///
+/// # Invariants
+///
+/// The pointer is the VFS's, valid and the owner's alone during `'a`.
 pub(crate) struct Emitter<'a>(*mut bindings::dir_context, PhantomData<&'a ()>);
 
 impl Emitter<'_> {
