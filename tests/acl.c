@@ -146,6 +146,34 @@ TEST_F(u, default_only_on_directories)
 	EXPECT_EQ(-EACCES, set("u/f", DEFAULT, 7, 7));
 }
 
+/* Catches: a copy that gives the group what the mask lets others have. */
+TEST_F(u, that_the_copy_cannot_have)
+{
+	struct acl a = acl_of(6, 0);
+
+	AUFS2_ONLY("it has no branch attributes");
+	a.e[2].e_perm = 0;
+	a.e[3].e_perm = 6;
+	ASSERT_EQ(0, E(mkdir("none", 0755)));
+	ASSERT_EQ(0, E(mount("none", "none", "ramfs", 0, "mode=755")));
+	ASSERT_EQ(0, write_file("ro/f", "x") | write_file("ro/plain", "x"));
+	ASSERT_EQ(0, E(setxattr("ro/f", ACCESS, &a, sizeof(a), 0)));
+	EXPECT_EQ(0760, st_of("ro/f").st_mode & 0777);
+	ASSERT_EQ(0, up("none=rw", "ro"));
+	EXPECT_EQ(-EOPNOTSUPP, append_file("u/f", "+"));
+	EXPECT_EQ(-EOPNOTSUPP, E(chown("u/f", 1, 1)));
+	EXPECT_STREQ("ENOENT", kind("none/f"));
+	EXPECT_EQ(0, append_file("u/plain", "+"));
+	EXPECT_EQ(0644, st_of("none/plain").st_mode & 0777);
+	/* Who may lose them says so, and nobody gets more by it. */
+	EXPECT_EQ(0, shell("mount -i -o remount,mod:%s/none=rw+icexsys u", area));
+	EXPECT_EQ(0, append_file("u/f", "+"));
+	EXPECT_EQ(0700, st_of("none/f").st_mode & 0777);
+	EXPECT_EQ(0700, st_of("u/f").st_mode & 0777);
+	ASSERT_EQ(0, down());
+	ASSERT_EQ(0, E(umount2("none", 0)));
+}
+
 /* Catches: ACLs of a branch that comes later that only show, and `acl` and `noacl` that do. */
 TEST_F(u, of_a_branch_that_comes)
 {

@@ -149,6 +149,17 @@ TEST_F(u, capabilities_survive_and_writes_drop_them)
 	EXPECT_EQ(-ENODATA, E(getxattr("u/f", "security.capability", NULL, 0)));
 }
 
+/* Any owner can store one, which cannot be read: it is nothing that a copy would need. */
+TEST_F(u, an_empty_capability)
+{
+	ASSERT_EQ(0, write_file("ro/empty", "x"));
+	ASSERT_EQ(0, E(setxattr("ro/empty", "security.capability", "", 0, 0)));
+	ASSERT_EQ(0, E(setxattr("ro/empty", "trusted.t", "v", 1, 0)));
+	ASSERT_EQ(0, up("rw", "ro"));
+	EXPECT_EQ(0, append_file("u/empty", "+"));
+	EXPECT_EQ(1, E(getxattr("rw/empty", "trusted.t", NULL, 0)));
+}
+
 TEST_F(u, no_marks_of_our_own_are_shown)
 {
 	char b[4096];

@@ -157,13 +157,42 @@ impl Acl {
         dentry.require_inode()?;
         let idmap = access.at(dentry)?.idmap().as_ptr();
         let name = acl_type.xattr_name().as_char_ptr();
+        // What is set on an idmapped mount is translated where it is, and may be what an inode of some
+        // filesystem has in its cache.
+        let copy = match acl {
+            Some(acl) if !core::ptr::eq(idmap, Idmap::nop().as_ptr()) => Some(acl.duplicate()?),
+            _ => None,
+        };
         // SAFETY: All are valid during the call.
         to_result(unsafe {
-            match acl {
+            match copy.as_ref().or(acl) {
                 Some(acl) => bindings::vfs_set_acl(idmap, dentry.as_ptr(), name, acl.0.as_ptr()),
                 None => bindings::vfs_remove_acl(idmap, dentry.as_ptr(), name),
             }
         })
+    }
+
+    /// An ACL with the same entries that is nobody else's. `ENOMEM`.
+    fn duplicate(&self) -> Result<Self> {
+        // SAFETY: The ACL is valid.
+        let new = unsafe { bindings::posix_acl_clone(self.0.as_ptr(), bindings::GFP_KERNEL) };
+        // SAFETY: The call returned a count, or null.
+        unsafe { Self::from_owned(new) }.ok_or(ENOMEM)
+    }
+
+    /// The permission bits of the group that owns the object, where the mode has the mask instead.
+    fn group_bits(&self) -> Option<u16> {
+        let acl = self.0.as_ptr().cast::<bindings::posix_acl_full>();
+        // SAFETY: The ACL has as many entries as it says, and is not changed.
+        unsafe {
+            let count = (*acl).__bindgen_anon_1.__bindgen_anon_1.a_count as usize;
+            let entries = core::slice::from_raw_parts((*acl).a_entries.as_ptr(), count);
+            let of_group = |tag: i16| u32::from(tag as u16) == bindings::ACL_GROUP_OBJ;
+            entries
+                .iter()
+                .find(|entry| of_group(entry.e_tag))
+                .map(|entry| (entry.e_perm as u16 & 7) << 3)
+        }
     }
 
     /// The ACL as it is seen through a mount with `idmap`. `ENOMEM`.
@@ -171,16 +200,12 @@ impl Acl {
         if core::ptr::eq(idmap, Idmap::nop()) {
             return Ok(self);
         }
-        let from = self.0.as_ptr().cast::<bindings::posix_acl_full>();
-        // SAFETY: Both ACLs have as many entries as they say; the new one is not shared yet.
+        let this = self.duplicate()?;
+        let to = this.0.as_ptr().cast::<bindings::posix_acl_full>();
+        // SAFETY: The new ACL has as many entries as it says, and is not shared yet.
         unsafe {
-            let count = (*from).__bindgen_anon_1.__bindgen_anon_1.a_count;
-            let new = bindings::posix_acl_alloc(count, bindings::GFP_KERNEL);
-            // INVARIANT: The count is ours.
-            let this = Self::from_owned(new).ok_or(ENOMEM)?;
-            let to = new.cast::<bindings::posix_acl_full>();
+            let count = (*to).__bindgen_anon_1.__bindgen_anon_1.a_count;
             let entries = (*to).a_entries.as_mut_ptr();
-            core::ptr::copy_nonoverlapping((*from).a_entries.as_ptr(), entries, count as usize);
             let ns = &raw mut bindings::init_user_ns;
             for i in 0..count as usize {
                 let entry = entries.add(i);
@@ -198,8 +223,8 @@ impl Acl {
                     _ => {}
                 }
             }
-            Ok(this)
         }
+        Ok(this)
     }
 
     /// The uid and gid mapping of an idmapped mount is applied by the VFS; whether the current task
@@ -222,26 +247,39 @@ pub(crate) fn is_acl(name: &CStr) -> bool {
     name == AclType::Access.xattr_name() || name == AclType::Default.xattr_name()
 }
 
-/// Copies the ACL in the attribute `name` of the object at `source` to `target`. A filesystem without
-/// ACLs gets none: the mode, which has the owner's and group's part, is copied in any case.
+/// An ACL that a copy did not get.
+pub(crate) struct NotCopied {
+    /// Why.
+    pub(crate) error: Error,
+    /// What the owning group may do, by the ACL: the group's bits of the mode are the mask, which would
+    /// give it what it is denied.
+    pub(crate) group_bits: Option<u16>,
+}
+
+/// Copies the ACL in the attribute `name` of the object at `source` to `target`.
 pub(crate) fn copy(
     source: Path<'_>,
     access: &WriteAccess<'_>,
     target: &Dentry,
     name: &CStr,
-) -> Result {
-    let acl_type = if name == AclType::Access.xattr_name() {
-        AclType::Access
-    } else {
-        AclType::Default
+) -> Result<(), NotCopied> {
+    let is_access = name == AclType::Access.xattr_name();
+    let acl_type = match is_access {
+        true => AclType::Access,
+        false => AclType::Default,
     };
-    match Acl::get(source, acl_type)? {
-        None => Ok(()),
-        Some(acl) => match Acl::set(access, target, Some(&acl), acl_type) {
-            Err(e) if e == EOPNOTSUPP => Ok(()),
-            other => other,
-        },
-    }
+    let without_bits = |error| NotCopied {
+        error,
+        group_bits: None,
+    };
+    let Some(acl) = Acl::get(source, acl_type).map_err(without_bits)? else {
+        return Ok(());
+    };
+    let acl = acl.through(source.idmap()).map_err(without_bits)?;
+    Acl::set(access, target, Some(&acl), acl_type).map_err(|error| NotCopied {
+        error,
+        group_bits: acl.group_bits().filter(|_| is_access),
+    })
 }
 
 /// Removes the ACLs of an object that was just made.

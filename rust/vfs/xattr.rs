@@ -140,13 +140,18 @@ impl<O: Handler> Table<O> {
     }
 }
 
+/// How often something is read that has another length by then.
+const TRIES: u32 = 2;
+
 /// A list of names, each ended by a NUL, as `listxattr(2)` returns it; no memory for none.
 pub(crate) struct NameList(Option<KVVec<u8>>);
 
 impl NameList {
     /// The names of the inode at `path`.
+    /// `EIO` if they do not fit into what their length is said to be, twice: a server decides how often
+    /// they do not.
     pub(crate) fn of(path: Path<'_>) -> Result<Self> {
-        loop {
+        for _ in 0..TRIES {
             let want = list(path, &mut [])?;
             if want == 0 {
                 return Ok(Self(None));
@@ -162,6 +167,7 @@ impl NameList {
                 Err(e) => return Err(e),
             }
         }
+        Err(EIO)
     }
 
     /// The bytes.
@@ -223,9 +229,9 @@ pub(crate) fn get(path: Path<'_>, name: &CStr, buf: &mut [u8]) -> Result<usize> 
     })
 }
 
-/// Reads the whole attribute `name` at `path`.
+/// Reads the whole attribute `name` at `path`. `EIO` as for [`NameList::of`].
 pub(crate) fn get_all(path: Path<'_>, name: &CStr) -> Result<KVVec<u8>> {
-    loop {
+    for _ in 0..TRIES {
         let want = get(path, name, &mut [])?;
         let mut buf = KVVec::from_elem(0u8, want, GFP_KERNEL)?;
         match get(path, name, &mut buf) {
@@ -237,6 +243,7 @@ pub(crate) fn get_all(path: Path<'_>, name: &CStr) -> Result<KVVec<u8>> {
             Err(e) => return Err(e),
         }
     }
+    Err(EIO)
 }
 
 /// Sets an attribute of `dentry` on `access`'s mount.

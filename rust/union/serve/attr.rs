@@ -109,9 +109,11 @@ impl attr_ops::Operations for Attrs {
     fn get_acl(_idmap: &Idmap, dentry: &DEntry<Union>, acl_type: AclType) -> Result<Option<Acl>> {
         let stack = dentry.positive()?.data().stack()?;
         let instance = dentry.sb().data();
-        instance
-            .cred
-            .scope(|| Acl::get(stack.top().path(), acl_type))
+        let path = stack.top().path();
+        match instance.cred.scope(|| Acl::get(path, acl_type))? {
+            Some(acl) => acl.through(path.idmap()).map(Some),
+            None => Ok(None),
+        }
     }
 
     fn set_acl(

@@ -139,41 +139,50 @@ impl Copying<'_> {
 /// Copies the extended attributes, ACLs included, of the object at `source` to `target`. Attributes
 /// that `target`'s filesystem does not know are left out, but not those that decide who may do what.
 ///
-/// `lose` says which may be lost if they cannot be copied.
+/// `lose` says which may be lost if they cannot be copied. Returns the permission bits that the owning
+/// group is to have if that is not what the mode of `source` says, for its ACL was lost.
 pub(crate) fn copy_xattrs(
     source: Path<'_>,
     access: &WriteAccess<'_>,
     target: &Dentry,
     lose: Attributes,
-) -> Result {
+) -> Result<Option<u16>> {
     // What the directory's default ACL gave the copy is not the source's.
     acl::clear(access, target)?;
     let names = match NameList::of(source) {
-        Err(e) if e == EOPNOTSUPP => return Ok(()),
+        Err(e) if e == EOPNOTSUPP => return Ok(None),
         other => other?,
     };
+    let mut group_bits = None;
     for name in names.iter() {
+        let may_lose = |e| e != ENOMEM && lose.has(class(name));
+        if !xattr::may_copy(source, name)? {
+            continue;
+        }
+        if acl::is_acl(name) {
+            match acl::copy(source, access, target, name) {
+                Err(lost) if may_lose(lost.error) => group_bits = lost.group_bits.or(group_bits),
+                other => other.map_err(|lost| lost.error)?,
+            }
+            continue;
+        }
         match copy_xattr(source, access, target, name) {
-            Err(e) if e != ENOMEM && lose.has(class(name)) => {}
+            Err(e) if may_lose(e) => {}
             other => other?,
         }
     }
-    Ok(())
+    Ok(group_bits)
 }
 
 fn copy_xattr(source: Path<'_>, access: &WriteAccess<'_>, target: &Dentry, name: &CStr) -> Result {
-    if !xattr::may_copy(source, name)? {
-        return Ok(());
-    }
-    if acl::is_acl(name) {
-        return acl::copy(source, access, target, name);
-    }
     let value = match xattr::get_all(source, name) {
         // It went in between, or is listed without being there.
         Err(e) if e == ENODATA || e == EOPNOTSUPP => return Ok(()),
+        // An empty one, which any user can store, cannot be read, and means nothing.
+        Err(e) if e == EINVAL && is_capability(name) => return Ok(()),
         other => other?,
     };
-    if value.is_empty() && decides_access(name) {
+    if value.is_empty() && is_capability(name) {
         // No filesystem means anything by it, and some refuse to set it.
         return Ok(());
     }
@@ -199,7 +208,12 @@ fn class(name: &CStr) -> Attributes {
     }
 }
 
+/// Whether a security module decides by the attribute who may do what.
 fn decides_access(name: &CStr) -> bool {
+    name.to_bytes().starts_with(b"security.")
+}
+
+fn is_capability(name: &CStr) -> bool {
     name.to_bytes() == b"security.capability"
 }
 

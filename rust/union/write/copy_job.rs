@@ -232,9 +232,13 @@ impl Copy<'_> {
         let source = self.source.path();
         let attributes = |branch: &Branch| branch.permission().attributes;
         let lose = attributes(self.target).with(attributes(&self.source.branch));
-        copy_data::copy_xattrs(source, access, dentry, lose)?;
+        let group_bits = copy_data::copy_xattrs(source, access, dentry, lose)?;
         copy_data::copy_fileattr(source, access, dentry)?;
-        let (mode, times) = (self.stat.mode(), Attr::times(self.stat));
+        let mut mode = self.stat.mode();
+        if let Some(bits) = group_bits {
+            mode.0 &= !0o070 | bits;
+        }
+        let times = Attr::times(self.stat);
         let attr = if mode.file_type() == FileType::Symlink {
             times.and_owner(self.stat)
         } else if mode.has_set_id() {
