@@ -135,4 +135,129 @@ TEST_F(u, directories)
 	EXPECT_TRUE(get("rw/d") & FS_NODUMP_FL);
 }
 
+#define PROTECTED (FS_IMMUTABLE_FL | FS_APPEND_FL)
+
+/* Takes them off again on the writable branch. */
+static void unprotect(const char *const *paths)
+{
+	for (; *paths; paths++)
+		set(*paths, 0, PROTECTED);
+}
+
+/* The owner of an immutable file may change other flags of it, and that is all. */
+TEST_F(u, an_immutable_file_is_copied_as_one)
+{
+	static const char *const all[] = { "rw/i", "rw/a", NULL };
+	int fd, flags;
+
+	ASSERT_EQ(0, down());
+	ASSERT_EQ(0, E(chmod("rw", 0777)));
+	ASSERT_EQ(0, write_file("ro/i", "low") | write_file("ro/a", "low"));
+	ASSERT_EQ(0, E(chown("ro/i", NOBODY, NOBODY)) | E(chown("ro/a", NOBODY, NOBODY)));
+	ASSERT_EQ(0, set("ro/i", FS_IMMUTABLE_FL, 0) | set("ro/a", FS_APPEND_FL, 0));
+	ASSERT_EQ(0, up("rw", "ro"));
+	ASSERT_EQ(0, become(NOBODY));
+	EXPECT_EQ(-EPERM, set("u/i", 0, FS_IMMUTABLE_FL));
+	EXPECT_EQ(-EPERM, set("u/i", FS_APPEND_FL, 0));
+	EXPECT_STREQ("ENOENT", kind("rw/i"));
+	EXPECT_EQ(0, set("u/i", FS_NODUMP_FL, 0));
+	EXPECT_STREQ("file", kind("rw/i"));
+	EXPECT_EQ(-EPERM, append_file("u/i", "+"));
+	EXPECT_EQ(-EPERM, E(unlink("u/i")));
+	EXPECT_EQ(0, append_file("u/a", "+"));
+	EXPECT_EQ(-EPERM, E(truncate("u/a", 0)));
+	EXPECT_EQ(-EPERM, E(unlink("u/a")));
+	EXPECT_EQ(-EPERM, can_open("u/a", O_WRONLY));
+	fd = open("u/a", O_WRONLY | O_APPEND | O_CLOEXEC);
+	EXPECT_LE(0, fd);
+	flags = fcntl(fd, F_GETFL);
+	EXPECT_EQ(-EPERM, E(fcntl(fd, F_SETFL, flags & ~O_APPEND)));
+	close(fd);
+	ASSERT_EQ(0, become(0));
+	EXPECT_EQ(FS_IMMUTABLE_FL, get("rw/i") & PROTECTED);
+	EXPECT_EQ(FS_APPEND_FL, get("rw/a") & PROTECTED);
+	EXPECT_EQ(FS_IMMUTABLE_FL, get("u/i") & PROTECTED);
+	/* Who may takes them off. */
+	EXPECT_EQ(0, set("u/i", 0, FS_IMMUTABLE_FL));
+	EXPECT_EQ(0, append_file("u/i", "+"));
+	EXPECT_STREQ("low+", read_file("u/i"));
+	EXPECT_STREQ("low+", read_file("u/a"));
+	unprotect(all);
+}
+
+TEST_F(u, an_append_only_directory)
+{
+	static const char *const all[] = { "rw/log", NULL };
+
+	ASSERT_EQ(0, down());
+	ASSERT_EQ(0, E(mkdir("ro/log", 0777)) | E(chmod("ro/log", 0777)));
+	ASSERT_EQ(0, write_file("ro/log/old", "") | E(chown("ro/log/old", NOBODY, NOBODY)));
+	ASSERT_EQ(0, set("ro/log", FS_APPEND_FL, 0));
+	ASSERT_EQ(0, up("rw", "ro"));
+	ASSERT_EQ(0, become(NOBODY));
+	EXPECT_EQ(0, write_file("u/log/new", "x"));
+	EXPECT_EQ(0, write_file("u/log/newer", "x"));
+	EXPECT_EQ(-EPERM, E(unlink("u/log/old")));
+	EXPECT_EQ(-EPERM, E(unlink("u/log/new")));
+	EXPECT_EQ(-EPERM, E(rename("u/log/new", "u/log/n")));
+	EXPECT_EQ(0, append_file("u/log/old", "+"));
+	EXPECT_EQ(-EPERM, E(unlink("u/log/old")));
+	ASSERT_EQ(0, become(0));
+	EXPECT_EQ(FS_APPEND_FL, get("u/log") & PROTECTED);
+	EXPECT_EQ(FS_APPEND_FL, get("rw/log") & PROTECTED);
+	EXPECT_STREQ("new newer old", list("u/log"));
+	unprotect(all);
+}
+
+/* What is in an immutable directory can be changed; be it so below, or made so in the union. */
+TEST_F(u, in_an_immutable_directory)
+{
+	static const char *const all[] = { "rw/i", "rw/m", NULL };
+	long mtime;
+
+	ASSERT_EQ(0, down());
+	ASSERT_EQ(0, shell("mkdir -p ro/i/sub ro/m rw/m; echo -n low | tee ro/i/f ro/i/sub/f ro/m/f;"
+			   "ln ro/i/f ro/i/g; mkfifo ro/i/p; touch -d @1000 ro/i rw/m"));
+	ASSERT_EQ(0, set("ro/i", FS_IMMUTABLE_FL, 0));
+	ASSERT_EQ(0, up("rw", "ro"));
+	ASSERT_EQ(0, set("u/m", FS_IMMUTABLE_FL, 0));
+	EXPECT_EQ(0, append_file("u/i/sub/f", "+"));
+	EXPECT_EQ(0, append_file("u/i/f", "+"));
+	EXPECT_EQ(0, append_file("u/i/g", "+"));
+	EXPECT_EQ(0, E(chmod("u/i/p", 0600)));
+	mtime = st_of("u/m").st_mtim.tv_sec;
+	EXPECT_EQ(0, append_file("u/m/f", "+"));
+	EXPECT_EQ(mtime, st_of("u/m").st_mtim.tv_sec);
+	EXPECT_EQ(1000, st_of("u/i").st_mtim.tv_sec);
+	EXPECT_EQ(-EPERM, write_file("u/i/new", ""));
+	EXPECT_EQ(-EPERM, write_file("u/m/new", ""));
+	EXPECT_EQ(-EPERM, E(unlink("u/i/f")));
+	EXPECT_EQ(-EPERM, E(unlink("u/m/f")));
+	EXPECT_EQ(FS_IMMUTABLE_FL, get("rw/i") & PROTECTED);
+	EXPECT_EQ(FS_IMMUTABLE_FL, get("rw/m") & PROTECTED);
+	EXPECT_STREQ("low++", read_file("u/i/f"));
+	EXPECT_STREQ("low+", read_file("rw/m/f"));
+	unprotect(all);
+}
+
+TEST_F(u, in_a_directory_that_is_renamed)
+{
+	static const char *const all[] = {
+		"rw/e/i", "rw/e/a", "rw/e/sub", NULL
+	};
+
+	ASSERT_EQ(0, down());
+	ASSERT_EQ(0, shell("mkdir -p ro/tree/sub; touch ro/tree/i ro/tree/a ro/tree/sub/f"));
+	ASSERT_EQ(0, set("ro/tree/i", FS_IMMUTABLE_FL, 0) | set("ro/tree/a", FS_APPEND_FL, 0) |
+		     set("ro/tree/sub", FS_IMMUTABLE_FL, 0));
+	ASSERT_EQ(0, up("rw", "ro"));
+	EXPECT_EQ(0, E(rename("u/tree", "u/e")));
+	EXPECT_EQ(FS_IMMUTABLE_FL, get("u/e/i") & PROTECTED);
+	EXPECT_EQ(FS_APPEND_FL, get("u/e/a") & PROTECTED);
+	EXPECT_EQ(FS_IMMUTABLE_FL, get("u/e/sub") & PROTECTED);
+	EXPECT_EQ(-EPERM, E(unlink("u/e/i")));
+	EXPECT_EQ(-EPERM, E(unlink("u/e/sub/f")));
+	unprotect(all);
+}
+
 TEST_HARNESS_MAIN

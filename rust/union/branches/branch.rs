@@ -58,6 +58,9 @@ pub(crate) struct Branch {
     /// Where objects are made before they are shown; there once it is needed.
     #[pin]
     pub(crate) work: Mutex<Option<ARef<Dentry>>>,
+    /// Held by who has taken the protection off an object: see [`super::lift`].
+    #[pin]
+    pub(super) lifting: Mutex<()>,
     /// Whether the filesystem turned out not to make nameless files.
     pub(crate) no_tmpfile: SetOnce<()>,
     /// That no other union, and no overlay, writes to the branch; there once this one wants to, and
@@ -106,6 +109,7 @@ const REFUSED: &[&[u8]] = &[
 const READ_ONLY: &[&[u8]] = &[b"squashfs", b"erofs", b"iso9660", b"cramfs", b"romfs"];
 
 static WORK: lockdep::Classes = lockdep::Classes::new();
+static LIFTING: lockdep::Classes = lockdep::Classes::new();
 
 impl Branch {
     /// Makes a branch of the directory at `path`. Without a `permission`, the first branch is
@@ -208,6 +212,7 @@ impl Branch {
                 gate <- Gate::new(),
                 numbers <- Numbers::new(space),
                 work <- Mutex::new(None, c"Branch::work", WORK.at(depth)),
+                lifting <- Mutex::new((), c"Branch::lifting", LIFTING.at(depth)),
                 no_tmpfile: SetOnce::new(),
                 claim: SetOnce::new(),
                 mnt,

@@ -9,6 +9,7 @@
 pub(crate) mod branch;
 pub(crate) mod debug;
 pub(crate) mod ids;
+pub(crate) mod lift;
 pub(crate) mod number;
 pub(crate) mod range;
 pub(crate) mod space;

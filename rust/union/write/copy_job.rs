@@ -11,6 +11,7 @@ use crate::{
     union::{
         branches::{
             branch::Branch,
+            lift::lift,
             number::Number,
             work::{Draft, Temporary},
         },
@@ -21,7 +22,7 @@ use crate::{
         text::options::Fsync,
     },
     vfs::{
-        attr::Attr,
+        attr::{Attr, Protection},
         cred::Cred,
         dentry::{DEntry, Dentry},
         errno::EOPNOTSUPP,
@@ -120,6 +121,7 @@ impl Copy<'_> {
             self.set_attributes(&access, dentry)?;
             self.write_out(&file, copied)?;
             self.remember(dentry)?;
+            let _lifted = lift(&access, self.target, [&*parent.dentry])?;
             let made = Creating::start(&access, &parent.dentry, name)
                 .and_then(|creating| creating.link(dentry))
                 .inspect_err(|_| self.forget(dentry))?;
@@ -206,7 +208,10 @@ impl Copy<'_> {
         }
         let access = self.target.mnt().want_write()?;
         let mode = self.stat.mode().private();
-        let file = match self.create(|| KernelFile::tmpfile(&access, dir, mode.0)) {
+        let lifted = lift(&access, self.target, [dir])?;
+        let made = self.create(|| KernelFile::tmpfile(&access, dir, mode.0));
+        drop(lifted);
+        let file = match made {
             Ok(file) => file,
             Err(e) if e == EOPNOTSUPP => {
                 self.target.no_tmpfile.populate(());
@@ -252,6 +257,16 @@ impl Copy<'_> {
         attr.apply(access, dentry)
     }
 
+    /// Gives the copy, which has its name, the protection that its source has: before it has a name, it
+    /// could not get one.
+    pub(crate) fn protect(&self, copy: &Dentry) -> Result {
+        let protection = Protection::known(&self.source.dentry);
+        if protection.is_none() {
+            return Ok(());
+        }
+        protection.set(&self.target.mnt().want_write()?, copy)
+    }
+
     fn write_out(&self, file: &KernelFile, copied: Copied) -> Result {
         match self.instance.settings().fsync {
             Fsync::Auto if copied == Copied::ToMemory => file.sync(),
@@ -279,6 +294,7 @@ impl Copy<'_> {
     ) -> Result<ARef<Dentry>> {
         let dentry = temporary.dentry().clone();
         self.remember(&dentry)?;
+        let _lifted = lift(access, self.target, [&*kept.dir.dentry])?;
         temporary
             .move_to(&kept.dir.dentry, name)
             .inspect_err(|_| self.forget(&dentry))?;

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     union::{
-        branches::branch::Branch,
+        branches::{branch::Branch, lift::lift},
         find::{lookup, refresh, whiteout},
         object::{
             few::Layers,
@@ -217,15 +217,19 @@ pub(crate) fn copy_one(
         };
         let kept = Kept::of(parent)?;
         let made = copy.make(&kept, name)?;
-        if inode.is_dir() {
-            unhide(instance, &stack, &kept, name, &made).inspect_err(|_| {
-                let made = Layer {
-                    branch: parent.branch.clone(),
-                    dentry: made.clone(),
-                };
-                undo(parent, name, &made);
-            })?;
-        }
+        let finish = || -> Result {
+            if inode.is_dir() {
+                unhide(instance, &stack, &kept, name, &made)?;
+            }
+            copy.protect(&made)
+        };
+        finish().inspect_err(|_| {
+            let made = Layer {
+                branch: parent.branch.clone(),
+                dentry: made.clone(),
+            };
+            undo(parent, name, &made);
+        })?;
         Ok(made)
     })?;
     let layer = Layer {
@@ -255,6 +259,7 @@ fn unhide(
     }
     if whiteout::exists(parent, name)? {
         let access = branch.mnt().want_write()?;
+        let _lifted = lift(&access, branch, [&*parent.dentry])?;
         whiteout::make_opaque(&access, branch, made)?;
         whiteout::remove(&access, parent, name)?;
         kept.restore(&access);
@@ -266,7 +271,11 @@ fn unhide(
 fn undo(parent: &Layer, name: &Name, made: &Layer) {
     made.branch.numbers.forget(made.path());
     if let Ok(access) = parent.branch.mnt().want_write() {
+        let objects = [&*parent.dentry, &*made.dentry];
+        // Where it cannot be taken off, the object cannot be removed, either, which is said then.
+        let lifted = lift(&access, &parent.branch, objects);
         entry::undo(&access, parent, name);
+        drop(lifted);
     }
 }
 

@@ -7,9 +7,12 @@ use super::{
     copy_up::{copy_one, ensure, ensure_dir, Data},
 };
 use crate::{
-    union::object::{
-        instance::{Instance, Union},
-        node::{Held, Layer},
+    union::{
+        branches::lift::lift,
+        object::{
+            instance::{Instance, Union},
+            node::{Held, Layer},
+        },
     },
     vfs::{
         dentry::DEntry,
@@ -64,6 +67,8 @@ pub(crate) fn ensure_name(dentry: &DEntry<Union>) -> Result<Held> {
         if namei::lookup(layer.branch.mnt(), &parent.dentry, name)?.is_none() {
             let kept = Kept::of(&parent)?;
             let access = layer.branch.mnt().want_write()?;
+            let objects = [&*parent.dentry, &*layer.dentry];
+            let _lifted = lift(&access, &layer.branch, objects)?;
             Creating::start(&access, &parent.dentry, name)?.link(&layer.dentry)?;
             kept.restore(&access);
         }

@@ -15,6 +15,7 @@
 use super::{copy_up, rename::detach, seal::Seal};
 use crate::{
     union::{
+        branches::lift::lift,
         find::{lookup, merge, whiteout},
         object::{instance::Union, listing::Listing, node::Layer},
     },
@@ -159,6 +160,7 @@ fn close(dir: &DEntry<Union>, layer: &Layer) -> Result {
         let access = layer.branch.mnt().want_write()?;
         instance.cred.scope(|| {
             let before = Stat::of(here.path())?;
+            let _lifted = lift(&access, &layer.branch, [&*here.dentry])?;
             whiteout::make_opaque(&access, &layer.branch, &here.dentry)?;
             Attr::times(&before).apply(&access, &here.dentry)
         })?;
