@@ -111,13 +111,22 @@ struct Place<'a> {
 }
 
 impl Place<'_> {
-    /// Makes an object by `make`, under a name of its own.
+    /// Makes an object by `make` in the work directory, under a name of its own.
     fn make<'b>(
         access: &WriteAccess<'_>,
         branch: &'b Branch,
         make: impl FnOnce(Creating<'_>) -> Result<ARef<Dentry>>,
     ) -> Result<Place<'b>> {
-        let dir = dir(access, branch)?;
+        Self::make_in(access, branch, dir(access, branch)?, make)
+    }
+
+    /// Makes an object by `make` in `dir`, under a name of its own.
+    fn make_in<'b>(
+        access: &WriteAccess<'_>,
+        branch: &'b Branch,
+        dir: ARef<Dentry>,
+        make: impl FnOnce(Creating<'_>) -> Result<ARef<Dentry>>,
+    ) -> Result<Place<'b>> {
         let (serial, creating) = loop {
             let serial = Serial::fresh();
             match Creating::start(access, &dir, Name::new(serial.name().as_bytes())?) {
@@ -218,6 +227,19 @@ impl<'a> Temporary<'a> {
         make: impl FnOnce(Creating<'_>) -> Result<ARef<Dentry>>,
     ) -> Result<Self> {
         Ok(Self::of(access, Place::make(access, branch, make)?))
+    }
+
+    /// As [`Temporary::make`], but in the directory `dir`, where it is to stay: for what cannot be moved
+    /// there from the work directory. It has a reserved name, which never shows; what a crash leaves
+    /// is not swept.
+    pub(crate) fn make_beside(
+        access: &'a WriteAccess<'a>,
+        branch: &'a Branch,
+        dir: &Dentry,
+        make: impl FnOnce(Creating<'_>) -> Result<ARef<Dentry>>,
+    ) -> Result<Self> {
+        let place = Place::make_in(access, branch, dir.into(), make)?;
+        Ok(Self::of(access, place))
     }
 
     /// The object.
@@ -322,14 +344,22 @@ impl Aside {
 }
 
 /// Moves the directory `name`, in which there are only whiteouts, out of `dir_of`, and removes it.
-/// `ENOTEMPTY` if there is more in it; it is then where it was.
+/// `ENOTEMPTY` if there is more in it; it is then where it was. What is below it is hidden already.
 pub(crate) fn discard(
     access: &WriteAccess<'_>,
     branch: &Branch,
     dir_of: &Dentry,
     name: &Name,
 ) -> Result {
-    let aside = Aside::put(access, branch, dir_of, name)?;
+    let aside = match Aside::put(access, branch, dir_of, name) {
+        // It is in another part of the branch than the work directory.
+        Err(e) if e == EXDEV => {
+            let dir = namei::lookup(branch.mnt(), dir_of, name)?.ok_or(ENOENT)?;
+            clear_reserved(access, branch, &dir)?;
+            return Removing::start(access, dir_of, name)?.rmdir();
+        }
+        other => other?,
+    };
     // Nobody looks for anything in it any more: what somebody put there meanwhile, past the union,
     // must not be lost.
     let cleared = clear_reserved(access, branch, &aside.dentry);

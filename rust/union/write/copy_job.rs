@@ -139,24 +139,43 @@ impl Copy<'_> {
     /// Makes the copy of an object that has no data.
     fn make_other(&self, kept: &Kept<'_>, name: &Name) -> Result<ARef<Dentry>> {
         let access = self.target.mnt().want_write()?;
-        let temporary = self.other(&access)?;
-        self.finish(&access, temporary, kept, name)
+        let temporary = self.other(&access, None)?;
+        match self.finish(&access, temporary, kept, name) {
+            // The directory is in another part of the branch: a subvolume, a project with a quota,
+            // what is encrypted with a key of its own.
+            Err(e) if e == EXDEV => {
+                let dir = &*kept.dir.dentry;
+                let lifted = lift(&access, self.target, [dir])?;
+                let temporary = self.other(&access, Some(dir))?;
+                drop(lifted);
+                self.finish(&access, temporary, kept, name)
+            }
+            other => other,
+        }
     }
 
-    /// The copy of an object that has no data, in the work directory.
-    fn other<'b>(&'b self, access: &'b WriteAccess<'b>) -> Result<Temporary<'b>> {
+    /// The copy of an object that has no data, in the work directory, or in `beside`.
+    fn other<'b>(
+        &'b self,
+        access: &'b WriteAccess<'b>,
+        beside: Option<&Dentry>,
+    ) -> Result<Temporary<'b>> {
         let mode = self.stat.mode();
         let target = match mode.file_type() {
             FileType::Symlink => Some(namei::read_link(&self.source.dentry)?),
             _ => None,
         };
-        let temporary = Temporary::make(access, self.target, |creating| {
+        let make = |creating: Creating<'_>| {
             self.create(|| match &target {
                 Some(target) => creating.symlink(target.as_c_str()?),
                 None if mode.is_dir() => creating.mkdir(mode.private()),
                 None => creating.mknod(mode.private(), self.stat.rdev()),
             })
-        })?;
+        };
+        let temporary = match beside {
+            Some(dir) => Temporary::make_beside(access, self.target, dir, make)?,
+            None => Temporary::make(access, self.target, make)?,
+        };
         self.set_attributes(access, temporary.dentry())?;
         Ok(temporary)
     }
@@ -183,7 +202,7 @@ impl Copy<'_> {
             temporary
         } else {
             access = self.target.mnt().want_write()?;
-            self.other(&access)?
+            self.other(&access, None)?
         };
         self.remember(temporary.dentry())?;
         let dentry = temporary.dentry().clone();
