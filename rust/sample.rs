@@ -98,7 +98,7 @@ impl fs_context::Context for Request {
         let mnt = PrivateMount::clone_of(dir.as_ref(), false)?;
         let (params, cred) = (
             Params::above(mnt.super_block(), 0x7361_6d70)?,
-            Cred::current(),
+            Cred::current_within_limits()?,
         );
         Ok((params, Tree { mnt, cred }))
     }

@@ -227,17 +227,13 @@ impl Acl {
         Ok(this)
     }
 
-    /// The uid and gid mapping of an idmapped mount is applied by the VFS; whether the current task
-    /// may set ACLs on `inode` with its set-group-id bit kept.
-    pub(crate) fn keeps_sgid(inode: &Inode) -> bool {
-        // SAFETY: The inode is alive.
+    /// Whether the current task, which sees `inode` through `idmap`, may set an ACL on it and keep its
+    /// set-group-id bit.
+    pub(crate) fn keeps_sgid(inode: &Inode, idmap: &Idmap) -> bool {
+        // SAFETY: Both are valid during the calls.
         unsafe {
-            bindings::in_group_p((*inode.as_ptr()).i_gid) != 0
-                || bindings::capable_wrt_inode_uidgid(
-                    &raw mut bindings::nop_mnt_idmap,
-                    inode.as_ptr(),
-                    bindings::CAP_FSETID as c_int,
-                )
+            let group = bindings::i_gid_into_vfsgid(idmap.as_ptr(), inode.as_ptr());
+            bindings::in_group_or_capable(idmap.as_ptr(), inode.as_ptr(), group)
         }
     }
 }

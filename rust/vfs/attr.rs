@@ -94,6 +94,19 @@ impl Attr {
         Ok(attr)
     }
 
+    /// Asks for the current task to be the owner, and for nobody else to have any rights.
+    pub(crate) fn private(mode: Mode) -> Self {
+        let mut attr = Self::empty().and_mode(mode.private());
+        attr.0.ia_valid |= bindings::ATTR_UID | bindings::ATTR_GID;
+        // SAFETY: The current credentials are alive; the kernel is the only one who sets these.
+        unsafe {
+            let cred = bindings::current_cred();
+            attr.0.__bindgen_anon_1.ia_uid = (*cred).fsuid;
+            attr.0.__bindgen_anon_2.ia_gid = (*cred).fsgid;
+        }
+        attr
+    }
+
     /// Asks for the set-group-id bit to go.
     pub(crate) fn kill_sgid() -> Self {
         let mut attr = Self::empty();

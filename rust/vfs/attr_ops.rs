@@ -11,7 +11,7 @@ use super::{
     glimpse::Glimpse,
     idmap::Idmap,
     inode::INode,
-    path::PathBuf,
+    path::Path,
     stat::Stat,
     super_block::FileSystem,
     vtable::Without,
@@ -72,9 +72,14 @@ pub(crate) trait Operations: Sized + 'static {
     fn update_atime(_inode: &INode<Self::Fs>) {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
-    /// The place below whose `FS_IOC_GETFLAGS` attributes, extents (`FIEMAP`) are this inode's;
-    /// made writable first if `write`.
-    fn lower(_dentry: &DEntry<Self::Fs>, _write: bool) -> Result<PathBuf> {
+    /// Calls `f` with the place below whose `FS_IOC_GETFLAGS` attributes and extents (`FIEMAP`) are
+    /// this inode's, made writable first if `write`; with the credentials that count there. The VFS
+    /// has checked what the caller may do with this one.
+    fn with_lower<R>(
+        _dentry: &DEntry<Self::Fs>,
+        _write: bool,
+        _f: impl FnOnce(Path<'_>) -> Result<R>,
+    ) -> Result<R> {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 }

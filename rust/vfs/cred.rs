@@ -45,10 +45,20 @@ unsafe impl<T: FileSystem> NewName<T> for NewFile<'_, T> {
 pub(crate) struct Cred(ARef<Credential>);
 
 impl Cred {
-    /// The credentials of the current task, as they are now.
-    pub(crate) fn current() -> Self {
-        // SAFETY: `get_current_cred` returns the current task's credentials with a count taken.
-        unsafe { Self::from_owned(bindings::get_current_cred().cast_mut()) }
+    /// Those of the current task without the right to go beyond limits of resources: neither disk
+    /// quota nor what a filesystem reserves for the administrator is what somebody gets whom they are
+    /// put on for. `ENOMEM`.
+    pub(crate) fn current_within_limits() -> Result<Self> {
+        // SAFETY: No requirements; it copies the current credentials.
+        let new = unsafe { bindings::prepare_creds() };
+        if new.is_null() {
+            return Err(ENOMEM);
+        }
+        // SAFETY: `prepare_creds` returned a count that is ours, and nobody else has the copy yet.
+        Ok(unsafe {
+            (*new).cap_effective.val &= !(1 << bindings::CAP_SYS_RESOURCE);
+            Self::from_owned(new)
+        })
     }
 
     /// # Safety

@@ -71,9 +71,9 @@ impl<O: Operations, F: file_ops::Operations<Fs = O::Fs>> Table<O, F> {
         listxattr: if_has!(Xattrs<O>: HAS_LIST, Self::listxattr),
         update_time: if_has!(Attrs<O>: HAS_UPDATE_ATIME, Self::update_time),
         tmpfile: if_has!(HAS_TMPFILE, Self::tmpfile),
-        fileattr_get: if_has!(Attrs<O>: HAS_LOWER, Self::fileattr_get),
-        fileattr_set: if_has!(Attrs<O>: HAS_LOWER, Self::fileattr_set),
-        fiemap: if_has!(Attrs<O>: HAS_LOWER, Self::fiemap),
+        fileattr_get: if_has!(Attrs<O>: HAS_WITH_LOWER, Self::fileattr_get),
+        fileattr_set: if_has!(Attrs<O>: HAS_WITH_LOWER, Self::fileattr_set),
+        fiemap: if_has!(Attrs<O>: HAS_WITH_LOWER, Self::fiemap),
         ..pin_init::zeroed()
     };
 
@@ -515,11 +515,12 @@ impl<O: Operations, F: file_ops::Operations<Fs = O::Fs>> Table<O, F> {
         fa: *mut bindings::file_kattr,
     ) -> c_int {
         from_result(|| {
-            // SAFETY: By the contract of this function, all are alive, and of `O::Fs`.
-            unsafe {
-                let lower = Attrs::<O>::lower(DEntry::from_raw(dentry), false)?;
-                super::attr::fileattr_get(lower.as_ref(), fa)?;
-            }
+            // SAFETY: A live dentry.
+            let entry = unsafe { DEntry::<O::Fs>::from_raw(dentry) };
+            Attrs::<O>::with_lower(entry, false, |lower| {
+                // SAFETY: By the contract of this function.
+                unsafe { super::attr::fileattr_get(lower, fa) }
+            })?;
             Ok(0)
         })
     }
@@ -534,15 +535,16 @@ impl<O: Operations, F: file_ops::Operations<Fs = O::Fs>> Table<O, F> {
         fa: *mut bindings::file_kattr,
     ) -> c_int {
         from_result(|| {
-            // SAFETY: By the contract of this function, all are alive, and of `O::Fs`.
-            unsafe {
-                let entry = DEntry::<O::Fs>::from_raw(dentry);
-                let lower = Attrs::<O>::lower(entry, true)?;
-                super::attr::fileattr_set(lower.as_ref(), fa)?;
-                if let (Some(inode), Some(real)) = (entry.node(), lower.as_ref().inode()) {
-                    inode.copy_attr(real, lower.as_ref().idmap());
+            // SAFETY: A live dentry.
+            let entry = unsafe { DEntry::<O::Fs>::from_raw(dentry) };
+            Attrs::<O>::with_lower(entry, true, |lower| {
+                // SAFETY: By the contract of this function.
+                unsafe { super::attr::fileattr_set(lower, fa)? };
+                if let (Some(inode), Some(real)) = (entry.node(), lower.inode()) {
+                    inode.copy_attr(real, lower.idmap());
                 }
-            }
+                Ok(())
+            })?;
             Ok(0)
         })
     }
@@ -557,14 +559,18 @@ impl<O: Operations, F: file_ops::Operations<Fs = O::Fs>> Table<O, F> {
         len: u64,
     ) -> c_int {
         from_result(|| {
-            // SAFETY: By the contract of this function, all are alive, and of `O::Fs`.
-            unsafe {
-                let entry = DEntry::<O::Fs>::alias_of(INode::from_raw(inode)).ok_or(ENOENT)?;
-                let lower = Attrs::<O>::lower(&entry, false)?;
-                let real = lower.as_ref().inode().ok_or(ENOENT)?.as_ptr();
-                let fiemap = (*(*real).i_op).fiemap.ok_or(EOPNOTSUPP)?;
-                kernel::error::to_result(fiemap(real, info, start, len))?;
-            }
+            // SAFETY: A live inode.
+            let node = unsafe { INode::<O::Fs>::from_raw(inode) };
+            let entry = DEntry::<O::Fs>::alias_of(node).ok_or(ENOENT)?;
+            Attrs::<O>::with_lower(&entry, false, |lower| {
+                let real = lower.inode().ok_or(ENOENT)?.as_ptr();
+                // SAFETY: The inode below is alive, and so are its operations; the rest is the
+                // contract of this function.
+                kernel::error::to_result(unsafe {
+                    let fiemap = (*(*real).i_op).fiemap.ok_or(EOPNOTSUPP)?;
+                    fiemap(real, info, start, len)
+                })
+            })?;
             Ok(0)
         })
     }

@@ -105,6 +105,13 @@ impl Stat {
         self.0.rdev
     }
 
+    /// Whether the object is the current task's, and nobody else has any rights.
+    pub(crate) fn is_private(&self) -> bool {
+        // SAFETY: The current credentials are alive.
+        let uid = unsafe { (*bindings::current_cred()).fsuid.val };
+        self.0.uid.val == uid && self.mode() == self.mode().private()
+    }
+
     /// Whether `other` has the same owner, group, and permission bits.
     pub(crate) fn same_permissions(&self, other: &Self) -> bool {
         self.0.uid.val == other.0.uid.val

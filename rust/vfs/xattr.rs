@@ -6,6 +6,7 @@
 
 use super::{
     dentry::{DEntry, Dentry},
+    idmap::Idmap,
     inode::INode,
     mount::WriteAccess,
     path::Path,
@@ -38,8 +39,15 @@ pub(crate) trait Handler: Sized + 'static {
     }
 
     /// Sets `name`, or removes it if there is no value. `flags` are `XATTR_CREATE` and
-    /// `XATTR_REPLACE`.
-    fn set(_dentry: &DEntry<Self::Fs>, _name: &CStr, _value: Option<&[u8]>, _flags: u32) -> Result {
+    /// `XATTR_REPLACE`. The VFS has checked who asks, but for `system.` attributes: those are the
+    /// filesystem's business.
+    fn set(
+        _idmap: &Idmap,
+        _dentry: &DEntry<Self::Fs>,
+        _name: &CStr,
+        _value: Option<&[u8]>,
+        _flags: u32,
+    ) -> Result {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
@@ -114,10 +122,11 @@ impl<O: Handler> Table<O> {
     /// # Safety
     ///
     /// `->set`: `dentry` is a counted, positive dentry of `O::Fs`, with its inode locked for
-    /// writing; `name` is a C string; `value` has `size` bytes, or is null to remove the attribute.
+    /// writing; `name` is a C string; `value` has `size` bytes, or is null to remove the attribute;
+    /// `idmap` is valid during the call.
     unsafe extern "C" fn set(
         _handler: *const bindings::xattr_handler,
-        _idmap: *mut bindings::mnt_idmap,
+        idmap: *mut bindings::mnt_idmap,
         dentry: *mut bindings::dentry,
         _inode: *mut bindings::inode,
         name: *const c_char,
@@ -130,6 +139,7 @@ impl<O: Handler> Table<O> {
             let value =
                 (!value.is_null()).then(|| core::slice::from_raw_parts(value.cast::<u8>(), size));
             O::set(
+                Idmap::from_raw(idmap),
                 DEntry::from_raw(dentry),
                 CStr::from_char_ptr(name),
                 value,

@@ -3,7 +3,8 @@
 #
 # Shows the directory SOURCE on TARGET, for reading, through FUSE, and allows
 # nothing to be kept: as a server does whose files others change, which the
-# kernel is not told of.  Ends when TARGET is unmounted.
+# kernel is not told of.  The attribute system.caller is the user who asks.
+# Ends when TARGET is unmounted.
 #
 #	remotefs.py SOURCE TARGET
 #
@@ -17,6 +18,7 @@ import sys
 import time
 
 LOOKUP, FORGET, GETATTR, READLINK, OPEN, READ, STATFS, RELEASE = 1, 2, 3, 5, 14, 15, 17, 18
+GETXATTR = 22
 FLUSH, INIT, OPENDIR, READDIR, RELEASEDIR, BATCH_FORGET = 25, 26, 27, 28, 29, 42
 DIRECT_IO = 1
 
@@ -62,7 +64,15 @@ def read(node, body):
         return file.read(size)
 
 
-def answer(opcode, node, body):
+def getxattr(uid, body):
+    size, _ = struct.unpack_from("<2I", body)
+    if body[8:].rstrip(b"\0") != b"system.caller":
+        raise OSError(errno.ENODATA, "not there")
+    value = str(uid).encode()
+    return value if size else struct.pack("<2I", len(value), 0)
+
+
+def answer(opcode, node, uid, body):
     if opcode == INIT:
         major, minor, readahead = struct.unpack_from("<3I", body)
         return struct.pack("<4I2H2I2HI", 7, min(minor, 31), readahead, 0, 12, 9, 65536, 1, 0, 0, 0) + bytes(28)
@@ -72,6 +82,8 @@ def answer(opcode, node, body):
         return struct.pack("<Q2I", 0, 0, 0) + attributes(paths[node])
     if opcode == READLINK:
         return os.fsencode(os.readlink(paths[node]))
+    if opcode == GETXATTR:
+        return getxattr(uid, body)
     if opcode in (OPEN, OPENDIR):
         return struct.pack("<Q2I", 0, DIRECT_IO if opcode == OPEN else 0, 0)
     if opcode == READ:
@@ -101,11 +113,11 @@ while True:
         if error.errno in (errno.EINTR, errno.ENOENT):
             continue
         raise
-    opcode, unique, node = struct.unpack_from("<I2Q", request, 4)
+    opcode, unique, node, uid = struct.unpack_from("<I2QI", request, 4)
     if opcode in (FORGET, BATCH_FORGET):
         continue
     try:
-        status, out = 0, answer(opcode, node, request[40:])
+        status, out = 0, answer(opcode, node, uid, request[40:])
     except OSError as error:
         status, out = -error.errno, b""
     except KeyError:

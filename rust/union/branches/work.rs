@@ -9,6 +9,8 @@ use super::{branch::Branch, tree};
 use crate::{
     union::text::names,
     vfs::{
+        acl,
+        attr::Attr,
         dentry::Dentry,
         errno::ENOTEMPTY,
         file::KernelFile,
@@ -19,10 +21,12 @@ use crate::{
         name::Name,
         namei::{self, Creating, Removing},
         rename::Renaming,
+        stat::Stat,
     },
 };
 use kernel::{
     prelude::*,
+    str::BStr,
     sync::{
         aref::ARef,
         atomic::{Atomic, Relaxed},
@@ -52,16 +56,48 @@ pub(crate) fn dir(access: &WriteAccess<'_>, branch: &Branch) -> Result<ARef<Dent
             Err(e) => return Err(e),
         },
     };
-    if !dir.inode().is_some_and(|inode| inode.is_dir()) {
-        pr_warn!(
-            "branch '{}': {} is not a directory\n",
-            branch.name(),
-            kernel::str::BStr::from_bytes(names::WORK)
-        );
-        return Err(EIO);
-    }
+    make_private(access, branch, &dir)?;
     *work = Some(dir.clone());
     Ok(dir)
+}
+
+/// Sees to it that nobody but the mounter can reach what is in the work directory `dir`, which may have
+/// come with the branch, or have inherited rights from its parent. Who could would put an object of
+/// theirs in the place of one that is in the making. `ENOTDIR`; `EPERM` if the directory stays what it
+/// is.
+fn make_private(access: &WriteAccess<'_>, branch: &Branch, dir: &Dentry) -> Result {
+    let name = BStr::from_bytes(names::WORK);
+    if !dir.inode().is_some_and(|inode| inode.is_dir()) {
+        pr_warn!("branch '{}': {name} is not a directory\n", branch.name());
+        return Err(ENOTDIR);
+    }
+    let stat = || Stat::of(branch.at(dir));
+    if !stat()?.is_private() {
+        // What cannot be changed shows below.
+        let _ = Attr::private(stat()?.mode()).apply(access, dir);
+    }
+    // One that new objects would inherit. Without rights for the group, the others mean nothing.
+    acl::clear(access, dir)?;
+    let now = stat()?;
+    // Some filesystems have one owner and mode for all: then the branch itself is no better.
+    if now.is_private() || now.same_permissions(&Stat::of(branch.at(branch.root()))?) {
+        return Ok(());
+    }
+    pr_warn!(
+        "branch '{}': {name} is somebody else's, or open to others, and cannot be changed\n",
+        branch.name()
+    );
+    Err(EPERM)
+}
+
+/// Whether what was found under a name of the work directory is what was put there. `EIO` if somebody
+/// has changed that, past the union.
+fn require_same(found: &Dentry, known: &Dentry) -> Result {
+    let inode = |dentry: &Dentry| dentry.inode().map(core::ptr::from_ref);
+    match inode(found).is_some() && inode(found) == inode(known) {
+        true => Ok(()),
+        false => Err(EIO),
+    }
 }
 
 /// Claims a branch that is going to be written to, and removes what an earlier mount left in the work
@@ -80,10 +116,8 @@ pub(crate) fn sweep(branch: &Branch) -> Result {
     let Some(dir) = namei::lookup(branch.mnt(), branch.root(), name)? else {
         return Ok(());
     };
-    if !dir.inode().is_some_and(|inode| inode.is_dir()) {
-        return Err(ENOTDIR);
-    }
     let access = branch.mnt().want_write()?;
+    make_private(&access, branch, &dir)?;
     tree::clear(&access, branch, &dir)
 }
 
@@ -265,6 +299,7 @@ impl<'a> Temporary<'a> {
         let from = place.serial.name();
         let from = Name::new(from.as_bytes())?;
         let renaming = Renaming::start(access, &place.dir, from, dir, name, 0)?;
+        require_same(renaming.source(), &place.dentry)?;
         if !may(renaming.target()) {
             return Err(EEXIST);
         }
@@ -326,6 +361,7 @@ impl Aside {
         let away = self.away.name();
         let away = Name::new(away.as_bytes())?;
         let renaming = Renaming::start(access, &self.work, away, dir_of, name, 0)?;
+        require_same(renaming.source(), &self.dentry)?;
         if renaming.target().is_positive() {
             return Err(EEXIST);
         }
@@ -336,6 +372,7 @@ impl Aside {
     pub(crate) fn remove(&self, access: &WriteAccess<'_>) -> Result {
         let away = self.away.name();
         let removing = Removing::start(access, &self.work, Name::new(away.as_bytes())?)?;
+        require_same(removing.dentry(), &self.dentry)?;
         match self.dentry.inode().is_some_and(Inode::is_dir) {
             true => removing.rmdir(),
             false => removing.unlink(),

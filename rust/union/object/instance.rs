@@ -49,7 +49,8 @@ pub(crate) struct Instance {
     /// What the policies remember.
     #[pin]
     pub(crate) policy: Remembered,
-    /// What the mounter was allowed is what the union may do on branches.
+    /// What the mounter was allowed is what the union may do on branches, but for limits, which are
+    /// those of whoever uses it: `Documentation/security.md`.
     pub(crate) cred: Cred,
     pub(crate) depth: usize,
     /// What watches the branches' directories.
@@ -77,7 +78,7 @@ impl Instance {
         let depth = table.stack_depth();
         let generation = table.generation;
         let table = RcuArc::new(table, GFP_KERNEL)?;
-        let cred = Cred::current();
+        let cred = Cred::current_within_limits()?;
         let create_low = settings.create.low;
         let group = Group::new()?;
         let ranges = ids.ranges().clone();

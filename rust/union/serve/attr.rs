@@ -20,7 +20,7 @@ use crate::{
         errno::EOPNOTSUPP,
         idmap::Idmap,
         inode::INode,
-        path::PathBuf,
+        path::Path,
         stat::Stat,
     },
 };
@@ -133,7 +133,7 @@ impl attr_ops::Operations for Attrs {
             return Err(EPERM);
         }
         // The mounter may keep the set-group-id bit where the caller may not.
-        if inode.mode().0 & 0o2000 != 0 && acl_type == AclType::Access && !Acl::keeps_sgid(inode) {
+        if inode.mode().0 & 0o2000 != 0 && acl_type == AclType::Access && !Acl::keeps_sgid(inode, idmap) {
             Self::setattr(idmap, dentry, Attr::kill_sgid())?;
         }
         let layer = copy_up::ensure(dentry, Data::All)?;
@@ -161,12 +161,17 @@ impl attr_ops::Operations for Attrs {
         }
     }
 
-    fn lower(dentry: &DEntry<Union>, write: bool) -> Result<PathBuf> {
+    fn with_lower<R>(
+        dentry: &DEntry<Union>,
+        write: bool,
+        f: impl FnOnce(Path<'_>) -> Result<R>,
+    ) -> Result<R> {
+        let cred = &dentry.sb().data().cred;
         if write {
-            Ok(copy_up::ensure(dentry, Data::All)?.path().to_owned())
-        } else {
-            let stack = dentry.positive()?.data().stack()?;
-            Ok(stack.top().path().to_owned())
+            let layer = copy_up::ensure(dentry, Data::All)?;
+            return cred.scope(|| f(layer.path()));
         }
+        let stack = dentry.positive()?.data().stack()?;
+        cred.scope(|| f(stack.top().path()))
     }
 }

@@ -9,11 +9,18 @@ use crate::{
     },
     vfs::{
         dentry::DEntry,
+        idmap::Idmap,
         inode::INode,
         xattr::{self, Handler, NameList},
     },
 };
 use kernel::prelude::*;
+
+/// Whether only the filesystem that has the attribute knows what it is, and so who may use it: ACLs of
+/// NFSv4 and of CIFS. POSIX ACLs do not come here.
+fn is_system(name: &CStr) -> bool {
+    name.to_bytes().starts_with(b"system.")
+}
 
 /// The extended attributes of the objects on the branches.
 pub(crate) struct Xattrs;
@@ -24,14 +31,28 @@ impl Handler for Xattrs {
 
     fn get(inode: &INode<Union>, name: &CStr, buf: &mut [u8]) -> Result<usize> {
         let stack = inode.data().stack()?;
+        if is_system(name) {
+            // The filesystem, or its server, knows who may see it, and nobody has asked so far.
+            return xattr::get(stack.top().path(), name, buf);
+        }
         let instance = inode.sb().data();
         instance
             .cred
             .scope(|| xattr::get(stack.top().path(), name, buf))
     }
 
-    fn set(dentry: &DEntry<Union>, name: &CStr, value: Option<&[u8]>, flags: u32) -> Result {
+    fn set(
+        idmap: &Idmap,
+        dentry: &DEntry<Union>,
+        name: &CStr,
+        value: Option<&[u8]>,
+        flags: u32,
+    ) -> Result {
         let inode = dentry.positive()?;
+        // The mounter may do what the caller may not, and a copy would be made for it.
+        if is_system(name) && !inode.owner_or_capable(idmap) {
+            return Err(EPERM);
+        }
         let instance = dentry.sb().data();
         if value.is_none() {
             // Removing what is not there is no reason to copy up.

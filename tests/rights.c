@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Whose rights count: the mounter's are for what the union does on its branches,
+ * and for nothing that its user asks for.
+ */
+#include "aufs2.h"
+#include <sys/quota.h>
+#include <sys/wait.h>
+
+AUFS2_FIXTURE
+
+#ifndef __NR_quotactl_fd
+#define __NR_quotactl_fd 443
+#endif
+
+/* --- limits ---------------------------------------------------------------- */
+
+/* How much a user may have: KIB of blocks, and INODES. */
+static long limit(const char *path, uid_t uid, unsigned long kib, unsigned long inodes)
+{
+	struct dqblk quota = {
+		.dqb_bhardlimit = kib, .dqb_ihardlimit = inodes, .dqb_valid = QIF_LIMITS,
+	};
+	int fd = open(path, O_RDONLY);
+	long err;
+
+	err = E(syscall(__NR_quotactl_fd, fd, QCMD(Q_QUOTAON, USRQUOTA), 2, NULL));
+	if (err == -EBUSY || err == -EEXIST)
+		err = 0;
+	err = err ?: E(syscall(__NR_quotactl_fd, fd, QCMD(Q_SETQUOTA, USRQUOTA), uid, &quota));
+	close(fd);
+	return err;
+}
+
+/* Writes up to KIB to a new file; how it ended. */
+static long fill(const char *path, int kib)
+{
+	static char block[65536];
+	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644), i;
+	long err = fd < 0 ? -errno : 0;
+
+	memset(block, 'x', sizeof(block));
+	for (i = 0; i < kib / 64 && !err; i++) {
+		ssize_t n = write(fd, block, sizeof(block));
+
+		if (n < 0)
+			err = -errno;
+	}
+	close(fd);
+	return err;
+}
+
+static long many(const char *dir, bool dirs)
+{
+	long err = 0;
+	int i;
+
+	for (i = 0; i < 100 && !err; i++) {
+		const char *path = path_of("%s/n%d", dir, i);
+
+		err = dirs ? E(mkdir(path, 0755)) : E(mknod(path, S_IFREG | 0644, 0));
+	}
+	return err;
+}
+
+static long reserve(const char *path, int kib)
+{
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+	long err = fd < 0 ? -errno : E(fallocate(fd, 0, 0, (off_t)kib << 10));
+
+	close(fd);
+	return err;
+}
+
+static long copy(const char *from, const char *to)
+{
+	int in = open(from, O_RDONLY), out = open(to, O_WRONLY | O_CREAT, 0644);
+	long n;
+
+	do {
+		n = E(copy_file_range(in, NULL, out, NULL, 1 << 20, 0));
+	} while (n > 0);
+	close(in);
+	close(out);
+	return n;
+}
+
+static int as_nobody(void)
+{
+	return E(setgid(NOBODY)) ?: E(setuid(NOBODY));
+}
+
+/* What a user gets in DIR, who may have 1 MiB and 20 inodes. */
+static void within_limits(struct __test_metadata *_metadata, const char *disk, const char *dir)
+{
+	ASSERT_EQ(0, limit(disk, NOBODY, 1024, 20));
+	EXPECT_EQ(-EDQUOT, IN_CHILD(as_nobody(), fill(path_of("%s/f", dir), 2048)));
+	ASSERT_EQ(0, E(unlink(path_of("%s/f", dir))));
+	EXPECT_EQ(-EDQUOT, IN_CHILD(as_nobody(), reserve(path_of("%s/f", dir), 2048)));
+	ASSERT_EQ(0, E(unlink(path_of("%s/f", dir))));
+	EXPECT_EQ(-EDQUOT, IN_CHILD(as_nobody(), copy(path_of("%s/big", dir), path_of("%s/f", dir))));
+	ASSERT_EQ(0, E(unlink(path_of("%s/f", dir))));
+	EXPECT_EQ(-EDQUOT, IN_CHILD(as_nobody(), many(dir, false)));
+	EXPECT_EQ(0, shell("rm %s/n*", dir));
+	EXPECT_EQ(-EDQUOT, IN_CHILD(as_nobody(), many(dir, true)));
+	EXPECT_EQ(0, shell("rmdir %s/n*", dir));
+	/* who is root may still give more than that */
+	EXPECT_EQ(0, fill(path_of("%s/root", dir), 2048));
+	EXPECT_EQ(0, E(unlink(path_of("%s/root", dir))));
+}
+
+TEST_F(u, disk_quota_holds)
+{
+	const char *why = make_fs("ext4", path_of("%s/disk", area));
+
+	if (why)
+		SKIP(return, "%s", why);
+	ASSERT_EQ(0, shell("mkdir -m 777 disk/plain disk/rw ro/d"));
+	ASSERT_EQ(0, shell("head -c 2M /dev/zero | tee ro/big > disk/plain/big; cp ro/big ro/mine"));
+	ASSERT_EQ(0, E(chown("ro/mine", NOBODY, NOBODY)));
+	if (limit("disk", NOBODY, 1024, 20))
+		SKIP(return, "no disk quota");
+	within_limits(_metadata, "disk", "disk/plain");
+	ASSERT_EQ(0, up("disk/rw=rw", "ro"));
+	within_limits(_metadata, "disk", "u");
+	/* a copy belongs to whom the original does */
+	EXPECT_EQ(-EDQUOT, IN_CHILD(as_nobody(), can_open("u/mine", O_RDWR)));
+	EXPECT_EQ(-EDQUOT, E(chmod("u/mine", 0600)));
+	EXPECT_STREQ("ENOENT", kind("disk/rw/mine"));
+	EXPECT_EQ(0, down());
+	EXPECT_EQ(0, E(umount("disk")));
+}
+
+/* --- attributes of the filesystem ------------------------------------------ */
+
+TEST_F(u, system_attributes_are_the_owners)
+{
+	static const char name[] = "system.nobody_knows";
+
+	ASSERT_EQ(0, shell("echo x > ro/f; echo y > ro/mine; chown %d ro/mine", NOBODY));
+	ASSERT_EQ(0, up("rw", "ro"));
+	EXPECT_EQ(reference() ? -EOPNOTSUPP : -EPERM,
+		  IN_CHILD(as_nobody(), E(setxattr("u/f", name, "v", 1, 0))));
+	EXPECT_EQ(reference() ? -EOPNOTSUPP : -EPERM,
+		  IN_CHILD(as_nobody(), E(removexattr("u/f", name))));
+	EXPECT_STREQ("ENOENT", kind("rw/f"));
+	EXPECT_EQ(-EOPNOTSUPP, IN_CHILD(as_nobody(), E(setxattr("u/mine", name, "v", 1, 0))));
+	EXPECT_EQ(-EOPNOTSUPP, E(setxattr("u/f", name, "v", 1, 0)));
+}
+
+/* What a server says who asks for system.caller. */
+static int caller(const char *path, char *answer)
+{
+	ssize_t n = getxattr(path, "system.caller", answer, 15);
+
+	if (n < 0)
+		return -errno;
+	answer[n] = 0;
+	return 0;
+}
+
+TEST_F(u, system_attributes_are_read_as_oneself)
+{
+	char answer[16] = "", here[4096];
+	ssize_t n;
+	int i;
+
+	AUFS2_ONLY("it asks as the mounter");
+	if (access("/dev/fuse", F_OK) && shell("modprobe -q fuse"))
+		SKIP(return, "no FUSE");
+	if (!have("python3"))
+		SKIP(return, "no python3");
+	ASSERT_EQ(0, shell("mkdir far near; echo x > far/f"));
+	n = readlink("/proc/self/exe", here, sizeof(here) - 1);
+	ASSERT_LT(0, n);
+	here[n] = 0;
+	*strrchr(here, '/') = 0;
+	ASSERT_EQ(0, shell("%s/lib/remotefs.py far near & for i in $(seq 300); do "
+			   "mountpoint -q near && exit; sleep .1; done; exit 1", here));
+	ASSERT_EQ(0, up("rw", "near=ro"));
+	EXPECT_EQ(0, caller("u/f", answer));
+	EXPECT_STREQ("0", answer);
+	i = fork();
+	if (!i) {
+		if (as_nobody() || caller("u/f", answer))
+			_exit(255);
+		_exit(strcmp(answer, "65534") != 0);
+	}
+	waitpid(i, &i, 0);
+	EXPECT_EQ(0, i);
+	EXPECT_EQ(0, down());
+	EXPECT_EQ(0, E(umount2("near", MNT_DETACH)));
+}
+
+/* --- the work directory ---------------------------------------------------- */
+
+TEST_F(u, the_work_directory_is_nobody_elses)
+{
+	static const char work[] = "rw/.wh..wh.orph";
+	struct stat st;
+
+	AUFS2_ONLY("its work directory is another one");
+	ASSERT_EQ(0, shell("mkdir ro/d; echo x > ro/f"));
+	/* one that came with the branch */
+	ASSERT_EQ(0, E(mkdir(work, 0755)));
+	ASSERT_EQ(0, E(chmod(work, 02777)));
+	ASSERT_EQ(0, E(chown(work, NOBODY, NOBODY)));
+	ASSERT_EQ(0, up("rw", "ro"));
+	ASSERT_EQ(0, E(chmod("u/d", 0700)));
+	st = st_of(work);
+	EXPECT_EQ(0700, st.st_mode & 07777);
+	EXPECT_EQ(0, st.st_uid);
+	EXPECT_EQ(0, down());
+	/* one that is made where rights are inherited */
+	ASSERT_EQ(0, shell("rm -r rw/.wh* rw/d"));
+	ASSERT_EQ(0, E(chown("rw", 0, NOBODY)));
+	ASSERT_EQ(0, E(chmod("rw", 02777)));
+	shell("setfacl -d -m u:%d:rwx,m::rwx rw", NOBODY);
+	ASSERT_EQ(0, up("rw", "ro"));
+	ASSERT_EQ(0, E(chmod("u/d", 0700)));
+	st = st_of(work);
+	EXPECT_EQ(0700, st.st_mode & 07777);
+	EXPECT_GE(0, E(getxattr(work, "system.posix_acl_default", NULL, 0)));
+}
+
+TEST_HARNESS_MAIN
