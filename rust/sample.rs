@@ -43,7 +43,7 @@ impl FileSystem for Sample {
         !NEXT.fetch_add(1, Relaxed)
     }
 
-    fn tables(mode: Mode) -> InodeTables<Self> {
+    fn tables(_: &Self::INodeData, mode: Mode) -> InodeTables<Self> {
         match mode.file_type() {
             FileType::Directory => InodeTables::with_file::<Dir, Dir>(),
             FileType::Regular => InodeTables::with_file::<Without<Sample>, File>(),

@@ -13,6 +13,7 @@
 #include <linux/backing-file.h>
 #include <linux/cred.h>
 #include <linux/debugfs.h>
+#include <linux/errseq.h>
 #include <linux/exportfs.h>
 #include <linux/falloc.h>
 #include <linux/file.h>
@@ -90,4 +91,19 @@ const unsigned int RUST_CONST_HELPER_ACL_USER = ACL_USER;
 const unsigned int RUST_CONST_HELPER_ACL_GROUP = ACL_GROUP;
 const unsigned int RUST_CONST_HELPER_I_CTIME_QUERIED = I_CTIME_QUERIED;
 const unsigned int RUST_CONST_HELPER_TASK_KILLABLE = TASK_KILLABLE;
+const unsigned int RUST_CONST_HELPER_IOCB_ATOMIC = (__force unsigned int)IOCB_ATOMIC;
+const unsigned int RUST_CONST_HELPER_IOCB_DONTCACHE = (__force unsigned int)IOCB_DONTCACHE;
+const unsigned int RUST_CONST_HELPER_IOCB_HIPRI = (__force unsigned int)IOCB_HIPRI;
+const unsigned int RUST_CONST_HELPER_IOCB_NOSIGNAL = (__force unsigned int)IOCB_NOSIGNAL;
+const unsigned int RUST_CONST_HELPER_FMODE_CAN_ATOMIC_WRITE = (__force unsigned int)FMODE_CAN_ATOMIC_WRITE;
+const unsigned int RUST_CONST_HELPER_SB_SYNCHRONOUS = (__force unsigned int)SB_SYNCHRONOUS;
+const unsigned int RUST_CONST_HELPER_SB_I_SKIP_SYNC = (__force unsigned int)SB_I_SKIP_SYNC;
+const unsigned int RUST_CONST_HELPER_SB_I_EVM_HMAC_UNSUPPORTED = (__force unsigned int)SB_I_EVM_HMAC_UNSUPPORTED;
+const unsigned int RUST_CONST_HELPER_LOOKUP_REVAL = (__force unsigned int)LOOKUP_REVAL;
+const unsigned int RUST_CONST_HELPER_MNT_RELATIME = MNT_RELATIME;
+const unsigned int RUST_CONST_HELPER_MNT_NOEXEC = MNT_NOEXEC;
+const unsigned int RUST_CONST_HELPER_MNT_NOSUID = MNT_NOSUID;
+const unsigned int RUST_CONST_HELPER_MNT_NODEV = MNT_NODEV;
+const unsigned int RUST_CONST_HELPER_SB_I_NOEXEC = (__force unsigned int)SB_I_NOEXEC;
+const unsigned int RUST_CONST_HELPER_SB_I_NODEV = (__force unsigned int)SB_I_NODEV;
 #endif /* AUFS2_BINDINGS_H */

@@ -147,6 +147,11 @@ void aufs2_helper_remove_inode_hash(struct inode *inode)
 	remove_inode_hash(inode);
 }
 
+void aufs2_helper_vm_flags_clear(struct vm_area_struct *vma, unsigned long flags)
+{
+	vm_flags_clear(vma, flags);
+}
+
 bool aufs2_helper_mapping_mapped(const struct address_space *mapping)
 {
 	return mapping_mapped(mapping);

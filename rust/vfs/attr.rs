@@ -13,7 +13,7 @@ use super::{
     stat::Stat,
     super_block::FileSystem,
 };
-use crate::bindings;
+use crate::{bindings, vfs::errno::EOPNOTSUPP};
 use kernel::{error::to_result, prelude::*};
 
 /// Access and modification time, to what is said.
@@ -180,13 +180,19 @@ pub(super) unsafe fn fileattr_get(path: Path<'_>, fa: *mut bindings::file_kattr)
     }
 }
 
-/// Sets the `FS_IOC_SETFLAGS` attributes at `path`, of a writable mount.
+/// Sets the `FS_IOC_SETFLAGS` attributes at `path`, of a writable mount. `EOPNOTSUPP` for a directory
+/// that is to ignore the case of names: whoever is stacked on it does not.
 ///
 /// # Safety
 ///
 /// `fa` is valid.
 pub(super) unsafe fn fileattr_set(path: Path<'_>, fa: *mut bindings::file_kattr) -> Result {
-    path.dentry.require_inode()?;
+    let inode = path.dentry.require_inode()?;
+    // SAFETY: By the contract of this function.
+    let flags = unsafe { (*fa.cast::<bindings::file_kattr_full>()).flags };
+    if flags & bindings::FS_CASEFOLD_FL != 0 && !inode.ignores_case() {
+        return Err(EOPNOTSUPP);
+    }
     let _access = path.mnt.want_write()?;
     // SAFETY: `path` is valid during the call.
     to_result(unsafe {

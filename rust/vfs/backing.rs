@@ -75,36 +75,49 @@ impl<'a, T: FileSystem> Iocb<'a, T> {
         unsafe { FsFile::from_raw((*self.0).ki_filp) }
     }
 
-    /// Whether the I/O ends before the call returns and asks for nothing but data, as `read(2)` and
-    /// `write(2)` on a descriptor without flags do.
-    fn is_plain(&self) -> bool {
+    /// Whether the I/O ends before the call returns, as that of `read(2)` and `write(2)` does.
+    fn is_waited_for(&self) -> bool {
         // SAFETY: The control block is valid.
-        unsafe { (*self.0).ki_complete.is_none() && (*self.0).ki_flags & !PLAIN as c_int == 0 }
+        unsafe { (*self.0).ki_complete.is_none() }
     }
 
-    /// Does plain I/O on `lower` by `op`, at the position of `self`.
+    /// How the I/O is to be done: `IOCB_*`.
+    fn flags(&self) -> u32 {
+        // SAFETY: The control block is valid.
+        unsafe { (*self.0).ki_flags as u32 }
+    }
+
+    /// Whether what is written is to be on the disk when the call returns, by the descriptor or the
+    /// call.
+    pub(crate) fn is_synchronous(&self) -> bool {
+        self.flags() & bindings::IOCB_DSYNC != 0
+    }
+
+    /// Does I/O that is waited for on `lower` by `op`, at the position of `self`.
     ///
-    /// This is what `backing_file_read_iter` and its sibling do with it, without the way through
-    /// `RWF_*` flags, of which there are none. `op` checks the mode of `lower` and asks security
-    /// modules (`rw_verify_area`), as it does there.
-    fn plain(
+    /// This is what `backing_file_read_iter` and its sibling do with it, but that all of the flags
+    /// of the call go down as they are: those would ask for what `RWF_*` flags stand for once more,
+    /// on top of what the file below says, which is other than to say less (`RWF_NOAPPEND`). `op`
+    /// checks the mode of `lower` and asks security modules (`rw_verify_area`), as it does there.
+    fn pass(
         &self,
         lower: &KernelFile,
         cred: &Cred,
+        change: Change,
         op: impl FnOnce(*mut bindings::kiocb) -> isize,
     ) -> isize {
         let file = lower.as_ptr();
         // SAFETY: Our control block is valid, and the file is alive; `fcntl(F_SETFL)` may change its
         // flags at any time.
         let mut iocb = unsafe {
+            let own = (&raw const (*file).f_iocb_flags).read_volatile();
             // As `init_sync_kiocb()` fills it in, which would be a call; the priority of the I/O is
             // known already.
             bindings::kiocb {
                 ki_filp: file,
                 ki_pos: (*self.0).ki_pos,
-                // `RWF_NOAPPEND` is in the control block only, not in the flags of the file.
-                ki_flags: (&raw const (*file).f_iocb_flags).read_volatile() as c_int
-                    & !(bindings::IOCB_APPEND as c_int),
+                // Whether it appends is said by the call.
+                ki_flags: change.of(own & !bindings::IOCB_APPEND | self.flags() & PASSED) as c_int,
                 ki_ioprio: (*self.0).ki_ioprio,
                 ..pin_init::zeroed()
             }
@@ -114,10 +127,39 @@ impl<'a, T: FileSystem> Iocb<'a, T> {
         unsafe { (*self.0).ki_pos = iocb.ki_pos };
         ret
     }
+
+    /// `EINVAL` for direct I/O that `lower` has none of.
+    fn check_direct(&self, lower: &KernelFile) -> Result {
+        match self.flags() & bindings::IOCB_DIRECT != 0 && !lower.has_direct_io() {
+            true => Err(EINVAL),
+            false => Ok(()),
+        }
+    }
 }
 
-/// Flags of a control block that say nothing about how the I/O is to be done.
-const PLAIN: u32 = bindings::IOCB_WRITE;
+/// Flags of a control block that say how the I/O is to be done, and not who has to be told.
+const PASSED: u32 = bindings::IOCB_APPEND
+    | bindings::IOCB_ATOMIC
+    | bindings::IOCB_DIRECT
+    | bindings::IOCB_DONTCACHE
+    | bindings::IOCB_DSYNC
+    | bindings::IOCB_HIPRI
+    | bindings::IOCB_NOSIGNAL
+    | bindings::IOCB_NOWAIT
+    | bindings::IOCB_SYNC;
+
+/// What is done otherwise below: `IOCB_*` flags that go, and that come.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Change {
+    pub(crate) without: u32,
+    pub(crate) with: u32,
+}
+
+impl Change {
+    fn of(self, flags: u32) -> u32 {
+        flags & !self.without | self.with
+    }
+}
 
 fn count(ret: isize) -> Result<isize> {
     // `EIOCBQUEUED` is an error that means success to come; it goes through as it is.
@@ -161,10 +203,11 @@ pub(crate) fn read<H: Hooks>(
     iter: &mut Iter<'_>,
     cred: &Cred,
 ) -> Result<isize> {
-    if iocb.is_plain() && iter.len() != 0 {
+    if iocb.is_waited_for() && iter.len() != 0 {
+        iocb.check_direct(lower)?;
         // SAFETY: All are valid during the call.
-        let ret = iocb.plain(lower, cred, |plain| unsafe {
-            bindings::vfs_iocb_iter_read(lower.as_ptr(), plain, iter.0)
+        let ret = iocb.pass(lower, cred, Change::default(), |passed| unsafe {
+            bindings::vfs_iocb_iter_read(lower.as_ptr(), passed, iter.0)
         });
         H::accessed(iocb.file(), Some(lower));
         return count(ret);
@@ -182,21 +225,22 @@ pub(crate) fn read<H: Hooks>(
     })
 }
 
-/// Writes to `lower` for `iocb`. The caller holds the inode lock of the file that is written. `mask`
-/// takes `IOCB_*` flags away.
+/// Writes to `lower` for `iocb`. The caller holds the inode lock of the file that is written. `change`
+/// says what is asked of the file below.
 pub(crate) fn write<H: Hooks>(
     lower: &KernelFile,
     iocb: Iocb<'_, H::Fs>,
     iter: &mut Iter<'_>,
     cred: &Cred,
-    mask: u32,
+    change: Change,
 ) -> Result<isize> {
-    if iocb.is_plain() && iter.len() != 0 {
+    if iocb.is_waited_for() && iter.len() != 0 {
         let user = iocb.file();
         user.remove_privileges()?;
+        iocb.check_direct(lower)?;
         // SAFETY: All are valid during the call.
-        let ret = iocb.plain(lower, cred, |plain| unsafe {
-            bindings::vfs_iocb_iter_write(lower.as_ptr(), plain, iter.0)
+        let ret = iocb.pass(lower, cred, change, |passed| unsafe {
+            bindings::vfs_iocb_iter_write(lower.as_ptr(), passed, iter.0)
         });
         H::written(user, Some(lower));
         return count(ret);
@@ -208,7 +252,7 @@ pub(crate) fn write<H: Hooks>(
             lower.as_ptr(),
             iter.0,
             iocb.0,
-            (*iocb.0).ki_flags & !(mask as c_int),
+            change.of(iocb.flags()) as c_int,
             &mut ctx,
         )
     })

@@ -171,9 +171,9 @@ impl<'a, T: FileSystem> Opening<'a, T> {
         unsafe { (*self.0.as_ptr()).f_mode |= bindings::FMODE_CAN_ODIRECT };
     }
 
-    /// `O_DIRECT` is possible if it is on `other`.
+    /// `O_DIRECT`, and writing all or nothing (`RWF_ATOMIC`), are possible if they are on `other`.
     pub(crate) fn copy_direct_io(&self, other: &KernelFile) {
-        let bits = bindings::FMODE_CAN_ODIRECT;
+        let bits = bindings::FMODE_CAN_ODIRECT | bindings::FMODE_CAN_ATOMIC_WRITE;
         // SAFETY: The file is alive, and its mode ours, by the type; the other's is constant.
         unsafe {
             (*self.0.as_ptr()).f_mode |= (*other.as_ptr()).f_mode & bits;
@@ -342,6 +342,12 @@ impl KernelFile {
             bindings::spin_unlock(&raw mut (*file).f_lock);
         }
         Ok(())
+    }
+
+    /// Whether direct I/O is possible.
+    pub(super) fn has_direct_io(&self) -> bool {
+        // SAFETY: The file is alive, and this bit of its mode does not change once it is open.
+        unsafe { (*self.as_ptr()).f_mode & bindings::FMODE_CAN_ODIRECT != 0 }
     }
 
     /// Whether the file can seek for data and holes.

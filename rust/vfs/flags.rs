@@ -4,8 +4,8 @@
 
 // Flags of `open(2)`: [`include/uapi/asm-generic/fcntl.h`](srctree/include/uapi/asm-generic/fcntl.h).
 pub(crate) use crate::bindings::{
-    O_ACCMODE, O_APPEND, O_CLOEXEC, O_CREAT, O_DIRECT, O_DIRECTORY, O_EXCL, O_LARGEFILE, O_NOATIME,
-    O_NOCTTY, O_NONBLOCK, O_RDONLY, O_RDWR, O_SYNC, O_TMPFILE, O_TRUNC, O_WRONLY,
+    O_ACCMODE, O_APPEND, O_CLOEXEC, O_CREAT, O_DIRECT, O_DIRECTORY, O_DSYNC, O_EXCL, O_LARGEFILE,
+    O_NOATIME, O_NOCTTY, O_NONBLOCK, O_RDONLY, O_RDWR, O_SYNC, O_TMPFILE, O_TRUNC, O_WRONLY,
 };
 // Ways to seek: `lseek(2)`.
 pub(crate) use crate::bindings::{SEEK_CUR, SEEK_DATA, SEEK_HOLE, SEEK_SET};
@@ -19,3 +19,6 @@ pub(crate) use crate::bindings::{DT_DIR, DT_UNKNOWN};
 pub(crate) use crate::bindings::{FS_ALLOW_IDMAP, FS_RENAME_DOES_D_MOVE};
 // Flags of an open that the kernel does for itself.
 pub(crate) use crate::bindings::FMODE_EXEC;
+
+/// How a directory of a branch is opened to be read. The union keeps access times itself.
+pub(crate) const READ_DIR: u32 = O_RDONLY | O_DIRECTORY | O_LARGEFILE | O_NOATIME;

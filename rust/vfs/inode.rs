@@ -10,7 +10,7 @@ use super::{
     inode_ops, lockdep,
     mode::Mode,
     shelves::Place,
-    super_block::{FileSystem, SuperBlock},
+    super_block::{AnySuperBlock, FileSystem, SuperBlock},
     vtable::Without,
 };
 use crate::{bindings, vfs::idmap::Idmap};
@@ -125,6 +125,15 @@ impl Inode {
         }
     }
 
+    /// Whether a directory finds names that are written in other cases.
+    #[inline]
+    pub(crate) fn ignores_case(&self) -> bool {
+        // SAFETY: The inode is alive; the flag may change while the directory is empty, and either
+        // value is one.
+        let flags = unsafe { (&raw const (*self.as_ptr()).i_flags).read_volatile() };
+        flags & bindings::S_CASEFOLD != 0
+    }
+
     /// Whether a directory finds names that are written otherwise, by case or by a key.
     pub(crate) fn has_other_names(&self) -> bool {
         // SAFETY: The inode is alive; these flags do not change once it is in use.
@@ -174,6 +183,16 @@ impl Inode {
     pub(crate) fn is_dead(&self) -> bool {
         // SAFETY: The inode is alive; the flag does not change under the lock.
         unsafe { (*self.as_ptr()).i_flags & bindings::S_DEAD != 0 }
+    }
+
+    /// Whether what is written to the file is to be on the disk at once, by its own flag or its
+    /// filesystem's.
+    pub(crate) fn is_synchronous(&self) -> bool {
+        // SAFETY: The inode and its super block are alive; flags may change, and either value is one.
+        unsafe {
+            (&raw const (*self.as_ptr()).i_flags).read_volatile() & bindings::S_SYNC != 0
+                || AnySuperBlock::from_raw((*self.as_ptr()).i_sb).is_synchronous()
+        }
     }
 
     /// Whether somebody has the file open for writing.
@@ -471,7 +490,7 @@ impl<T: FileSystem> NewInode<'_, T> {
         // SAFETY: Nobody else uses a new inode; `like` is alive.
         unsafe {
             let mode = like.mode();
-            let tables = T::tables(mode);
+            let tables = T::tables((*container).data.assume_init_ref(), mode);
             (*inode).i_mode = mode.0;
             (*inode).i_op = tables.inode.as_ptr();
             (*inode).i_flags |= bindings::S_NOCMTIME;

@@ -36,6 +36,11 @@ impl Mode {
         self.0 & 0o6000 != 0
     }
 
+    /// The same without set-id bits.
+    pub(crate) fn without_set_id(self) -> Self {
+        Self(self.0 & !0o6000)
+    }
+
     /// The same file type, with the permission bits of `other`.
     pub(crate) fn with_permissions_of(self, other: Self) -> Self {
         Self(self.0 & S_IFMT | other.permissions())

@@ -116,9 +116,29 @@ impl Mount {
 
     /// Whether access times are kept through this mount, as far as it is up to the mount. A load.
     pub(crate) fn keeps_atime(&self) -> bool {
+        self.flags() & bindings::MNT_NOATIME as c_int == 0
+    }
+
+    /// Whether nothing is executed by this mount.
+    pub(crate) fn has_no_programs(&self) -> bool {
+        self.flags() & bindings::MNT_NOEXEC as c_int != 0
+            || self.super_block().flags_inside() & bindings::SB_I_NOEXEC as c_ulong != 0
+    }
+
+    /// Whether set-id bits and file capabilities do not count by this mount.
+    pub(crate) fn has_no_privileges(&self) -> bool {
+        self.flags() & bindings::MNT_NOSUID as c_int != 0 || self.super_block().is_of_other_users()
+    }
+
+    /// Whether no device is opened by this mount.
+    pub(crate) fn has_no_devices(&self) -> bool {
+        self.flags() & bindings::MNT_NODEV as c_int != 0
+            || self.super_block().flags_inside() & bindings::SB_I_NODEV as c_ulong != 0
+    }
+
+    fn flags(&self) -> c_int {
         // SAFETY: `self` is a valid mount; its flags may change at any time, and either value will do.
-        let flags = unsafe { (&raw const (*self.as_ptr()).mnt_flags).read_volatile() };
-        flags & bindings::MNT_NOATIME as c_int == 0
+        unsafe { (&raw const (*self.as_ptr()).mnt_flags).read_volatile() }
     }
 
     /// Asks for the right to write through this mount, and keeps it until the guard is dropped.
@@ -255,17 +275,19 @@ impl PrivateMount {
     }
 
     /// Whether anything can be written through the mount; what is being written goes on. Access
-    /// times are kept where writing is meant; elsewhere, nothing is written at all.
+    /// times are kept where writing is meant, and each time that it is asked for: when that is, is
+    /// decided above. Elsewhere, nothing is written at all.
     pub(crate) fn set_writable(&self, writable: bool) {
         let no_atime = bindings::MNT_NOATIME as c_int | bindings::MNT_NODIRATIME as c_int;
         let readonly = bindings::MNT_READONLY as c_int;
+        let relatime = bindings::MNT_RELATIME as c_int;
         // SAFETY: The mount is ours alone: no namespace has it, so that nobody but callers of this changes
         // its flags. Readers look at any time, and either value will do.
         let flags = unsafe { Atomic::from_ptr(&raw mut (*self.mnt.as_ptr()).mnt_flags) };
         let mut old = flags.load(Relaxed);
         loop {
             let new = match writable {
-                true => old & !(readonly | no_atime),
+                true => old & !(readonly | no_atime | relatime),
                 false => old | readonly | no_atime,
             };
             match flags.cmpxchg(old, new, Full) {

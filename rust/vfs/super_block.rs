@@ -9,7 +9,7 @@ use super::{
     dentry::DEntry,
     dentry_ops, fs_context,
     glimpse::Glimpse,
-    inode::{self, Cache, INode, InodeTables},
+    inode::{self, Cache, INode, Inode, InodeTables},
     load::once,
     lockdep::MAX_STACK_DEPTH,
     mode::Mode,
@@ -50,8 +50,8 @@ pub(crate) trait FileSystem: Sized + Send + Sync + 'static {
     /// The extended attributes.
     type Xattrs: xattr::Handler<Fs = Self>;
 
-    /// The tables of inodes with `mode`: what can be done with an object of that type.
-    fn tables(mode: Mode) -> InodeTables<Self>;
+    /// The tables of inodes with `mode` and this data: what can be done with an object of that type.
+    fn tables(data: &Self::INodeData, mode: Mode) -> InodeTables<Self>;
 
     /// The shelf that a new inode with this data is found on; see [`shelves`](super::shelves).
     fn shelf(_data: &Self::INodeData) -> Shelf {
@@ -64,6 +64,11 @@ pub(crate) trait FileSystem: Sized + Send + Sync + 'static {
     }
     /// A number for an inode that is to show one which another shows. Called under spin locks.
     fn fresh_number(sb: &SuperBlock<Self>) -> u64;
+    /// Whether the set-id bits of `real`, whose attributes the regular file `inode` is about to repeat,
+    /// mean something in it.
+    fn has_set_id(_inode: &INode<Self>, _real: &Inode) -> bool {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
     /// An unused inode leaves the cache: release, in process context, what needs sleeping.
     fn evict(_inode: Glimpse<'_, INode<Self>>) {}
     /// The super block is about to be shut down: give up references to its own inodes.
@@ -97,6 +102,14 @@ impl Uuid {
         self.0 == [0; 16]
     }
 }
+
+/// A state of the errors of writing out that a filesystem had.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct WriteErrors(pub(crate) u32);
+
+/// The size of a block of a filesystem, and its logarithm.
+#[derive(Clone, Copy)]
+pub(crate) struct BlockSize(c_ulong, u8);
 
 /// Any `struct super_block`.
 #[repr(transparent)]
@@ -169,6 +182,55 @@ impl AnySuperBlock {
     pub(crate) fn is_frozen(&self) -> bool {
         // SAFETY: The super block is alive; the state may change, and either value is one.
         unsafe { once!((*self.as_ptr()).s_writers.frozen) != 0 }
+    }
+
+    /// Whether what is written is to be on the disk at once (`-o sync`).
+    pub(crate) fn is_synchronous(&self) -> bool {
+        // SAFETY: The super block is alive; the flag may change, and either value is one.
+        let flags = unsafe { (&raw const (*self.as_ptr()).s_flags).read_volatile() };
+        flags & bindings::SB_SYNCHRONOUS as usize != 0
+    }
+
+    /// `SB_I_*`.
+    pub(super) fn flags_inside(&self) -> c_ulong {
+        // SAFETY: The super block is alive; the flags may change, and either value is one.
+        unsafe { (&raw const (*self.as_ptr()).s_iflags).read_volatile() }
+    }
+
+    /// Whether the filesystem was mounted in a user namespace that is not the first one.
+    pub(super) fn is_of_other_users(&self) -> bool {
+        // SAFETY: The super block is alive; the namespace is constant.
+        let ns = unsafe { (*self.as_ptr()).s_user_ns };
+        !core::ptr::eq(ns, &raw const bindings::init_user_ns)
+    }
+
+    /// What there is of errors of writing out, to compare with later. `EIO` if there were some that
+    /// nobody has been told of.
+    pub(crate) fn write_errors(&self) -> Result<WriteErrors> {
+        // SAFETY: The super block is alive; the calls are atomic.
+        unsafe {
+            let errors = &raw mut (*self.as_ptr()).s_wb_err;
+            let seen = bindings::errseq_sample(errors);
+            to_result(bindings::errseq_check(errors, seen))?;
+            Ok(WriteErrors(seen))
+        }
+    }
+
+    /// Whether nothing went wrong in writing out since `seen`. `EIO`, `ENOSPC`.
+    pub(crate) fn check_writes_since(&self, seen: WriteErrors) -> Result {
+        // SAFETY: The super block is alive; the call is atomic.
+        to_result(unsafe { bindings::errseq_check(&raw mut (*self.as_ptr()).s_wb_err, seen.0) })
+    }
+
+    /// The size of a block.
+    pub(crate) fn block_size(&self) -> BlockSize {
+        // SAFETY: The super block is alive; the size does not change while it is mounted.
+        unsafe {
+            BlockSize(
+                (*self.as_ptr()).s_blocksize,
+                (*self.as_ptr()).s_blocksize_bits,
+            )
+        }
     }
 
     /// Whether POSIX ACLs are on.
@@ -274,6 +336,8 @@ pub(crate) struct Params {
     pub(crate) max_bytes: i64,
     /// `s_time_gran`, in nanoseconds.
     pub(crate) time_granularity: u32,
+    /// What `FIGETBSZ` answers.
+    pub(crate) block_size: BlockSize,
     /// `s_stack_depth`.
     pub(crate) stack_depth: usize,
     /// Whether POSIX ACLs are on.
@@ -295,6 +359,7 @@ impl Params {
             magic,
             max_bytes: below.max_bytes(),
             time_granularity: below.time_granularity(),
+            block_size: below.block_size(),
             stack_depth,
             posix_acl: false,
             readonly: true,
@@ -328,14 +393,18 @@ pub(super) unsafe fn fill<T: FileSystem>(
         (*sb).s_magic = params.magic;
         (*sb).s_maxbytes = params.max_bytes;
         (*sb).s_time_gran = params.time_granularity;
+        (*sb).s_blocksize = params.block_size.0;
+        (*sb).s_blocksize_bits = params.block_size.1;
         (*sb).s_time_min = i64::MIN;
         (*sb).s_time_max = i64::MAX;
         (*sb).s_stack_depth = params.stack_depth as c_int;
         (*sb).s_op = const { &SuperTable::<T>::TABLE };
         (*sb).s_xattr = xattr::table::<T::Xattrs>();
-        // An inode of ours has another number than the one below, which EVM would take into what it signs:
-        // the filesystem below has that.
-        (*sb).s_iflags |= (bindings::SB_I_NOUMASK | bindings::SB_I_EVM_HMAC_UNSUPPORTED) as c_ulong;
+        (*sb).s_iflags |= bindings::SB_I_NOUMASK as c_ulong;
+        // `sync(2)` writes the filesystems below out by themselves; and what EVM would sign with the
+        // numbers of this one's inodes lies there.
+        (*sb).s_iflags |=
+            (bindings::SB_I_SKIP_SYNC | bindings::SB_I_EVM_HMAC_UNSUPPORTED) as c_ulong;
         if params.posix_acl {
             (*sb).s_flags |= bindings::SB_POSIXACL as c_ulong;
         }

@@ -31,6 +31,25 @@ impl<'a> NewMapping<'a> {
         Self(ptr, PhantomData)
     }
 
+    /// Whether what is written to the mapping is, or may come to be, written to the file.
+    #[inline]
+    pub(crate) fn writes_to_file(&self) -> bool {
+        let both = flags::SHARED | flags::MAYWRITE;
+        // SAFETY: The mapping is ours, by the type invariant.
+        unsafe { VmaRef::from_raw(self.0).flags() & both == both }
+    }
+
+    /// Keeps what is mapped from being executed, now and later. `EPERM` if that is what is asked for.
+    pub(crate) fn deny_execution(&self) -> Result {
+        // SAFETY: The mapping is ours, by the type invariant.
+        if unsafe { VmaRef::from_raw(self.0).flags() } & flags::EXEC != 0 {
+            return Err(EPERM);
+        }
+        // SAFETY: As above: it is not in the address space yet, so nothing else changes its flags.
+        unsafe { bindings::vm_flags_clear(self.0, flags::MAYEXEC as c_ulong) };
+        Ok(())
+    }
+
     /// The file that user space mapped, or who stands for it.
     pub(super) fn user_file(&self) -> *mut bindings::file {
         // SAFETY: The mapping is ours, by the type invariant.

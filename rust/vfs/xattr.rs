@@ -23,6 +23,9 @@ use kernel::{
     prelude::*,
 };
 
+/// The attribute that file capabilities are kept in.
+pub(crate) const CAPABILITY: &CStr = c"security.capability";
+
 /// The extended attributes of a filesystem, whatever their names. What is not implemented is
 /// `EOPNOTSUPP`.
 #[vtable]

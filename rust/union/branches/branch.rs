@@ -2,15 +2,16 @@
 
 //! Branches.
 
-use super::{number::Numbers, range::Space};
+use super::{number::Numbers, range::Space, volatile};
 use crate::{
     union::text::options::{Access, Permission},
     vfs::{
         claim::Claim,
         dentry::Dentry,
-        errno::EREMOTE,
+        errno::{EOPNOTSUPP, EREMOTE},
         fs_context::Log,
         gate::Gate,
+        inode::Inode,
         load::Load,
         lockdep,
         mount::{Mount, PrivateMount, Unmounting},
@@ -18,6 +19,7 @@ use crate::{
     },
 };
 use kernel::{
+    pr_warn_once,
     prelude::*,
     str::BStr,
     sync::{
@@ -66,6 +68,10 @@ pub(crate) struct Branch {
     /// That no other union, and no overlay, writes to the branch; there once this one wants to, and
     /// may.
     claim: SetOnce<Claim>,
+    /// Whether a regular file was copied to the branch.
+    has_copies: Atomic<bool>,
+    /// What is promised of what is written to the branch.
+    pub(super) volatile: volatile::State,
     /// Declared after everything that refers to it.
     mnt: PrivateMount,
     /// Declared last: told when the mount has gone.
@@ -142,6 +148,12 @@ impl Branch {
                 false => e,
             }
         })?;
+        if place.inode().is_some_and(Inode::ignores_case) {
+            log.error(fmt!(
+                "branch '{shown}': a directory that ignores the case of names cannot be a branch"
+            ));
+            return Err(EINVAL);
+        }
         let fs_type = fs.type_name().to_bytes();
         if REFUSED.contains(&fs_type) {
             log.error(fmt!(
@@ -184,7 +196,9 @@ impl Branch {
                 path
             }
         };
-        Self::with_mount(id, space, name, path, mnt, permission, can_write)
+        let branch = Self::with_mount(id, space, name, path, mnt, permission, can_write)?;
+        volatile::check(log, &branch)?;
+        Ok(branch)
     }
 
     /// Makes a branch of the whole of `mnt`. `can_write` says whether it may be written to at all.
@@ -215,6 +229,8 @@ impl Branch {
                 lifting <- Mutex::new((), c"Branch::lifting", LIFTING.at(depth)),
                 no_tmpfile: SetOnce::new(),
                 claim: SetOnce::new(),
+                has_copies: Atomic::new(false),
+                volatile: volatile::State::new(),
                 mnt,
                 gone,
             }? Error),
@@ -287,6 +303,17 @@ impl Branch {
         Ok(())
     }
 
+    /// Whether regular files have been copied to the branch since it came.
+    #[inline]
+    pub(crate) fn has_copies(&self) -> bool {
+        self.has_copies.load_once()
+    }
+
+    /// See [`Branch::has_copies`].
+    pub(crate) fn note_copy(&self) {
+        self.has_copies.store(true, Release);
+    }
+
     /// Whether the union writes to the branch.
     pub(crate) fn is_writable(&self) -> bool {
         self.permission().access == Access::ReadWrite
@@ -349,4 +376,23 @@ pub(crate) fn let_go(branches: KVVec<Arc<Branch>>) {
     }
     drop(mounts);
     drop(last);
+}
+
+/// Refuses the directory `dentry` of `branch` if it ignores the case of names: the union, its whiteouts
+/// and its copies do not. `EOPNOTSUPP`.
+#[inline]
+pub(crate) fn check_names(branch: &Branch, dentry: &Dentry) -> Result {
+    match dentry.inode().is_some_and(Inode::ignores_case) {
+        true => Err(refuse_names(branch)),
+        false => Ok(()),
+    }
+}
+
+#[cold]
+fn refuse_names(branch: &Branch) -> Error {
+    pr_warn_once!(
+        "branch '{}' has a directory that ignores the case of names, which cannot be used\n",
+        branch.name()
+    );
+    EOPNOTSUPP
 }

@@ -3,7 +3,7 @@
 //! The second floor: the trees below, and their order.
 //!
 //! Lives here: a branch with its mount, the table of branches, identities, inode numbers, the work
-//! directory, taking a directory tree apart. May use `text` and [`crate::vfs`]. Must not know what an
+//! directory, what is marked as not written out, taking a directory tree apart. May use `text` and [`crate::vfs`]. Must not know what an
 //! inode of the union is, nor what is merged with what.
 
 pub(crate) mod branch;
@@ -16,4 +16,5 @@ pub(crate) mod space;
 pub(crate) mod sysfs;
 pub(crate) mod table;
 pub(crate) mod tree;
+pub(crate) mod volatile;
 pub(crate) mod work;

@@ -18,7 +18,7 @@ type OwnedName = KVec<u8>;
 
 /// The names in `dir`, but for `.` and `..`.
 pub(crate) fn names(branch: &Branch, dir: &Dentry) -> Result<KVVec<OwnedName>> {
-    let mut file = KernelFile::open(branch.at(dir), flags::O_RDONLY | flags::O_DIRECTORY)?;
+    let mut file = KernelFile::open(branch.at(dir), flags::READ_DIR)?;
     let mut names = KVVec::new();
     file.read_dir(|entry| {
         if entry.name != b"." && entry.name != b".." {

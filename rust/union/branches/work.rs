@@ -309,7 +309,7 @@ impl<'a> Temporary<'a> {
     }
 }
 
-/// Makes a file with `contents`.
+/// Makes a file with `contents`, which are on the disk before it has a name.
 pub(crate) fn file_with<'a>(
     access: &'a WriteAccess<'a>,
     branch: &'a Branch,
@@ -320,6 +320,9 @@ pub(crate) fn file_with<'a>(
     let path = branch.at(temporary.dentry());
     let file = KernelFile::open(path, flags::O_WRONLY | flags::O_LARGEFILE)?;
     file.write_all_at(access, contents, 0)?;
+    if !branch.is_volatile() {
+        file.sync()?;
+    }
     drop(file);
     Ok(temporary)
 }

@@ -18,7 +18,7 @@ use crate::{
             branch::Branch,
             number::Number,
             table::{Table, MAX_BRANCHES},
-            work,
+            volatile, work,
         },
         find::refresh,
         object::instance::{Instance, Union},
@@ -234,6 +234,7 @@ impl Plan {
         }
         drop(ids);
         for branch in self.removed {
+            instance.cred.scope(|| volatile::end(&branch));
             leaving.add(branch);
         }
         leave::finish(sb, &after, leaving);
@@ -286,6 +287,9 @@ impl Plan {
         for (branch, _) in &self.modified {
             // The last one at once: what is writable, and stays so, has objects in the making.
             let permission = self.permission_of(branch);
+            if permission.access != Access::ReadWrite {
+                instance.cred.scope(|| volatile::end(branch));
+            }
             let becomes_writable = permission.access == Access::ReadWrite && !branch.is_writable();
             branch.set_permission(permission);
             if becomes_writable {

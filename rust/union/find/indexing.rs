@@ -82,10 +82,7 @@ impl Builder {
         }
         let stamp = inode.change_stamp();
         let mut in_files = false;
-        let mut file = KernelFile::open(
-            layer.path(),
-            flags::O_RDONLY | flags::O_DIRECTORY | flags::O_LARGEFILE,
-        )?;
+        let mut file = KernelFile::open(layer.path(), flags::READ_DIR)?;
         file.read_dir(|entry: Entry<'_>| {
             self.budget = self.budget.checked_sub(1).ok_or(E2BIG)?;
             if !names::is_reserved(entry.name) {

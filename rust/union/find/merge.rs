@@ -105,10 +105,7 @@ impl Merger {
 
     /// Reads one directory. Only the last one's own whiteouts do not matter.
     fn add(&mut self, layer: &Layer, index: u32, is_last: bool) -> Result {
-        let mut file = KernelFile::open(
-            layer.path(),
-            flags::O_RDONLY | flags::O_DIRECTORY | flags::O_LARGEFILE,
-        )?;
+        let mut file = KernelFile::open(layer.path(), flags::READ_DIR)?;
         let entries = layer.branch.numbers.entries(layer.path())?;
         let counts = layer.branch.has_whiteouts() && (!is_last || self.shows);
         let mut in_files = KVVec::new();

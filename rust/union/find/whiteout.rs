@@ -123,7 +123,7 @@ pub(crate) fn hidden_name(branch: &Branch, dentry: &Dentry) -> Result<HiddenName
         .inode()
         .is_some_and(|inode| inode.mode().is_regular())
     {
-        let file = KernelFile::open(branch.at(dentry), flags::O_RDONLY)?;
+        let file = KernelFile::open(branch.at(dentry), flags::O_RDONLY | flags::O_NOATIME)?;
         name.len = file.read_at(&mut name.bytes, 0)?;
     }
     Ok(name)
@@ -171,8 +171,16 @@ fn create_empty(access: &WriteAccess<'_>, branch: &Branch, dir: &Dentry, name: &
         true => base(access, branch)?,
         false => None,
     };
-    if let Some(base) = base {
-        match Creating::start(access, dir, name)?.link(&base) {
+    if let Some(mut base) = base {
+        let mut made = Creating::start(access, dir, name)?.link(&base);
+        if made.as_ref().is_err_and(|e| *e == EMLINK) {
+            // It has as many links as there can be: they go on without it.
+            if let Some(next) = next_base(access, branch, &base)? {
+                base = next;
+                made = Creating::start(access, dir, name)?.link(&base);
+            }
+        }
+        match made {
             Ok(_) => return Ok(()),
             // Too many links, or none possible.
             Err(e) if e == EMLINK || e == EPERM || e == EOPNOTSUPP || e == EXDEV => {}
@@ -198,6 +206,26 @@ fn base(access: &WriteAccess<'_>, branch: &Branch) -> Result<Option<ARef<Dentry>
         .inode()
         .is_some_and(|inode| inode.mode().is_regular() && inode.size() == 0);
     Ok(usable.then_some(found))
+}
+
+/// Another one in the place of `full`.
+fn next_base(
+    access: &WriteAccess<'_>,
+    branch: &Branch,
+    full: &Dentry,
+) -> Result<Option<ARef<Dentry>>> {
+    match Removing::start(access, branch.root(), BASE) {
+        Ok(removing) => {
+            let inode = |dentry: &Dentry| dentry.inode().map(core::ptr::from_ref);
+            // Or somebody else was faster.
+            if inode(removing.dentry()) == inode(full) {
+                removing.unlink()?;
+            }
+        }
+        Err(e) if e == ENOENT => {}
+        Err(e) => return Err(e),
+    }
+    base(access, branch)
 }
 
 /// Removes the whiteout of `name` from `dir`, if there is one.

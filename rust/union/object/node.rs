@@ -218,6 +218,8 @@ pub(crate) struct Node {
     origins: Slot<KVec<usize>>,
     /// The branches that the stack, or an earlier one, has been on.
     branches: Atomic<u64>,
+    /// See [`Node::has_new_name`].
+    new_names: Atomic<u32>,
     /// How many descriptors are open.
     opens: Atomic<u32>,
     /// Who opened or mapped the object last, as a hint.
@@ -271,6 +273,7 @@ impl Node {
             true => stamp(stack.generation, UNSETTLED),
             false => stamp(stack.generation, 0),
         };
+        let new_names = Atomic::new(u32::from(stack.top().branch.has_copies()));
         let top = Published::new(stack.top().dentry.clone());
         let branches = Atomic::new(stack.branches().0);
         let state = State {
@@ -286,6 +289,7 @@ impl Node {
             top,
             linked_below: Atomic::new(false),
             origins: Slot::empty(),
+            new_names,
             branches,
             opens: Atomic::new(0),
             opener: Atomic::new(0),
@@ -512,6 +516,28 @@ impl Node {
         if self.is_linked_below() {
             self.note_origins(locked, None)?;
         }
+        Ok(())
+    }
+
+    /// Whether the file may have a name on its branch that the union has made and that is not on the
+    /// disk yet; or was found when there may have been one. What is written to it is not there after a
+    /// crash, then, whatever is written out of its data alone.
+    #[inline]
+    pub(crate) fn has_new_name(&self) -> bool {
+        self.new_names.load_once() != 0
+    }
+
+    /// See [`Node::has_new_name`].
+    pub(crate) fn note_new_name(&self) {
+        self.new_names.fetch_add(1, Full);
+    }
+
+    /// Makes the names durable by `sync`, which writes out all of the file.
+    pub(crate) fn settle_names(&self, sync: impl FnOnce() -> Result) -> Result {
+        let seen = self.new_names.load(Acquire);
+        sync()?;
+        // One that was made meanwhile may have missed it.
+        let _ = self.new_names.cmpxchg(seen, 0, Full);
         Ok(())
     }
 

@@ -133,7 +133,10 @@ impl attr_ops::Operations for Attrs {
             return Err(EPERM);
         }
         // The mounter may keep the set-group-id bit where the caller may not.
-        if inode.mode().0 & 0o2000 != 0 && acl_type == AclType::Access && !Acl::keeps_sgid(inode, idmap) {
+        if inode.mode().0 & 0o2000 != 0
+            && acl_type == AclType::Access
+            && !Acl::keeps_sgid(inode, idmap)
+        {
             Self::setattr(idmap, dentry, Attr::kill_sgid())?;
         }
         let layer = copy_up::ensure(dentry, Data::All)?;

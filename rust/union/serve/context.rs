@@ -8,7 +8,7 @@ use crate::{
             branch::{Branch, MAGIC},
             ids::Ids,
             table::{Table, MAX_BRANCHES},
-            work,
+            volatile, work,
         },
         change::{
             plan::Plan,
@@ -28,7 +28,7 @@ use crate::{
         kept::Kept,
         path::PathBuf,
         stat::Stat,
-        super_block::{FileSystem, Params, SuperBlock},
+        super_block::{BlockSize, FileSystem, Params, SuperBlock},
     },
 };
 use kernel::{
@@ -214,6 +214,12 @@ fn warn_of_permissions(branches: &[Arc<Branch>], before: Option<&Table>) {
     }
 }
 
+/// The size of a block on the topmost branch.
+fn first_block_size(table: &Table) -> Result<BlockSize> {
+    let first = table.branches.first().ok_or(EINVAL)?;
+    Ok(first.mnt().super_block().block_size())
+}
+
 /// Whether there are POSIX ACLs on any of the branches.
 fn any_acl(branches: &[Arc<Branch>]) -> bool {
     branches
@@ -304,11 +310,15 @@ impl Context for Request {
             magic: MAGIC,
             max_bytes: i64::MAX,
             time_granularity: granularity,
+            block_size: first_block_size(&table)?,
             stack_depth: table.stack_depth(),
             posix_acl: self.settings.acl && any_acl(&table.branches),
             readonly: readonly || !writable,
         };
         let instance = KBox::pin_init(Instance::new(table, ids, self.settings)?, GFP_KERNEL)?;
+        if instance.is_volatile() && !readonly {
+            volatile::begin(log, &*instance.table()?)?;
+        }
         Ok((params, instance))
     }
 
@@ -362,6 +372,11 @@ impl Context for Request {
             })?;
         }
         sb.set_posix_acl(has_acl);
+        let table = instance.table()?;
+        let is_volatile = instance.is_volatile() && !readonly;
+        instance
+            .cred
+            .scope(|| volatile::settle(log, &table, is_volatile));
         Ok(())
     }
 }

@@ -193,10 +193,11 @@ impl file_ops::Operations for DirFile {
         data_only: bool,
     ) -> Result {
         let instance = file.node().sb().data();
-        if instance.is_volatile() {
-            return Ok(());
-        }
         let stack = refresh::stack(file.dentry())?;
+        if instance.is_volatile() {
+            let mut written = stack.layers.iter().filter(|l| l.branch.is_writable());
+            return written.try_for_each(|layer| layer.branch.check_writes());
+        }
         instance.cred.scope(|| sync_layers(&stack, data_only))
     }
 }

@@ -9,6 +9,7 @@ pub(crate) mod attr;
 pub(crate) mod context;
 pub(crate) mod control;
 pub(crate) mod dir;
+pub(crate) mod durable;
 pub(crate) mod rdu;
 pub(crate) mod regular;
 pub(crate) mod special;

@@ -2,7 +2,7 @@
 
 //! Regular files.
 
-use super::control;
+use super::{control, durable};
 use crate::{
     mmap,
     union::{
@@ -20,7 +20,7 @@ use crate::{
         },
     },
     vfs::{
-        backing::{self, Hooks, Iocb, Iter, Pipe},
+        backing::{self, Change, Hooks, Iocb, Iter, Pipe},
         copy::{fatal_signal_pending, Range, RangeOp},
         errno::{EOPNOTSUPP, ESTALE},
         file::{self, FileChain, FsFile, KernelFile, NewFile, Opening, WritersKeptOut},
@@ -320,6 +320,9 @@ impl file_ops::Operations for RegularFile {
         file.clear_flags(OPEN_ONLY);
         let dentry = file.dentry();
         let stack = refresh::stack_or_old(dentry)?;
+        if flags & flags::FMODE_EXEC != 0 && stack.top().branch.mnt().has_no_programs() {
+            return Err(EACCES);
+        }
         let seen = stack.generation;
         let opened = Cell::new(None);
         let count = || opened.set(Some(Opened::new(inode)));
@@ -393,12 +396,15 @@ impl file_ops::Operations for RegularFile {
         let real = data.real(user)?;
         // Whether set-id bits must go is decided by the mode as it is now.
         user.node().refresh_owner(real.inode(), real.path().idmap());
-        let mask = if instance.is_volatile() {
-            flags::IOCB_DSYNC | flags::IOCB_SYNC
+        let change = if instance.is_volatile() {
+            Change {
+                without: flags::IOCB_DSYNC | flags::IOCB_SYNC,
+                with: 0,
+            }
         } else {
-            0
+            durable::for_write(&iocb, real)?
         };
-        backing::write::<AfterIo>(real, iocb, iter, &instance.cred, mask)
+        backing::write::<AfterIo>(real, iocb, iter, &instance.cred, change)
     }
 
     fn seek(data: &Self::Data, file: &FsFile<Union>, offset: i64, whence: u32) -> Result<i64> {
@@ -416,6 +422,12 @@ impl file_ops::Operations for RegularFile {
     #[inline(always)]
     fn mmap(data: &Self::Data, file: &FsFile<Union>, vma: NewMapping<'_>) -> Result {
         let real = data.real_to_map(file)?;
+        if real.path().mnt.has_no_programs() {
+            vma.deny_execution()?;
+        }
+        if file.node().data().has_new_name() && vma.writes_to_file() {
+            durable::before_mapping(file, real)?;
+        }
         let instance = file.node().sb().data();
         let settings = instance.settings();
         let engine = match settings.mmap {
@@ -458,13 +470,16 @@ impl file_ops::Operations for RegularFile {
         // What is open for writing is where it can be written. What is not may have been written by
         // somebody else.
         let is_written = || Ok::<_, Error>(file.node().data().stack()?.top().branch.is_writable());
-        if instance.is_volatile() || !(file.is_writable() || is_written()?) {
+        if instance.is_volatile() {
+            return file.node().data().stack()?.top().branch.check_writes();
+        }
+        if !(file.is_writable() || is_written()?) {
             return Ok(());
         }
         let real = data.real(file)?;
         instance
             .cred
-            .scope(|| real.sync_range(start, end, data_only))
+            .scope(|| durable::sync(file, real, start, end, data_only))
     }
 
     fn splice_read(
@@ -492,7 +507,12 @@ impl file_ops::Operations for RegularFile {
         copy_attr(file.node())?;
         let real = data.real(file)?;
         let cred = &file.node().sb().data().cred;
-        backing::splice_write::<AfterIo>(real, file, pos, &pipe, len, flags, cred)
+        let is_ours = durable::begin(file, real)?;
+        let written = backing::splice_write::<AfterIo>(real, file, pos, &pipe, len, flags, cred)?;
+        if is_ours {
+            cred.scope(|| real.sync_range(0, i64::MAX, true))?;
+        }
+        Ok(written)
     }
 
     fn allocate(
@@ -507,7 +527,14 @@ impl file_ops::Operations for RegularFile {
         file.remove_privileges()?;
         let real = data.real(file)?;
         let cred = &file.node().sb().data().cred;
-        cred.scope(|| real.allocate(mode, offset, len))?;
+        let is_ours = durable::begin(file, real)?;
+        cred.scope(|| {
+            real.allocate(mode, offset, len)?;
+            match is_ours {
+                true => real.sync(),
+                false => Ok(()),
+            }
+        })?;
         copy_attr(file.node())
     }
 
@@ -529,6 +556,7 @@ impl file_ops::Operations for RegularFile {
         let from = source.0.real(source.1)?;
         let to = target.0.real(target.1)?;
         let cred = &target.1.node().sb().data().cred;
+        let is_ours = durable::begin(target.1, to)?;
         let copied = cred.scope(|| match (from.copy_range_to(to, range, op), op) {
             // The branches may be of different filesystems, which the caller cannot know.
             (Err(e), RangeOp::Copy(_)) if e == EXDEV || e == EOPNOTSUPP => {
@@ -536,6 +564,9 @@ impl file_ops::Operations for RegularFile {
             }
             (result, _) => result,
         })?;
+        if is_ours {
+            cred.scope(|| to.sync_range(0, i64::MAX, true))?;
+        }
         copy_attr(target.1.node())?;
         Ok(copied)
     }

@@ -5,6 +5,8 @@
 use crate::{
     union::object::instance::Union,
     vfs::{
+        file::Opening,
+        file_ops,
         inode::{INode, InodeTables},
         inode_ops::Operations,
         namei,
@@ -17,6 +19,23 @@ use kernel::prelude::*;
 /// The tables of devices, FIFOs and sockets.
 pub(crate) fn tables() -> InodeTables<Union> {
     InodeTables::new::<Without<Union>>()
+}
+
+/// The tables of devices that nobody opens, as they are on a branch whose mount says so (`nodev`).
+pub(crate) fn refused_tables() -> InodeTables<Union> {
+    InodeTables::with_file::<Without<Union>, Refused>()
+}
+
+struct Refused;
+
+#[vtable]
+impl file_ops::Operations for Refused {
+    type Fs = Union;
+    type Data = ();
+
+    fn open(_inode: &INode<Union>, _file: Opening<'_, Union>) -> Result<Pin<KBox<()>>> {
+        Err(EACCES)
+    }
 }
 
 /// The tables of symbolic links.

@@ -5,7 +5,7 @@
 use super::{attr::Attrs, context::Request, dir, regular, special, xattr::Xattrs};
 use crate::{
     union::{
-        branches::sysfs,
+        branches::{branch::Branch, sysfs, volatile},
         find::lookup::Revalidation,
         object::{
             instance::{Instance, Union},
@@ -21,7 +21,7 @@ use crate::{
         errno::ESTALE,
         flags,
         glimpse::Glimpse,
-        inode::{INode, InodeTables},
+        inode::{INode, Inode, InodeTables},
         mode::{FileType, Mode},
         seq,
         shelves::Shelf,
@@ -29,7 +29,7 @@ use crate::{
         super_block::{FileSystem, SuperBlock},
     },
 };
-use kernel::{prelude::*, seq_file::SeqFile, seq_print};
+use kernel::{prelude::*, seq_file::SeqFile, seq_print, sync::Arc};
 
 #[vtable]
 impl FileSystem for Union {
@@ -42,11 +42,18 @@ impl FileSystem for Union {
     type Attrs = Attrs;
     type Xattrs = Xattrs;
 
-    fn tables(mode: Mode) -> InodeTables<Self> {
+    fn tables(node: &Node, mode: Mode) -> InodeTables<Self> {
+        let has_no_devices = || {
+            let stack = node.stack();
+            stack.is_ok_and(|stack| stack.top().branch.mnt().has_no_devices())
+        };
         match mode.file_type() {
             FileType::Directory => dir::tables(),
             FileType::Regular => regular::tables(),
             FileType::Symlink => special::symlink_tables(),
+            FileType::CharDevice | FileType::BlockDevice if has_no_devices() => {
+                special::refused_tables()
+            }
             _ => special::tables(),
         }
     }
@@ -61,6 +68,16 @@ impl FileSystem for Union {
 
     fn fresh_number(sb: &SuperBlock<Self>) -> u64 {
         sb.data().ranges.fresh()
+    }
+
+    // As on the branch's own mount.
+    fn has_set_id(inode: &INode<Self>, real: &Inode) -> bool {
+        let stack = inode.data().stack();
+        stack.is_ok_and(|stack| {
+            let top = stack.top();
+            !top.branch.mnt().has_no_privileges()
+                && top.inode().is_ok_and(|inode| core::ptr::eq(inode, real))
+        })
     }
 
     fn evict(inode: Glimpse<'_, INode<Self>>) {
@@ -80,8 +97,12 @@ impl FileSystem for Union {
     }
 
     fn shutdown(sb: &SuperBlock<Self>) {
-        let pinned = core::mem::replace(&mut *sb.data().pinned.lock(), KVVec::new());
+        let instance = sb.data();
+        let pinned = core::mem::replace(&mut *instance.pinned.lock(), KVVec::new());
         drop(pinned);
+        if let Ok(table) = instance.table() {
+            instance.cred.scope(|| volatile::end_all(&table));
+        }
     }
 
     fn statfs(root: &DEntry<Self>) -> Result<StatFs> {
@@ -165,12 +186,21 @@ impl FileSystem for Union {
 
     fn sync(sb: &SuperBlock<Self>, wait: bool) -> Result {
         let instance = sb.data();
-        if !wait || instance.is_volatile() {
+        if !wait {
             return Ok(());
         }
         let table = instance.table()?;
-        for branch in table.branches.iter().filter(|branch| branch.is_writable()) {
-            branch.mnt().super_block().sync()?;
+        let written = || table.branches.iter().filter(|branch| branch.is_writable());
+        if instance.is_volatile() {
+            return written().try_for_each(|branch| branch.check_writes());
+        }
+        for (index, branch) in written().enumerate() {
+            // Once for all of its branches.
+            let fs = branch.mnt().super_block();
+            let again = |other: &Arc<Branch>| core::ptr::eq(other.mnt().super_block(), fs);
+            if !written().take(index).any(again) {
+                fs.sync()?;
+            }
         }
         Ok(())
     }

@@ -15,6 +15,8 @@ pub(crate) const OPAQUE: &[u8] = b".wh..wh..opq";
 pub(crate) const WORK: &[u8] = b".wh..wh.orph";
 /// At the root of a writable branch: the file that whiteouts are links to.
 pub(crate) const BASE: &[u8] = b".wh..wh.aufs";
+/// At the root of a writable branch: what is on it may not be on the disk.
+pub(crate) const VOLATILE: &[u8] = b".wh..wh.volatile";
 /// What the name of a whiteout of a long name starts with.
 const LONG_PREFIX: &[u8] = b".wh..wh.l.";
 /// The longest name of a file, `NAME_MAX`.

@@ -349,6 +349,10 @@ fn publish(
         keep_links(inode, instance)?;
     }
     let stack = new_stack(old.generation, layers)?;
+    if inode.mode().is_regular() {
+        layer.branch.note_copy();
+        node.note_new_name();
+    }
     node.publish(inode, state, stack.clone())?;
     instance.counters().copies_up.up();
     Held::on(stack, &layer.branch).ok_or(ESTALE)

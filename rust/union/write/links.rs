@@ -70,6 +70,7 @@ pub(crate) fn ensure_name(dentry: &DEntry<Union>) -> Result<Held> {
             let objects = [&*parent.dentry, &*layer.dentry];
             let _lifted = lift(&access, &layer.branch, objects)?;
             Creating::start(&access, &parent.dentry, name)?.link(&layer.dentry)?;
+            inode.data().note_new_name();
             kept.restore(&access);
         }
         Ok::<(), Error>(())

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `fsync=volatile`: nothing is written out for the union's sake.
+//!
+//! What is on such a branch after a crash is anything. A mark at its root says so, from before the
+//! first change until all was written out; who finds it there does not use the branch. Errors of
+//! writing out are told to everybody who asks for it, though nothing is written out then.
+
+use super::{branch::Branch, table::Table};
+use crate::{
+    union::text::names,
+    vfs::{
+        file::KernelFile,
+        flags,
+        fs_context::Log,
+        load::Load,
+        mode::Mode,
+        mount::WriteAccess,
+        name::Name,
+        namei::{self, Creating, Removing},
+        super_block::WriteErrors,
+    },
+};
+use kernel::{
+    prelude::*,
+    sync::atomic::{Atomic, Relaxed, Release},
+};
+
+/// The name of the mark.
+const MARK: &Name = Name::literal(names::VOLATILE);
+
+/// The mode of the mark: nobody has a reason to read or write it.
+const MODE: Mode = Mode(0o100444);
+
+/// What a branch has to do with it.
+pub(super) struct State {
+    /// Whether the branch has a mark of this union's.
+    is_marked: Atomic<bool>,
+    /// The errors of writing out before the mark was made.
+    errors: Atomic<u32>,
+}
+
+impl State {
+    /// That of a branch without a mark.
+    pub(super) fn new() -> Self {
+        Self {
+            is_marked: Atomic::new(false),
+            errors: Atomic::new(0),
+        }
+    }
+}
+
+impl Branch {
+    /// Whether nothing is written out on the branch.
+    pub(super) fn is_volatile(&self) -> bool {
+        self.volatile.is_marked.load_acquire()
+    }
+
+    /// Whether all that was written to the branch since it is volatile may still come to be on the
+    /// disk. `EIO`, `ENOSPC`.
+    pub(crate) fn check_writes(&self) -> Result {
+        let seen = WriteErrors(self.volatile.errors.load(Relaxed));
+        match self.is_volatile() {
+            true => self.mnt().super_block().check_writes_since(seen),
+            false => Ok(()),
+        }
+    }
+}
+
+/// Refuses a branch that was volatile when the machine went down, or is at the moment: `EINVAL`.
+pub(super) fn check(log: &Log, branch: &Branch) -> Result {
+    if namei::lookup(branch.mnt(), branch.root(), MARK)?.is_none() {
+        return Ok(());
+    }
+    log.error(fmt!(
+        "branch '{}' was not written out after its use with fsync=volatile: see whether it is whole, \
+        and remove '{}' from it to use it",
+        branch.name(),
+        kernel::str::BStr::from_bytes(names::VOLATILE)
+    ));
+    Err(EINVAL)
+}
+
+/// Marks the writable branches of `table`, with the mounter's credentials; none of them if one cannot
+/// be.
+pub(crate) fn begin(log: &Log, table: &Table) -> Result {
+    for branch in table.branches.iter().filter(|branch| branch.is_writable()) {
+        mark(branch).inspect_err(|e| {
+            log.error(fmt!(
+                "branch '{}' cannot be marked for fsync=volatile: error {}",
+                branch.name(),
+                e.to_errno()
+            ));
+            end_all(table);
+        })?;
+    }
+    Ok(())
+}
+
+/// Brings the marks of the branches of `table` up to date: those that are written to have one if the
+/// union `is_volatile`, and no others. For when nothing may fail any more.
+pub(crate) fn settle(log: &Log, table: &Table, is_volatile: bool) {
+    for branch in &table.branches {
+        if !(is_volatile && branch.is_writable()) {
+            end(branch);
+        }
+    }
+    if is_volatile && begin(log, table).is_err() {
+        pr_warn!("a branch is used with fsync=volatile, and has no mark of it\n");
+    }
+}
+
+/// Takes the marks off the branches of `table`, if they are whole.
+pub(crate) fn end_all(table: &Table) {
+    table.branches.iter().for_each(|branch| end(branch));
+}
+
+/// Takes the mark off `branch`, if there is one, after having all of it written out. It stays where
+/// something went wrong.
+pub(crate) fn end(branch: &Branch) {
+    if !branch.is_volatile() {
+        return;
+    }
+    let done = branch
+        .mnt()
+        .super_block()
+        .sync()
+        .and_then(|()| branch.check_writes())
+        .and_then(|()| {
+            // Nobody waits for the end of a freeze here: an unmount would not end.
+            let access = branch.mnt().try_want_write()?;
+            Removing::start(&access, branch.root(), MARK).and_then(Removing::unlink)
+        })
+        .and_then(|()| write_out_root(branch));
+    branch.volatile.is_marked.store(false, Release);
+    if let Err(e) = done {
+        pr_warn!(
+            "branch '{}' keeps its mark of fsync=volatile (error {})\n",
+            branch.name(),
+            e.to_errno()
+        );
+    }
+}
+
+fn mark(branch: &Branch) -> Result {
+    if branch.is_volatile() {
+        return Ok(());
+    }
+    let errors = branch.mnt().super_block().write_errors()?;
+    {
+        let access = branch.mnt().want_write()?;
+        make(&access, branch)?;
+    }
+    write_out_root(branch)?;
+    branch.volatile.errors.store(errors.0, Relaxed);
+    branch.volatile.is_marked.store(true, Release);
+    Ok(())
+}
+
+fn make(access: &WriteAccess<'_>, branch: &Branch) -> Result {
+    match Creating::start(access, branch.root(), MARK) {
+        Ok(creating) => creating.create(MODE).map(|_| ()),
+        // It was writable before, and something had gone wrong.
+        Err(e) if e == EEXIST => Ok(()),
+        Err(e) => Err(e),
+    }
+}
+
+/// The mark is there, or not, before anything else is.
+fn write_out_root(branch: &Branch) -> Result {
+    KernelFile::open(branch.at(branch.root()), flags::READ_DIR)?.sync()
+}
