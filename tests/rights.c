@@ -4,6 +4,7 @@
  * and for nothing that its user asks for.
  */
 #include "aufs2.h"
+#include <sys/mman.h>
 #include <sys/quota.h>
 #include <sys/wait.h>
 
@@ -221,6 +222,94 @@ TEST_F(u, the_work_directory_is_nobody_elses)
 	st = st_of(work);
 	EXPECT_EQ(0700, st.st_mode & 07777);
 	EXPECT_GE(0, E(getxattr(work, "system.posix_acl_default", NULL, 0)));
+}
+
+/* --- what the mount of a branch forbids ------------------------------------- */
+
+/* Who a program is that NOBODY runs. */
+static int runs_as(const char *path, uid_t uid)
+{
+	return shell("test $(setpriv --reuid %d --regid %d --clear-groups %s -u) = %d",
+		     NOBODY, NOBODY, path, uid);
+}
+
+TEST_F(u, privileges_of_a_branch_without)
+{
+	AUFS2_ONLY("they count there");
+	ASSERT_EQ(0, shell("mkdir limited; mount -t tmpfs -o nosuid,mode=755 limited limited; "
+			   "for f in plain moved linked; do cp /usr/bin/id limited/$f; done; "
+			   "chmod 4755 limited/*; cp /usr/bin/id limited/cap; chmod 755 limited/cap"));
+	if (shell("setcap cap_dac_override+ep limited/cap"))
+		ksft_print_msg("no file capabilities\n");
+	EXPECT_EQ(0, runs_as("limited/plain", NOBODY));
+	ASSERT_EQ(0, up("rw", "limited=ro"));
+	EXPECT_EQ(0, runs_as("u/plain", NOBODY));
+	EXPECT_EQ(04755, st_of("u/plain").st_mode & 07777);
+	/* a copy is on a branch where they would count */
+	ASSERT_EQ(0, E(rename("u/moved", "u/other")));
+	EXPECT_EQ(0755, st_of("rw/other").st_mode & 07777);
+	EXPECT_EQ(0, runs_as("u/other", NOBODY));
+	ASSERT_EQ(0, E(link("u/linked", "u/name")));
+	EXPECT_EQ(0, runs_as("u/name", NOBODY));
+	EXPECT_EQ(-ENODATA, E(getxattr("u/cap", "security.capability", NULL, 0)));
+	ASSERT_EQ(0, append_file("u/cap", ""));
+	EXPECT_EQ(-ENODATA, E(getxattr("rw/cap", "security.capability", NULL, 0)));
+	/* where they are made they mean something */
+	ASSERT_EQ(0, E(chmod("u/other", 04755)));
+	EXPECT_EQ(0, runs_as("u/other", 0));
+	EXPECT_EQ(0, down());
+	EXPECT_EQ(0, E(umount("limited")));
+}
+
+static long execute(const char *path)
+{
+	execl(path, path, "-u", NULL);
+	return -errno;
+}
+
+TEST_F(u, programs_of_a_branch_without)
+{
+	char *p;
+	int fd;
+
+	AUFS2_ONLY("they run there");
+	ASSERT_EQ(0, shell("mkdir limited; mount -t tmpfs -o noexec,mode=755 limited limited; "
+			   "cp /usr/bin/id limited/id"));
+	EXPECT_EQ(-EACCES, IN_CHILD(0, execute("limited/id")));
+	ASSERT_EQ(0, up("rw", "limited=ro"));
+	EXPECT_EQ(-EACCES, IN_CHILD(0, execute("u/id")));
+	ASSERT_LE(0, fd = open("u/id", O_RDONLY));
+	EXPECT_EQ(-EPERM, E(mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 0)));
+	p = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE, fd, 0);
+	ASSERT_NE(MAP_FAILED, p);
+	EXPECT_EQ(-EACCES, E(mprotect(p, 4096, PROT_READ | PROT_EXEC)));
+	munmap(p, 4096);
+	close(fd);
+	/* its copy is elsewhere */
+	ASSERT_EQ(0, append_file("u/id", ""));
+	EXPECT_EQ(0, runs_as("u/id", NOBODY));
+	EXPECT_EQ(0, down());
+	EXPECT_EQ(0, E(umount("limited")));
+}
+
+TEST_F(u, devices_of_a_branch_without)
+{
+	AUFS2_ONLY("they are opened there");
+	ASSERT_EQ(0, shell("mkdir limited; mount -t tmpfs -o nodev,mode=755 limited limited; "
+			   "mknod limited/null c 1 3; mknod limited/disk b 7 0; mknod ro/null2 c 1 3"));
+	EXPECT_EQ(-EACCES, can_open("limited/null", O_RDONLY));
+	ASSERT_EQ(0, up("rw", "limited=ro", "ro"));
+	EXPECT_EQ(-EACCES, can_open("u/null", O_RDONLY));
+	EXPECT_EQ(-EACCES, can_open("u/disk", O_RDONLY));
+	EXPECT_EQ(makedev(1, 3), st_of("u/null").st_rdev);
+	EXPECT_EQ(0, can_open("u/null2", O_RDWR));
+	/* nor can they be taken elsewhere */
+	EXPECT_EQ(-EPERM, E(rename("u/null", "u/other")));
+	EXPECT_EQ(-EPERM, E(chmod("u/null", 0666)));
+	EXPECT_STREQ("ENOENT", kind("rw/null"));
+	EXPECT_EQ(0, E(unlink("u/null")));
+	EXPECT_EQ(0, down());
+	EXPECT_EQ(0, E(umount("limited")));
 }
 
 TEST_HARNESS_MAIN

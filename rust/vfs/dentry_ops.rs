@@ -22,6 +22,9 @@ pub(crate) enum Revalidate<'a, T: FileSystem> {
     Rcu(Glimpse<'a, DEntry<T>>, Glimpse<'a, INode<T>>, Reading<'a>),
     /// Otherwise.
     Ref(&'a DEntry<T>, &'a INode<T>),
+    /// Likewise, after what was found has turned out not to hold (`LOOKUP_REVAL`): nothing that is
+    /// cached is to be believed.
+    Again(&'a DEntry<T>, &'a INode<T>),
 }
 
 impl<'a, T: FileSystem> Revalidate<'a, T> {
@@ -30,7 +33,7 @@ impl<'a, T: FileSystem> Revalidate<'a, T> {
     pub(crate) fn seen(&self) -> (Glimpse<'a, DEntry<T>>, Glimpse<'a, INode<T>>) {
         match *self {
             Self::Rcu(dentry, dir, _) => (dentry, dir),
-            Self::Ref(dentry, dir) => (dentry.into(), dir.into()),
+            Self::Ref(dentry, dir) | Self::Again(dentry, dir) => (dentry.into(), dir.into()),
         }
     }
 }
@@ -94,10 +97,13 @@ impl<O: Operations> Table<O> {
         let dentry = unsafe { DEntry::from_raw(dentry) };
         // SAFETY: The directory is of the same filesystem, not new, and protected as the dentry is.
         let dir = unsafe { INode::from_raw(dir) };
-        let call = match flags & bindings::LOOKUP_RCU {
-            0 => Revalidate::Ref(dentry, dir),
+        let call = if flags & bindings::LOOKUP_RCU != 0 {
             // SAFETY: The walk is in one critical section from before this call until after it.
-            _ => Revalidate::Rcu(dentry.into(), dir.into(), unsafe { Reading::assume() }),
+            Revalidate::Rcu(dentry.into(), dir.into(), unsafe { Reading::assume() })
+        } else if flags & bindings::LOOKUP_REVAL != 0 {
+            Revalidate::Again(dentry, dir)
+        } else {
+            Revalidate::Ref(dentry, dir)
         };
         match O::revalidate(call) {
             Ok(valid) => valid.into(),

@@ -5,6 +5,7 @@
 use super::{indexing, refresh, whiteout};
 use crate::{
     union::{
+        branches::branch,
         object::{
             few::Layers,
             index::Hits,
@@ -113,6 +114,9 @@ fn find_among(
         match search.find(name)? {
             Some(dentry) => {
                 let is_dir = dentry.inode().is_some_and(|inode| inode.is_dir());
+                if is_dir {
+                    branch::check_names(branch, &dentry)?;
+                }
                 if !is_dir && !found.is_empty() {
                     // A directory hides what is no directory.
                     break;
@@ -297,13 +301,16 @@ impl Operations for Revalidation {
     fn revalidate(call: Revalidate<'_, Union>) -> Result<bool> {
         let (dentry, dir) = call.seen();
         let instance = dentry.sb().data();
-        if dentry.stamp() == dir.data().stamp(instance.generation()) {
+        let is_repeated = matches!(call, Revalidate::Again(..));
+        if !is_repeated && dentry.stamp() == dir.data().stamp(instance.generation()) {
             if !instance.revalidates() {
                 return Ok(true);
             }
             let seen = match &call {
                 Revalidate::Rcu(.., reading) => look(dentry, *reading),
-                Revalidate::Ref(..) => look(dentry, Reading::from(&rcu::read_lock())),
+                Revalidate::Ref(..) | Revalidate::Again(..) => {
+                    look(dentry, Reading::from(&rcu::read_lock()))
+                }
             };
             match (seen, &call) {
                 (Seen::Same, _) => return Ok(true),
@@ -317,7 +324,9 @@ impl Operations for Revalidation {
         }
         match call {
             Revalidate::Rcu(..) => Err(ECHILD),
-            Revalidate::Ref(dentry, _) => refresh::look_again(dentry),
+            Revalidate::Ref(dentry, _) | Revalidate::Again(dentry, _) => {
+                refresh::look_again(dentry)
+            }
         }
     }
 

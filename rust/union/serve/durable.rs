@@ -68,7 +68,7 @@ pub(super) fn begin(user: &FsFile<Union>, real: &KernelFile) -> Result<bool> {
 /// `real` is about to be mapped so that it can be written to: whoever writes its pages out asks its
 /// filesystem, and not the union (`msync(2)`).
 pub(super) fn before_mapping(user: &FsFile<Union>, real: &KernelFile) -> Result {
-    let fs = real.path().mnt.super_block().type_name();
+    let fs = real.path().mnt().super_block().type_name();
     let node = user.node();
     if node.sb().data().is_volatile() || !SYNCED_BELOW_MMAP_LOCK.contains(&fs.to_bytes()) {
         return Ok(());

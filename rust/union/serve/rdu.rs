@@ -117,6 +117,10 @@ impl Request {
 
     /// Writes an entry behind those before, and goes on to the next; `false` if there is no room.
     fn add(&mut self, name: &[u8], ino: u64, dirent_type: u32) -> Result<bool> {
+        if name.contains(&b'/') {
+            // As `getdents(2)` says of what only a server can have.
+            return Err(EIO);
+        }
         let used = self.tail - self.at;
         let len = room(name.len());
         if self.size - used < len as u64 {

@@ -422,7 +422,7 @@ impl file_ops::Operations for RegularFile {
     #[inline(always)]
     fn mmap(data: &Self::Data, file: &FsFile<Union>, vma: NewMapping<'_>) -> Result {
         let real = data.real_to_map(file)?;
-        if real.path().mnt.has_no_programs() {
+        if real.path().mnt().has_no_programs() {
             vma.deny_execution()?;
         }
         if file.node().data().has_new_name() && vma.writes_to_file() {

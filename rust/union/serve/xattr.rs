@@ -9,6 +9,7 @@ use crate::{
     },
     vfs::{
         dentry::DEntry,
+        errno::ENODATA,
         idmap::Idmap,
         inode::INode,
         xattr::{self, Handler, NameList},
@@ -34,6 +35,10 @@ impl Handler for Xattrs {
         if is_system(name) {
             // The filesystem, or its server, knows who may see it, and nobody has asked so far.
             return xattr::get(stack.top().path(), name, buf);
+        }
+        if name == xattr::CAPABILITY && stack.top().branch.mnt().has_no_privileges() {
+            // Whoever executes the file looks here, too.
+            return Err(ENODATA);
         }
         let instance = inode.sb().data();
         instance

@@ -175,6 +175,10 @@ pub(crate) fn copy_xattrs(
 }
 
 fn copy_xattr(source: Path<'_>, access: &WriteAccess<'_>, target: &Dentry, name: &CStr) -> Result {
+    if name == xattr::CAPABILITY && source.mnt().has_no_privileges() {
+        // They mean nothing there, and would here.
+        return Ok(());
+    }
     let value = match xattr::get_all(source, name) {
         // It went in between, or is listed without being there.
         Err(e) if e == ENODATA || e == EOPNOTSUPP => return Ok(()),

@@ -165,6 +165,14 @@ impl Copy<'_> {
             FileType::Symlink => Some(namei::read_link(&self.source.dentry)?),
             _ => None,
         };
+        let is_device = matches!(
+            mode.file_type(),
+            FileType::CharDevice | FileType::BlockDevice
+        );
+        if is_device && self.source.branch.mnt().has_no_devices() {
+            // The copy could be opened.
+            return Err(EPERM);
+        }
         let make = |creating: Creating<'_>| {
             self.create(|| match &target {
                 Some(target) => creating.symlink(target.as_c_str()?),
@@ -259,6 +267,10 @@ impl Copy<'_> {
         let group_bits = copy_data::copy_xattrs(source, access, dentry, lose)?;
         copy_data::copy_fileattr(source, access, dentry)?;
         let mut mode = self.stat.mode();
+        if mode.is_regular() && source.mnt().has_no_privileges() {
+            // Set-id bits that mean nothing on the branch would mean something on the copy.
+            mode = mode.without_set_id();
+        }
         if let Some(bits) = group_bits {
             mode.0 &= !0o070 | bits;
         }
