@@ -23,6 +23,21 @@ void aufs2_helper_inode_unlock(struct inode *inode)
 	inode_unlock(inode);
 }
 
+bool aufs2_helper_inode_trylock(struct inode *inode)
+{
+	return inode_trylock(inode);
+}
+
+bool aufs2_helper_inode_trylock_shared(struct inode *inode)
+{
+	return inode_trylock_shared(inode);
+}
+
+void aufs2_helper_inode_unlock_shared(struct inode *inode)
+{
+	inode_unlock_shared(inode);
+}
+
 bool aufs2_helper_IS_POSIXACL(const struct inode *inode)
 {
 	return IS_POSIXACL(inode);
@@ -125,6 +140,11 @@ void aufs2_helper_lockdep_set_class_of_mutex(struct mutex *lock, struct lock_cla
 					     const char *name)
 {
 	lockdep_set_class_and_name(lock, key, name);
+}
+
+int aufs2_helper_mutex_lock_killable(struct mutex *lock)
+{
+	return mutex_lock_killable(lock);
 }
 
 int aufs2_helper_fsnotify_add_inode_mark(struct fsnotify_mark *mark, struct inode *inode, int flags)

@@ -419,34 +419,19 @@ impl<T: FileSystem> DEntry<T> {
         unsafe { ARef::from_raw(ARef::into_raw(self.parent()).cast()) }
     }
 
-    /// What `name` means in `dir`, of the filesystem `T` itself; `None` if nothing. Takes the lock of
-    /// `dir`, unless it is `held`.
-    pub(crate) fn lookup_child(
+    /// What `name` means in `dir`, of the filesystem `T` itself; `None` if nothing.
+    ///
+    /// # Safety
+    ///
+    /// The `i_rwsem` of `dir` is held.
+    pub(super) unsafe fn lookup_locked(
         dir: &DEntry<T>,
         name: &Name,
-        held: Option<&Locked<'_, T>>,
     ) -> Result<Option<ARef<DEntry<T>>>> {
         dir.require_dir()?;
         let mut qstr = name.qstr();
-        let inode = dir.positive()?;
-        let dir_is_locked = held.is_some_and(|held| core::ptr::eq(held.get(), inode));
-        let inode = inode.as_ptr();
-        // SAFETY: The dentry and its inode are alive, and the directory is locked over the lookup. A
-        // rename, which this is for, holds locks of directories above and beside this one; no VFS
-        // operation takes a directory's lock in the last subclass, so that this one comes after all.
-        let child = from_err_ptr(unsafe {
-            if !dir_is_locked {
-                bindings::inode_lock_nested(
-                    inode,
-                    bindings::inode_i_mutex_lock_class_I_MUTEX_NONDIR2,
-                );
-            }
-            let child = bindings::lookup_noperm(&mut qstr, dir.as_ptr());
-            if !dir_is_locked {
-                bindings::inode_unlock(inode);
-            }
-            child
-        })?;
+        // SAFETY: The dentry and its inode are alive, and the directory is locked.
+        let child = from_err_ptr(unsafe { bindings::lookup_noperm(&mut qstr, dir.as_ptr()) })?;
         // SAFETY: A child of a dentry of `T` is one of `T`, and the count is ours.
         let child: ARef<DEntry<T>> =
             unsafe { ARef::from_raw(NonNull::new_unchecked(child.cast())) };

@@ -169,14 +169,25 @@ impl Inode {
         InodeLock(self, NotThreadSafe)
     }
 
-    /// As [`Inode::lock`], for a directory that comes after all others that are locked: within a rename,
-    /// which holds locks of directories above and beside this one. No VFS operation takes a
-    /// directory's lock in this subclass.
-    pub(crate) fn lock_last(&self) -> InodeLock<'_> {
-        let subclass = bindings::inode_i_mutex_lock_class_I_MUTEX_NONDIR2;
+    /// As [`Inode::lock`], in a subclass of lockdep's: `inode_i_mutex_lock_class_*`.
+    pub(super) fn lock_nested(&self, subclass: u32) -> InodeLock<'_> {
         // SAFETY: The inode is alive.
         unsafe { bindings::inode_lock_nested(self.as_ptr(), subclass) };
         InodeLock(self, NotThreadSafe)
+    }
+
+    /// As [`Inode::lock`]; `None` if somebody has the lock.
+    pub(super) fn try_lock(&self) -> Option<InodeLock<'_>> {
+        // SAFETY: The inode is alive.
+        let locked = unsafe { bindings::inode_trylock(self.as_ptr()) };
+        locked.then(|| InodeLock(self, NotThreadSafe))
+    }
+
+    /// Takes `i_rwsem` for reading; `None` if somebody has it for writing, or wants to.
+    pub(super) fn try_lock_shared(&self) -> Option<SharedInodeLock<'_>> {
+        // SAFETY: The inode is alive.
+        let locked = unsafe { bindings::inode_trylock_shared(self.as_ptr()) };
+        locked.then(|| SharedInodeLock(self, NotThreadSafe))
     }
 
     /// Whether this is a directory that has been removed. For whoever holds `i_rwsem`.
@@ -257,6 +268,16 @@ impl Drop for InodeLock<'_> {
     fn drop(&mut self) {
         // SAFETY: The lock is ours.
         unsafe { bindings::inode_unlock(self.0.as_ptr()) };
+    }
+}
+
+/// `i_rwsem`, held for reading.
+pub(super) struct SharedInodeLock<'a>(&'a Inode, NotThreadSafe);
+
+impl Drop for SharedInodeLock<'_> {
+    fn drop(&mut self) {
+        // SAFETY: The lock is ours.
+        unsafe { bindings::inode_unlock_shared(self.0.as_ptr()) };
     }
 }
 

@@ -46,6 +46,7 @@ mod inode_table;
 pub(crate) mod inodes;
 pub(crate) mod ioctl;
 pub(crate) mod kept;
+pub(crate) mod killable;
 pub(crate) mod kobject;
 pub(crate) mod load;
 pub(crate) mod lockdep;

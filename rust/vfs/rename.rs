@@ -4,14 +4,14 @@
 
 use super::{
     dentry::{DEntry, Dentry},
-    inode::Locked,
+    inode::{Inode, InodeLock, Locked},
     mount::WriteAccess,
     name::Name,
     super_block::FileSystem,
 };
 use crate::bindings;
 use core::marker::PhantomData;
-use kernel::{error::to_result, prelude::*, types::NotThreadSafe};
+use kernel::{error::to_result, prelude::*, sync::aref::ARef, types::NotThreadSafe};
 
 /// A rename that the VFS asks of a filesystem.
 ///
@@ -72,19 +72,33 @@ impl<'a, T: FileSystem> Rename<'a, T> {
         self.flags
     }
 
-    /// The lock of `dentry`, one of the two that are renamed, if that is a directory whose lock the VFS
-    /// holds.
-    pub(crate) fn lock_of(&self, dentry: &DEntry<T>) -> Option<Locked<'a, T>> {
-        if core::ptr::eq(self.old_dir.get(), self.new_dir.get()) {
-            return None;
-        }
-        let dentry = [self.old, self.new]
+    /// How the directory `dentry`, one of the two that are renamed, and those in it may be locked.
+    pub(crate) fn locks_below(&self, dentry: &DEntry<T>) -> LocksBelow<'a, T> {
+        let keeps_parent = core::ptr::eq(self.old_dir.get(), self.new_dir.get());
+        let is_dir = |dentry: &'a DEntry<T>| dentry.node().filter(|inode| inode.is_dir());
+        let exchange = self.flags & bindings::RENAME_EXCHANGE != 0;
+        let order = match self.new.node() {
+            // The VFS holds the parents, and the directory itself if it gets another one.
+            None => Order::Wait(bindings::inode_i_mutex_lock_class_I_MUTEX_NORMAL),
+            Some(_) if is_dir(self.old).is_none() || is_dir(self.new).is_none() => Order::Try,
+            // Neither of the two.
+            Some(_) if keeps_parent && exchange => {
+                Order::Wait(bindings::inode_i_mutex_lock_class_I_MUTEX_NORMAL)
+            }
+            Some(_) if keeps_parent => Order::Try,
+            // Both, one of them as a normal one; and nobody else who locks directories that are
+            // beside each other.
+            Some(_) => Order::Wait(bindings::inode_i_mutex_lock_class_I_MUTEX_NONDIR2),
+        };
+        let moved = [self.old, self.new]
             .into_iter()
-            .find(|renamed| core::ptr::eq(*renamed, dentry))?;
-        let inode = dentry.node().filter(|inode| inode.is_dir())?;
+            .find(|renamed| !keeps_parent && core::ptr::eq(*renamed, dentry))
+            .and_then(is_dir);
         // SAFETY: By the type invariant: it gets another parent.
-        Some(unsafe { Locked::assume(inode) })
+        let held = moved.map(|inode| unsafe { Locked::assume(inode) });
+        LocksBelow { held, order }
     }
+
     /// The rename has happened: moves the dentries, whose names change with that. For a type with
     /// `FS_RENAME_DOES_D_MOVE`, whose operation has to do it itself.
     pub(crate) fn moved(self) {
@@ -97,6 +111,61 @@ impl<'a, T: FileSystem> Rename<'a, T> {
                 bindings::d_move(self.old.as_ptr(), self.new.as_ptr());
             }
         }
+    }
+}
+
+/// Whether a rename may wait for more locks of directories.
+///
+/// Directories are locked from above, and other objects after them. What is replaced, or exchanged with
+/// the directory, is locked by the VFS already: whoever has locked a directory below may be waiting for
+/// it, if it is no directory (`link(2)`), or is beside the one that is renamed (another rename, unless
+/// that is kept away by `s_vfs_rename_mutex`, which those have that change the parent).
+#[derive(Clone, Copy)]
+enum Order {
+    /// What is locked comes before: in this subclass of lockdep's.
+    Wait(u32),
+    /// Something that is locked comes after.
+    Try,
+}
+
+/// The locks that a rename may take of the directory that it moves, and of those in it: one at a time.
+pub(crate) struct LocksBelow<'a, T: FileSystem> {
+    /// The directory itself, if the VFS has locked it.
+    held: Option<Locked<'a, T>>,
+    order: Order,
+}
+
+impl<T: FileSystem> LocksBelow<'_, T> {
+    fn is_held(&self, dir: &Inode) -> bool {
+        let held = self.held.as_ref();
+        held.is_some_and(|held| core::ptr::eq::<Inode>(&**held.get(), dir))
+    }
+
+    /// Locks `dir`, the directory or one in it; `None` if it is locked. `EBUSY` if somebody else has
+    /// locked it and must not be waited for.
+    pub(crate) fn lock<'b>(&self, dir: &'b Inode) -> Result<Option<InodeLock<'b>>> {
+        if self.is_held(dir) {
+            return Ok(None);
+        }
+        match self.order {
+            Order::Wait(subclass) => Ok(Some(dir.lock_nested(subclass))),
+            Order::Try => dir.try_lock().ok_or(EBUSY).map(Some),
+        }
+    }
+
+    /// What `name` means in `dir`, the directory or one in it; `None` if nothing. `EBUSY` as
+    /// [`LocksBelow::lock`].
+    pub(crate) fn lookup(&self, dir: &DEntry<T>, name: &Name) -> Result<Option<ARef<DEntry<T>>>> {
+        let inode = dir.positive()?;
+        if let (Order::Try, false) = (self.order, self.is_held(inode)) {
+            // Who only looks is in nobody's way.
+            let _lock = inode.try_lock_shared().ok_or(EBUSY)?;
+            // SAFETY: Just locked.
+            return unsafe { DEntry::lookup_locked(dir, name) };
+        }
+        let _lock = self.lock(inode)?;
+        // SAFETY: Just locked, or by the VFS, which is what a `Locked` says.
+        unsafe { DEntry::lookup_locked(dir, name) }
     }
 }
 

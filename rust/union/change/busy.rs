@@ -154,7 +154,7 @@ pub(crate) fn user(inode: &INode<Union>, table: &Table, index: usize) -> Result<
     if let Some(layer) = node.stack()?.on(branch) {
         return Ok(Some(layer.inode()?.ino()));
     }
-    let state = node.lock();
+    let state = node.lock_killable()?;
     let earlier = state.earlier.iter().find_map(|stack| stack.on(branch));
     earlier.map(|layer| Ok(layer.inode()?.ino())).transpose()
 }
@@ -173,7 +173,7 @@ fn why_not(
         let mapped = |stack: &Stack| Ok::<_, Error>(stack.top().inode()?.is_mapped());
         let mut here = stack.on(branch).is_some();
         let mut is_mapped = here && mapped(&stack)?;
-        for earlier in node.lock().earlier.iter() {
+        for earlier in node.lock_killable()?.earlier.iter() {
             if earlier.on(branch).is_some() {
                 here = true;
                 is_mapped |= mapped(earlier)?;

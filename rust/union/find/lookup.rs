@@ -227,7 +227,7 @@ fn adopt(inode: &INode<Union>, found: &RcuArc<Stack>) -> Result<bool> {
     if inode.data().stack().is_ok_and(is_current) {
         return Ok(true);
     }
-    adopt_locked(inode, &mut inode.data().lock(), found)
+    adopt_locked(inode, &mut *inode.data().lock_killable()?, found)
 }
 
 /// As [`adopt`], for whoever has the lock of the inode's data.

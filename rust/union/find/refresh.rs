@@ -122,7 +122,7 @@ fn bring_up(dentry: &DEntry<Union>, instance: &Instance) -> Result<Verdict> {
     }
     instance.counters().refreshes.up();
     // A copy-up in between would get lost.
-    let mut state = node.lock();
+    let mut state = node.lock_killable()?;
     node.watch(inode, &mut state)?;
     let changes = node.changes();
     let layers = if dentry.is_root() {
@@ -185,8 +185,8 @@ pub(crate) fn look_again(dentry: &DEntry<Union>) -> Result<bool> {
 fn verify(dentry: &DEntry<Union>, parent: &DEntry<Union>, stack: &Stack) -> Result<Verdict> {
     let instance = dentry.sb().data();
     instance.counters().refreshes.up();
-    let stamp = parent.positive()?.data().name_stamp(instance, stack);
     let Some(inode) = dentry.node() else {
+        let stamp = parent.positive()?.data().name_stamp(instance, stack);
         let name = dentry.name();
         let layers = instance
             .cred
@@ -198,13 +198,21 @@ fn verify(dentry: &DEntry<Union>, parent: &DEntry<Union>, stack: &Stack) -> Resu
         return Ok(Verdict::Gone);
     };
     // What is found is published before anybody copies the object up.
-    let mut state = inode.data().lock();
+    let mut state = inode.data().lock_killable()?;
+    if dentry.is_unhashed() && !inode.data().is_moving() {
+        // It was removed meanwhile.
+        return Ok(Verdict::Gone);
+    }
+    // The directory as it is now: it comes to be on a branch before what is in it does, and a copy-up
+    // in between would be lost, too.
+    let stack = parent.positive()?.data().stack()?;
+    let stamp = parent.positive()?.data().name_stamp(instance, &stack);
     inode.data().watch(inode, &mut state)?;
     let changes = inode.data().changes();
     let name = dentry.name();
     let layers = instance
         .cred
-        .scope(|| lookup::find(instance, stack, name.get()?))?;
+        .scope(|| lookup::find(instance, &stack, name.get()?))?;
     let valid = match layers.is_empty() {
         true => false,
         false => switch(inode, &mut state, &new_stack(stack.generation, layers)?)?,

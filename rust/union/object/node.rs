@@ -18,6 +18,7 @@ use crate::{
         errno::ESTALE,
         glimpse::Glimpse,
         inode::{INode, Inode},
+        killable::{Guard, KillableMutex},
         load::Load,
         lockdep,
         namei::Search,
@@ -33,8 +34,7 @@ use kernel::{
     sync::{
         aref::ARef,
         atomic::{Acquire, Atomic, Full, Relaxed, Release},
-        lock::mutex::MutexGuard,
-        rcu, Arc, Mutex,
+        rcu, Arc,
     },
 };
 
@@ -236,7 +236,7 @@ pub(crate) struct Node {
     moving: Atomic<u32>,
     /// Held while the stack is replaced, and during a copy-up.
     #[pin]
-    state: Mutex<State>,
+    state: KillableMutex<State>,
 }
 
 /// What [`Node`]'s lock protects.
@@ -295,7 +295,7 @@ impl Node {
             opener: Atomic::new(0),
             seals: Atomic::new(0),
             moving: Atomic::new(0),
-            state <- Mutex::new(state, c"Node::state", STATE.at(depth)),
+            state <- KillableMutex::new(state, c"Node::state", STATE.at(depth)),
         }))
     }
 
@@ -326,9 +326,15 @@ impl Node {
             .is_some_and(|top| top.is(real))
     }
 
-    /// Takes the lock. May sleep for as long as a copy-up takes.
-    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+    /// Takes the lock. May sleep for as long as a copy-up takes, whatever becomes of the task: for what
+    /// cannot fail.
+    pub(crate) fn lock(&self) -> Guard<'_, State> {
         self.state.lock()
+    }
+
+    /// As [`Node::lock`]. `EINTR` if the task is killed meanwhile.
+    pub(crate) fn lock_killable(&self) -> Result<Guard<'_, State>> {
+        self.state.lock_killable()
     }
 
     /// Publishes another stack of `inode`, whose data this is, and has it repeat the attributes of its

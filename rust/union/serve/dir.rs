@@ -123,7 +123,7 @@ fn listing(dentry: &DEntry<Union>) -> Result<Arc<Listing>> {
     let stack = refresh::stack(dentry)?;
     let inode = dentry.positive()?;
     let node = inode.data();
-    if let Some(kept) = node.lock().listing.as_ref() {
+    if let Some(kept) = node.lock_killable()?.listing.as_ref() {
         if kept.is_current(&stack) {
             return Ok(kept.clone());
         }
@@ -132,7 +132,7 @@ fn listing(dentry: &DEntry<Union>) -> Result<Arc<Listing>> {
     let instance = inode.sb().data();
     let shows = instance.settings().show_whiteouts;
     let read = instance.cred.scope(|| merge::read(&stack, shows))?;
-    let old = node.lock().listing.replace(read.clone());
+    let old = node.lock_killable()?.listing.replace(read.clone());
     drop(old);
     Ok(read)
 }

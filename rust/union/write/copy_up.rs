@@ -81,8 +81,15 @@ fn copy_to(dentry: &DEntry<Union>, target: &Arc<Branch>, data: Data) -> Result<H
     if inode.is_dir() {
         return ensure_dir(dentry, target);
     }
-    let parent = ensure_dir(&dentry.parent_entry(), target)?;
-    copy_one(dentry, instance, &parent, data)
+    let copied = ensure_dir(&dentry.parent_entry(), target)
+        .and_then(|parent| copy_one(dentry, instance, &parent, data));
+    match copied {
+        // Its name went while we waited.
+        Err(e) if e == ENOENT && dentry.is_unhashed() => {
+            copy_nameless(dentry, instance, target, data)
+        }
+        other => other,
+    }
 }
 
 /// Whether the directory `inode` was removed, or another put in its place, by the name `dentry`. One
@@ -140,26 +147,6 @@ pub(crate) fn ensure_dir(dentry: &DEntry<Union>, target: &Arc<Branch>) -> Result
     }
 }
 
-/// Where a name is on a branch, and what the parent's stack says about it.
-pub(crate) struct Place {
-    /// The directory on the branch.
-    pub(crate) layer: Held,
-    /// Whether something of the name is below the branch.
-    pub(crate) below: bool,
-}
-
-/// Makes sure that the directory `parent` is on the writable branch `target`, and looks whether
-/// something of `name` is below that.
-pub(crate) fn ensure_place(
-    parent: &DEntry<Union>,
-    target: &Arc<Branch>,
-    name: &Name,
-) -> Result<Place> {
-    let layer = ensure_dir(parent, target)?;
-    let below = is_below(parent.sb().data(), &layer, name)?;
-    Ok(Place { layer, below })
-}
-
 /// Whether something of `name` is below the directory `layer`.
 pub(crate) fn is_below(instance: &Instance, layer: &Held, name: &Name) -> Result<bool> {
     let rest = layer.below();
@@ -179,7 +166,7 @@ pub(crate) fn copy_one(
 ) -> Result<Held> {
     let inode = dentry.positive()?;
     let node = inode.data();
-    let mut state = node.lock();
+    let mut state = node.lock_killable()?;
     let stack = node.stack()?;
     // Somebody else may have been faster; with another branch, even.
     let there = match inode.is_dir() {
@@ -287,7 +274,7 @@ fn copy_nameless(
 ) -> Result<Held> {
     let inode = dentry.positive()?;
     let node = inode.data();
-    let mut state = node.lock();
+    let mut state = node.lock_killable()?;
     let stack = node.stack()?;
     if stack.top().branch.is_writable() {
         return Ok(Held::top(stack));

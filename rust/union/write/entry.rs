@@ -15,7 +15,7 @@ use crate::{
         object::{
             few::Layers,
             instance::{Instance, Union},
-            node::{copy_attr, Held, Layer, Stack},
+            node::{copy_attr, Held, Layer, Stack, State},
         },
         text::names,
     },
@@ -25,6 +25,7 @@ use crate::{
         errno::{ENOTEMPTY, ESTALE},
         idmap::Idmap,
         inode::{INode, Inode, Locked},
+        killable::Guard,
         mode::Mode,
         mount::WriteAccess,
         name::Name,
@@ -267,8 +268,10 @@ pub(crate) fn unlinked(inode: &INode<Union>, on_branch: bool) -> Result {
     copy_attr(inode)
 }
 
-/// How an entry is to be removed.
-struct Removal {
+/// How an entry is to be removed. What is said about the object holds for as long as `_state` is held:
+/// nobody copies it up, nor makes the name that it has now once more.
+struct Removal<'a> {
+    _state: Guard<'a, State>,
     /// What the object stands for.
     stack: RcuArc<Stack>,
     /// The directory on the writable branch.
@@ -279,29 +282,43 @@ struct Removal {
     below: bool,
 }
 
-impl Removal {
-    fn plan(dir: &Locked<'_, Union>, dentry: &DEntry<Union>, name: &Name) -> Result<Self> {
-        let sb = dir.sb();
+impl<'a> Removal<'a> {
+    fn plan(dir: &Locked<'_, Union>, dentry: &'a DEntry<Union>, name: &Name) -> Result<Self> {
+        let instance = dir.sb().data();
+        let parent = dir.parent_of(dentry)?;
         let victim = dentry.positive()?;
-        let stack = victim.data().stack()?;
-        let branch: Arc<_> = if stack.top().branch.is_writable() {
-            stack.top().branch.clone()
-        } else {
-            policy::copy_up(dentry, stack.top().branch.id(), &[])?
-        };
-        let copy_up::Place { layer, below } =
-            copy_up::ensure_place(dir.parent_of(dentry)?, &branch, name)?;
-        // Of an object with several names, this one may not have been copied up.
-        let on_branch = stack.top().branch.id() == branch.id()
-            && (victim.is_dir()
-                || !victim.data().is_linked_below()
-                || sb.data().cred.scope(|| has_name(&layer, name))?);
-        Ok(Self {
-            stack,
-            on_branch,
-            layer,
-            below,
-        })
+        loop {
+            let stack = victim.data().stack()?;
+            let branch: Arc<_> = if stack.top().branch.is_writable() {
+                stack.top().branch.clone()
+            } else {
+                policy::copy_up(dentry, stack.top().branch.id(), &[])?
+            };
+            // What is above is copied up without the object's lock.
+            copy_up::ensure_dir(parent, &branch)?;
+            let state = victim.data().lock_killable()?;
+            let stack = victim.data().stack()?;
+            let top = &stack.top().branch;
+            if top.id() != branch.id() && top.is_writable() {
+                // Somebody has copied the object up meanwhile, to another branch.
+                continue;
+            }
+            // The directory as it is now: it comes to be on a branch before what is in it does.
+            let layer = Held::on(parent.positive()?.data().stack()?, &branch).ok_or(ESTALE)?;
+            let below = copy_up::is_below(instance, &layer, name)?;
+            // Of an object with several names, this one may not have been copied up.
+            let on_branch = top.id() == branch.id()
+                && (victim.is_dir()
+                    || !victim.data().is_linked_below()
+                    || instance.cred.scope(|| has_name(&layer, name))?);
+            return Ok(Self {
+                _state: state,
+                stack,
+                on_branch,
+                layer,
+                below,
+            });
+        }
     }
 
     /// Whites the name out if it would show again, then removes what is on the branch by `remove`.
@@ -333,7 +350,7 @@ pub(crate) fn has_name(dir: &Layer, name: &Name) -> Result<bool> {
 /// The entry `name`, checked to be the object that `victim` shows.
 fn removing<'a>(
     access: &'a WriteAccess<'_>,
-    removal: &Removal,
+    removal: &Removal<'_>,
     name: &Name,
     victim: &INode<Union>,
 ) -> Result<Removing<'a>> {
@@ -359,18 +376,17 @@ pub(crate) fn unlink(dir: &Locked<'_, Union>, dentry: &DEntry<Union>) -> Result 
     let victim = dentry.positive()?;
     let instance = dir.sb().data();
     let removal = Removal::plan(dir, dentry, name)?;
-    prepare_unlinked(victim, removal.on_branch)?;
-    {
-        // A copy-up must not give the object its name back.
-        let _state = victim.data().lock();
-        instance.cred.scope(|| {
-            removal.carry_out(name, |access| {
-                removing(access, &removal, name, victim)?.unlink()
-            })
-        })?;
-        dentry.drop_from_cache();
-    }
-    unlinked(victim, removal.on_branch)?;
+    let on_branch = removal.on_branch;
+    prepare_unlinked(victim, on_branch)?;
+    instance.cred.scope(|| {
+        removal.carry_out(name, |access| {
+            removing(access, &removal, name, victim)?.unlink()
+        })
+    })?;
+    // Whoever waits to copy the object up sees that it has no name.
+    dentry.drop_from_cache();
+    drop(removal);
+    unlinked(victim, on_branch)?;
     changed(dir.get())
 }
 
@@ -380,23 +396,28 @@ pub(crate) fn rmdir(dir: &Locked<'_, Union>, dentry: &DEntry<Union>) -> Result {
     let _ours = dir.data().changing();
     let victim = dentry.positive()?;
     let instance = dir.sb().data();
+    let is_empty = |stack: &Stack| instance.cred.scope(|| merge::is_empty(stack));
+    let is_alone = |stack: &Stack| stack.layers.len() == 1 && stack.top().branch.is_writable();
+    // Before anything is copied up. It stays so, as the directory is locked, wherever it comes to be
+    // meanwhile.
     let stack = victim.data().stack()?;
-    let is_empty = || instance.cred.scope(|| merge::is_empty(&stack));
-    // Of one that is on the branch alone, the branch's filesystem will say whether it has entries;
-    // unless a whiteout is to be made first.
-    let is_alone = stack.layers.len() == 1 && stack.top().branch.is_writable();
-    if !is_alone && !is_empty()? {
+    let was_alone = is_alone(&stack);
+    if !was_alone && !is_empty(&stack)? {
         return Err(ENOTEMPTY);
     }
+    drop(stack);
     let removal = Removal::plan(dir, dentry, name)?;
-    let asks_branch = is_alone && !removal.below;
-    if is_alone && !asks_branch && !is_empty()? {
+    let stack = &removal.stack;
+    // Of one that is on the branch alone, the branch's filesystem will say whether it has entries;
+    // unless a whiteout is to be made first.
+    let asks_branch = was_alone && is_alone(stack) && !removal.below;
+    if was_alone && !asks_branch && !is_empty(stack)? {
         return Err(ENOTEMPTY);
     }
     instance.cred.scope(|| {
         removal.carry_out(name, |access| {
             match removing(access, &removal, name, victim)?.rmdir() {
-                Err(e) if e == ENOTEMPTY && asks_branch && !merge::is_empty(&stack)? => {
+                Err(e) if e == ENOTEMPTY && asks_branch && !merge::is_empty(stack)? => {
                     Err(ENOTEMPTY)
                 }
                 // Only whiteouts are in it: it goes with them.
@@ -409,5 +430,7 @@ pub(crate) fn rmdir(dir: &Locked<'_, Union>, dentry: &DEntry<Union>) -> Result {
         })
     })?;
     victim.set_nlink(0);
+    dentry.drop_from_cache();
+    drop(removal);
     changed(dir.get())
 }

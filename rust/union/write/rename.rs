@@ -21,7 +21,7 @@ use crate::{
         object::{
             few::Layers,
             instance::Union,
-            node::{copy_attr, new_stack, Held, Layer, Stack},
+            node::{copy_attr, new_stack, Held, Layer, Stack, State},
         },
         text::names,
     },
@@ -56,6 +56,7 @@ struct Side<'a> {
 }
 
 impl<'a> Side<'a> {
+    /// The directory is on the branch already.
     fn new(
         dentry: &'a DEntry<Union>,
         dir: &Locked<'a, Union>,
@@ -63,7 +64,8 @@ impl<'a> Side<'a> {
         branch: &Arc<Branch>,
         asks_below: bool,
     ) -> Result<Self> {
-        let layer = copy_up::ensure_dir(dir.parent_of(dentry)?, branch)?;
+        let stack = dir.parent_of(dentry)?.positive()?.data().stack()?;
+        let layer = Held::on(stack, branch).ok_or(ESTALE)?;
         let below = asks_below && copy_up::is_below(dir.sb().data(), &layer, name)?;
         Ok(Self {
             dentry,
@@ -131,11 +133,21 @@ pub(crate) fn rename(rename: Rename<'_, Union>) -> Result {
     } else {
         None
     };
+    let new_parent = rename.new_dir().parent_of(rename.new_name())?;
+    // Before anything is made; what matters is what is found below.
+    Obstacles::find(new_parent, &branch, new_name, None)?;
+    copy_up::ensure_dir(rename.old_dir().parent_of(rename.old())?, &branch)?;
+    copy_up::ensure_dir(new_parent, &branch)?;
+
+    // From here on nobody copies up what is replaced, nor gives it its name back.
+    let mut state = match victim.filter(|_| !exchange) {
+        Some(victim) => Some(victim.data().lock_killable()?),
+        None => None,
+    };
     let victim_stack = match victim {
         Some(victim) => Some(victim.data().stack()?),
         None => None,
     };
-    let new_parent = rename.new_dir().parent_of(rename.new_name())?;
     let obstacles = Obstacles::find(new_parent, &branch, new_name, victim_stack.as_deref())?;
     if !obstacles.is_empty() && source.is_dir() && victim.is_some() {
         return Err(EXDEV);
@@ -158,26 +170,25 @@ pub(crate) fn rename(rename: Rename<'_, Union>) -> Result {
     // Whoever looks a name up again must not take the moment in between for a loss.
     let _moving = source.data().moving();
     let _other = victim.filter(|_| exchange).map(|v| v.data().moving());
-    {
-        // A copy-up of what is replaced must not give it its name back.
-        let _state = victim
-            .filter(|victim| !victim.is_dir() && !exchange)
-            .map(|victim| victim.data().lock());
-        let room = {
-            let access = branch.mnt().want_write()?;
-            instance.cred.scope(|| {
-                let room = obstacles.make_room(&access, &new.layer, new_name)?;
-                on_branch(&access, &old, &new, rename.flags())
-                    .inspect_err(|_| room.give_back(&access, &new.layer, new_name))?;
-                Ok::<_, Error>(room)
-            })?
-        };
-        if !obstacles.is_empty() {
-            let cleared = instance.cred.scope(|| obstacles.clear(new_name));
-            cleared.inspect_err(|_| instance.cred.scope(|| go_back(&old, &new, &room)))?;
-            instance.cred.scope(|| room.keep(&new.layer));
-        }
+    let room = {
+        let access = branch.mnt().want_write()?;
+        instance.cred.scope(|| {
+            let room = obstacles.make_room(&access, &new.layer, new_name)?;
+            on_branch(&access, &old, &new, state.as_deref_mut(), rename.flags())
+                .inspect_err(|_| room.give_back(&access, &new.layer, new_name))?;
+            Ok::<_, Error>(room)
+        })?
+    };
+    if !obstacles.is_empty() {
+        let cleared = instance.cred.scope(|| obstacles.clear(new_name));
+        cleared.inspect_err(|_| instance.cred.scope(|| go_back(&old, &new, &room)))?;
+        instance.cred.scope(|| room.keep(&new.layer));
     }
+    if state.is_some() {
+        // Whoever waits to copy it up sees that it has no name.
+        rename.new_name().drop_from_cache();
+    }
+    drop(state);
     // It has happened: what cannot be brought up to date now will be, at the next look.
     let replaced = victim
         .filter(|_| !exchange)
@@ -244,14 +255,20 @@ fn bring_up(
     let inode = dentry.positive()?;
     let layer = links::ensure_name(dentry)?;
     let seals = match inode.is_dir() {
-        true => Some(tree_up::copy(dentry, &layer, rename.lock_of(dentry))?),
+        true => Some(tree_up::copy(dentry, &layer, &rename.locks_below(dentry))?),
         false => None,
     };
     Ok((layer.branch.clone(), seals))
 }
 
-/// The rename on the branch.
-fn on_branch(access: &WriteAccess<'_>, old: &Side<'_>, new: &Side<'_>, flags: u32) -> Result {
+/// The rename on the branch. What is replaced is locked by `replaced`.
+fn on_branch(
+    access: &WriteAccess<'_>,
+    old: &Side<'_>,
+    new: &Side<'_>,
+    replaced: Option<&mut State>,
+    flags: u32,
+) -> Result {
     let branch = &old.layer.branch;
     // A directory must not be merged with what is below its new name.
     let opaque = |side: &Side<'_>, at: &Side<'_>| -> Result {
@@ -283,11 +300,13 @@ fn on_branch(access: &WriteAccess<'_>, old: &Side<'_>, new: &Side<'_>, flags: u3
         }
         e
     };
-    let replaces_dir = new.dentry.node().is_some_and(|inode| inode.is_dir());
-    if replaces_dir && !new.is_elsewhere()? {
-        // What is left in an empty directory of the union is whiteouts, which the branch's rename
-        // would stumble over.
-        clear_whiteouts(access, new).map_err(undo)?;
+    let replaced_dir = new.dentry.node().filter(|inode| inode.is_dir());
+    if let Some((inode, state)) = replaced_dir.zip(replaced) {
+        if !new.is_elsewhere()? {
+            // What is left in an empty directory of the union is whiteouts, which the branch's rename
+            // would stumble over.
+            clear_whiteouts(access, inode, state, new).map_err(undo)?;
+        }
     }
     swap(access, old, new, flags & WHITEOUT).map_err(undo)?;
     // From here on the new state shows.
@@ -297,14 +316,19 @@ fn on_branch(access: &WriteAccess<'_>, old: &Side<'_>, new: &Side<'_>, flags: u3
     Ok(())
 }
 
-fn clear_whiteouts(access: &WriteAccess<'_>, new: &Side<'_>) -> Result {
-    let Some(inode) = new.dentry.node() else {
-        return Ok(());
-    };
+/// Removes the whiteouts in the directory `inode`, which is about to be replaced. If it is not after
+/// all, it is as empty as it was.
+fn clear_whiteouts(
+    access: &WriteAccess<'_>,
+    inode: &INode<Union>,
+    state: &mut State,
+    new: &Side<'_>,
+) -> Result {
     let stack = inode.data().stack()?;
     if stack.layers.len() > 1 {
-        // What the directory hid must not show while it is replaced.
+        // What the directory hid must not show, neither while it is replaced nor if that fails.
         whiteout::make_opaque(access, &new.layer.branch, &stack.top().dentry)?;
+        detach_locked(inode, state, stack.top())?;
         whiteout::create(access, &new.layer, new.name)?;
     }
     work::clear_reserved(access, &new.layer.branch, &stack.top().dentry)
@@ -347,11 +371,14 @@ fn swap(access: &WriteAccess<'_>, old: &Side<'_>, new: &Side<'_>, flags: u32) ->
 
 /// The directory `inode` is not merged with anything any more.
 pub(crate) fn detach(inode: &INode<Union>, layer: &Layer) -> Result {
+    detach_locked(inode, &mut inode.data().lock(), layer)
+}
+
+fn detach_locked(inode: &INode<Union>, state: &mut State, layer: &Layer) -> Result {
     let node = inode.data();
-    let mut state = node.lock();
     let stack = node.stack()?;
     let mut layers = Layers::new();
     layers.push(layer.clone())?;
     drop(state.listing.take());
-    node.publish(inode, &mut state, new_stack(stack.generation, layers)?)
+    node.publish(inode, state, new_stack(stack.generation, layers)?)
 }

@@ -27,13 +27,16 @@ pub(crate) struct Seal(ARef<INode<Union>>);
 
 impl Seal {
     /// Seals a directory. Who is copying it up is waited for, as that is done under the
-    /// `Node::state` that this takes.
-    pub(crate) fn new(dir: &INode<Union>) -> Self {
-        dir.sb().data().seals.fetch_add(1, Full);
-        let state = dir.data().lock();
+    /// `Node::state` that this takes. `EINTR` if the task is killed meanwhile.
+    pub(crate) fn new(dir: &INode<Union>) -> Result<Self> {
+        let seals = &dir.sb().data().seals;
+        seals.fetch_add(1, Full);
+        let state = dir.data().lock_killable().inspect_err(|_| {
+            seals.fetch_sub(1, Full);
+        })?;
         dir.data().seals.fetch_add(1, Full);
         drop(state);
-        Self(dir.into())
+        Ok(Self(dir.into()))
     }
 }
 

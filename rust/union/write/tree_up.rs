@@ -20,8 +20,8 @@ use crate::{
         object::{instance::Union, listing::Listing, node::Layer},
     },
     vfs::{
-        attr::Attr, copy::fatal_signal_pending, dentry::DEntry, errno::ESTALE, inode::Locked,
-        name::Name, stat::Stat,
+        attr::Attr, copy::fatal_signal_pending, dentry::DEntry, errno::ESTALE, name::Name,
+        rename::LocksBelow, stat::Stat,
     },
 };
 use kernel::{
@@ -53,18 +53,18 @@ fn level(dir: ARef<DEntry<Union>>) -> Result<Level> {
 /// Makes sure that everything in the directory `dir`, which is on the branch of `layer`, is on that
 /// branch. The caller's locks keep the directory itself from changing.
 ///
-/// `held` is the lock of `dir`, if the caller has that. The seals are to be kept until the dentry
-/// has its new name.
+/// The seals are to be kept until the dentry has its new name. `EBUSY` if somebody is at work in the
+/// directory who cannot be waited for.
 pub(crate) fn copy(
     dir: &DEntry<Union>,
     layer: &Layer,
-    held: Option<Locked<'_, Union>>,
+    locks: &LocksBelow<'_, Union>,
 ) -> Result<KVVec<Seal>> {
     let mut seals = KVVec::new();
     let has_choice = dir.sb().data().table()?.has_choice();
     if is_alone(dir)? {
         if has_choice {
-            seals.push(Seal::new(dir.positive()?), GFP_KERNEL)?;
+            seals.push(Seal::new(dir.positive()?)?, GFP_KERNEL)?;
             // Who was faster has copied it to another branch.
             if !is_alone(dir)? || !is_on_top(dir, layer)? {
                 return Err(EXDEV);
@@ -83,12 +83,12 @@ pub(crate) fn copy(
             let done = levels.pop().ok_or(ESTALE)?;
             let inode = done.dir.positive()?;
             // The lock keeps those away who make something in it.
-            let is_held = held
-                .as_ref()
-                .is_some_and(|held| core::ptr::eq(held.get(), inode));
-            let _lock = (has_choice && !is_held).then(|| inode.lock_last());
+            let _lock = match has_choice {
+                true => Some(locks.lock(inode)?),
+                false => None,
+            };
             if has_choice {
-                seals.push(Seal::new(inode), GFP_KERNEL)?;
+                seals.push(Seal::new(inode)?, GFP_KERNEL)?;
                 check_complete(&done.dir, layer)?;
             }
             close(&done.dir, layer)?;
@@ -96,7 +96,7 @@ pub(crate) fn copy(
         };
         level_now.next += 1;
         let name = Name::new(entry.name)?;
-        let child = DEntry::lookup_child(&level_now.dir, name, held.as_ref())?;
+        let child = locks.lookup(&level_now.dir, name)?;
         let Some(child) = child else {
             // It went while we were on the way.
             continue;

@@ -1,0 +1,360 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Removing what is just being copied up, or is in the way of a rename.
+ *
+ * A copy-up is held for as long as a test wants by a freeze of the writable branch, on an ext4
+ * of its own: it waits there with the lock of the object.
+ */
+#include "aufs2.h"
+#include <linux/fs.h>
+
+AUFS2_FIXTURE
+
+/* Whether the process comes to wait without being interruptible, before it ends. */
+static bool waits(pid_t child)
+{
+	char stat[64];
+	int i;
+
+	snprintf(stat, sizeof(stat), "/proc/%d/stat", child);
+	for (i = 0; i < 20000; i++) {
+		const char *state = strrchr(read_file(stat), ')');
+
+		if (!state || state[2] == 'Z')
+			return false;
+		if (state[2] == 'D')
+			return true;
+		usleep(500);
+	}
+	return false;
+}
+
+/* The errno that a child ended with; 255 if it did not end by itself, or not at all. */
+static int end_of(pid_t child)
+{
+	int i, status;
+
+	for (i = 0; i < 20000; i++) {
+		if (waitpid(child, &status, WNOHANG) == child)
+			return WIFEXITED(status) ? WEXITSTATUS(status) : 255;
+		usleep(500);
+	}
+	return 255;
+}
+
+/* A child that ends with the errno of CALL. */
+#define CHILD(call) ({ \
+	pid_t child_ = fork(); \
+	if (!child_) { \
+		long ret_ = E(call); \
+		_exit(ret_ < 0 ? -ret_ : 0); \
+	} \
+	child_; \
+})
+
+static int frozen;
+
+/* Makes the branch "up", which can be frozen; why not, or NULL. */
+static const char *make_up(void)
+{
+	const char *why = make_fs("ext4", path_of("%s/up", area));
+
+	if (!why && (frozen = open("up", O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
+		why = "no branch";
+	shell("rmdir up/lost+found");
+	return why;
+}
+
+static int freeze(void)
+{
+	return E(ioctl(frozen, FIFREEZE, 0));
+}
+
+static int thaw(void)
+{
+	return E(ioctl(frozen, FITHAW, 0));
+}
+
+static int unmount_all(void)
+{
+	close(frozen);
+	return down() ?: E(umount2("up", 0));
+}
+
+/*
+ * Runs REMOVE while COPY, which copies something up, is held in the middle. What COPY does after that
+ * may come too late: then it ends with LATE.
+ */
+#define WHILE_COPIED(copy, remove, late) do { \
+	pid_t copier_, remover_; \
+	int end_; \
+	ASSERT_EQ(0, freeze()); \
+	copier_ = CHILD(copy); \
+	EXPECT_TRUE(waits(copier_)); \
+	remover_ = CHILD(remove); \
+	EXPECT_TRUE(waits(remover_)); \
+	ASSERT_EQ(0, thaw()); \
+	end_ = end_of(copier_); \
+	EXPECT_TRUE(end_ == 0 || end_ == (late)) { TH_LOG("it ended with %d", end_); } \
+	EXPECT_EQ(0, end_of(remover_)); \
+} while (0)
+
+TEST_F(u, unlink_against_open)
+{
+	const char *why = make_up();
+	int round;
+
+	if (why)
+		SKIP(return, "%s", why);
+	ASSERT_EQ(0, write_file("ro/f", "low"));
+	ASSERT_EQ(0, up("up=rw", "ro"));
+	EXPECT_STREQ("file", kind("u/f"));
+	WHILE_COPIED(open("u/f", O_RDWR), unlink("u/f"), 0);
+	for (round = 0; round < 2; round++) {
+		EXPECT_STREQ("ENOENT", kind("u/f"));
+		EXPECT_STREQ("ENOENT", kind("up/f"));
+		EXPECT_TRUE(is_whiteout("up/f"));
+		ASSERT_EQ(0, down());
+		ASSERT_EQ(0, up("up=rw", "ro"));
+	}
+	EXPECT_EQ(0, write_file("u/f", "new"));
+	EXPECT_EQ(1, st_of("u/f").st_nlink);
+	EXPECT_EQ(0, unmount_all());
+}
+
+/* Nothing but the directory's own lock is common to the two. */
+TEST_F(u, rmdir_against_a_nameless_file)
+{
+	const char *why = make_up();
+
+	if (why)
+		SKIP(return, "%s", why);
+	ASSERT_EQ(0, mkdir("ro/d", 0755));
+	ASSERT_EQ(0, up("up=rw", "ro"));
+	EXPECT_STREQ("dir", kind("u/d"));
+	/* ext4 has that errno for a directory that is gone */
+	WHILE_COPIED(open("u/d", O_TMPFILE | O_RDWR, 0600), rmdir("u/d"), EPERM);
+	EXPECT_STREQ("ENOENT", kind("u/d"));
+	EXPECT_STREQ("ENOENT", kind("up/d"));
+	EXPECT_TRUE(is_whiteout("up/d"));
+	EXPECT_EQ(0, unmount_all());
+}
+
+TEST_F(u, rename_over_against_open)
+{
+	const char *why = make_up();
+
+	if (why)
+		SKIP(return, "%s", why);
+	ASSERT_EQ(0, write_file("ro/f", "low"));
+	ASSERT_EQ(0, E(link("ro/f", "ro/other")));
+	ASSERT_EQ(0, up("up=rw", "ro"));
+	ASSERT_EQ(0, write_file("u/new", "new"));
+	EXPECT_STREQ("file", kind("u/f"));
+	WHILE_COPIED(append_file("u/f", "+"), rename("u/new", "u/f"), 0);
+	EXPECT_STREQ("new", read_file("u/f"));
+	EXPECT_STREQ("low+", read_file("u/other"));
+	EXPECT_EQ(1, st_of("u/other").st_nlink);
+	EXPECT_STREQ("f other", list("u"));
+	EXPECT_EQ(0, unmount_all());
+}
+
+/* A directory that is being copied up is replaced as a whole. */
+TEST_F(u, rename_over_against_a_nameless_file)
+{
+	const char *why = make_up();
+
+	if (why)
+		SKIP(return, "%s", why);
+	ASSERT_EQ(0, mkdir("ro/d", 0755));
+	ASSERT_EQ(0, up("up=rw", "ro"));
+	ASSERT_EQ(0, mkdir("u/new", 0755));
+	ASSERT_EQ(0, write_file("u/new/f", "new"));
+	EXPECT_STREQ("dir", kind("u/d"));
+	WHILE_COPIED(open("u/d", O_TMPFILE | O_RDWR, 0600), rename("u/new", "u/d"), EPERM);
+	EXPECT_STREQ("d", list("u"));
+	EXPECT_STREQ("f", list("u/d"));
+	EXPECT_EQ(0, unmount_all());
+}
+
+/*
+ * What is exchanged with a directory is locked before the directories below that, and by link(2)
+ * after them. Nobody may wait for ever.
+ */
+TEST_F(u, exchange_against_link)
+{
+	const char *why = make_up();
+	pid_t exchanger, linker;
+
+	if (why)
+		SKIP(return, "%s", why);
+	ASSERT_EQ(0, shell("mkdir ro/d; echo -n a > ro/d/a; echo -n b > ro/d/b; echo -n f > ro/f"));
+	ASSERT_EQ(0, up("up=rw", "ro"));
+	EXPECT_STREQ("a b", list("u/d"));
+	ASSERT_EQ(0, append_file("u/f", "+"));
+	ASSERT_EQ(0, freeze());
+	exchanger = CHILD(renameat2(AT_FDCWD, "u/d", AT_FDCWD, "u/f", RENAME_EXCHANGE));
+	EXPECT_TRUE(waits(exchanger));
+	linker = CHILD(link("u/f", "u/d/n"));
+	EXPECT_TRUE(waits(linker));
+	ASSERT_EQ(0, thaw());
+	EXPECT_EQ(EBUSY, end_of(exchanger));
+	EXPECT_EQ(0, end_of(linker));
+	EXPECT_STREQ("f+", read_file("u/f"));
+	EXPECT_STREQ("f+", read_file("u/d/n"));
+	EXPECT_STREQ("a b n", list("u/d"));
+	ASSERT_EQ(0, E(renameat2(AT_FDCWD, "u/d", AT_FDCWD, "u/f", RENAME_EXCHANGE)));
+	EXPECT_STREQ("a b n", list("u/f"));
+	EXPECT_STREQ("f+", read_file("u/d"));
+	EXPECT_EQ(0, unmount_all());
+}
+
+/* The same of a directory that is replaced, and a rename between that and the one that comes there. */
+TEST_F(u, rename_over_against_rename)
+{
+	const char *why = make_up();
+	pid_t renamer, other;
+
+	if (why)
+		SKIP(return, "%s", why);
+	ASSERT_EQ(0, shell("mkdir ro/d ro/victim; echo -n a > ro/d/a; echo -n b > ro/d/b"));
+	ASSERT_EQ(0, up("up=rw", "ro"));
+	EXPECT_STREQ("a b", list("u/d"));
+	EXPECT_STREQ("", list("u/victim"));
+	ASSERT_EQ(0, freeze());
+	renamer = CHILD(rename("u/d", "u/victim"));
+	EXPECT_TRUE(waits(renamer));
+	other = CHILD(rename("u/d/none", "u/victim/none"));
+	EXPECT_TRUE(waits(other));
+	ASSERT_EQ(0, thaw());
+	EXPECT_EQ(EBUSY, end_of(renamer));
+	EXPECT_EQ(ENOENT, end_of(other));
+	EXPECT_STREQ("d victim", list("u"));
+	ASSERT_EQ(0, E(rename("u/d", "u/victim")));
+	EXPECT_STREQ("a b", list("u/victim"));
+	EXPECT_EQ(0, unmount_all());
+}
+
+/* Both at once, over and over: what is busy, or not there, may be so for a moment. */
+TEST_F(u, exchange_and_link_in_a_row)
+{
+	int i, status;
+	pid_t linker;
+
+	ASSERT_EQ(0, shell("cd ro; for i in $(seq 0 9); do mkdir d$i; echo > f$i; echo > d$i/a; done"));
+	ASSERT_EQ(0, up("rw", "ro"));
+	linker = fork();
+	if (!linker) {
+		for (i = 0; i < 10; i++)
+			for (int k = 0; k < 20; k++) {
+				link(path_of("u/f%d", i), path_of("u/d%d/n", i));
+				unlink(path_of("u/d%d/n", i));
+			}
+		_exit(0);
+	}
+	for (i = 0; i < 10; i++) {
+		int err = E(renameat2(AT_FDCWD, path_of("u/d%d", i), AT_FDCWD,
+				      path_of("u/f%d", i), RENAME_EXCHANGE));
+
+		if (err)
+			EXPECT_EQ(-EBUSY, err);
+		EXPECT_STREQ(err ? "dir" : "file", kind(path_of("u/d%d", i)));
+		EXPECT_STREQ(err ? "file" : "dir", kind(path_of("u/f%d", i)));
+	}
+	ASSERT_EQ(linker, waitpid(linker, &status, 0));
+	EXPECT_EQ(0, status);
+}
+
+/* Has what is made in a directory belong to a project, and what does not refused. */
+static int set_project(const char *dir, unsigned int project)
+{
+	struct fsxattr fa = { 0 };
+	int fd = open(dir, O_RDONLY | O_DIRECTORY), err;
+
+	err = E(ioctl(fd, FS_IOC_FSGETXATTR, &fa));
+	fa.fsx_projid = project;
+	fa.fsx_xflags |= FS_XFLAG_PROJINHERIT;
+	err = err ?: E(ioctl(fd, FS_IOC_FSSETXATTR, &fa));
+	close(fd);
+	return err;
+}
+
+/* What had been deleted in the directory stays so. */
+TEST_F(u, failed_rename_over_an_emptied_directory)
+{
+	const char *why = make_fs("xfs", path_of("%s/up", area));
+	int round;
+
+	if (why)
+		SKIP(return, "%s", why);
+	ASSERT_EQ(0, shell("mkdir -p up/a up/p/v ro/p/v; touch up/a/x ro/p/v/low"));
+	ASSERT_EQ(0, whiteout("up/p/v/low"));
+	ASSERT_EQ(0, set_project("up/p", 5));
+	ASSERT_EQ(0, up("up=rw", "ro"));
+	EXPECT_STREQ("", list("u/p/v"));
+	EXPECT_EQ(-EXDEV, E(rename("u/a", "u/p/v")));
+	for (round = 0; round < 2; round++) {
+		EXPECT_STREQ("", list("u/p/v"));
+		EXPECT_STREQ("ENOENT", kind("u/p/v/low"));
+		EXPECT_STREQ("x", list("u/a"));
+		ASSERT_EQ(0, down());
+		ASSERT_EQ(0, up("up=rw", "ro"));
+	}
+	EXPECT_EQ(0, E(rmdir("u/p/v")));
+	EXPECT_STREQ("ENOENT", kind("u/p/v"));
+	ASSERT_EQ(0, down());
+	EXPECT_EQ(0, E(umount2("up", 0)));
+}
+
+/* Who waits for a copy-up can be killed, and then does not hold the directory any longer. */
+TEST_F(u, killed_while_waiting)
+{
+	const char *why = make_up();
+	static const char * const names[] = { "unlink", "rename", "open", "chmod", "a first look" };
+	pid_t copier, waiter;
+	unsigned int i;
+
+	if (why)
+		SKIP(return, "%s", why);
+	ASSERT_EQ(0, write_file("ro/f", "low"));
+	ASSERT_EQ(0, up("up=rw", "ro", "ro2"));
+	ASSERT_EQ(0, write_file("u/new", "new"));
+	for (i = 0; i < ARRAY_SIZE(names); i++) {
+		EXPECT_STREQ("file", kind("u/f"));
+		ASSERT_EQ(0, freeze());
+		copier = CHILD(open("u/f", O_RDWR));
+		EXPECT_TRUE(waits(copier));
+		if (i == 4)
+			ASSERT_EQ(0, write_file("ro2/x", "x"));
+		waiter = fork();
+		if (!waiter) {
+			switch (i) {
+			case 0: unlink("u/f"); break;
+			case 1: rename("u/new", "u/f"); break;
+			case 2: open("u/f", O_RDWR); break;
+			case 3: chmod("u/f", 0600); break;
+			/* a change by somebody else has all of the directory looked at again */
+			case 4: kind("u/f"); break;
+			}
+			_exit(0);
+		}
+		EXPECT_TRUE(waits(waiter));
+		kill(waiter, SIGKILL);
+		EXPECT_EQ(255, end_of(waiter)) {
+			TH_LOG("%s cannot be killed", names[i]);
+		}
+		/* the directory is free */
+		EXPECT_STREQ("ENOENT", kind("u/none"));
+		ASSERT_EQ(0, thaw());
+		EXPECT_EQ(0, end_of(copier));
+		EXPECT_STREQ("low", read_file("u/f"));
+		/* The next one finds nothing copied up. */
+		ASSERT_EQ(0, down());
+		ASSERT_EQ(0, unlink("up/f"));
+		unlink("ro2/x");
+		ASSERT_EQ(0, up("up=rw", "ro", "ro2"));
+	}
+	EXPECT_EQ(0, unmount_all());
+}
+
+TEST_HARNESS_MAIN
