@@ -33,7 +33,11 @@ change() {
 	mount -i -o "remount,$1" u
 }
 
-mkdir ro/d
+mkdir ro/d ro/l
+for i in $(seq 40); do
+	echo low > "ro/l/a$i"
+	ln "ro/l/a$i" "ro/l/b$i"
+done
 echo low > ro/f
 echo low > ro/g
 check 'mount' mount -t aufs2 -o "br:$area/rw=rw:$area/ro=ro" none u
@@ -59,6 +63,20 @@ check 'an inode is counted' more inodes stat u/g
 inodes=$(count inodes)
 check 'a file that is removed' rm u/g
 check 'is not' test "$(count inodes)" -lt "$inodes"
+# others: how many inodes are there when nobody uses a name.
+others() {
+	echo 2 > /proc/sys/vm/drop_caches
+	echo 2 > /proc/sys/vm/drop_caches
+	count inodes
+}
+
+before=$(others)
+check 'files with other names below' sh -c 'chmod 600 u/l/a*'
+check 'are kept' test "$(others)" -ge $((before + 40))
+check 'those that have got their names' sh -c 'chmod 644 u/l/b*'
+check 'are not' test "$(others)" -lt $((before + 40))
+check 'nor are those' sh -c 'rm u/l/*'
+check 'that have none' test "$(others)" -lt $((before + 40))
 counter=generation
 check 'generations are counted' more generation change "add:1:$area/ro2=ro"
 counter=refreshes

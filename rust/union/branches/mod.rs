@@ -3,14 +3,16 @@
 //! The second floor: the trees below, and their order.
 //!
 //! Lives here: a branch with its mount, the table of branches, identities, inode numbers, the work
-//! directory, what is marked as not written out, taking a directory tree apart. May use `text` and [`crate::vfs`]. Must not know what an
-//! inode of the union is, nor what is merged with what.
+//! directory and that of pseudo-links, what is marked as not written out, taking a directory tree apart.
+//! May use `text` and [`crate::vfs`]. Must not know what an inode of the union is, nor what is merged
+//! with what.
 
 pub(crate) mod branch;
 pub(crate) mod debug;
 pub(crate) mod ids;
 pub(crate) mod lift;
 pub(crate) mod number;
+pub(crate) mod plinks;
 pub(crate) mod range;
 pub(crate) mod space;
 pub(crate) mod sysfs;

@@ -5,7 +5,7 @@
 //!
 //! What a crash leaves in it is swept at the next mount.
 
-use super::{branch::Branch, tree};
+use super::{branch::Branch, plinks, tree};
 use crate::{
     union::text::names,
     vfs::{
@@ -101,7 +101,7 @@ fn require_same(found: &Dentry, known: &Dentry) -> Result {
 }
 
 /// Claims a branch that is going to be written to, and removes what an earlier mount left in the work
-/// directory. If the branch is somebody else's to write to, what is there may be in the making, and
+/// directory, and its pseudo-links. If the branch is somebody else's to write to, what is there may be in the making, and
 /// stays.
 pub(crate) fn sweep(branch: &Branch) -> Result {
     if branch.claim().is_err() {
@@ -112,6 +112,7 @@ pub(crate) fn sweep(branch: &Branch) -> Result {
         );
         return Ok(());
     }
+    plinks::sweep(branch)?;
     let name = Name::new(names::WORK)?;
     let Some(dir) = namei::lookup(branch.mnt(), branch.root(), name)? else {
         return Ok(());

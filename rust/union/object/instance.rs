@@ -20,6 +20,7 @@ use crate::{
 };
 use kernel::{
     prelude::*,
+    rbtree::RBTree,
     sync::{
         aref::ARef,
         atomic::{Atomic, Relaxed, Release},
@@ -29,6 +30,9 @@ use kernel::{
 
 /// The filesystem type.
 pub(crate) struct Union;
+
+/// Inodes that are kept in the cache.
+pub(crate) type Pins = RBTree<usize, ARef<INode<Union>>>;
 
 /// The data of a super block.
 #[pin_data]
@@ -62,9 +66,10 @@ pub(crate) struct Instance {
     /// The identities of branches; held while it is decided whether the branches change.
     #[pin]
     pub(crate) changing: Mutex<Ids>,
-    /// Inodes that names of branches below may still mean after their copy-up.
+    /// Inodes that names of branches below may still mean after their copy-up, by where they are in
+    /// memory.
     #[pin]
-    pub(crate) pinned: Mutex<KVVec<ARef<INode<Union>>>>,
+    pub(crate) pinned: Mutex<Pins>,
 }
 
 static NEXT_SI: Atomic<u64> = Atomic::new(1);
@@ -102,7 +107,7 @@ impl Instance {
             seals: Atomic::new(0),
             ranges,
             changing <- Mutex::new(ids, c"Instance::changing", CHANGING.at(*depth)),
-            pinned <- Mutex::new(KVVec::new(), c"Instance::pinned", PINNED.at(*depth)),
+            pinned <- Mutex::new(Pins::new(), c"Instance::pinned", PINNED.at(*depth)),
         }))
     }
 

@@ -211,8 +211,10 @@ pub(crate) struct Node {
     /// The top object, for RCU walks. Declared before the stack, which keeps its branch.
     top: Published,
     stack: Slot<Stack>,
-    /// See [`Node::is_linked_below`].
-    linked_below: Atomic<bool>,
+    /// See [`Node::names_below`].
+    below: Atomic<u32>,
+    /// See [`Node::plink`].
+    plink: Atomic<u64>,
     /// The [`Layer::key`]s of what an object with names below was copied from, which
     /// [`State::earlier`] keeps.
     origins: Slot<KVec<usize>>,
@@ -287,7 +289,8 @@ impl Node {
             settled: Atomic::new(settled),
             stack: Slot::new(Some(stack)),
             top,
-            linked_below: Atomic::new(false),
+            below: Atomic::new(0),
+            plink: Atomic::new(0),
             origins: Slot::empty(),
             new_names,
             branches,
@@ -591,12 +594,30 @@ impl Node {
     /// Whether the object was copied up while it had other names below: those mean this inode, too,
     /// and the number of links is kept here.
     pub(crate) fn is_linked_below(&self) -> bool {
-        self.linked_below.load_acquire()
+        self.names_below() != 0
     }
 
-    /// See [`Node::is_linked_below`].
-    pub(crate) fn set_linked_below(&self) {
-        self.linked_below.store(true, Release);
+    /// How many names of an object are below its copy, or were when one of them was whited out, and
+    /// have neither been copied up since, nor whited out. There may be fewer, where some are not in
+    /// the union. Changed with the lock held, or with the inode's own and nothing copied up.
+    pub(crate) fn names_below(&self) -> u32 {
+        self.below.load_acquire()
+    }
+
+    /// See [`Node::names_below`].
+    pub(crate) fn set_names_below(&self, names: u32) {
+        self.below.store(names, Release);
+    }
+
+    /// What the name of the object's [pseudo-link](crate::union::branches::plinks) is made of; 0 if it has none. For
+    /// whoever has the lock.
+    pub(crate) fn plink(&self) -> u64 {
+        self.plink.load_once()
+    }
+
+    /// See [`Node::plink`].
+    pub(crate) fn set_plink(&self, serial: u64) {
+        self.plink.store(serial, Relaxed);
     }
 
     /// Lets the inode be found by what it was copied from: by what the earlier stacks have, and by

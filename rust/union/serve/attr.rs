@@ -10,7 +10,7 @@ use crate::{
     union::{
         find::refresh,
         object::{instance::Union, node::copy_attr},
-        write::copy_up::{self, Data},
+        write::{copy_up::Data, links},
     },
     vfs::{
         acl::{Acl, AclType},
@@ -64,7 +64,7 @@ impl attr_ops::Operations for Attrs {
             Some(0) => Data::Nothing,
             _ => Data::All,
         };
-        let layer = copy_up::ensure(dentry, data)?;
+        let layer = links::ensure_to_change(dentry, data)?;
         let real = layer.inode()?;
         let _writer = match attr.new_size() {
             Some(_) => Some(real.get_write_access()?),
@@ -139,7 +139,7 @@ impl attr_ops::Operations for Attrs {
         {
             Self::setattr(idmap, dentry, Attr::kill_sgid())?;
         }
-        let layer = copy_up::ensure(dentry, Data::All)?;
+        let layer = links::ensure_to_change(dentry, Data::All)?;
         {
             let access = layer.branch.mnt().want_write()?;
             let instance = dentry.sb().data();
@@ -171,7 +171,7 @@ impl attr_ops::Operations for Attrs {
     ) -> Result<R> {
         let cred = &dentry.sb().data().cred;
         if write {
-            let layer = copy_up::ensure(dentry, Data::All)?;
+            let layer = links::ensure_to_change(dentry, Data::All)?;
             return cred.scope(|| f(layer.path()));
         }
         let stack = dentry.positive()?.data().stack()?;

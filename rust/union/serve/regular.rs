@@ -16,7 +16,7 @@ use crate::{
         text::options::{Attributes, Mmap},
         write::{
             copy_up::{self, Data},
-            policy,
+            links, policy,
         },
     },
     vfs::{
@@ -345,7 +345,7 @@ impl file_ops::Operations for RegularFile {
                 false => Some(file.mount().want_write()?),
             };
             let copied = if file.is_writable() || truncates {
-                copy_up::ensure(dentry, Data::All).map(|_| true)?
+                links::ensure_to_change(dentry, Data::All).map(|_| true)?
             } else {
                 copy_on_open(&file, stack.top(), COPIES_FILES)
             };

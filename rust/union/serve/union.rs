@@ -8,7 +8,7 @@ use crate::{
         branches::{branch::Branch, sysfs, volatile},
         find::lookup::Revalidation,
         object::{
-            instance::{Instance, Union},
+            instance::{Instance, Pins, Union},
             node::Node,
         },
         text::{
@@ -98,7 +98,7 @@ impl FileSystem for Union {
 
     fn shutdown(sb: &SuperBlock<Self>) {
         let instance = sb.data();
-        let pinned = core::mem::replace(&mut *instance.pinned.lock(), KVVec::new());
+        let pinned = core::mem::replace(&mut *instance.pinned.lock(), Pins::new());
         drop(pinned);
         if let Ok(table) = instance.table() {
             instance.cred.scope(|| volatile::end_all(&table));

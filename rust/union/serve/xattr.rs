@@ -5,7 +5,7 @@
 use crate::{
     union::{
         object::{instance::Union, node::copy_attr},
-        write::copy_up::{self, Data},
+        write::{copy_up::Data, links},
     },
     vfs::{
         dentry::DEntry,
@@ -66,7 +66,7 @@ impl Handler for Xattrs {
                 .cred
                 .scope(|| xattr::get(stack.top().path(), name, &mut []))?;
         }
-        let layer = copy_up::ensure(dentry, Data::All)?;
+        let layer = links::ensure_to_change(dentry, Data::All)?;
         {
             let access = layer.branch.mnt().want_write()?;
             instance.cred.scope(|| match value {

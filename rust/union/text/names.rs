@@ -17,6 +17,8 @@ pub(crate) const WORK: &[u8] = b".wh..wh.orph";
 pub(crate) const BASE: &[u8] = b".wh..wh.aufs";
 /// At the root of a writable branch: what is on it may not be on the disk.
 pub(crate) const VOLATILE: &[u8] = b".wh..wh.volatile";
+/// At the root of a writable branch: what keeps objects that have no other name on it.
+pub(crate) const PLINKS: &[u8] = b".wh..wh.plnk";
 /// What the name of a whiteout of a long name starts with.
 const LONG_PREFIX: &[u8] = b".wh..wh.l.";
 /// The longest name of a file, `NAME_MAX`.
@@ -50,6 +52,18 @@ impl Buffer {
         for shift in (0..HEX).rev() {
             let digit = (value >> (shift * 4)) as usize & 0xf;
             self.push(&[b"0123456789abcdef"[digit]]);
+        }
+    }
+
+    fn decimal(&mut self, value: u64) {
+        let mut power = 1;
+        while value / power >= 10 {
+            power *= 10;
+        }
+        while power > 0 {
+            let digit = (value / power % 10) as usize;
+            self.push(&[b"0123456789"[digit]]);
+            power /= 10;
         }
     }
 
@@ -115,6 +129,27 @@ pub(crate) fn temporary(serial: u64) -> Buffer {
     buffer.push(b".wh..wh.t.");
     buffer.hex(serial);
     buffer
+}
+
+/// A name in [`PLINKS`] for the object with `number` in the union, different for each `serial`: two
+/// numbers, as aufs has them, but for the 0 that they begin with.
+pub(crate) fn plink(number: u64, serial: u64) -> Buffer {
+    let mut buffer = Buffer::new();
+    buffer.push(b"0");
+    buffer.decimal(number);
+    buffer.push(b".");
+    buffer.decimal(serial);
+    buffer
+}
+
+/// Whether `name` is one that [`plink`] makes.
+pub(crate) fn is_plink(name: &[u8]) -> bool {
+    let is_number = |part: &[u8]| !part.is_empty() && part.iter().all(u8::is_ascii_digit);
+    let mut parts = name.splitn(2, |&byte| byte == b'.');
+    match (parts.next(), parts.next()) {
+        (Some([b'0', number @ ..]), Some(serial)) => is_number(number) && is_number(serial),
+        _ => false,
+    }
 }
 
 /// FNV-1a of 64 bits: it only spreads names; collisions are handled by slots.

@@ -8,12 +8,12 @@
 use super::{
     copy_job::{Copy, Kept},
     entry,
-    links::{ensure_name, keep_links, lost_names},
-    policy, seal,
+    links::{self, keep_links},
+    plink, policy, seal,
 };
 use crate::{
     union::{
-        branches::{branch::Branch, lift::lift},
+        branches::{branch::Branch, lift::lift, plinks},
         find::{lookup, refresh, whiteout},
         object::{
             few::Layers,
@@ -106,12 +106,7 @@ pub(crate) fn ensure_name_on(dentry: &DEntry<Union>, target: &Arc<Branch>) -> Re
     if !stack.top().branch.is_writable() {
         copy_to(dentry, target, Data::All)?;
     }
-    let inode = dentry.positive()?;
-    if lost_names(inode, inode.data().stack()?.top()) {
-        // Nobody keeps writers off.
-        return Err(EXDEV);
-    }
-    if ensure_name(dentry)?.branch.id() != target.id() {
+    if links::ensure_name(dentry)?.branch.id() != target.id() {
         return Err(EXDEV);
     }
     Ok(())
@@ -158,7 +153,7 @@ pub(crate) fn is_below(instance: &Instance, layer: &Held, name: &Name) -> Result
 }
 
 /// Copies one object into the directory `parent` of a writable branch.
-pub(crate) fn copy_one(
+fn copy_one(
     dentry: &DEntry<Union>,
     instance: &Instance,
     parent: &Layer,
@@ -171,8 +166,7 @@ pub(crate) fn copy_one(
     // Somebody else may have been faster; with another branch, even.
     let there = match inode.is_dir() {
         true => Held::on(stack.clone(), &parent.branch),
-        false => Some(Held::top(stack.clone()))
-            .filter(|top| top.branch.is_writable() && !lost_names(inode, top)),
+        false => Some(Held::top(stack.clone())).filter(|top| top.branch.is_writable()),
     };
     if let Some(layer) = there {
         return Ok(layer);
@@ -223,7 +217,9 @@ pub(crate) fn copy_one(
         branch: parent.branch.clone(),
         dentry: copy,
     };
-    publish(dentry, inode, instance, &mut state, &stack, &layer).inspect_err(|_| {
+    // Other names of the object are still below, and mean this inode.
+    let names = inode.nlink().saturating_sub(1);
+    publish(dentry, inode, instance, &mut state, &stack, &layer, names).inspect_err(|_| {
         instance.cred.scope(|| undo(parent, name, &layer));
     })
 }
@@ -279,6 +275,9 @@ fn copy_nameless(
     if stack.top().branch.is_writable() {
         return Ok(Held::top(stack));
     }
+    // Its other names are below, and mean what is copied up here.
+    let has_others = !inode.is_dir() && (node.is_linked_below() || inode.nlink() > 1);
+    let names = if has_others { inode.nlink() } else { 0 };
     let made = instance.cred.scope(|| {
         let stat = Stat::of(stack.top().path())?;
         let copy = Copy {
@@ -290,16 +289,29 @@ fn copy_nameless(
             data,
             cred: instance.cred.for_copy_of(dentry)?,
         };
-        copy.make_nameless()
+        if names == 0 {
+            return copy.make_nameless();
+        }
+        let dir = plinks::dir(&target.mnt().want_write()?, target)?;
+        let dir = Layer {
+            branch: target.clone(),
+            dentry: dir,
+        };
+        let kept = Kept::of(&dir)?;
+        plink::make(inode, &state, &dir.dentry, target, |name| {
+            copy.make(&kept, name)
+        })
     })?;
     let layer = Layer {
         branch: target.clone(),
         dentry: made,
     };
-    publish(dentry, inode, instance, &mut state, &stack, &layer)
+    publish(dentry, inode, instance, &mut state, &stack, &layer, names)
+        .inspect_err(|_| node.set_plink(0))
 }
 
-/// The inode stands for the copy from now on; a directory that has a name, for what it was before, too.
+/// The inode stands for the copy from now on, and so do its `names` below; a directory that has a
+/// name, for what it was before, too.
 fn publish(
     dentry: &DEntry<Union>,
     inode: &INode<Union>,
@@ -307,6 +319,7 @@ fn publish(
     state: &mut State,
     old: &RcuArc<Stack>,
     layer: &Layer,
+    names: u32,
 ) -> Result<Held> {
     let mut layers = Layers::new();
     if inode.is_dir() && !is_gone(inode, dentry) {
@@ -331,9 +344,8 @@ fn publish(
         layers.push(layer.clone())?;
     }
     let node = inode.data();
-    if !inode.is_dir() && inode.nlink() > 1 {
-        // Other names of the object are still below, and mean this inode.
-        keep_links(inode, instance)?;
+    if !inode.is_dir() {
+        keep_links(inode, instance, names)?;
     }
     let stack = new_stack(old.generation, layers)?;
     if inode.mode().is_regular() {

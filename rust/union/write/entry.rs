@@ -6,7 +6,7 @@ use super::{
     copy_up::{self, Data},
     links,
     obstacle::Obstacles,
-    policy,
+    plink, policy,
 };
 use crate::{
     union::{
@@ -192,10 +192,7 @@ pub(crate) fn link(old: &DEntry<Union>, entry: Negative<'_, Union>) -> Result {
     let name = entry.name_in_dir()?;
     names::check_creatable(name)?;
     let _ours = dir.data().changing();
-    let mut source = copy_up::ensure(old, Data::All)?;
-    if links::lost_names(old.positive()?, &source) {
-        source = links::ensure_name(old)?;
-    }
+    let source = links::ensure_to_change(old, Data::All)?;
     // A link is on the branch of the object, whichever new objects go to.
     let parent = entry.parent_dir();
     let obstacles = Obstacles::find(parent, &source.branch, name, None)?;
@@ -244,9 +241,9 @@ fn linked(inode: &INode<Union>) -> Result {
 /// A name is about to be taken from `inode`, whose top object is on the branch that is to be written
 /// if `on_branch`: what could fail after that.
 pub(crate) fn prepare_unlinked(inode: &INode<Union>, on_branch: bool) -> Result {
-    if !on_branch && inode.nlink() > 1 {
+    if !on_branch && inode.nlink() > 1 && !inode.data().is_linked_below() {
         // The object below will have one link more than the union shows.
-        links::keep_links(inode, inode.sb().data())?;
+        links::keep_links(inode, inode.sb().data(), inode.nlink())?;
     }
     Ok(())
 }
@@ -259,19 +256,16 @@ pub(crate) fn unlinked(inode: &INode<Union>, on_branch: bool) -> Result {
         inode.set_nlink(real.nlink());
         inode.copy_attr(real, stack.top().path().idmap());
         return Ok(());
-    } else {
-        inode.drop_nlink();
-        if inode.nlink() == 0 {
-            links::forget_links(inode, inode.sb().data());
-        }
     }
+    inode.drop_nlink();
+    links::lost_name(inode, on_branch)?;
     copy_attr(inode)
 }
 
 /// How an entry is to be removed. What is said about the object holds for as long as `_state` is held:
 /// nobody copies it up, nor makes the name that it has now once more.
 struct Removal<'a> {
-    _state: Guard<'a, State>,
+    state: Guard<'a, State>,
     /// What the object stands for.
     stack: RcuArc<Stack>,
     /// The directory on the writable branch.
@@ -312,7 +306,7 @@ impl<'a> Removal<'a> {
                     || !victim.data().is_linked_below()
                     || instance.cred.scope(|| has_name(&layer, name))?);
             return Ok(Self {
-                _state: state,
+                state,
                 stack,
                 on_branch,
                 layer,
@@ -380,7 +374,17 @@ pub(crate) fn unlink(dir: &Locked<'_, Union>, dentry: &DEntry<Union>) -> Result 
     prepare_unlinked(victim, on_branch)?;
     instance.cred.scope(|| {
         removal.carry_out(name, |access| {
-            removing(access, &removal, name, victim)?.unlink()
+            let removing = removing(access, &removal, name, victim)?;
+            if !links::is_last_name(victim, removal.stack.top()) {
+                return removing.unlink();
+            }
+            drop(removing);
+            match plink::put(access, victim, &removal.state, &removal.layer, name) {
+                // The directory is on the branch, but not for a rename. What names below mean stays
+                // until unmount.
+                Err(e) if e == EXDEV => self::removing(access, &removal, name, victim)?.unlink(),
+                other => other,
+            }
         })
     })?;
     // Whoever waits to copy the object up sees that it has no name.

@@ -1,107 +1,232 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! The life of an object with several names, some of which may be below its copy.
+//!
+//! Whoever changes the object by a name gets that name on the branch: it would mean the object below
+//! again after the next mount. The copy keeps a [pseudo-link](plink) when it loses the last name that
+//! it has on the branch, as long as there are names below that mean it.
 
 use super::{
     copy_job::Kept,
-    copy_up::{copy_one, ensure, ensure_dir, Data},
+    copy_up::{ensure, ensure_dir, Data},
+    entry::has_name,
+    plink,
 };
 use crate::{
     union::{
         branches::lift::lift,
         object::{
             instance::{Instance, Union},
-            node::{Held, Layer},
+            node::{Held, Layer, Stack, State},
         },
     },
     vfs::{
-        dentry::DEntry,
+        dentry::{DEntry, Dentry},
+        errno::{EOPNOTSUPP, ESTALE},
         inode::INode,
-        namei::{self, Creating},
+        mount::WriteAccess,
+        namei::Creating,
     },
 };
-use kernel::prelude::*;
+use kernel::{pr_warn_once, prelude::*};
 
-/// The inode has names below, and knows how many it has in the union: it stays in the cache.
-pub(crate) fn keep_links(inode: &INode<Union>, instance: &Instance) -> Result {
+/// So many `names` below mean the inode: it stays in the cache, and knows how many it has in the
+/// union.
+pub(crate) fn keep_links(inode: &INode<Union>, instance: &Instance, names: u32) -> Result {
     let node = inode.data();
-    if !node.is_linked_below() {
-        instance.pinned.lock().push(inode.into(), GFP_KERNEL)?;
-        node.set_linked_below();
+    if names == 0 {
+        forget_links(inode, instance);
+        return Ok(());
     }
+    if !node.is_linked_below() {
+        let mut pinned = instance.pinned.lock();
+        let old = pinned.try_create_and_insert(key(inode), inode.into(), GFP_KERNEL)?;
+        drop(pinned);
+        drop(old);
+    }
+    node.set_names_below(names);
     Ok(())
 }
 
-/// The last name of the inode is gone: so is the reason to keep it in the cache.
+/// No name below means the inode any more: there is no reason to keep it in the cache.
 pub(crate) fn forget_links(inode: &INode<Union>, instance: &Instance) {
     if !inode.data().is_linked_below() {
         return;
     }
-    let mut pinned = instance.pinned.lock();
-    let found = pinned.iter().position(|held| core::ptr::eq(&**held, inode));
-    let held = found.and_then(|at| {
-        let last = pinned.len() - 1;
-        pinned.swap(at, last);
-        pinned.pop()
-    });
-    drop(pinned);
+    inode.data().set_names_below(0);
+    let held = instance.pinned.lock().remove(&key(inode));
     drop(held);
 }
 
-/// Makes sure that the object that `dentry` names is on a writable branch under that name: another
-/// name of it may have been copied up before. The caller has the inode's lock.
-pub(crate) fn ensure_name(dentry: &DEntry<Union>) -> Result<Held> {
-    let layer = ensure(dentry, Data::All)?;
-    let inode = dentry.positive()?;
-    if inode.is_dir() || !inode.data().is_linked_below() {
+/// Where the inode is in memory: the number may be another one's, too.
+fn key(inode: &INode<Union>) -> usize {
+    core::ptr::from_ref(inode).addr()
+}
+
+/// Whether the name of `inode`'s object on its branch, `layer`, is the last one there, and others
+/// are below.
+pub(crate) fn is_last_name(inode: &INode<Union>, layer: &Layer) -> bool {
+    inode.data().is_linked_below()
+        && inode.data().plink() == 0
+        && layer.inode().is_ok_and(|real| real.nlink() == 1)
+}
+
+/// A name below does not mean the inode any more: it was copied up to `layer`, or whited out. The last
+/// one takes the pseudo-link along.
+fn one_less_below(access: &WriteAccess<'_>, inode: &INode<Union>, locked: &State, layer: &Layer) {
+    let node = inode.data();
+    match node.names_below() {
+        0 => {}
+        1 => {
+            drop_plink(access, inode, locked, layer);
+            forget_links(inode, inode.sb().data());
+        }
+        names => node.set_names_below(names - 1),
+    }
+}
+
+fn drop_plink(access: &WriteAccess<'_>, inode: &INode<Union>, locked: &State, layer: &Layer) {
+    if let Err(e) = plink::remove(access, inode, locked, layer) {
+        pr_warn!(
+            "branch '{}': a pseudo-link is left ({})\n",
+            layer.branch.name(),
+            e.to_errno()
+        );
+    }
+}
+
+/// A name was taken from `inode`, which has names below: one of those if it was not `on_branch`. The
+/// number of links is right already.
+pub(crate) fn lost_name(inode: &INode<Union>, on_branch: bool) -> Result {
+    let is_gone = inode.nlink() == 0;
+    if !inode.data().is_linked_below() || on_branch && !is_gone {
+        return Ok(());
+    }
+    let instance = inode.sb().data();
+    let node = inode.data();
+    let state = node.lock();
+    let stack = node.stack()?;
+    let layer = stack.top();
+    if node.plink() != 0 && (is_gone || node.names_below() == 1) {
+        // The name is gone whether the branch can be written to by now or not.
+        if let Ok(access) = layer.branch.mnt().want_write() {
+            instance
+                .cred
+                .scope(|| drop_plink(&access, inode, &state, layer));
+        }
+    }
+    let left = match is_gone {
+        true => 0,
+        false => node.names_below().saturating_sub(1),
+    };
+    keep_links(inode, instance, left)
+}
+
+/// As [`ensure`], for whoever changes the object by the name `dentry`, which it then has on the
+/// branch. What has no name gets none.
+///
+/// Where the branch cannot give an object another name, what is changed is forgotten by it at
+/// unmount.
+pub(crate) fn ensure_to_change(dentry: &DEntry<Union>, data: Data) -> Result<Held> {
+    let layer = ensure(dentry, data)?;
+    if !has_names_below(dentry)? {
         return Ok(layer);
     }
+    match give_name(dentry, &layer) {
+        Err(e) if e == EPERM || e == EMLINK || e == EXDEV || e == EOPNOTSUPP => {
+            pr_warn_once!(
+                "branch '{}': a file cannot have another name ({}): what is written to it by that is lost at unmount\n",
+                layer.branch.name(),
+                e.to_errno()
+            );
+        }
+        other => other?,
+    }
+    Ok(layer)
+}
+
+/// Makes sure that the object that `dentry` names is on a writable branch under that name: another
+/// name of it may have been copied up before. `EXDEV` if it cannot get it.
+pub(crate) fn ensure_name(dentry: &DEntry<Union>) -> Result<Held> {
+    let layer = ensure(dentry, Data::All)?;
+    if has_names_below(dentry)? {
+        give_name(dentry, &layer)?;
+    }
+    Ok(layer)
+}
+
+fn has_names_below(dentry: &DEntry<Union>) -> Result<bool> {
+    let inode = dentry.positive()?;
+    Ok(!inode.is_dir() && inode.data().is_linked_below())
+}
+
+/// Gives the object at `layer` the name of `dentry` there, if it has it in the union, and not yet on
+/// the branch.
+fn give_name(dentry: &DEntry<Union>, layer: &Layer) -> Result {
+    let inode = dentry.positive()?;
     let instance = dentry.sb().data();
-    let parent = ensure_dir(&dentry.parent_entry(), &layer.branch)?;
-    if lost_names(inode, &layer) {
-        return copy_again(dentry, instance, &parent, &layer);
+    let branch = &layer.branch;
+    let above = dentry.parent_entry();
+    let parent = match ensure_dir(&above, branch) {
+        Err(_) if dentry.is_unhashed() => return Ok(()),
+        other => other?,
+    };
+    // A removal takes this lock, too: the name is there, or has gone for good.
+    let node = inode.data();
+    let state = node.lock();
+    if dentry.is_unhashed() {
+        return Ok(());
+    }
+    let stack = node.stack()?;
+    let top = stack.top();
+    if top.branch.id() != branch.id() {
+        return Err(ESTALE);
     }
     let name = dentry.name();
     let name = name.get()?;
+    let _ours = above.positive()?.data().changing();
     instance.cred.scope(|| {
-        if namei::lookup(layer.branch.mnt(), &parent.dentry, name)?.is_none() {
-            let kept = Kept::of(&parent)?;
-            let access = layer.branch.mnt().want_write()?;
-            let objects = [&*parent.dentry, &*layer.dentry];
-            let _lifted = lift(&access, &layer.branch, objects)?;
-            Creating::start(&access, &parent.dentry, name)?.link(&layer.dentry)?;
-            inode.data().note_new_name();
-            kept.restore(&access);
+        if has_name(&parent, name)? {
+            return Ok(());
         }
-        Ok::<(), Error>(())
-    })?;
-    Ok(layer)
+        // A rename gives the name before it takes it, both under this lock: if it is not there, and
+        // the dentry has not been moved to the new one yet, somebody is about to.
+        if node.is_moving() || !is_named(dentry, &above, name.as_bytes())? {
+            return Ok(());
+        }
+        if top.inode()?.nlink() == 0 {
+            return Err(EXDEV);
+        }
+        let kept = Kept::of(&parent)?;
+        let access = branch.mnt().want_write()?;
+        let _lifted = lift(&access, branch, [&*parent.dentry, &*top.dentry])?;
+        Creating::start(&access, &parent.dentry, name)?.link(&top.dentry)?;
+        node.note_new_name();
+        kept.restore(&access);
+        one_less_below(&access, inode, &state, top);
+        Ok(())
+    })
 }
 
-/// Whether `inode` still has names below, but its copy, at `layer`, has none left: those that were
-/// copied up have been removed since. No name can be made from such an object.
-pub(crate) fn lost_names(inode: &INode<Union>, layer: &Layer) -> bool {
-    inode.data().is_linked_below()
-        && inode.nlink() != 0
-        && layer.inode().is_ok_and(|real| real.nlink() == 0)
+/// Whether `dentry` is `name` in `dir`.
+fn is_named(dentry: &DEntry<Union>, dir: &DEntry<Union>, name: &[u8]) -> Result<bool> {
+    Ok(core::ptr::eq::<Dentry>(&**dir, &*dentry.parent())
+        && dentry.name().get()?.as_bytes() == name)
 }
 
-/// Copies an object that has lost its names once more, under that of `dentry`. The caller keeps
-/// writers off by the inode's lock. `EBUSY` if somebody writes to it by a mapping.
-fn copy_again(
-    dentry: &DEntry<Union>,
-    instance: &Instance,
-    parent: &Layer,
-    old: &Layer,
-) -> Result<Held> {
-    let real = old.inode()?;
-    if real.is_mapped_writable() {
-        return Err(EBUSY);
+/// Keeps the object that `inode` stands for, whose last name on its branch is about to be replaced,
+/// while names below mean it. Where it cannot have another name, they mean it until unmount.
+pub(crate) fn keep_object(
+    access: &WriteAccess<'_>,
+    inode: &INode<Union>,
+    locked: &State,
+    stack: &Stack,
+) -> Result {
+    if !is_last_name(inode, stack.top()) {
+        return Ok(());
     }
-    let layer = copy_one(dentry, instance, parent, Data::All)?;
-    if !core::ptr::eq(layer.inode()?, real) {
-        // Nobody finds the old one by its number any more.
-        old.branch.numbers.forget(old.path());
+    match plink::link(access, inode, locked, stack.top()) {
+        Err(e) if e == EPERM || e == EMLINK || e == EXDEV || e == EOPNOTSUPP => Ok(()),
+        other => other,
     }
-    Ok(layer)
 }

@@ -13,6 +13,7 @@ pub(crate) mod entry;
 pub(crate) mod links;
 pub(crate) mod mvdown;
 pub(crate) mod obstacle;
+pub(crate) mod plink;
 pub(crate) mod policy;
 pub(crate) mod rename;
 pub(crate) mod seal;

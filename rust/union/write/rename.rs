@@ -173,6 +173,13 @@ pub(crate) fn rename(rename: Rename<'_, Union>) -> Result {
     let room = {
         let access = branch.mnt().want_write()?;
         instance.cred.scope(|| {
+            if let Some((victim, state)) = victim.filter(|v| !v.is_dir()).zip(state.as_deref()) {
+                // The name that it is about to lose may be the last one that it has here.
+                let stack = victim.data().stack()?;
+                if stack.top().branch.id() == branch.id() && !new.is_elsewhere()? {
+                    links::keep_object(&access, victim, state, &stack)?;
+                }
+            }
             let room = obstacles.make_room(&access, &new.layer, new_name)?;
             on_branch(&access, &old, &new, state.as_deref_mut(), rename.flags())
                 .inspect_err(|_| room.give_back(&access, &new.layer, new_name))?;

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The directory of a writable branch in which objects stay that have no other name on it.
+//!
+//! It is that of aufs, and names in it are two numbers, as its are; ours begin with a 0. What a
+//! crash leaves is swept at the next mount.
+
+use super::{branch::Branch, tree};
+use crate::{
+    union::text::names,
+    vfs::{
+        dentry::Dentry,
+        mode::Mode,
+        mount::WriteAccess,
+        name::Name,
+        namei::{self, Creating},
+    },
+};
+use kernel::{prelude::*, sync::aref::ARef};
+
+/// The mode of the directory: it is nobody's business.
+const MODE: Mode = Mode(0o040700);
+
+/// The directory of a branch, if it has one.
+pub(crate) fn find_dir(branch: &Branch) -> Result<Option<ARef<Dentry>>> {
+    namei::lookup(branch.mnt(), branch.root(), Name::new(names::PLINKS)?)
+}
+
+/// The directory of a branch; made if it is not there.
+pub(crate) fn dir(access: &WriteAccess<'_>, branch: &Branch) -> Result<ARef<Dentry>> {
+    let dir = match find_dir(branch)? {
+        Some(dir) => dir,
+        None => match Creating::start(access, branch.root(), Name::new(names::PLINKS)?) {
+            Ok(creating) => creating.mkdir(MODE)?,
+            Err(e) if e == EEXIST => find_dir(branch)?.ok_or(EIO)?,
+            Err(e) => return Err(e),
+        },
+    };
+    if !dir.inode().is_some_and(|inode| inode.is_dir()) {
+        pr_warn!(
+            "branch '{}': {} is not a directory\n",
+            branch.name(),
+            kernel::str::BStr::from_bytes(names::PLINKS)
+        );
+        return Err(EIO);
+    }
+    Ok(dir)
+}
+
+/// Removes the pseudo-links that an earlier mount has left. What others have put there stays.
+pub(crate) fn sweep(branch: &Branch) -> Result {
+    let Some(dir) = find_dir(branch)? else {
+        return Ok(());
+    };
+    if !dir.inode().is_some_and(|inode| inode.is_dir()) {
+        return Ok(());
+    }
+    let found = tree::names(branch, &dir)?;
+    if !found.iter().any(|name| names::is_plink(name)) {
+        return Ok(());
+    }
+    let access = branch.mnt().want_write()?;
+    for name in found.iter().filter(|name| names::is_plink(name)) {
+        tree::remove(&access, branch, &dir, Name::new(name)?)?;
+    }
+    Ok(())
+}
