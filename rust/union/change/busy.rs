@@ -9,7 +9,7 @@ use crate::{
         object::{
             few::Layers,
             instance::{Instance, Union},
-            node::{BranchSet, Layer, Stack},
+            stack::{BranchSet, Layer, Stack},
         },
     },
     vfs::{

@@ -13,7 +13,7 @@ use crate::{
         find::refresh::{self, remaining},
         object::{
             instance::Union,
-            node::{new_stack, BranchSet, Stack},
+            stack::{new_stack, BranchSet, Stack},
         },
         write::links,
     },

@@ -6,7 +6,7 @@ use crate::{
     union::{
         object::{
             index::{fold, Index, MANY, MOST_HITS},
-            node::{Layer, Stack},
+            stack::{Layer, Stack},
         },
         text::names::{self, Hides},
     },

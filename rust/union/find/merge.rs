@@ -8,7 +8,7 @@ use crate::{
         branches::number::Entries,
         object::{
             listing::{Item, Listing},
-            node::{Layer, Stack},
+            stack::{Layer, Stack},
         },
         text::names::{self, Hides},
     },

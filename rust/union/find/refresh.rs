@@ -14,7 +14,8 @@ use crate::{
         object::{
             few::Layers,
             instance::{Instance, Union},
-            node::{copy_attr, new_stack, Layer, Stack, State},
+            node::{copy_attr, State},
+            stack::{new_stack, Layer, Stack},
         },
     },
     vfs::{

@@ -5,7 +5,7 @@
 use crate::{
     union::{
         branches::{branch::Branch, work},
-        object::node::Layer,
+        object::stack::Layer,
         text::{names, options::Attributes},
     },
     vfs::{

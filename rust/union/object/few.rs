@@ -2,7 +2,7 @@
 
 //! Lists that mostly have one item, or none.
 
-use super::node::Layer;
+use super::stack::Layer;
 use core::{mem, ops::Deref};
 use kernel::{alloc::flags::GFP_KERNEL_ACCOUNT, prelude::*};
 

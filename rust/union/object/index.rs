@@ -15,7 +15,7 @@
 //! An index belongs to one stack, which never changes, and goes with it when the inode leaves the
 //! cache. Making it reads no more entries than there were lookups to make up for.
 
-use super::node::{Layer, Stack};
+use super::stack::{Layer, Stack};
 use crate::vfs::{
     inode::ChangeStamp,
     name::Name,

@@ -2,7 +2,7 @@
 
 //! The entries of a directory of the union, as they were read: `find/merge.rs` makes them.
 
-use super::node::Stack;
+use super::stack::Stack;
 use crate::vfs::{
     inode::ChangeStamp,
     readdir::{Emitter, Entry},

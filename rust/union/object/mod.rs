@@ -12,3 +12,4 @@ pub(crate) mod instance;
 pub(crate) mod listing;
 pub(crate) mod node;
 pub(crate) mod settings;
+pub(crate) mod stack;

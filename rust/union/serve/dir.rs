@@ -9,7 +9,7 @@ use super::{
 use crate::{
     union::{
         find::{lookup, merge, refresh},
-        object::{instance::Union, listing::Listing, node::Stack},
+        object::{instance::Union, listing::Listing, stack::Stack},
         text::options::Attributes,
         write::{entry, rename},
     },

@@ -11,7 +11,8 @@ use crate::{
         object::{
             few::Layers,
             instance::Union,
-            node::{copy_attr, Layer, Stack},
+            node::copy_attr,
+            stack::{Layer, Stack},
         },
         text::options::{Attributes, Mmap},
         write::{

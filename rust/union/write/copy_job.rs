@@ -17,7 +17,7 @@ use crate::{
         },
         object::{
             instance::{Instance, Union},
-            node::Layer,
+            stack::Layer,
         },
         text::options::Fsync,
     },

@@ -18,7 +18,8 @@ use crate::{
         object::{
             few::Layers,
             instance::{Instance, Union},
-            node::{new_stack, Held, Layer, Stack, State},
+            node::State,
+            stack::{new_stack, Held, Layer, Stack},
         },
     },
     vfs::{

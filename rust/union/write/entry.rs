@@ -15,7 +15,8 @@ use crate::{
         object::{
             few::Layers,
             instance::{Instance, Union},
-            node::{copy_attr, Held, Layer, Stack, State},
+            node::{copy_attr, State},
+            stack::{Held, Layer, Stack},
         },
         text::names,
     },

@@ -17,7 +17,8 @@ use crate::{
         branches::lift::lift,
         object::{
             instance::{Instance, Union},
-            node::{Held, Layer, Stack, State},
+            node::State,
+            stack::{Held, Layer, Stack},
         },
     },
     vfs::{

@@ -15,7 +15,8 @@ use crate::{
         object::{
             few::Layers,
             instance::{Instance, Union},
-            node::{new_stack, Layer, Stack, State},
+            node::State,
+            stack::{new_stack, Layer, Stack},
         },
     },
     vfs::{

@@ -14,7 +14,7 @@ use crate::{
         object::{
             few::Layers,
             instance::Union,
-            node::{Layer, Stack},
+            stack::{Layer, Stack},
         },
     },
     vfs::{

@@ -7,10 +7,7 @@
 use crate::{
     union::{
         branches::{branch::Branch, plinks},
-        object::{
-            instance::Union,
-            node::{Layer, State},
-        },
+        object::{instance::Union, node::State, stack::Layer},
         text::names,
     },
     vfs::{

@@ -16,7 +16,7 @@ use crate::{
         object::{
             few::Few,
             instance::{Instance, Union},
-            node::{Layer, Stack},
+            stack::{Layer, Stack},
         },
         text::choice::{self, Candidate, CopyUp, Create, Kind},
     },

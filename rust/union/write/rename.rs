@@ -21,7 +21,8 @@ use crate::{
         object::{
             few::Layers,
             instance::Union,
-            node::{copy_attr, new_stack, Held, Layer, Stack, State},
+            node::{copy_attr, State},
+            stack::{new_stack, Held, Layer, Stack},
         },
         text::names,
     },

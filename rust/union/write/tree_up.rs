@@ -17,7 +17,7 @@ use crate::{
     union::{
         branches::lift::lift,
         find::{lookup, merge, whiteout},
-        object::{instance::Union, listing::Listing, node::Layer},
+        object::{instance::Union, listing::Listing, stack::Layer},
     },
     vfs::{
         attr::Attr, copy::fatal_signal_pending, dentry::DEntry, errno::ESTALE, name::Name,
