@@ -74,12 +74,12 @@ serve() {
 	busybox ip link set lo up &&
 	mount -t nfsd nfsd /proc/fs/nfsd &&
 	rpc=/proc/net/rpc never=2147483647 &&
-	echo "nfsd 127.0.0.1 $never here" > $rpc/auth.unix.ip/channel &&
+	echo "nfsd 127.0.0.1 $never here" > "$rpc"/auth.unix.ip/channel &&
 	# 0x6403: ro, insecure, no_subtree_check, fsid, crossmnt
-	echo "here $area/export $never 25603 65534 65534 0" > $rpc/nfsd.export/channel &&
-	echo "here $area/export/sub $never 25603 65534 65534 1" > $rpc/nfsd.export/channel &&
-	echo "here 1 \\x00000000 $never $area/export" > $rpc/nfsd.fh/channel &&
-	echo "here 1 \\x01000000 $never $area/export/sub" > $rpc/nfsd.fh/channel &&
+	echo "here $area/export $never 25603 65534 65534 0" > "$rpc"/nfsd.export/channel &&
+	echo "here $area/export/sub $never 25603 65534 65534 1" > "$rpc"/nfsd.export/channel &&
+	printf '%s\n' "here 1 \\x00000000 $never $area/export" > "$rpc"/nfsd.fh/channel &&
+	printf '%s\n' "here 1 \\x01000000 $never $area/export/sub" > "$rpc"/nfsd.fh/channel &&
 	echo '-2 -3 +4 +4.1 +4.2' > /proc/fs/nfsd/versions &&
 	echo 'tcp 2049' > /proc/fs/nfsd/portlist &&
 	echo 2 > /proc/fs/nfsd/threads

@@ -191,7 +191,7 @@ impl Acl {
             entries
                 .iter()
                 .find(|entry| of_group(entry.e_tag))
-                .map(|entry| (entry.e_perm as u16 & 7) << 3)
+                .map(|entry| (entry.e_perm & 7) << 3)
         }
     }
 

@@ -70,10 +70,10 @@ impl<T: FileSystem> INode<T> {
             (*to).i_gid.val = gid;
             // An inode keeps its type, which its tables are for.
             let mode = self.mode().with_permissions_of(real.mode());
-            let is_plain = !(mode.has_set_id() && mode.is_regular()) || !T::HAS_HAS_SET_ID;
-            (*to).i_mode = match is_plain || T::has_set_id(self, real) {
-                true => mode.0,
-                false => mode.without_set_id().0,
+            let asks = T::HAS_HAS_SET_ID && mode.has_set_id() && mode.is_regular();
+            (*to).i_mode = match asks && !T::has_set_id(self, real) {
+                true => mode.without_set_id().0,
+                false => mode.0,
             };
             if ((*to).i_flags ^ (*from).i_flags) & COPIED_FLAGS != 0 {
                 bindings::inode_set_flags(to, (*from).i_flags & COPIED_FLAGS, COPIED_FLAGS);

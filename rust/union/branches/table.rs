@@ -6,7 +6,7 @@ use super::branch::{let_go, Branch, BranchId};
 use crate::vfs::{
     dentry::Dentry, fs_context::Log, lockdep::MAX_STACK_DEPTH, super_block::AnySuperBlock,
 };
-use kernel::{prelude::*, sync::Arc};
+use kernel::{prelude::*, rbtree::RBTree, sync::Arc};
 
 /// How many branches a union may have: as many as there are identities in wide numbers, which begin
 /// with 1 there.
@@ -29,19 +29,19 @@ impl Drop for Table {
 /// compared with each other. `ENOMEM`.
 fn overlapping(branches: &[Arc<Branch>]) -> Result<Option<(usize, usize)>> {
     let address = |dentry: &Dentry| core::ptr::from_ref(dentry) as usize;
-    let mut roots = KVVec::with_capacity(branches.len(), GFP_KERNEL)?;
+    let mut roots = RBTree::new();
     for (index, branch) in branches.iter().enumerate() {
-        roots.push((address(branch.root()), index), GFP_KERNEL)?;
-    }
-    roots.sort_unstable();
-    if let Some(same) = roots.windows(2).find(|pair| pair[0].0 == pair[1].0) {
-        return Ok(Some((same[0].1, same[1].1)));
+        let root = address(branch.root());
+        if let Some(other) = roots.get(&root) {
+            return Ok(Some((index, *other)));
+        }
+        roots.try_create_and_insert(root, index, GFP_KERNEL)?;
     }
     for (index, branch) in branches.iter().enumerate() {
         let mut above = branch.root().above();
         while let Some(dir) = above {
-            if let Ok(at) = roots.binary_search_by_key(&address(&dir), |root| root.0) {
-                return Ok(Some((index, roots[at].1)));
+            if let Some(other) = roots.get(&address(&dir)) {
+                return Ok(Some((index, *other)));
             }
             above = dir.above();
         }
