@@ -9,7 +9,7 @@
 //! - [`branches`]: the trees that the union is made of, and their order;
 //! - [`object`]: what an inode and a super block of the union are;
 //! - [`find`]: reading the union: lookup, merging, whiteouts, bringing up to date;
-//! - [`write`]: changing it: policies, copy-up, entries, renames;
+//! - [`mod@write`]: changing it: policies, copy-up, entries, renames;
 //! - [`change`]: branches that come and go;
 //! - [`serve`]: what the VFS and tools call.
 //!

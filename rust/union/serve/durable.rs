@@ -54,7 +54,7 @@ pub(super) fn for_write(iocb: &Iocb<'_, Union>, real: &KernelFile) -> Result<Cha
 }
 
 /// As [`for_write`], for what else changes the data of a file: its filesystem acts upon the flags of
-/// `user`. Says whether it has to be written out afterwards, by [`written`].
+/// `user`. Says whether it has to be written out afterwards, by the caller.
 pub(super) fn begin(user: &FsFile<Union>, real: &KernelFile) -> Result<bool> {
     let node = user.node();
     let is_ours = node.sb().is_synchronous();
