@@ -98,7 +98,7 @@ need_namespaces() {
 	rm -f "$probe"
 }
 
-# need_archive: the suite's index is reached, by this machine's apt settings.
+# need_archive: the suite's index is reached, by this machine's apt settings, where it is said.
 need_archive() {
 	local mirror=${AUFS2_MIRROR:-}
 	# Or the mirror is given as a whole line of sources.list.

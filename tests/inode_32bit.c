@@ -175,10 +175,10 @@ TEST_F_TIMEOUT(u, several_filesystems, 120)
 	drop_caches();
 	ASSERT_EQ(0, up("rw", "ro", "s", "e", "ro2"));
 	for (i = ARRAY_SIZE(names); i--; )
-		EXPECT_EQ(before[i], st_of(path_of("u/%s", names[i])).st_ino) { TH_LOG("%s", names[i]); }
+		EXPECT_EQ(before[i], st_of(path_of("u/%s", names[i])).st_ino) { TH_LOG("%s", names[i] ?: ""); }
 	for (i = 0; i < ARRAY_SIZE(names); i++) {
 		ASSERT_EQ(0, append_file(path_of("u/%s", names[i]), "+"));
-		EXPECT_EQ(before[i], st_of(path_of("u/%s", names[i])).st_ino) { TH_LOG("%s", names[i]); }
+		EXPECT_EQ(before[i], st_of(path_of("u/%s", names[i])).st_ino) { TH_LOG("%s", names[i] ?: ""); }
 	}
 	ASSERT_EQ(0, shell("mv u/s.d u/moved; mkdir u/n; touch u/n/f; mv u/e u/n/"));
 	EXPECT_EQ(0, wrong_numbers());
