@@ -144,14 +144,16 @@ static void unprotect(const char *const *paths)
 		set(*paths, 0, PROTECTED);
 }
 
-/* The owner of an immutable file may change other flags of it, and that is all. */
+/* The owner of an immutable file may change other flags of it where that is so natively, and that is all. */
 TEST_F(u, an_immutable_file_is_copied_as_one)
 {
-	static const char *const all[] = { "rw/i", "rw/a", NULL };
+	static const char *const all[] = { "rw/i", "rw/a", "native", NULL };
 	int fd, flags;
 
 	ASSERT_EQ(0, down());
 	ASSERT_EQ(0, E(chmod("rw", 0777)));
+	ASSERT_EQ(0, write_file("native", "") | E(chown("native", NOBODY, NOBODY)));
+	ASSERT_EQ(0, set("native", FS_IMMUTABLE_FL, 0));
 	ASSERT_EQ(0, write_file("ro/i", "low") | write_file("ro/a", "low"));
 	ASSERT_EQ(0, E(chown("ro/i", NOBODY, NOBODY)) | E(chown("ro/a", NOBODY, NOBODY)));
 	ASSERT_EQ(0, set("ro/i", FS_IMMUTABLE_FL, 0) | set("ro/a", FS_APPEND_FL, 0));
@@ -160,7 +162,8 @@ TEST_F(u, an_immutable_file_is_copied_as_one)
 	EXPECT_EQ(-EPERM, set("u/i", 0, FS_IMMUTABLE_FL));
 	EXPECT_EQ(-EPERM, set("u/i", FS_APPEND_FL, 0));
 	EXPECT_STREQ("ENOENT", kind("rw/i"));
-	EXPECT_EQ(0, set("u/i", FS_NODUMP_FL, 0));
+	/* ext4 does not allow even that. */
+	EXPECT_EQ(set("native", FS_NODUMP_FL, 0), set("u/i", FS_NODUMP_FL, 0));
 	EXPECT_STREQ("file", kind("rw/i"));
 	EXPECT_EQ(-EPERM, append_file("u/i", "+"));
 	EXPECT_EQ(-EPERM, E(unlink("u/i")));

@@ -63,6 +63,8 @@ pub(crate) struct Branch {
     /// Held by who has taken the protection off an object: see [`super::lift`].
     #[pin]
     pub(super) lifting: Mutex<()>,
+    /// Whether it was ever held: until then, what is unprotected is not so for a moment.
+    pub(super) was_lifted: Atomic<bool>,
     /// Whether the filesystem turned out not to make nameless files.
     pub(crate) no_tmpfile: SetOnce<()>,
     /// That no other union, and no overlay, writes to the branch; there once this one wants to, and
@@ -226,6 +228,7 @@ impl Branch {
                 gate <- Gate::new(),
                 numbers <- Numbers::new(space),
                 work <- Mutex::new(None, c"Branch::work", WORK.at(depth)),
+                was_lifted: Atomic::new(false),
                 lifting <- Mutex::new((), c"Branch::lifting", LIFTING.at(depth)),
                 no_tmpfile: SetOnce::new(),
                 claim: SetOnce::new(),

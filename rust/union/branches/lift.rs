@@ -10,7 +10,14 @@
 
 use super::branch::Branch;
 use crate::vfs::{attr::Protection, dentry::Dentry, mount::WriteAccess};
-use kernel::{pr_warn_once, prelude::*, sync::MutexGuard};
+use kernel::{
+    pr_warn_once,
+    prelude::*,
+    sync::{
+        atomic::{Acquire, Full},
+        MutexGuard,
+    },
+};
 
 /// Objects whose protection is off; dropping it puts it on again.
 pub(crate) struct Lifted<'a, const N: usize> {
@@ -26,14 +33,20 @@ pub(crate) fn lift<'a, const N: usize>(
     branch: &'a Branch,
     objects: [&'a Dentry; N],
 ) -> Result<Option<Lifted<'a, N>>> {
-    if objects
-        .iter()
-        .all(|dentry| Protection::known(dentry).is_none())
-    {
+    let is_off = || {
+        objects
+            .iter()
+            .all(|dentry| Protection::known(dentry).is_none())
+    };
+    // The flags first: where somebody had them off at that moment, this says so.
+    if is_off() && !branch.was_lifted.load(Acquire) {
         return Ok(None);
     }
     let lock = branch.lifting.lock();
-    // Somebody else may have had it off for a moment.
+    if is_off() {
+        return Ok(None);
+    }
+    branch.was_lifted.xchg(true, Full);
     let lifted = Lifted {
         access,
         were: objects.map(|dentry| (dentry, Protection::known(dentry))),

@@ -191,14 +191,15 @@ impl Node {
             inode.move_to_several();
         }
         self.watch_layers(inode, locked, &stack)?;
-        // Until somebody says more, it holds with what the old one did.
-        let settled = self.settled.load(Relaxed) as u32;
-        self.settled
-            .store(stamp(stack.generation, settled), Release);
         let (real, idmap) = (top.inode().ok_or(ESTALE)?, stack.top().path().idmap());
         let old = self.stack.replace(Some(stack.clone()));
         self.top.replace(Some(top.clone()));
         inode.set_key(key);
+        // Until somebody says more, it holds with what the old one did. Whoever sees this sees the stack:
+        // the old one must not be taken for one of this generation.
+        let settled = self.settled.load(Relaxed) as u32;
+        self.settled
+            .store(stamp(stack.generation, settled), Release);
         if old.as_ref().is_none_or(|old| !is_top(old, &top)) {
             // The VFS decides by these who may do what.
             inode.copy_attr(real, idmap);

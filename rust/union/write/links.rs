@@ -174,7 +174,7 @@ fn give_name(dentry: &DEntry<Union>, layer: &Layer) -> Result {
     };
     // A removal takes this lock, too: the name is there, or has gone for good.
     let node = inode.data();
-    let state = node.lock();
+    let state = node.lock_killable()?;
     if dentry.is_unhashed() {
         return Ok(());
     }
