@@ -137,9 +137,9 @@ mod tests {
     fn what_is_set_is_found_until_it_is_removed() -> Result {
         let map = KBox::pin_init(NumberMap::<(u64, u32)>::new(), GFP_KERNEL)?;
         assert!(map.get(7).is_none());
-        map.set(7, (1, 2))?;
-        map.set(u64::MAX, (3, 4))?;
-        map.set(7, (5, 6))?;
+        NumberMap::set(&map, 7, (1, 2))?;
+        NumberMap::set(&map, u64::MAX, (3, 4))?;
+        NumberMap::set(&map, 7, (5, 6))?;
         assert_eq!(map.get(7), Some((5, 6)));
         assert_eq!(map.get(u64::MAX), Some((3, 4)));
         map.remove(7);
