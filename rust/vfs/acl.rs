@@ -45,7 +45,8 @@ impl AclType {
 
     /// Whether it is in the cache that `inode` has no such ACL.
     fn is_known_to_be_none(self, inode: &Inode) -> bool {
-        // SAFETY: The inode is alive; what is not null is not looked at.
+        let _guard = kernel::sync::rcu::read_lock();
+        // SAFETY: The inode is alive; what is not null is not looked at. RCU is what the call wants.
         unsafe { bindings::get_cached_acl_rcu(inode.as_ptr(), self.to_raw()) }.is_null()
     }
 
