@@ -119,6 +119,16 @@ impl Attr {
         (self.0.ia_valid & bindings::ATTR_SIZE != 0).then_some(self.0.ia_size)
     }
 
+    /// The part of the request that says who may do what: owner, group, permission bits; if it has one.
+    pub(crate) fn of_rights(mut self) -> Option<Self> {
+        self.0.ia_valid &= bindings::ATTR_UID
+            | bindings::ATTR_GID
+            | bindings::ATTR_MODE
+            | bindings::ATTR_KILL_SUID
+            | bindings::ATTR_KILL_SGID;
+        (self.0.ia_valid != 0).then_some(self)
+    }
+
     /// Checks that the current task may change `dentry`, of the filesystem `T`, like this, and
     /// settles what the request implies (`setattr_prepare`).
     pub(crate) fn prepare<T: FileSystem>(&mut self, idmap: &Idmap, dentry: &DEntry<T>) -> Result {

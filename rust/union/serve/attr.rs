@@ -10,7 +10,11 @@ use crate::{
     union::{
         find::refresh,
         object::{instance::Union, node::copy_attr},
-        write::{copy_up::Data, links},
+        write::{
+            copy_up::Data,
+            links,
+            rights::{self, Change},
+        },
     },
     vfs::{
         acl::{Acl, AclType},
@@ -70,14 +74,18 @@ impl attr_ops::Operations for Attrs {
             Some(_) => Some(real.get_write_access()?),
             None => None,
         };
-        {
+        let inode = dentry.positive()?;
+        let attr = attr.for_lower(idmap, dentry);
+        let change = || {
             let access = layer.branch.mnt().want_write()?;
-            let instance = dentry.sb().data();
-            instance
-                .cred
-                .scope(|| attr.for_lower(idmap, dentry).apply(&access, &layer.dentry))?;
-        }
-        copy_attr(dentry.positive()?)
+            attr.apply(&access, &layer.dentry)
+        };
+        let rights = attr.of_rights().filter(|_| inode.is_dir());
+        dentry.sb().data().cred.scope(|| match rights {
+            Some(rights) => rights::change_all(inode, &layer, Change::Attr(rights), change),
+            None => change(),
+        })?;
+        copy_attr(inode)
     }
 
     fn get_inode_acl(inode: Walk<'_, INode<Union>>, acl_type: AclType) -> Result<Option<Acl>> {
@@ -140,13 +148,15 @@ impl attr_ops::Operations for Attrs {
             Self::setattr(idmap, dentry, Attr::kill_sgid())?;
         }
         let layer = links::ensure_to_change(dentry, Data::All)?;
-        {
+        let to = Change::Acl(acl, acl_type);
+        let change = || {
             let access = layer.branch.mnt().want_write()?;
-            let instance = dentry.sb().data();
-            instance
-                .cred
-                .scope(|| Acl::set(&access, &layer.dentry, acl, acl_type))?;
-        }
+            to.apply(&access, &layer.dentry)
+        };
+        dentry.sb().data().cred.scope(|| match inode.is_dir() {
+            true => rights::change_all(inode, &layer, to, change),
+            false => change(),
+        })?;
         copy_attr(inode)
     }
 

@@ -16,5 +16,6 @@ pub(crate) mod obstacle;
 pub(crate) mod plink;
 pub(crate) mod policy;
 pub(crate) mod rename;
+pub(crate) mod rights;
 pub(crate) mod seal;
 pub(crate) mod tree_up;

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Who may do what with a directory that is on several writable branches.
+//!
+//! What is made in it may go to any of them, and the branch decides by its own directory which group
+//! that gets, and which ACL. So they are changed together, or not at all.
+
+use crate::{
+    union::object::{
+        instance::Union,
+        stack::{Layer, Stack},
+    },
+    vfs::{
+        acl::{Acl, AclType},
+        attr::Attr,
+        dentry::Dentry,
+        inode::INode,
+        mount::WriteAccess,
+        stat::Stat,
+    },
+};
+use kernel::{pr_warn, prelude::*};
+
+/// What is to change.
+#[derive(Clone, Copy)]
+pub(crate) enum Change<'a> {
+    /// Owner, group or permission bits.
+    Attr(Attr),
+    /// An ACL, or that there is none.
+    Acl(Option<&'a Acl>, AclType),
+}
+
+impl Change<'_> {
+    /// Does it to `dentry`.
+    pub(crate) fn apply(self, access: &WriteAccess<'_>, dentry: &Dentry) -> Result {
+        match self {
+            Self::Attr(attr) => attr.apply(access, dentry),
+            Self::Acl(acl, acl_type) => Acl::set(access, dentry, acl, acl_type),
+        }
+    }
+}
+
+/// What a layer had before a change.
+struct Before<'a> {
+    layer: &'a Layer,
+    rights: Attr,
+    acl: Option<(Option<Acl>, AclType)>,
+}
+
+impl<'a> Before<'a> {
+    fn of(layer: &'a Layer, change: Change<'_>) -> Result<Self> {
+        let stat = Stat::of(layer.path())?;
+        let acl = match change {
+            Change::Attr(_) => None,
+            Change::Acl(_, acl_type) => Some((Acl::get(layer.path(), acl_type)?, acl_type)),
+        };
+        Ok(Self {
+            layer,
+            rights: Attr::owner(&stat).and_mode(stat.mode()),
+            acl,
+        })
+    }
+
+    /// Gives it that back.
+    fn restore(&self) {
+        let restore = || -> Result {
+            let access = self.layer.branch.mnt().want_write()?;
+            if let Some((acl, acl_type)) = &self.acl {
+                Acl::set(&access, &self.layer.dentry, acl.as_ref(), *acl_type)?;
+            }
+            self.rights.apply(&access, &self.layer.dentry)
+        };
+        if let Err(e) = restore() {
+            pr_warn!(
+                "branch '{}': a directory keeps rights that it has on no other branch ({})\n",
+                self.layer.branch.name(),
+                e.to_errno()
+            );
+        }
+    }
+}
+
+/// Does `change` to the directory `inode` on its writable branches but for that of `top`, where
+/// `change_top` does it, last. With the mounter's rights.
+pub(crate) fn change_all(
+    inode: &INode<Union>,
+    top: &Layer,
+    change: Change<'_>,
+    change_top: impl FnOnce() -> Result,
+) -> Result {
+    let node = inode.data();
+    // A copy of the directory that is under way would have the old rights.
+    let _state = node.lock_killable()?;
+    let stack = node.stack()?;
+    let mut done = KVec::new();
+    let result = change_others(&stack, top, change, &mut done).and_then(|()| change_top());
+    if result.is_err() {
+        done.iter().for_each(Before::restore);
+    }
+    result
+}
+
+fn change_others<'a>(
+    stack: &'a Stack,
+    top: &Layer,
+    change: Change<'_>,
+    done: &mut KVec<Before<'a>>,
+) -> Result {
+    for layer in &stack.layers {
+        if !layer.branch.is_writable() || layer.branch.id() == top.branch.id() {
+            continue;
+        }
+        // It was removed behind our back: nothing is made there.
+        if layer.inode().is_err() {
+            continue;
+        }
+        done.reserve(1, GFP_KERNEL)?;
+        let before = Before::of(layer, change)?;
+        let access = layer.branch.mnt().want_write()?;
+        change.apply(&access, &layer.dentry)?;
+        done.push(before, GFP_KERNEL)?;
+    }
+    Ok(())
+}
