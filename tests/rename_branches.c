@@ -134,4 +134,35 @@ TEST_F(u, no_branch_but_the_one)
 	EXPECT_STREQ("2", read_file("u/m0/d1/two"));
 }
 
+static int rename_if_free(const char *from, const char *to)
+{
+	return renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE);
+}
+
+/*
+ * What somebody has put on an upper branch past the union, which has not noticed (udba=none), is
+ * not in the way of a name: it is theirs.
+ */
+TEST_F(u, of_what_came_meanwhile)
+{
+	const struct { const char *name; int (*make)(const char *, const char *); } ways[] = {
+		{ "renamed", rename_if_free }, { "linked", link },
+	};
+
+	AUFS2_ONLY("several writable branches");
+	ASSERT_EQ(0, shell("mkdir rw2; echo ours > rw2/f"));
+	ASSERT_EQ(0, union_mount("udba=none", 0, (const char * const []){ "rw", "rw2=rw", NULL }));
+	for (int i = 0; i < 2; i++) {
+		const char *shown = path_of("u/%s", ways[i].name);
+		const char *there = path_of("rw/%s", ways[i].name);
+
+		EXPECT_EQ(-ENOENT, E(access(shown, F_OK)));
+		ASSERT_EQ(0, write_file(there, "theirs"));
+		EXPECT_EQ(-EEXIST, E(ways[i].make("u/f", shown)));
+		EXPECT_STREQ("theirs", read_file(there));
+		EXPECT_STREQ("ours\n", read_file("u/f"));
+		EXPECT_EQ(-ENOENT, E(access(path_of("rw2/%s", ways[i].name), F_OK)));
+	}
+}
+
 TEST_HARNESS_MAIN

@@ -5,7 +5,7 @@
 use super::{
     copy_up::{self, Data},
     links,
-    obstacle::Obstacles,
+    obstacle::{Meaning, Obstacles},
     plink, policy,
 };
 use crate::{
@@ -196,7 +196,7 @@ pub(crate) fn link(old: &DEntry<Union>, entry: Negative<'_, Union>) -> Result {
     let source = links::ensure_to_change(old, Data::All)?;
     // A link is on the branch of the object, whichever new objects go to.
     let parent = entry.parent_dir();
-    let obstacles = Obstacles::find(parent, &source.branch, name, None)?;
+    let obstacles = Obstacles::find(parent, &source.branch, name, Meaning::Nothing)?;
     let layer = copy_up::ensure_dir(parent, &source.branch)?;
     let inode = old.positive()?;
     let room = {

@@ -12,13 +12,12 @@ use crate::{
         branches::{branch::Branch, work::Aside},
         find::whiteout,
         object::{
-            few::Layers,
             instance::Union,
             stack::{Layer, Stack},
         },
     },
     vfs::{
-        dentry::DEntry,
+        dentry::{DEntry, Dentry},
         errno::ESTALE,
         inode::Inode,
         mount::WriteAccess,
@@ -26,27 +25,46 @@ use crate::{
         namei::{self, Removing},
     },
 };
-use kernel::{pr_warn_once, prelude::*};
+use kernel::{pr_warn_once, prelude::*, sync::aref::ARef};
 
-/// The directories above a branch in which a name means something, topmost first.
+/// What a name means in the union, as far as the caller knows.
+#[derive(Clone, Copy)]
+pub(crate) enum Meaning<'a> {
+    /// That is found out later.
+    Unknown,
+    /// Nothing: it is free.
+    Nothing,
+    /// An object.
+    Object(&'a Stack),
+}
+
+/// What has the name in one of the directories.
+struct Obstacle {
+    dir: Layer,
+    /// None: only a whiteout does.
+    found: Option<ARef<Dentry>>,
+}
+
+/// What is in the way above a branch, topmost first.
 pub(crate) struct Obstacles {
-    layers: Layers,
+    all: KVec<Obstacle>,
 }
 
 impl Obstacles {
-    /// What is in the way of `name` on `branch` in the directory `parent`, where it means `victim`
-    /// now. `EXDEV` if it cannot be taken away, so that the name would never show there.
+    /// What is in the way of `name` on `branch` in the directory `parent`. `EXDEV` if it cannot be taken
+    /// away, so that the name would never show there; `ESTALE` if the name means something else by now
+    /// than its `meaning`: what somebody has put there past the union is not to be lost.
     pub(crate) fn find(
         parent: &DEntry<Union>,
         branch: &Branch,
         name: &Name,
-        victim: Option<&Stack>,
+        meaning: Meaning<'_>,
     ) -> Result<Self> {
-        let mut layers = Layers::new();
+        let mut all = KVec::new();
         let instance = parent.sb().data();
         let stack = parent.positive()?.data().stack()?;
         if stack.top().branch.id() == branch.id() {
-            return Ok(Self { layers });
+            return Ok(Self { all });
         }
         let table = instance.table()?;
         let index = table.index_of(branch.id()).ok_or(ESTALE)?;
@@ -57,6 +75,8 @@ impl Obstacles {
         if stack.on(branch).is_none() && policy::reach(instance, &table, parent)? < index {
             return Err(EXDEV);
         }
+        // What is found first is what shows.
+        let mut is_hidden = false;
         for layer in stack.layers.iter().filter(is_above) {
             let found = instance
                 .cred
@@ -67,28 +87,30 @@ impl Obstacles {
                 if !layer.branch.is_writable() || dentry.inode().is_some_and(Inode::is_dir) {
                     return Err(EXDEV);
                 }
-                // The first one is what shows.
-                let seen = victim.filter(|_| layers.is_empty());
-                if let Some(victim) = seen {
-                    let real = dentry.inode().ok_or(ESTALE)?;
-                    if !core::ptr::eq(real, victim.top().inode()?) {
-                        return Err(ESTALE);
-                    }
+                let is_meant = match meaning {
+                    Meaning::Unknown => true,
+                    Meaning::Nothing => is_hidden,
+                    Meaning::Object(stack) => is_hidden || is_same(dentry, &stack.top().dentry),
+                };
+                if !is_meant {
+                    return Err(ESTALE);
                 }
             }
             if whited && !layer.branch.is_writable() {
                 return Err(EXDEV);
             }
             if found.is_some() || whited {
-                layers.push(layer.clone())?;
+                is_hidden = true;
+                let dir = layer.clone();
+                all.push(Obstacle { dir, found }, GFP_KERNEL)?;
             }
         }
-        Ok(Self { layers })
+        Ok(Self { all })
     }
 
     /// Whether nothing is in the way.
     pub(crate) fn is_empty(&self) -> bool {
-        self.layers.is_empty()
+        self.all.is_empty()
     }
 
     /// Makes room for `name` on the branch itself, in `layer`: what is there is hidden. `EXDEV` for
@@ -113,18 +135,31 @@ impl Obstacles {
     }
 
     /// Takes everything away, from below: the last one is what hides the name. With the mounter's
-    /// credentials.
+    /// credentials. `ESTALE` if somebody has put something else there, which stays.
     pub(crate) fn clear(&self, name: &Name) -> Result {
-        for layer in self.layers.iter().rev() {
-            let access = layer.branch.mnt().want_write()?;
+        for Obstacle { dir, found } in self.all.iter().rev() {
+            let access = dir.branch.mnt().want_write()?;
             // In this order, or a whiteout would show for a moment.
-            whiteout::remove(&access, layer, name)?;
-            if entry::has_name(layer, name)? {
-                Removing::start(&access, &layer.dentry, name)?.unlink()?;
+            whiteout::remove(&access, dir, name)?;
+            if !entry::has_name(dir, name)? {
+                continue;
             }
+            let known = found.as_ref().ok_or(ESTALE)?;
+            let removing = Removing::start(&access, &dir.dentry, name)?;
+            if !is_same(removing.dentry(), known) {
+                return Err(ESTALE);
+            }
+            removing.unlink()?;
         }
         Ok(())
     }
+}
+
+/// Whether both dentries are of one object.
+fn is_same(one: &Dentry, other: &Dentry) -> bool {
+    one.inode()
+        .zip(other.inode())
+        .is_some_and(|(one, other)| core::ptr::eq(one, other))
 }
 
 /// Room that was made for a name. What was there is kept until nothing can fail any more: it is hidden

@@ -10,7 +10,7 @@ use super::{
     copy_up,
     entry::{changed, has_name, prepare_unlinked, unlinked},
     links,
-    obstacle::{Obstacles, Room},
+    obstacle::{Meaning, Obstacles, Room},
     seal::Seal,
     tree_up,
 };
@@ -136,7 +136,7 @@ pub(crate) fn rename(rename: Rename<'_, Union>) -> Result {
     };
     let new_parent = rename.new_dir().parent_of(rename.new_name())?;
     // Before anything is made; what matters is what is found below.
-    Obstacles::find(new_parent, &branch, new_name, None)?;
+    Obstacles::find(new_parent, &branch, new_name, Meaning::Unknown)?;
     copy_up::ensure_dir(rename.old_dir().parent_of(rename.old())?, &branch)?;
     copy_up::ensure_dir(new_parent, &branch)?;
 
@@ -149,7 +149,11 @@ pub(crate) fn rename(rename: Rename<'_, Union>) -> Result {
         Some(victim) => Some(victim.data().stack()?),
         None => None,
     };
-    let obstacles = Obstacles::find(new_parent, &branch, new_name, victim_stack.as_deref())?;
+    let meaning = match victim_stack.as_deref() {
+        Some(stack) => Meaning::Object(stack),
+        None => Meaning::Nothing,
+    };
+    let obstacles = Obstacles::find(new_parent, &branch, new_name, meaning)?;
     if !obstacles.is_empty() && source.is_dir() && victim.is_some() {
         return Err(EXDEV);
     }
