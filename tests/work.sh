@@ -62,6 +62,40 @@ if registered overlay || modprobe -q overlay; then
 fi
 rm -f rw/low
 
+# A branch that the union may write to later than from its mount on.
+mkdir -p $work
+left=$work/.wh..wh.t.0000000000000009
+: > $left
+check 'a union without it' mount -t aufs2 -o "br:$area/ro=ro" none u
+check 'gets it by a remount' mount -o "remount,rw,prepend:$area/rw=rw" u
+check 'which sweeps it' same '' "$(ls -A $work)"
+: > $left
+dmesg -C
+check 'another union' mount -t aufs2 -o "br:$area/ro=ro" none u2
+check 'gets it, too' mount -o "remount,rw,prepend:$area/rw=rw" u2
+check 'and leaves what is in the making' test -e $left
+check 'and is told of' contains "$(dmesg)" "'$area/rw' is written to by another union"
+check 'umount' umount u u2
+check 'a union that is read-only' union ro
+check 'leaves it' test -e $left
+check 'until it is not any more' mount -o remount,rw u
+check 'when it sweeps' same '' "$(ls -A $work)"
+check 'to read-only and back' sh -c 'mount -o remount,ro u; mount -o remount,rw u'
+check 'copies up' sh -c 'echo more >> u/low'
+check 'umount' umount u
+rm -f rw/low
+rmdir $work && echo file > $work
+check 'a file in the place of the work directory' mount -t aufs2 -o "br:$area/ro=ro" none u
+refused 'is refused at a remount' mount -o "remount,rw,prepend:$area/rw=rw" u
+check 'which adds it read-only' mount -o "remount,prepend:$area/rw=ro" u
+refused 'and does not let it become writable' mount -o "remount,rw,mod:$area/rw=rw" u
+refused 'so it is not' sh -c 'echo more >> u/low'
+rm $work
+check 'without it, it does' mount -o "remount,rw,mod:$area/rw=rw" u
+check 'and is written to' sh -c 'echo more >> u/low'
+check 'umount' umount u
+rm -f rw/low
+
 for mode in auto strict volatile; do
 	check "fsync=$mode" union "fsync=$mode"
 	shown=$(awk '$2 ~ "/u$" && $3 ~ "aufs" { print $4 }' /proc/mounts)

@@ -70,6 +70,8 @@ pub(crate) struct Branch {
     /// That no other union, and no overlay, writes to the branch; there once this one wants to, and
     /// may.
     claim: SetOnce<Claim>,
+    /// See [`Branch::is_swept`].
+    is_swept: Atomic<bool>,
     /// Whether a regular file was copied to the branch.
     has_copies: Atomic<bool>,
     /// What is promised of what is written to the branch.
@@ -232,6 +234,7 @@ impl Branch {
                 lifting <- Mutex::new((), c"Branch::lifting", LIFTING.at(depth)),
                 no_tmpfile: SetOnce::new(),
                 claim: SetOnce::new(),
+                is_swept: Atomic::new(false),
                 has_copies: Atomic::new(false),
                 volatile: volatile::State::new(),
                 mnt,
@@ -296,6 +299,22 @@ impl Branch {
             return Err(EROFS);
         }
         Ok(())
+    }
+
+    /// Whether the mount lets things be written for now, whatever the permission says.
+    pub(crate) fn let_write(&self, on: bool) {
+        self.mnt.set_writable(on);
+    }
+
+    /// Whether what an earlier mount left on the branch has been seen to, since the union may write to
+    /// it: see [`super::work::sweep`].
+    pub(crate) fn is_swept(&self) -> bool {
+        self.is_swept.load(Acquire)
+    }
+
+    /// See [`Branch::is_swept`].
+    pub(super) fn note_swept(&self) {
+        self.is_swept.store(true, Release);
     }
 
     /// Has others know that the union writes to the branch. `EBUSY` if somebody else does already.

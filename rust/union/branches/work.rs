@@ -105,6 +105,7 @@ fn require_same(found: &Dentry, known: &Dentry) -> Result {
 /// stays.
 pub(crate) fn sweep(branch: &Branch) -> Result {
     if branch.claim().is_err() {
+        branch.note_swept();
         pr_warn!(
             "branch '{}' is written to by another union or overlay already: what each makes of the \
             other's changes is not defined\n",
@@ -114,12 +115,13 @@ pub(crate) fn sweep(branch: &Branch) -> Result {
     }
     plinks::sweep(branch)?;
     let name = Name::new(names::WORK)?;
-    let Some(dir) = namei::lookup(branch.mnt(), branch.root(), name)? else {
-        return Ok(());
-    };
-    let access = branch.mnt().want_write()?;
-    make_private(&access, branch, &dir)?;
-    tree::clear(&access, branch, &dir)
+    if let Some(dir) = namei::lookup(branch.mnt(), branch.root(), name)? {
+        let access = branch.mnt().want_write()?;
+        make_private(&access, branch, &dir)?;
+        tree::clear(&access, branch, &dir)?;
+    }
+    branch.note_swept();
+    Ok(())
 }
 
 /// A name in the work directory: the number that it has in it.

@@ -10,7 +10,7 @@
 use super::{
     busy,
     leave::{self, Leaving},
-    wanted::{BranchMaker, Named, Wanted},
+    wanted::{BranchMaker, Named, Reason, Wanted},
 };
 use crate::{
     union::{
@@ -187,11 +187,12 @@ impl Plan {
     /// Makes the planned branches those of the union, or changes nothing. `EBUSY` with lines in the
     /// log that say who needs what is to go.
     ///
-    /// What is `watched` stays the inode that it is, where it can.
+    /// The union is `readonly` after that. What is `watched` stays the inode that it is, where it can.
     pub(crate) fn carry_out(
         mut self,
         log: &Log,
         sb: &SuperBlock<Union>,
+        readonly: bool,
         mut watched: Option<&mut Kept<Union>>,
     ) -> Result {
         let instance = sb.data();
@@ -217,9 +218,12 @@ impl Plan {
         }
         {
             let gates = self.check(log, sb, &after)?;
+            if !readonly {
+                self.take_over(log, instance, &after)?;
+            }
             // Before anybody asks for a number on what is new.
             ids.settle(&after.branches);
-            self.commit(log, instance, after.clone());
+            self.commit(instance, after.clone());
             if let Some(shown) = shown {
                 shown.publish();
             }
@@ -282,28 +286,63 @@ impl Plan {
     }
 
     /// From here on nothing fails.
-    fn commit(&self, log: &Log, instance: &Instance, after: RcuArc<Table>) {
-        let mut swept = KVec::new();
+    fn commit(&self, instance: &Instance, after: RcuArc<Table>) {
         for (branch, _) in &self.modified {
             // The last one at once: what is writable, and stays so, has objects in the making.
             let permission = self.permission_of(branch);
             if permission.access != Access::ReadWrite {
                 instance.cred.scope(|| volatile::end(branch));
             }
-            let becomes_writable = permission.access == Access::ReadWrite && !branch.is_writable();
             branch.set_permission(permission);
-            if becomes_writable {
-                // Without memory for the list, the next mount sweeps.
-                let _ = swept.push(branch.clone(), GFP_KERNEL);
-            }
         }
         instance.publish(after);
-        for branch in &swept {
-            if instance.cred.scope(|| work::sweep(branch)).is_err() {
-                log.error(fmt!("branch '{}' could not be swept", branch.name()));
+    }
+
+    /// Claims and sweeps the branches of `after` that the union has not written to so far, and is going
+    /// to: before anybody makes something there. If one cannot be, none of them is written to.
+    fn take_over(&self, log: &Log, instance: &Instance, after: &Table) -> Result {
+        let mut opened = KVec::new();
+        for branch in &after.branches {
+            if self.permission_of(branch).access != Access::ReadWrite {
+                continue;
+            }
+            let result = match branch.is_writable() {
+                true => Ok(()),
+                false => opened.push(&**branch, GFP_KERNEL).map_err(Error::from),
+            };
+            let result = result.and_then(|()| {
+                if branch.is_writable() && branch.is_swept() {
+                    return Ok(());
+                }
+                branch.let_write(true);
+                instance.cred.scope(|| sweep(log, branch))
+            });
+            if result.is_err() {
+                opened.iter().for_each(|branch| branch.let_write(false));
+                return result;
             }
         }
+        Ok(())
     }
+}
+
+/// Claims and sweeps the writable branches of a union that was read-only, and is not to be any more.
+pub(crate) fn take_over(log: &Log, instance: &Instance) -> Result {
+    let _ids = instance.changing.lock();
+    let table = instance.table()?;
+    let fresh = |branch: &&Arc<Branch>| branch.is_writable() && !branch.is_swept();
+    table
+        .branches
+        .iter()
+        .filter(fresh)
+        .try_for_each(|branch| instance.cred.scope(|| sweep(log, branch)))
+}
+
+/// As [`work::sweep`], with a line in the log if it fails.
+pub(crate) fn sweep(log: &Log, branch: &Branch) -> Result {
+    work::sweep(branch).inspect_err(|e| {
+        log.error(fmt!("branch '{}': {}", branch.name(), Reason(*e)));
+    })
 }
 
 /// Closes the gate of a branch. `EBUSY`, with a line in the log, if somebody who is opening a file

@@ -8,10 +8,10 @@ use crate::{
             branch::{Branch, MAGIC},
             ids::Ids,
             table::{Table, MAX_BRANCHES},
-            volatile, work,
+            volatile,
         },
         change::{
-            plan::Plan,
+            plan::{self, Plan},
             wanted::{known, want, BranchMaker, Named, Reason, Wanted},
         },
         find::{lookup, refresh},
@@ -299,9 +299,7 @@ impl Context for Request {
         }
         let swept = |branch: &&Arc<Branch>| branch.is_writable() && !readonly;
         for branch in table.branches.iter().filter(swept) {
-            work::sweep(branch).inspect_err(|e| {
-                log.error(fmt!("branch '{}': {}", branch.name(), Reason(*e)));
-            })?;
+            plan::sweep(log, branch)?;
         }
         let granularity = table
             .writable()
@@ -364,13 +362,17 @@ impl Context for Request {
             self.settings.acl && any_acl(&plan.branches),
         );
         sb.set_posix_acl(had_acl || has_acl);
-        if plan.changed || starts_watching || shows_otherwise {
-            let done = plan.carry_out(log, sb, watched.as_mut());
-            done.inspect_err(|_| {
-                sb.set_posix_acl(had_acl);
-                instance.set_settings(old);
-            })?;
-        }
+        let done = if plan.changed || starts_watching || shows_otherwise {
+            plan.carry_out(log, sb, readonly, watched.as_mut())
+        } else if !readonly && sb.is_readonly() {
+            plan::take_over(log, instance)
+        } else {
+            Ok(())
+        };
+        done.inspect_err(|_| {
+            sb.set_posix_acl(had_acl);
+            instance.set_settings(old);
+        })?;
         sb.set_posix_acl(has_acl);
         let table = instance.table()?;
         let is_volatile = instance.is_volatile() && !readonly;
