@@ -25,8 +25,9 @@ use kernel::{alloc::flags::GFP_KERNEL_ACCOUNT, pr_warn_once, prelude::*, sync::A
 
 /// Reads and merges the directories that a stack stands for. With the mounter's credentials.
 ///
-/// `shows` says whether whiteouts show under their own names.
-pub(crate) fn read(stack: &Stack, shows: bool) -> Result<Arc<Listing>> {
+/// `shows` says whether whiteouts show under their own names; `changes` is what the listing is to have
+/// as [`Listing::changes`].
+pub(crate) fn read(stack: &Stack, shows: bool, changes: u32) -> Result<Arc<Listing>> {
     let mut merger = Merger::new(shows);
     let mut stamps = KVec::with_capacity(stack.layers.len(), GFP_KERNEL_ACCOUNT)?;
     for layer in &stack.layers {
@@ -36,7 +37,7 @@ pub(crate) fn read(stack: &Stack, shows: bool) -> Result<Arc<Listing>> {
     for (index, layer) in stack.layers.iter().enumerate() {
         merger.add(layer, index as u32, index == last)?;
     }
-    merger.finish(stamps, stack.generation)
+    merger.finish(stamps, stack.generation, changes)
 }
 
 /// Slots of the hash table hold the number of an entry plus one.
@@ -245,7 +246,12 @@ impl Merger {
         Ok(true)
     }
 
-    fn finish(self, stamps: KVec<ChangeStamp>, generation: usize) -> Result<Arc<Listing>> {
+    fn finish(
+        self,
+        stamps: KVec<ChangeStamp>,
+        generation: usize,
+        changes: u32,
+    ) -> Result<Arc<Listing>> {
         let mut items = KVVec::with_capacity(self.candidates.len(), GFP_KERNEL_ACCOUNT)?;
         for candidate in self.candidates {
             if !candidate.hides {
@@ -259,6 +265,7 @@ impl Merger {
                 is_partial: self.is_partial,
                 stamps,
                 generation,
+                changes,
             },
             GFP_KERNEL_ACCOUNT,
         )?)
@@ -267,5 +274,5 @@ impl Merger {
 
 /// Whether the directory that a stack stands for has no entry in the union.
 pub(crate) fn is_empty(stack: &Stack) -> Result<bool> {
-    Ok(read(stack, false)?.is_empty())
+    Ok(read(stack, false, 0)?.is_empty())
 }

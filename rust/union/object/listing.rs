@@ -27,6 +27,9 @@ pub(crate) struct Listing {
     pub(crate) stamps: KVec<ChangeStamp>,
     /// That of the stack.
     pub(crate) generation: usize,
+    /// How often others were noticed to change the directories before they were read: for filesystems
+    /// whose times do not tell two changes in a row apart.
+    pub(crate) changes: u32,
 }
 
 /// An entry as it is shown.
@@ -71,9 +74,11 @@ impl Listing {
         self.is_partial
     }
 
-    /// Whether the directories have not changed since they were read, as far as is known. Loads only.
-    pub(crate) fn is_current(&self, stack: &Stack) -> bool {
+    /// Whether the directories have not changed since they were read, as far as is known, when others
+    /// were noticed to have made so many `changes`. Loads only.
+    pub(crate) fn is_current(&self, stack: &Stack, changes: u32) -> bool {
         !stack.is_remote
+            && self.changes == changes
             && self.generation == stack.generation
             && self.stamps.len() == stack.layers.len()
             && self

@@ -123,15 +123,18 @@ fn listing(dentry: &DEntry<Union>) -> Result<Arc<Listing>> {
     let stack = refresh::stack(dentry)?;
     let inode = dentry.positive()?;
     let node = inode.data();
+    let changes = node.changes();
     if let Some(kept) = node.lock_killable()?.listing.as_ref() {
-        if kept.is_current(&stack) {
+        if kept.is_current(&stack, changes) {
             return Ok(kept.clone());
         }
     }
     // No change through the union can come in between: the caller holds the directory's lock.
     let instance = inode.sb().data();
     let shows = instance.settings().show_whiteouts;
-    let read = instance.cred.scope(|| merge::read(&stack, shows))?;
+    let read = instance
+        .cred
+        .scope(|| merge::read(&stack, shows, changes))?;
     let old = node.lock_killable()?.listing.replace(read.clone());
     drop(old);
     Ok(read)

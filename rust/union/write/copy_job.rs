@@ -109,12 +109,11 @@ impl Copy<'_> {
         }
     }
 
-    /// Makes the copy under `name` in a directory, which keeps its times.
-    pub(crate) fn make(&self, kept: &Kept<'_>, name: &Name) -> Result<ARef<Dentry>> {
+    /// Makes the copy under `name` in the directory `parent`, which keeps its times.
+    pub(crate) fn make(&self, parent: &Layer, name: &Name) -> Result<ARef<Dentry>> {
         if self.stat.mode().file_type() != FileType::Regular {
-            return self.make_other(kept, name);
+            return self.make_other(parent, name);
         }
-        let parent = kept.dir;
         if let Some((file, copied)) = self.nameless_file(&parent.dentry)? {
             let access = self.target.mnt().want_write()?;
             let dentry = file.path().dentry();
@@ -122,6 +121,8 @@ impl Copy<'_> {
             self.write_out(&file, copied)?;
             self.remember(dentry)?;
             let _lifted = lift(&access, self.target, [&*parent.dentry])?;
+            // Now: others may have made something there while the data was copied.
+            let kept = Kept::of(parent)?;
             let made = Creating::start(&access, &parent.dentry, name)
                 .and_then(|creating| creating.link(dentry))
                 .inspect_err(|_| self.forget(dentry))?;
@@ -133,22 +134,23 @@ impl Copy<'_> {
         let temporary = draft.resume(&access);
         self.set_attributes(&access, temporary.dentry())?;
         self.write_out(&file, copied)?;
-        self.finish(&access, temporary, kept, name)
+        self.finish(&access, temporary, &Kept::of(parent)?, name)
     }
 
     /// Makes the copy of an object that has no data.
-    fn make_other(&self, kept: &Kept<'_>, name: &Name) -> Result<ARef<Dentry>> {
+    fn make_other(&self, parent: &Layer, name: &Name) -> Result<ARef<Dentry>> {
         let access = self.target.mnt().want_write()?;
         let temporary = self.other(&access, None)?;
-        match self.finish(&access, temporary, kept, name) {
+        let kept = Kept::of(parent)?;
+        match self.finish(&access, temporary, &kept, name) {
             // The directory is in another part of the branch: a subvolume, a project with a quota,
             // what is encrypted with a key of its own.
             Err(e) if e == EXDEV => {
-                let dir = &*kept.dir.dentry;
+                let dir = &*parent.dentry;
                 let lifted = lift(&access, self.target, [dir])?;
                 let temporary = self.other(&access, Some(dir))?;
                 drop(lifted);
-                self.finish(&access, temporary, kept, name)
+                self.finish(&access, temporary, &kept, name)
             }
             other => other,
         }

@@ -197,11 +197,10 @@ fn copy_one(
             data,
             cred: instance.cred.for_copy_of(dentry)?,
         };
-        let kept = Kept::of(parent)?;
-        let made = copy.make(&kept, name)?;
+        let made = copy.make(parent, name)?;
         let finish = || -> Result {
             if inode.is_dir() {
-                unhide(instance, &stack, &kept, name, &made)?;
+                unhide(instance, &stack, parent, name, &made)?;
             }
             copy.protect(&made)
         };
@@ -230,11 +229,10 @@ fn copy_one(
 fn unhide(
     instance: &Instance,
     stack: &Stack,
-    kept: &Kept<'_>,
+    parent: &Layer,
     name: &Name,
     made: &Dentry,
 ) -> Result {
-    let parent = kept.dir;
     let branch = &parent.branch;
     let table = instance.table()?;
     if table.index_of(branch.id()) < table.index_of(stack.top().branch.id()) {
@@ -245,6 +243,7 @@ fn unhide(
         let access = branch.mnt().want_write()?;
         let _lifted = lift(&access, branch, [&*parent.dentry])?;
         whiteout::make_opaque(&access, branch, made)?;
+        let kept = Kept::of(parent)?;
         whiteout::remove(&access, parent, name)?;
         kept.restore(&access);
     }
@@ -298,9 +297,8 @@ fn copy_nameless(
             branch: target.clone(),
             dentry: dir,
         };
-        let kept = Kept::of(&dir)?;
         plink::make(inode, &state, &dir.dentry, target, |name| {
-            copy.make(&kept, name)
+            copy.make(&dir, name)
         })
     })?;
     let layer = Layer {

@@ -38,7 +38,7 @@ struct Level {
 fn level(dir: ARef<DEntry<Union>>) -> Result<Level> {
     let stack = dir.positive()?.data().stack()?;
     let instance = dir.sb().data();
-    let listing = instance.cred.scope(|| merge::read(&stack, false))?;
+    let listing = instance.cred.scope(|| merge::read(&stack, false, 0))?;
     if listing.is_partial() {
         // What cannot be looked up cannot be copied, and would be hidden.
         return Err(EXDEV);
@@ -134,7 +134,7 @@ fn check_complete(dir: &DEntry<Union>, layer: &Layer) -> Result {
     }
     let stack = dir.positive()?.data().stack()?;
     dir.sb().data().cred.scope(|| {
-        let listing = merge::read(&stack, false)?;
+        let listing = merge::read(&stack, false, 0)?;
         for entry in listing.from(0) {
             let found = lookup::find_in(&stack.layers, Name::new(entry.name)?)?;
             // What has gone meanwhile is no matter.
