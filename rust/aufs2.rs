@@ -12,6 +12,8 @@ use vfs::{
 mod bindings;
 mod mmap;
 #[cfg(aufs2_sample)]
+mod pass;
+#[cfg(aufs2_sample)]
 mod sample;
 mod union;
 mod vfs;
@@ -54,6 +56,9 @@ struct Aufs2 {
     #[cfg(aufs2_sample)]
     #[pin]
     sample: Registration<sample::Sample>,
+    #[cfg(aufs2_sample)]
+    #[pin]
+    pass: Registration<pass::Pass>,
 }
 
 impl kernel::InPlaceModule for Aufs2 {
@@ -64,6 +69,8 @@ impl kernel::InPlaceModule for Aufs2 {
             debug: union::branches::debug::Root::new(c"aufs2")?,
             #[cfg(aufs2_sample)]
             sample <- Registration::new(module),
+            #[cfg(aufs2_sample)]
+            pass <- Registration::new(module),
             registration <- Registration::new(module),
             alias <- registration.alias(module, c"aufs", ALIAS.get()),
             // The directory goes with the name, so that two modules do not want the same.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Files in debugfs that are computed when they are read.
+//! Files in debugfs that are computed when they are read, and commands that are written to them.
 //!
 //! C header: [`include/linux/debugfs.h`](srctree/include/linux/debugfs.h)
 //!
@@ -13,7 +13,7 @@
 use super::rcu::RcuArc;
 use crate::bindings;
 use core::marker::PhantomData;
-use kernel::{prelude::*, seq_file::SeqFile};
+use kernel::{prelude::*, seq_file::SeqFile, uaccess::UserSlice};
 
 /// A file of a directory whose data is a `T`.
 pub(crate) trait File<T>: 'static {
@@ -22,6 +22,16 @@ pub(crate) trait File<T>: 'static {
 
     /// Prints what is in it. It may sleep, but must not wait for who removes the directory.
     fn show(data: &T, seq: &SeqFile);
+}
+
+/// The length of the longest command.
+const COMMAND_MAX: usize = 256;
+
+/// A file that commands are written to, too.
+pub(crate) trait Writable<T>: File<T> {
+    /// Does what was written by one `write(2)`, which fails as this does. It may sleep, as
+    /// [`File::show`] may.
+    fn store(data: &T, text: &[u8]) -> Result;
 }
 
 /// A directory with what its files show. Dropping it removes it. One in another keeps that, as its
@@ -84,16 +94,27 @@ impl<T: Send + Sync + 'static, P> Directory<T, P> {
 
     /// Adds a file that root may read.
     pub(crate) fn add<F: File<T>>(&self) {
+        self.add_file(F::NAME, 0o400, const { &Table::<T, F>::OPS });
+    }
+
+    /// Adds a file that root may read and write.
+    #[cfg_attr(not(aufs2_sample), expect(dead_code))]
+    pub(crate) fn add_writable<F: Writable<T>>(&self) {
+        self.add_file(F::NAME, 0o600, const { &WritableTable::<T, F>::OPS });
+    }
+
+    /// `ops` are a table for the data `T`.
+    fn add_file(&self, name: &CStr, mode: u16, ops: &'static bindings::file_operations) {
         // SAFETY: The directory is one, or an error. The data stays where it is until the directory
         // is removed, and with it the file.
         unsafe {
             bindings::debugfs_create_file_full(
-                F::NAME.as_char_ptr(),
-                0o400,
+                name.as_char_ptr(),
+                mode,
                 self.dentry,
                 (&raw const *self.data).cast_mut().cast(),
                 core::ptr::null(),
-                const { &Table::<T, F>::OPS },
+                ops,
             );
         }
     }
@@ -136,5 +157,44 @@ impl<T: Send + Sync + 'static, F: File<T>> Table<T, F> {
         let (data, seq) = unsafe { (&*(*seq).private.cast::<T>(), SeqFile::from_raw(seq)) };
         F::show(data, seq);
         0
+    }
+}
+
+struct WritableTable<T, F>(PhantomData<(T, F)>);
+
+impl<T: Send + Sync + 'static, F: Writable<T>> WritableTable<T, F> {
+    const OPS: bindings::file_operations = bindings::file_operations {
+        write: Some(Self::write),
+        ..Table::<T, F>::OPS
+    };
+
+    /// # Safety
+    ///
+    /// `->write` of a file that [`Directory::add_writable`] made and [`Table::open`] has opened, which
+    /// debugfs keeps from being removed during the call.
+    unsafe extern "C" fn write(
+        file: *mut bindings::file,
+        text: *const c_char,
+        len: usize,
+        _position: *mut i64,
+    ) -> isize {
+        // SAFETY: The file is there, so the directory is, and its data; `single_open` has left both.
+        let data = unsafe {
+            let seq = (*file).private_data.cast::<bindings::seq_file>();
+            &*(*seq).private.cast::<T>()
+        };
+        let store = || {
+            if len > COMMAND_MAX {
+                return Err(EINVAL);
+            }
+            let mut copy = KVec::new();
+            UserSlice::new(UserPtr::from_addr(text.addr()), len).read_all(&mut copy, GFP_KERNEL)?;
+            F::store(data, &copy)
+        };
+        match store() {
+            // CAST: No longer than a command.
+            Ok(()) => len as isize,
+            Err(e) => e.to_errno() as isize,
+        }
     }
 }

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A mutex that a killed task does not have to wait for. That of the `kernel` crate has no such way.
+//! What a killed task does not have to wait for: the mutex and the completion of the `kernel` crate have
+//! no such way.
 //!
-//! C header: [`include/linux/mutex.h`](srctree/include/linux/mutex.h)
+//! C headers: [`include/linux/mutex.h`](srctree/include/linux/mutex.h),
+//! [`include/linux/completion.h`](srctree/include/linux/completion.h)
 
 use crate::bindings;
 use core::{
@@ -107,5 +109,54 @@ impl<T> Drop for Guard<'_, T> {
     fn drop(&mut self) {
         // SAFETY: By the type invariant.
         unsafe { bindings::mutex_unlock(self.0.raw.get()) };
+    }
+}
+
+/// Permissions to go on, which are given one by one: each ends one wait for one, also a later one.
+///
+/// # Invariants
+///
+/// `raw` is initialised.
+#[pin_data]
+pub(crate) struct Permits {
+    #[pin]
+    raw: Opaque<bindings::completion>,
+}
+
+// SAFETY: A completion synchronises itself.
+unsafe impl Send for Permits {}
+// SAFETY: As above.
+unsafe impl Sync for Permits {}
+
+#[cfg_attr(not(aufs2_sample), expect(dead_code))]
+impl Permits {
+    /// None so far.
+    pub(crate) fn new() -> impl PinInit<Self> {
+        // INVARIANT: Initialised here, and not reachable before.
+        pin_init!(Self {
+            // SAFETY: The place is valid, and pinned from now on.
+            raw <- Opaque::ffi_init(|raw| unsafe { bindings::init_completion(raw) }),
+        })
+    }
+
+    /// Gives one.
+    pub(crate) fn give(&self) {
+        // SAFETY: By the type invariant.
+        unsafe { bindings::complete(self.raw.get()) };
+    }
+
+    /// Waits for one and takes it.
+    pub(crate) fn take(&self) {
+        // SAFETY: By the type invariant.
+        unsafe { bindings::wait_for_completion(self.raw.get()) };
+    }
+
+    /// As [`Permits::take`]. `EINTR` if the task is killed while it waits.
+    pub(crate) fn take_killable(&self) -> Result {
+        // SAFETY: By the type invariant.
+        match unsafe { bindings::wait_for_completion_killable(self.raw.get()) } {
+            0 => Ok(()),
+            _ => Err(EINTR),
+        }
     }
 }

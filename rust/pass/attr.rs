@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Attributes, extended or not.
+
+use super::{real, update, Pass};
+use crate::vfs::{
+    attr::Attr,
+    errno::ESTALE,
+    path::Path,
+    prelude::*,
+    xattr::{self, Handler, NameList},
+};
+use kernel::prelude::*;
+
+/// Those of what is passed on to.
+pub(crate) struct Attrs;
+
+#[vtable]
+impl attr_ops::Operations for Attrs {
+    type Fs = Pass;
+
+    fn getattr(
+        idmap: &Idmap,
+        dentry: &DEntry<Pass>,
+        stat: &mut Stat,
+        mask: u32,
+        flags: u32,
+    ) -> Result {
+        let inode = dentry.positive()?;
+        let (real, tree) = (real(inode)?, inode.sb().data());
+        tree.trouble.ask("getattr")?;
+        tree.cred
+            .scope(|| stat.query(tree.mnt.at(&real), mask, flags))?;
+        stat.identify(inode, idmap);
+        Ok(())
+    }
+
+    fn setattr(idmap: &Idmap, dentry: &DEntry<Pass>, mut attr: Attr) -> Result {
+        let inode = dentry.positive()?;
+        let (real, tree) = (real(inode)?, inode.sb().data());
+        tree.trouble.ask("setattr")?;
+        attr.prepare(idmap, dentry)?;
+        let below = real.inode().ok_or(ESTALE)?;
+        let _writer = match attr.new_size() {
+            Some(_) => Some(below.get_write_access()?),
+            None => None,
+        };
+        {
+            let access = tree.mnt.want_write()?;
+            let attr = attr.for_lower(idmap, dentry);
+            tree.cred.scope(|| attr.apply(&access, &real))?;
+        }
+        update(inode)
+    }
+
+    fn update_atime(inode: &INode<Pass>) {
+        let (Ok(real), tree) = (real(inode), inode.sb().data()) else {
+            return;
+        };
+        if tree.trouble.ask("atime").is_err() {
+            return;
+        }
+        tree.cred.scope(|| tree.mnt.at(&real).touch_atime());
+        if let Some(below) = real.inode() {
+            inode.copy_atime(below);
+        }
+    }
+
+    fn with_lower<R>(
+        dentry: &DEntry<Pass>,
+        write: bool,
+        f: impl FnOnce(Path<'_>) -> Result<R>,
+    ) -> Result<R> {
+        let inode = dentry.positive()?;
+        let (real, tree) = (real(inode)?, inode.sb().data());
+        tree.trouble.ask(match write {
+            true => "fileattr_set",
+            false => "fileattr_get",
+        })?;
+        let result = tree.cred.scope(|| f(tree.mnt.at(&real)))?;
+        update(inode)?;
+        Ok(result)
+    }
+}
+
+/// Those of what is passed on to.
+pub(crate) struct Xattrs;
+
+#[vtable]
+impl Handler for Xattrs {
+    type Fs = Pass;
+
+    fn get(inode: &INode<Pass>, name: &CStr, buf: &mut [u8]) -> Result<usize> {
+        let (real, tree) = (real(inode)?, inode.sb().data());
+        tree.trouble.ask("getxattr")?;
+        tree.cred
+            .scope(|| xattr::get(tree.mnt.at(&real), name, buf))
+    }
+
+    fn set(
+        _idmap: &Idmap,
+        dentry: &DEntry<Pass>,
+        name: &CStr,
+        value: Option<&[u8]>,
+        flags: u32,
+    ) -> Result {
+        let inode = dentry.positive()?;
+        let (real, tree) = (real(inode)?, inode.sb().data());
+        tree.trouble.ask(match value {
+            Some(_) => "setxattr",
+            None => "removexattr",
+        })?;
+        {
+            let access = tree.mnt.want_write()?;
+            tree.cred.scope(|| match value {
+                Some(value) => xattr::set(&access, &real, name, value, flags),
+                None => xattr::remove(&access, &real, name),
+            })?;
+        }
+        update(inode)
+    }
+
+    fn list(dentry: &DEntry<Pass>) -> Result<NameList> {
+        let inode = dentry.positive()?;
+        let (real, tree) = (real(inode)?, inode.sb().data());
+        tree.trouble.ask("listxattr")?;
+        tree.cred.scope(|| NameList::of(tree.mnt.at(&real)))
+    }
+}
