@@ -243,6 +243,45 @@ TEST_F(u, in_an_immutable_directory)
 	unprotect(all);
 }
 
+#define COPIES 60
+
+/* While things are copied into an immutable directory, it does not look otherwise, nor can be. */
+TEST_F(u, while_things_are_copied)
+{
+	static const char *const all[] = { "rw/i", NULL };
+	int status, wrong = 0, rounds = 0;
+	pid_t pid;
+
+	ASSERT_EQ(0, down());
+	ASSERT_EQ(0, shell("mkdir ro/i; for n in $(seq %d); do echo low > ro/i/$n; done", COPIES));
+	ASSERT_EQ(0, E(chown("ro/i", NOBODY, NOBODY)));
+	ASSERT_EQ(0, set("ro/i", FS_IMMUTABLE_FL, 0));
+	ASSERT_EQ(0, up("rw", "ro"));
+	pid = fork();
+	if (!pid) {
+		for (int i = 1; i <= COPIES; i++) {
+			if (append_file(path_of("u/i/%d", i), "+"))
+				_exit(1);
+		}
+		_exit(0);
+	}
+	ASSERT_EQ(0, become(NOBODY));
+	while (!waitpid(pid, &status, WNOHANG)) {
+		wrong += !(get("u/i") & FS_IMMUTABLE_FL);
+		wrong += set("u/i", 0, FS_IMMUTABLE_FL) != -EPERM;
+		wrong += write_file("u/i/new", "") != -EPERM;
+		rounds++;
+	}
+	ASSERT_EQ(0, become(0));
+	EXPECT_EQ(0, status);
+	EXPECT_EQ(0, wrong);
+	EXPECT_LT(0, rounds);
+	EXPECT_EQ(FS_IMMUTABLE_FL, get("u/i") & PROTECTED);
+	EXPECT_EQ(FS_IMMUTABLE_FL, get("rw/i") & PROTECTED);
+	EXPECT_EQ(-EPERM, write_file("u/i/new", ""));
+	unprotect(all);
+}
+
 TEST_F(u, in_a_directory_that_is_renamed)
 {
 	static const char *const all[] = {

@@ -249,74 +249,12 @@ pub(crate) fn copy_flags(source: Path<'_>, access: &WriteAccess<'_>, target: &De
     })
 }
 
-/// What keeps an object from being changed: the flags that `chattr(1)` calls `i` and `a`.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Protection {
-    immutable: bool,
-    append_only: bool,
-}
-
-impl Protection {
-    /// Neither of them.
-    pub(crate) const NONE: Self = Self {
-        immutable: false,
-        append_only: false,
-    };
-
-    /// That of `dentry`, as the VFS acts upon it.
-    pub(crate) fn known(dentry: &Dentry) -> Self {
-        let Some(inode) = dentry.inode() else {
-            return Self::NONE;
-        };
-        let inode = inode.as_ptr();
-        // SAFETY: The inode is alive; the flags may change, and either value will do.
-        let flags = unsafe { (&raw const (*inode).i_flags).read_volatile() };
-        Self {
-            immutable: flags & bindings::S_IMMUTABLE != 0,
-            append_only: flags & bindings::S_APPEND != 0,
-        }
-    }
-
-    /// Whether there is none.
-    pub(crate) fn is_none(self) -> bool {
-        self == Self::NONE
-    }
-
-    /// Gives `dentry` this protection, whichever it has. `EPERM` without `CAP_LINUX_IMMUTABLE`, and what
-    /// filesystems say that have none.
-    pub(crate) fn set(self, access: &WriteAccess<'_>, dentry: &Dentry) -> Result {
-        let at = access.at(dentry)?;
-        let mut new = FileAttr::of(at)?;
-        let mut put = |flag: u32, xflag: u32, on: bool| {
-            new.flags &= !flag;
-            new.fsx_xflags &= !xflag;
-            if on {
-                new.flags |= flag;
-                new.fsx_xflags |= xflag;
-            }
-        };
-        let (immutable, append_only) = (self.immutable, self.append_only);
-        put(
-            bindings::FS_IMMUTABLE_FL,
-            bindings::FS_XFLAG_IMMUTABLE,
-            immutable,
-        );
-        put(
-            bindings::FS_APPEND_FL,
-            bindings::FS_XFLAG_APPEND,
-            append_only,
-        );
-        // SAFETY: All are valid during the call; the structure is ours.
-        to_result(unsafe {
-            bindings::vfs_fileattr_set(at.idmap().as_ptr(), dentry.as_ptr(), (&raw mut new).cast())
-        })
-    }
-}
-
-struct FileAttr;
+/// The flags of an object, as its filesystem has them.
+pub(super) struct FileAttr;
 
 impl FileAttr {
-    fn of(path: Path<'_>) -> Result<bindings::file_kattr_full> {
+    /// Those of what is at `path`.
+    pub(super) fn of(path: Path<'_>) -> Result<bindings::file_kattr_full> {
         let mut fa = bindings::file_kattr_full::default();
         fa.set_flags_valid(true);
         // SAFETY: The structure is ours.

@@ -5,6 +5,7 @@
 use super::{
     idmap::Idmap,
     inode::{INode, Inode},
+    protection,
     super_block::FileSystem,
 };
 use crate::bindings;
@@ -76,7 +77,8 @@ impl<T: FileSystem> INode<T> {
                 false => mode.0,
             };
             if ((*to).i_flags ^ (*from).i_flags) & COPIED_FLAGS != 0 {
-                bindings::inode_set_flags(to, (*from).i_flags & COPIED_FLAGS, COPIED_FLAGS);
+                let flags = protection::repeated(real, (*to).i_flags);
+                bindings::inode_set_flags(to, flags & COPIED_FLAGS, COPIED_FLAGS);
             }
             (*to).i_atime_sec = (*from).i_atime_sec;
             (*to).i_atime_nsec = (*from).i_atime_nsec;

@@ -59,6 +59,7 @@ pub(crate) mod number_map;
 pub(crate) mod path;
 #[cfg(aufs2_sample)]
 pub(crate) mod prelude;
+pub(crate) mod protection;
 pub(crate) mod rcu;
 pub(crate) mod readdir;
 pub(crate) mod rename;

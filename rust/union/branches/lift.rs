@@ -6,12 +6,17 @@
 //! What `chattr(1)` calls `i` and `a` is kept on the objects of the branch themselves. The union
 //! makes things that are no changes to its user: the copy of what is in an immutable directory,
 //! another name of an append-only file that was copied up under one. For the moment of that
-//! the flags are off.
+//! nobody acts upon the flags, which are on the disk all the time; where the branch is a stacked
+//! filesystem itself, they are off, and a crash of the machine in that moment leaves them off.
 
 use super::branch::Branch;
-use crate::vfs::{attr::Protection, dentry::Dentry, mount::WriteAccess};
+use crate::vfs::{
+    dentry::Dentry,
+    mount::WriteAccess,
+    protection::{Interval, Off, Protection},
+};
 use kernel::{
-    pr_warn_once,
+    pr_warn,
     prelude::*,
     sync::{
         atomic::{Acquire, Full},
@@ -22,7 +27,8 @@ use kernel::{
 /// Objects whose protection is off; dropping it puts it on again.
 pub(crate) struct Lifted<'a, const N: usize> {
     access: &'a WriteAccess<'a>,
-    were: [(&'a Dentry, Protection); N],
+    branch: &'a Branch,
+    were: [(&'a Dentry, Option<Off>); N],
     /// Nobody else finds it off, and goes on without this.
     _lock: MutexGuard<'a, ()>,
 }
@@ -47,14 +53,16 @@ pub(crate) fn lift<'a, const N: usize>(
         return Ok(None);
     }
     branch.was_lifted.xchg(true, Full);
-    let lifted = Lifted {
+    let mut lifted = Lifted {
         access,
-        were: objects.map(|dentry| (dentry, Protection::known(dentry))),
+        branch,
+        were: objects.map(|dentry| (dentry, None)),
         _lock: lock,
     };
-    for (dentry, was) in &lifted.were {
-        if !was.is_none() {
-            Protection::NONE.set(access, dentry)?;
+    for (dentry, was) in &mut lifted.were {
+        let known = Protection::known(dentry);
+        if !known.is_none() {
+            *was = Some(known.take_off(access, dentry)?);
         }
     }
     Ok(Some(lifted))
@@ -63,9 +71,31 @@ pub(crate) fn lift<'a, const N: usize>(
 impl<const N: usize> Drop for Lifted<'_, N> {
     fn drop(&mut self) {
         for (dentry, was) in &self.were {
-            if !was.is_none() && was.set(self.access, dentry).is_err() {
-                pr_warn_once!("an object could not be made immutable or append-only again\n");
+            let Some(off) = was else {
+                continue;
+            };
+            if let Err(e) = off.put_on(self.access, dentry) {
+                pr_warn!(
+                    "branch '{}': an object is not immutable or append-only any more ({})\n",
+                    self.branch.name(),
+                    e.to_errno()
+                );
             }
         }
+    }
+}
+
+/// As long as the guard is there, nothing of `branch` is without its protection.
+pub(crate) fn hold_off(branch: &Branch) -> MutexGuard<'_, ()> {
+    branch.lifting.lock()
+}
+
+/// Has `again` done what may have been done while the protection of an object of `branch` was off:
+/// since `interval` began.
+#[inline]
+pub(crate) fn settle(branch: &Branch, interval: &Interval, again: impl FnOnce()) {
+    if interval.was_off() {
+        let _lock = branch.lifting.lock();
+        again();
     }
 }

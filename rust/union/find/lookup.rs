@@ -5,7 +5,7 @@
 use super::{indexing, refresh, whiteout};
 use crate::{
     union::{
-        branches::branch,
+        branches::{branch, lift},
         object::{
             few::Layers,
             index::Hits,
@@ -23,6 +23,7 @@ use crate::{
         inode::INode,
         inode_cache::{Iget, Sought},
         name::Name,
+        protection::Interval,
         rcu::{RcuArc, Reading},
         super_block::SuperBlock,
     },
@@ -193,7 +194,11 @@ fn node_that_was(
             Iget::New(new) => {
                 let unwatched = origin == Origin::Made && sb.data().watches();
                 let node = Node::new(stack.clone(), sb.data().depth, unwatched)?;
+                let interval = Interval::begin();
                 let inode = new.fill(real, idmap, node)?;
+                lift::settle(&stack.top().branch, &interval, || {
+                    inode.copy_attr(real, idmap);
+                });
                 sb.data().counters().inodes.up();
                 let node = inode.data();
                 if origin == Origin::Found && inode.is_dir() {

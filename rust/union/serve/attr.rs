@@ -8,6 +8,7 @@
 
 use crate::{
     union::{
+        branches::lift,
         find::refresh,
         object::{instance::Union, node::copy_attr},
         write::{
@@ -182,6 +183,7 @@ impl attr_ops::Operations for Attrs {
         let cred = &dentry.sb().data().cred;
         if write {
             let layer = links::ensure_to_change(dentry, Data::All)?;
+            let _held = lift::hold_off(&layer.branch);
             return cred.scope(|| f(layer.path()));
         }
         let stack = dentry.positive()?.data().stack()?;

@@ -22,7 +22,7 @@ use crate::{
         text::options::Fsync,
     },
     vfs::{
-        attr::{Attr, Protection},
+        attr::Attr,
         cred::Cred,
         dentry::{DEntry, Dentry},
         errno::EOPNOTSUPP,
@@ -32,6 +32,7 @@ use crate::{
         mount::WriteAccess,
         name::Name,
         namei::{self, Creating},
+        protection::Protection,
         stat::Stat,
     },
 };

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What keeps an object from being changed: the flags that `chattr(1)` calls `i` and `a`.
+//!
+//! A filesystem has them on the disk, and the VFS acts upon its copy of them, `i_flags` of the inode.
+//! Who has to change a protected object all the same takes them off there for that moment: what the
+//! filesystem has, tells and writes to the disk stays as it is.
+
+use super::{attr::FileAttr, dentry::Dentry, errno::ESTALE, inode::Inode, mount::WriteAccess};
+use crate::bindings;
+use kernel::{
+    error::to_result,
+    prelude::*,
+    sync::atomic::{Acquire, Atomic, Full},
+};
+
+/// How many objects are without their protection at the moment.
+static OFF: Atomic<u32> = Atomic::new(0);
+/// How many have been so far.
+static EVER: Atomic<u32> = Atomic::new(0);
+
+/// The flags that the VFS acts upon.
+pub(super) const FLAGS: u32 = bindings::S_IMMUTABLE | bindings::S_APPEND;
+
+/// That of an object.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Protection {
+    immutable: bool,
+    append_only: bool,
+}
+
+impl Protection {
+    /// Neither of them.
+    pub(crate) const NONE: Self = Self {
+        immutable: false,
+        append_only: false,
+    };
+
+    /// That of `dentry`, as the VFS acts upon it.
+    pub(crate) fn known(dentry: &Dentry) -> Self {
+        let Some(inode) = dentry.inode() else {
+            return Self::NONE;
+        };
+        let flags = flags_of(inode);
+        Self {
+            immutable: flags & bindings::S_IMMUTABLE != 0,
+            append_only: flags & bindings::S_APPEND != 0,
+        }
+    }
+
+    /// Whether there is none.
+    pub(crate) fn is_none(self) -> bool {
+        self == Self::NONE
+    }
+
+    /// Gives `dentry` this protection, whichever it has. `EPERM` without `CAP_LINUX_IMMUTABLE`, and what
+    /// filesystems say that have none.
+    pub(crate) fn set(self, access: &WriteAccess<'_>, dentry: &Dentry) -> Result {
+        let at = access.at(dentry)?;
+        let mut new = FileAttr::of(at)?;
+        let mut put = |flag: u32, xflag: u32, on: bool| {
+            new.flags &= !flag;
+            new.fsx_xflags &= !xflag;
+            if on {
+                new.flags |= flag;
+                new.fsx_xflags |= xflag;
+            }
+        };
+        let (immutable, append_only) = (self.immutable, self.append_only);
+        put(
+            bindings::FS_IMMUTABLE_FL,
+            bindings::FS_XFLAG_IMMUTABLE,
+            immutable,
+        );
+        put(
+            bindings::FS_APPEND_FL,
+            bindings::FS_XFLAG_APPEND,
+            append_only,
+        );
+        // SAFETY: All are valid during the call; the structure is ours.
+        to_result(unsafe {
+            bindings::vfs_fileattr_set(at.idmap().as_ptr(), dentry.as_ptr(), (&raw mut new).cast())
+        })
+    }
+
+    /// Takes it off `dentry`, which has it.
+    pub(crate) fn take_off(self, access: &WriteAccess<'_>, dentry: &Dentry) -> Result<Off> {
+        OFF.fetch_add(1, Full);
+        EVER.fetch_add(1, Full);
+        let mut off = Off {
+            was: self,
+            is_stored: false,
+        };
+        if acts_below(access, dentry) {
+            Self::NONE.set(access, dentry)?;
+            return Ok(off);
+        }
+        Self::NONE.act(dentry)?;
+        off.is_stored = Self::stored(access, dentry) == Ok(self);
+        Ok(off)
+    }
+
+    /// That which the filesystem has for `dentry`, where it tells.
+    fn stored(access: &WriteAccess<'_>, dentry: &Dentry) -> Result<Self> {
+        let now = FileAttr::of(access.at(dentry)?)?;
+        Ok(Self {
+            immutable: now.flags & bindings::FS_IMMUTABLE_FL != 0,
+            append_only: now.flags & bindings::FS_APPEND_FL != 0,
+        })
+    }
+
+    /// Has the VFS act upon this one.
+    fn act(self, dentry: &Dentry) -> Result {
+        let inode = dentry.inode().ok_or(ESTALE)?;
+        let mut flags = 0;
+        if self.immutable {
+            flags |= bindings::S_IMMUTABLE;
+        }
+        if self.append_only {
+            flags |= bindings::S_APPEND;
+        }
+        // SAFETY: The inode is alive; the flags are changed in one step, and a filesystem derives them
+        // from its own, never those from them.
+        unsafe { bindings::inode_set_flags(inode.as_ptr(), flags, FLAGS) };
+        Ok(())
+    }
+}
+
+/// The protection that an object is without; dropping it changes nothing of that.
+pub(crate) struct Off {
+    was: Protection,
+    /// Whether the filesystem tells of it all the same: some ask the inode, as the VFS does.
+    is_stored: bool,
+}
+
+impl Off {
+    /// Puts it on `dentry` again, which it was taken off.
+    pub(crate) fn put_on(&self, access: &WriteAccess<'_>, dentry: &Dentry) -> Result {
+        if acts_below(access, dentry) {
+            return self.was.set(access, dentry);
+        }
+        let inode = dentry.inode().ok_or(ESTALE)?;
+        let _lock = inode.lock();
+        // Somebody may have changed it meanwhile.
+        match self.is_stored {
+            true => Protection::stored(access, dentry)?.act(dentry),
+            false => self.was.act(dentry),
+        }
+    }
+}
+
+impl Drop for Off {
+    fn drop(&mut self) {
+        OFF.fetch_sub(1, Full);
+    }
+}
+
+fn flags_of(inode: &Inode) -> u32 {
+    // SAFETY: The inode is alive; the flags may change at any time, as anywhere in the VFS.
+    unsafe { (&raw const (*inode.as_ptr()).i_flags).read_volatile() }
+}
+
+/// Whether the filesystem asks another one, which acts upon flags of its own.
+fn acts_below(access: &WriteAccess<'_>, dentry: &Dentry) -> bool {
+    let at = access.at(dentry);
+    at.is_ok_and(|path| path.mnt.super_block().stack_depth() != 0)
+}
+
+/// The flags of `real` that an inode which repeats it, and has had `before`, is to have: while the
+/// protection of something is off, those of a protected object stay.
+pub(super) fn repeated(real: &Inode, before: u32) -> u32 {
+    let flags = flags_of(real);
+    if before & !flags & FLAGS == 0 {
+        return flags;
+    }
+    match is_off() {
+        true => flags | before & FLAGS,
+        // Or it is on again since.
+        false => flags_of(real),
+    }
+}
+
+fn is_off() -> bool {
+    OFF.load(Acquire) != 0
+}
+
+/// Finds out whether the protection of anything was off for a while.
+pub(crate) struct Interval(u32);
+
+impl Interval {
+    /// Begins now.
+    #[inline]
+    pub(crate) fn begin() -> Self {
+        Self(EVER.load(Acquire))
+    }
+
+    /// Whether it was since, or is.
+    #[inline]
+    pub(crate) fn was_off(&self) -> bool {
+        is_off() || EVER.load(Acquire) != self.0
+    }
+}
