@@ -88,6 +88,24 @@ TEST_F(u, lower_directory)
 	EXPECT_STREQ("d e", list("u"));
 }
 
+/* Catches: a device of the mounter's, which who has renamed cannot remove from a sticky directory. */
+TEST_F(u, belongs_to_who_renames)
+{
+	struct stat st;
+
+	ASSERT_EQ(0, E(mkdir("ro/d", 0777)) | E(chmod("ro/d", 01777)));
+	ASSERT_EQ(0, write_file("ro/d/f", "data") | E(chown("ro/d/f", NOBODY, NOBODY)));
+	ASSERT_EQ(0, up("rw", "ro"));
+	ASSERT_EQ(0, become(NOBODY));
+	EXPECT_EQ(0, move("u/d/f", "u/d/g"));
+	EXPECT_TRUE(is_device_0("u/d/f"));
+	st = st_of("u/d/f");
+	EXPECT_EQ(NOBODY, st.st_uid);
+	EXPECT_EQ(NOBODY, st.st_gid);
+	EXPECT_EQ(0, E(unlink("u/d/f")));
+	ASSERT_EQ(0, become(0));
+}
+
 TEST_F(u, other_flags)
 {
 	ASSERT_EQ(0, write_file("ro/f", "data"));

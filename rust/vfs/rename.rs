@@ -3,6 +3,7 @@
 //! Renaming.
 
 use super::{
+    cred::NewName,
     dentry::{DEntry, Dentry},
     inode::{Inode, InodeLock, Locked},
     mount::WriteAccess,
@@ -67,6 +68,11 @@ impl<'a, T: FileSystem> Rename<'a, T> {
         self.new
     }
 
+    /// The name that it goes from, for what is left there.
+    pub(crate) fn left_name(&self) -> LeftName<'_, T> {
+        LeftName(self)
+    }
+
     /// `RENAME_*`.
     pub(crate) fn flags(&self) -> u32 {
         self.flags
@@ -111,6 +117,17 @@ impl<'a, T: FileSystem> Rename<'a, T> {
                 bindings::d_move(self.old.as_ptr(), self.new.as_ptr());
             }
         }
+    }
+}
+
+/// See [`Rename::left_name`].
+pub(crate) struct LeftName<'a, T: FileSystem>(&'a Rename<'a, T>);
+
+// SAFETY: The directory is locked, by the invariant of `Rename`, and `moved` takes the `Rename`, which
+// is borrowed here.
+unsafe impl<T: FileSystem> NewName<T> for LeftName<'_, T> {
+    fn entry(&self) -> &DEntry<T> {
+        self.0.old
     }
 }
 

@@ -75,8 +75,8 @@ impl Operations for DirInode {
         entry::rmdir(dir, dentry)
     }
 
-    fn rename(_idmap: &Idmap, rename: Rename<'_, Union>) -> Result {
-        rename::rename(rename)
+    fn rename(idmap: &Idmap, rename: Rename<'_, Union>) -> Result {
+        rename::rename(idmap, rename)
     }
 
     fn tmpfile(

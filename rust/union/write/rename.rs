@@ -27,10 +27,13 @@ use crate::{
         text::names,
     },
     vfs::{
+        cred::Cred,
         dentry::{DEntry, Dentry},
         errno::{ENOTEMPTY, ESTALE},
         flags,
+        idmap::Idmap,
         inode::{INode, Locked},
+        mode::Mode,
         mount::WriteAccess,
         name::Name,
         rcu::RcuArc,
@@ -44,6 +47,8 @@ const NOREPLACE: u32 = flags::RENAME_NOREPLACE;
 /// Leaves a device 0/0 at the old name, as other filesystems do: here it is an object like any other,
 /// which hides what is below as they do. It is the branch that makes it.
 const WHITEOUT: u32 = flags::RENAME_WHITEOUT;
+/// That device's mode.
+const DEVICE: Mode = Mode(0o020000);
 
 /// One of the two names.
 struct Side<'a> {
@@ -103,7 +108,7 @@ impl<'a> Side<'a> {
 }
 
 /// `->rename`.
-pub(crate) fn rename(rename: Rename<'_, Union>) -> Result {
+pub(crate) fn rename(idmap: &Idmap, rename: Rename<'_, Union>) -> Result {
     if rename.flags() & !(EXCHANGE | NOREPLACE | WHITEOUT) != 0 {
         return Err(EINVAL);
     }
@@ -171,6 +176,15 @@ pub(crate) fn rename(rename: Rename<'_, Union>) -> Result {
         prepare_unlinked(victim, victim_on_branch)?;
     }
 
+    // What is left at the old name belongs to who renames.
+    let left = match rename.flags() & WHITEOUT != 0 {
+        true => Some(
+            instance
+                .cred
+                .for_new(idmap, old.dir, &rename.left_name(), DEVICE)?,
+        ),
+        false => None,
+    };
     let ours = (old.dir.data().changing(), new.dir.data().changing());
     // Whoever looks a name up again must not take the moment in between for a loss.
     let _moving = source.data().moving();
@@ -186,7 +200,8 @@ pub(crate) fn rename(rename: Rename<'_, Union>) -> Result {
                 }
             }
             let room = obstacles.make_room(&access, &new.layer, new_name)?;
-            on_branch(&access, &old, &new, state.as_deref_mut(), rename.flags())
+            let rest = (rename.flags(), left.as_ref());
+            on_branch(&access, &old, &new, state.as_deref_mut(), rest)
                 .inspect_err(|_| room.give_back(&access, &new.layer, new_name))?;
             Ok::<_, Error>(room)
         })?
@@ -273,13 +288,14 @@ fn bring_up(
     Ok((layer.branch.clone(), seals))
 }
 
-/// The rename on the branch. What is replaced is locked by `replaced`.
+/// The rename on the branch. What is replaced is locked by `replaced`; `left` are the credentials to
+/// make with what `flags` have left at the old name.
 fn on_branch(
     access: &WriteAccess<'_>,
     old: &Side<'_>,
     new: &Side<'_>,
     replaced: Option<&mut State>,
-    flags: u32,
+    (flags, left): (u32, Option<&Cred>),
 ) -> Result {
     let branch = &old.layer.branch;
     // A directory must not be merged with what is below its new name.
@@ -320,7 +336,9 @@ fn on_branch(
             clear_whiteouts(access, inode, state, new).map_err(undo)?;
         }
     }
-    swap(access, old, new, flags & WHITEOUT).map_err(undo)?;
+    let swapped = || swap(access, old, new, flags & WHITEOUT);
+    left.map_or_else(swapped, |cred| cred.scope(swapped))
+        .map_err(undo)?;
     // From here on the new state shows.
     if whiteout::remove(access, &new.layer, new.name).is_err() {
         pr_warn_once!("a needless whiteout is left\n");
