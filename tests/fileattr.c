@@ -104,7 +104,50 @@ TEST_F(u, kept_at_copy_up)
 	ASSERT_EQ(0, up("rw", "ro"));
 	EXPECT_EQ(FS_NODUMP_FL | FS_NOATIME_FL, get("u/f") & (FS_NODUMP_FL | FS_NOATIME_FL));
 	ASSERT_EQ(0, append_file("u/f", "+"));
-	EXPECT_EQ(FS_NOATIME_FL, get("u/f") & FS_NOATIME_FL);
+	EXPECT_EQ(FS_NODUMP_FL | FS_NOATIME_FL, get("u/f") & (FS_NODUMP_FL | FS_NOATIME_FL));
+	EXPECT_STREQ("file", kind("rw/f"));
+}
+
+/* A copy has the flags of what it is made of, and not those of the directory that it is made in. */
+TEST_F(u, not_taken_from_the_directory)
+{
+	int fd;
+
+	ASSERT_EQ(0, down());
+	ASSERT_EQ(0, shell("mkdir ro/n ro/n/sub; echo -n low >ro/n/f; ln -s x ro/n/l"));
+	ASSERT_EQ(0, set("ro/n", FS_NODUMP_FL | FS_NOATIME_FL, 0));
+	ASSERT_EQ(0, up("rw", "ro"));
+	EXPECT_EQ(0, append_file("u/n/f", "+"));
+	EXPECT_EQ(0, E(chmod("u/n/sub", 0700)));
+	EXPECT_EQ(0, E(lchown("u/n/l", 1, 1)));
+	EXPECT_EQ(0, get("u/n/f") & (FS_NODUMP_FL | FS_NOATIME_FL));
+	EXPECT_EQ(0, get("u/n/sub") & (FS_NODUMP_FL | FS_NOATIME_FL));
+	EXPECT_EQ(FS_NODUMP_FL | FS_NOATIME_FL, get("rw/n") & (FS_NODUMP_FL | FS_NOATIME_FL));
+	/* and one without a name, too */
+	EXPECT_EQ(0, E(unlink("u/n/f")));
+	fd = open("u/n/sub", O_RDONLY | O_CLOEXEC);
+	EXPECT_EQ(0, E(rmdir("u/n/sub")));
+	EXPECT_EQ(0, E(fchmod(fd, 0755)));
+	close(fd);
+}
+
+/* What is asked for and the branch cannot do does not keep anything from being changed. */
+TEST_F(u, a_flag_that_the_branch_does_not_know)
+{
+	const char *why;
+
+	ASSERT_EQ(0, down());
+	why = make_fs("ext4", path_of("%s/x", area));
+	if (why)
+		SKIP(return, "%s", why);
+	area_mounts[area_mounted++] = strdup(path_of("%s/x", area));
+	ASSERT_EQ(0, write_file("x/s", "low"));
+	ASSERT_EQ(0, set("x/s", FS_SYNC_FL | FS_NODUMP_FL, 0));
+	ASSERT_EQ(0, up("rw", "x=ro"));
+	EXPECT_EQ(0, append_file("u/s", "+"));
+	EXPECT_STREQ("low+", read_file("rw/s"));
+	EXPECT_EQ(FS_NODUMP_FL, get("u/s") & FS_NODUMP_FL);
+	ASSERT_EQ(0, down());
 }
 
 TEST_F(u, extended)

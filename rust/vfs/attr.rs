@@ -210,43 +210,39 @@ pub(super) unsafe fn fileattr_set(path: Path<'_>, fa: *mut bindings::file_kattr)
     })
 }
 
-/// `FS_*_FL` flags that a copy of an object takes over.
-const COPIED_FLAGS: u32 = bindings::FS_SYNC_FL | bindings::FS_NOATIME_FL;
+/// The flags that a copy of an object takes over, as `FS_*_FL` and as `FS_XFLAG_*`.
+const COPIED_FLAGS: [(u32, u32); 3] = [
+    (bindings::FS_SYNC_FL, bindings::FS_XFLAG_SYNC),
+    (bindings::FS_NOATIME_FL, bindings::FS_XFLAG_NOATIME),
+    (bindings::FS_NODUMP_FL, bindings::FS_XFLAG_NODUMP),
+];
 
-/// The same, as `FS_XFLAG_*`.
-const COPIED_XFLAGS: u32 = bindings::FS_XFLAG_SYNC | bindings::FS_XFLAG_NOATIME;
-
-/// `i_flags` that stand for them: the VFS does what they ask for.
-const COPIED_INODE_FLAGS: u32 = bindings::S_SYNC | bindings::S_NOATIME;
-
-/// Gives `target` the flags of the object at `source` that still make sense on a copy. Filesystems
-/// without such flags are left alone.
+/// Gives `target` those of the flags that the object at `source` has, and not those that it has from its
+/// directory. Filesystems without such flags are left alone, as they are where they do not know one.
 pub(crate) fn copy_flags(source: Path<'_>, access: &WriteAccess<'_>, target: &Dentry) -> Result {
     let to = access.at(target)?;
-    let inode = source.dentry.require_inode()?.as_ptr();
-    // The inode knows of them, unless they are somebody else's to act upon, as on a server.
-    // SAFETY: The inode is alive; the flags may change, and either value will do.
-    let known = unsafe { (&raw const (*inode).i_flags).read_volatile() };
-    if known & COPIED_INODE_FLAGS == 0 && !source.dentry.is_revalidated() {
-        return Ok(());
-    }
-    let (flags, xflags) = match FileAttr::of(source) {
-        Ok(old) => (old.flags & COPIED_FLAGS, old.fsx_xflags & COPIED_XFLAGS),
-        Err(_) => (0, 0),
-    };
-    if flags == 0 {
-        return Ok(());
-    }
-    let Ok(mut new) = FileAttr::of(to) else {
+    let Ok(is) = FileAttr::of(to) else {
         return Ok(());
     };
-    new.flags |= flags;
-    // Filesystems look at one of the two forms, whichever they know better.
-    new.fsx_xflags |= xflags;
-    // SAFETY: All are valid during the call; the structure is ours.
-    to_result(unsafe {
-        bindings::vfs_fileattr_set(to.idmap().as_ptr(), target.as_ptr(), (&raw mut new).cast())
-    })
+    let wanted = FileAttr::of(source).map_or(0, |old| old.flags);
+    for (flag, xflag) in COPIED_FLAGS {
+        if (is.flags ^ wanted) & flag == 0 {
+            continue;
+        }
+        let mut new = FileAttr::of(to)?;
+        // Filesystems look at one of the two forms, whichever they know better.
+        new.flags ^= flag;
+        new.fsx_xflags = new.fsx_xflags & !xflag | if wanted & flag != 0 { xflag } else { 0 };
+        // SAFETY: All are valid during the call; the structure is ours.
+        let set = to_result(unsafe {
+            bindings::vfs_fileattr_set(to.idmap().as_ptr(), target.as_ptr(), (&raw mut new).cast())
+        });
+        match set {
+            Err(e) if e == EOPNOTSUPP => {}
+            other => other?,
+        }
+    }
+    Ok(())
 }
 
 /// The flags of an object, as its filesystem has them.
