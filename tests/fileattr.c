@@ -255,6 +255,34 @@ TEST_F(u, an_append_only_directory)
 	unprotect(all);
 }
 
+/* The whiteouts in such a directory are nothing to its user. Catches: EPERM for a name that is free. */
+TEST_F(u, a_removed_name_in_an_append_only_directory)
+{
+	static const char *const all[] = { "rw/log", NULL };
+	char name[300];
+
+	ASSERT_EQ(0, down());
+	snprintf(name, sizeof(name), "%0253d", 1);
+	ASSERT_EQ(0, shell("mkdir ro/log; cd ro/log; touch a b c d e f g %s", name));
+	ASSERT_EQ(0, up("rw", "ro"));
+	ASSERT_EQ(0, shell("rm u/log/*"));
+	ASSERT_EQ(0, set("u/log", FS_APPEND_FL, 0));
+	EXPECT_EQ(0, write_file("u/log/a", "new"));
+	EXPECT_EQ(0, E(mkdir("u/log/b", 0755)));
+	EXPECT_EQ(0, E(mkfifo("u/log/c", 0644)));
+	EXPECT_EQ(0, E(symlink("a", "u/log/d")));
+	EXPECT_EQ(0, E(link("u/log/a", "u/log/e")));
+	EXPECT_EQ(0, write_file("u/moved", "") | E(rename("u/moved", "u/log/f")));
+	EXPECT_EQ(0, write_file(path_of("u/log/%s", name), "new"));
+	EXPECT_EQ(-EPERM, E(unlink("u/log/a")));
+	EXPECT_EQ(FS_APPEND_FL, get("rw/log") & PROTECTED);
+	EXPECT_STREQ(path_of("%s a b c d e f", name), list("u/log"));
+	EXPECT_FALSE(is_whiteout("rw/log/a") || is_whiteout("rw/log/b") || is_whiteout("rw/log/c") ||
+		     is_whiteout("rw/log/d") || is_whiteout("rw/log/e") || is_whiteout("rw/log/f"));
+	EXPECT_TRUE(is_whiteout("rw/log/g"));
+	unprotect(all);
+}
+
 /* What is in an immutable directory can be changed; be it so below, or made so in the union. */
 TEST_F(u, in_an_immutable_directory)
 {

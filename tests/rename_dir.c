@@ -176,4 +176,22 @@ TEST_F(u, then_changes_inside)
 	EXPECT_STREQ("empty merged target", list("u"));
 }
 
+/* What hides the lower object of the new name is no change of the directory. */
+TEST_F(u, times_are_kept_at_a_name_that_was_used)
+{
+	static const struct timespec then[2] = { { 1000, 0 }, { 2000, 0 } };
+
+	ASSERT_EQ(0, shell("mkdir ro/e ro/e/sub ro/x; echo x | tee ro/f ro/e/sub/g"));
+	ASSERT_EQ(0, up("rw", "ro"));
+	ASSERT_EQ(0, E(unlink("u/f")) | E(mkdir("u/d", 0755)));
+	ASSERT_EQ(0, E(utimensat(AT_FDCWD, "u/d", then, 0)));
+	ASSERT_EQ(0, E(utimensat(AT_FDCWD, "u/e", then, 0)));
+	ASSERT_EQ(0, E(rename("u/d", "u/f")));
+	EXPECT_EQ(2000, st_of("u/f").st_mtim.tv_sec);
+	EXPECT_EQ(0, E(renameat2(AT_FDCWD, "u/f", AT_FDCWD, "u/x", RENAME_EXCHANGE)));
+	EXPECT_EQ(2000, st_of("u/x").st_mtim.tv_sec);
+	EXPECT_EQ(0, E(rmdir("u/f")) | E(rename("u/e", "u/f")));
+	EXPECT_EQ(2000, st_of("u/f").st_mtim.tv_sec);
+}
+
 TEST_HARNESS_MAIN

@@ -4,11 +4,12 @@
 
 use crate::{
     union::{
-        branches::{branch::Branch, work},
+        branches::{branch::Branch, lift::lift, work},
         object::stack::Layer,
         text::{names, options::Attributes},
     },
     vfs::{
+        attr::Attr,
         dentry::Dentry,
         errno::{ENAMETOOLONG, EOPNOTSUPP, EREMOTE},
         file::KernelFile,
@@ -228,7 +229,8 @@ fn next_base(
     base(access, branch)
 }
 
-/// Removes the whiteout of `name` from `dir`, if there is one.
+/// Removes the whiteout of `name` from `dir`, if there is one: also from a directory in which things
+/// may be made and not removed, as it is not there for the user of the union.
 pub(crate) fn remove(access: &WriteAccess<'_>, dir: &Layer, name: &Name) -> Result {
     let Some(whiteout) = Joined::new(PREFIX, name) else {
         return remove_long(access, dir, name);
@@ -248,6 +250,7 @@ fn remove_long(access: &WriteAccess<'_>, dir: &Layer, name: &Name) -> Result {
     if let Some(last) = last_after(dir, name, place.slot)? {
         // Who looks for one of the others stops at the first gap.
         let last = Name::new(last.as_bytes())?;
+        let _lifted = lift(access, &dir.branch, [&*dir.dentry])?;
         return Renaming::start(access, &dir.dentry, last, &dir.dentry, target, 0)?.commit();
     }
     remove_file(access, dir, target)
@@ -255,6 +258,7 @@ fn remove_long(access: &WriteAccess<'_>, dir: &Layer, name: &Name) -> Result {
 
 /// Removes `target` from `dir`, if it is there.
 fn remove_file(access: &WriteAccess<'_>, dir: &Layer, target: &Name) -> Result {
+    let _lifted = lift(access, &dir.branch, [&*dir.dentry])?;
     match Removing::start(access, &dir.dentry, target) {
         Ok(removing) => removing.unlink(),
         Err(e) if e == ENOENT => Ok(()),
@@ -278,9 +282,17 @@ fn last_after(dir: &Layer, name: &Name, slot: u8) -> Result<Option<names::Buffer
     Ok(last)
 }
 
-/// Makes the directory `dir` of a writable branch opaque. `EEXIST` if a directory has the name of the
-/// mark, which makes nothing opaque.
+/// Makes the directory `dir` of a writable branch opaque, which its user does not see: its times stay
+/// what they are. `EEXIST` if a directory has the name of the mark, which makes nothing opaque.
 pub(crate) fn make_opaque(access: &WriteAccess<'_>, branch: &Branch, dir: &Dentry) -> Result {
+    let _lifted = lift(access, branch, [dir])?;
+    let times = Attr::times_of(branch.at(dir))?;
+    create_mark(access, branch, dir, OPAQUE)?;
+    times.apply(access, dir)
+}
+
+/// The same for a directory that was made just now.
+pub(crate) fn make_new_opaque(access: &WriteAccess<'_>, branch: &Branch, dir: &Dentry) -> Result {
     create_mark(access, branch, dir, OPAQUE)
 }
 

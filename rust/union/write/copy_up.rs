@@ -241,10 +241,10 @@ fn unhide(
     }
     if whiteout::exists(parent, name)? {
         let access = branch.mnt().want_write()?;
-        let _lifted = lift(&access, branch, [&*parent.dentry])?;
         whiteout::make_opaque(&access, branch, made)?;
         let kept = Kept::of(parent)?;
         whiteout::remove(&access, parent, name)?;
+        let _lifted = lift(&access, branch, [&*parent.dentry])?;
         kept.restore(&access);
     }
     Ok(())

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     union::{
-        branches::work,
+        branches::{lift::lift, work},
         find::{lookup, merge, whiteout},
         object::{
             few::Layers,
@@ -98,7 +98,7 @@ fn make_at(
         dentry: made,
     };
     show(&access, dir, layer, name, made, hidden).inspect_err(|_| {
-        instance.cred.scope(|| undo(&access, layer, name));
+        instance.cred.scope(|| take_back(&access, layer, name));
     })
 }
 
@@ -115,7 +115,7 @@ fn show(
     if hidden {
         sb.data().cred.scope(|| {
             if made.inode()?.is_dir() {
-                whiteout::make_opaque(access, &layer.branch, &made.dentry)?;
+                whiteout::make_new_opaque(access, &layer.branch, &made.dentry)?;
             }
             Ok::<(), Error>(())
         })?;
@@ -129,6 +129,13 @@ fn show(
             .scope(|| whiteout::remove(access, layer, name))?;
     }
     Ok(inode)
+}
+
+/// Takes back what was made, also in a directory in which things may be made and not removed.
+fn take_back(access: &WriteAccess<'_>, layer: &Layer, name: &Name) {
+    let lifted = lift(access, &layer.branch, [&*layer.dentry]);
+    undo(access, layer, name);
+    drop(lifted);
 }
 
 /// Takes back what was made.
@@ -205,7 +212,8 @@ pub(crate) fn link(old: &DEntry<Union>, entry: Negative<'_, Union>) -> Result {
             let room = obstacles.make_room(&access, &layer, name)?;
             let link = || -> Result {
                 Creating::start(&access, &layer.dentry, name)?.link(&source.dentry)?;
-                whiteout::remove(&access, &layer, name).inspect_err(|_| undo(&access, &layer, name))
+                whiteout::remove(&access, &layer, name)
+                    .inspect_err(|_| take_back(&access, &layer, name))
             };
             link().inspect_err(|_| room.give_back(&access, &layer, name))?;
             Ok::<_, Error>(room)
@@ -217,7 +225,7 @@ pub(crate) fn link(old: &DEntry<Union>, entry: Negative<'_, Union>) -> Result {
         cleared.inspect_err(|_| {
             if let Ok(access) = layer.branch.mnt().want_write() {
                 instance.cred.scope(|| {
-                    undo(&access, &layer, name);
+                    take_back(&access, &layer, name);
                     room.give_back(&access, &layer, name);
                 });
             }

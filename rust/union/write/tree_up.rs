@@ -15,13 +15,11 @@
 use super::{copy_up, rename::detach, seal::Seal};
 use crate::{
     union::{
-        branches::lift::lift,
         find::{lookup, merge, whiteout},
         object::{instance::Union, listing::Listing, stack::Layer},
     },
     vfs::{
-        attr::Attr, copy::fatal_signal_pending, dentry::DEntry, errno::ESTALE, name::Name,
-        rename::LocksBelow, stat::Stat,
+        copy::fatal_signal_pending, dentry::DEntry, errno::ESTALE, name::Name, rename::LocksBelow,
     },
 };
 use kernel::{
@@ -158,12 +156,9 @@ fn close(dir: &DEntry<Union>, layer: &Layer) -> Result {
     let here = stack.on(&layer.branch).ok_or(ESTALE)?.clone();
     {
         let access = layer.branch.mnt().want_write()?;
-        instance.cred.scope(|| {
-            let before = Stat::of(here.path())?;
-            let _lifted = lift(&access, &layer.branch, [&*here.dentry])?;
-            whiteout::make_opaque(&access, &layer.branch, &here.dentry)?;
-            Attr::times(&before).apply(&access, &here.dentry)
-        })?;
+        instance
+            .cred
+            .scope(|| whiteout::make_opaque(&access, &layer.branch, &here.dentry))?;
     }
     detach(inode, &here)
 }
