@@ -1,45 +1,43 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Random operations on a union with lower content, and the same ones on a copy of
- * it on a filesystem that is no union: every result is the same, and so are the
- * trees from time to time.
+ * Random operations on a union with lower content, and the same ones on a copy of it on a filesystem
+ * that is no union: every result is the same, and so are the trees from time to time, also when the
+ * union was mounted anew.  The branches are on what filesystem there is, or on odd ones.
  *
- * AUFS2_TEST_LONG=N takes N times as long.  AUFS2_TEST_SEED=N starts with another
- * seed; a failure says which it was, and what the last operations were.
+ * Everything follows from AUFS2_TEST_SEED=N, and AUFS2_TEST_LONG=N does N times as much.  What
+ * fails is done over and over with less, and the operations that are still needed are printed.
  */
-#include <time.h>
-#include "aufs2.h"
+#include "aufs2_fuzz.h"
+#include <linux/btrfs.h>
 
-#define SLOTS 6
-#define TRACE 48
+enum setup { USUAL, SUBVOLUMES, OVERLAY, VFAT, SERVER, PROJECT };
 
-static struct {
-	uint64_t random;
-	long number;			/* of operations */
-	int slots[2][SLOTS];		/* open files: of the union, of the model */
-	bool writable[SLOTS];
-	char trace[TRACE][256];
-	char wrong[512];
-} run;
+/* What a run is like. */
+struct way {
+	enum setup setup;
+	bool links;		/* hard links on a lower branch */
+	bool drops, mounts, timers;	/* what happens in between */
+	bool no_flags;
+};
 
-static const char *const roots[] = { "u", "m" };
+#define POPULATION 120
+#define ROUNDS 5
+#define ROUND 150
+#define MOST 2000
+/* how often it is tried with less */
+#define TRIES 300
+
+static uint64_t random_state;
+static struct op ops[MOST];
+static int op_count;
 
 static uint32_t rnd(uint32_t below)
 {
-	run.random = run.random * 6364136223846793005ULL + 1442695040888963407ULL;
-	return (run.random >> 33) % below;
+	random_state = random_state * 6364136223846793005ULL + 1442695040888963407ULL;
+	return (random_state >> 33) % below;
 }
 
-static void __attribute__((format(printf, 1, 2))) wrong(const char *fmt, ...)
-{
-	va_list ap;
-
-	if (*run.wrong)
-		return;
-	va_start(ap, fmt);
-	vsnprintf(run.wrong, sizeof(run.wrong), fmt, ap);
-	va_end(ap);
-}
+/* --- which operations ---------------------------------------------------------- */
 
 /* A path below a root: few names, so that they meet. */
 static void random_path(char *out)
@@ -55,273 +53,296 @@ static void random_path(char *out)
 		sprintf(out + strlen(out), "/%c", "abcde"[rnd(5)]);
 }
 
-/* --- the operations --------------------------------------------------------- */
-
-struct op {
-	int kind;
-	char a[64], b[64];
-	int slot, flags;
-	uint32_t x, y;
-};
-
-static uint64_t sum_of(const void *data, ssize_t len)
+static struct op *add_op(int kind)
 {
-	return len < 0 ? len : (ssize_t)(mix(SUM_START, data, len) >> 2);
+	struct op *op = &ops[op_count < MOST - 1 ? op_count++ : op_count];
+
+	memset(op, 0, sizeof(*op));
+	op->kind = kind;
+	return op;
 }
 
-static long list_sum(const char *path)
+static struct op *add_random(int kind)
 {
-	const char *names = list(path);
+	struct op *op = add_op(kind);
 
-	return sum_of(names, strlen(names));
+	random_path(op->a);
+	random_path(op->b);
+	op->slot = rnd(SLOTS);
+	op->user = rnd(2) ? 0 : 1 + rnd(2);
+	op->x = rnd(4) ? rnd(200) : rnd(65536);
+	op->y = rnd(4) ? rnd(200) : rnd(9000);
+	op->flags = rnd(64);
+	if (kind == OPEN)
+		op->flags = open_flags[op->flags % ARRAY_SIZE(open_flags)];
+	return op;
 }
 
-static long store(const char *path, int flags, uint32_t at, uint32_t len)
+static int random_kind(void)
 {
-	char data[9000];
-	/* one of them may be a FIFO */
-	int fd = open(path, flags | O_NONBLOCK, 0644);
-	long n;
+	int kind, at = 0;
 
-	if (fd < 0)
-		return -errno;
-	memset(data, 'A' + at % 26, len);
-	n = E(pwrite(fd, data, len, at));
-	close(fd);
-	return n;
+	for (kind = 0; kind < RANDOM; kind++)
+		at += kinds[kind].weight;
+	at = rnd(at);
+	for (kind = 0; (at -= kinds[kind].weight) >= 0; kind++)
+		;
+	return kind;
 }
 
-static long load(int fd, uint32_t at)
+/* Something on the lower branches, of which names meet. */
+static void choose_population(const struct way *way)
 {
-	static char data[70000];
-	ssize_t n = pread(fd, data, sizeof(data) - at, at);
+	static const int with[] = { CREATE, APPEND, SYMLINK, MKNOD, MKDIR, MKDIR, MKDIR, MKDIR };
+	static const int then[] = { CHMOD, CHOWN, TIMES, SETXATTR, ACL, FLAGS };
+	struct op *op, *more;
+	int i;
 
-	return n < 0 ? -errno : (long)sum_of(data, n);
+	for (i = 0; i < POPULATION; i++) {
+		op = add_random(with[rnd(ARRAY_SIZE(with))]);
+		op->user = 0;
+		op->before = 1 + i % 2;
+		op->flags = 1;
+		/* All names have to show: a link that is hidden by the branch above counts. */
+		if (way->links && strchr("hi", op->a[1]))
+			op->a[1] = 'a';
+		if (way->links && strchr("hi", op->b[1]))
+			op->b[1] = 'a';
+		if (rnd(2))
+			continue;
+		more = add_random(then[rnd(ARRAY_SIZE(then))]);
+		more->user = 0;
+		more->before = op->before;
+		strcpy(more->a, op->a);
+		if (way->no_flags && more->kind == FLAGS)
+			more->kind = TIMES;
+	}
+	for (i = 0; way->links && i < 4; i++) {
+		op = add_random(rnd(4) ? CREATE : MKNOD);
+		more = add_random(LINK);
+		op->user = more->user = 0;
+		op->before = more->before = 2;
+		sprintf(op->a, "/h%d", i);
+		sprintf(more->a, "/h%d", i);
+		sprintf(more->b, "/i%d", i);
+	}
 }
 
-static long map_and_store(int fd, uint32_t at)
+static void choose(uint64_t seed, const struct way *way)
 {
-	struct stat st;
-	char *map;
+	struct op *op;
+	int i, round;
 
-	if (fstat(fd, &st) || !S_ISREG(st.st_mode) || st.st_size <= (off_t)at)
-		return -ENXIO;
-	map = mmap(NULL, st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (map == MAP_FAILED)
-		return -errno;
-	map[at] = 'm';
-	return E(munmap(map, st.st_size));
+	random_state = seed * 0x9e3779b97f4a7c15ULL + 1;
+	op_count = 0;
+	choose_population(way);
+	for (round = 0; round < ROUNDS; round++) {
+		for (i = 0; i < ROUND; i++) {
+			op = add_random(random_kind());
+			if (way->no_flags && (op->kind == FLAGS || op->kind == FFLAGS))
+				op->kind = FSTAT;
+			if (way->timers && !rnd(40))
+				add_op(TIMER)->x = rnd(3);
+		}
+		add_op(COMPARE);
+		if (way->drops)
+			add_op(DROP);
+		if (way->mounts) {
+			add_op(MOUNT_AGAIN);
+			add_op(COMPARE);
+		}
+	}
+	if (!way->mounts && (!way->links || way->no_flags))
+		add_op(MOUNT_AGAIN);
+	add_op(COMPARE);
 }
 
-static long open_slot(int side, const struct op *op, const char *path)
-{
-	int *fd = &run.slots[side][op->slot];
+/* --- where they are done ---------------------------------------------------------- */
 
-	if (*fd >= 0)
-		close(*fd);
-	*fd = open(path, op->flags | O_NONBLOCK, 0644);
-	return *fd < 0 ? -errno : 0;
+static char odd[64];		/* where the odd filesystem is mounted, if there is one */
+static const char *before[3];	/* the directories that `before` of an operation means */
+
+static bool has_fs(const char *name)
+{
+	return fs_registered(name) || (shell("modprobe -q %s", name), fs_registered(name));
 }
 
-static long tmpfile_link(const char *dir, const char *name, uint32_t x)
+/* A filesystem for all runs of a case; NULL, or why there is none. */
+static const char *make_odd(enum setup setup)
 {
-	int fd = open(dir, O_TMPFILE | O_RDWR, 0600);
-	long err;
+	const char *type = setup == SUBVOLUMES ? "btrfs" : "ext4";
 
-	if (fd < 0)
-		return -errno;
-	dprintf(fd, "%u", x);
-	err = E(linkat(AT_FDCWD, path_of("/proc/self/fd/%d", fd), AT_FDCWD, name,
-		       AT_SYMLINK_FOLLOW));
+	snprintf(odd, sizeof(odd), "/mnt/odd%d", getpid());
+	if (setup == SUBVOLUMES)
+		return make_fs(type, odd);
+	if (setup == OVERLAY)
+		return has_fs("overlay") ? NULL : "no overlayfs";
+	if (setup == SERVER)
+		return have("fuse-overlayfs") && has_fs("fuse") ? NULL : "no fuse-overlayfs";
+	if (setup == PROJECT && shell("mkdir %s && truncate -s 256M %s.img && modprobe -q loop;"
+				      "mkfs.ext4 -q -O quota,project -E lazy_itable_init=1 %s.img &&"
+				      "mount -o loop,prjquota %s.img %s", odd, odd, odd, odd, odd))
+		return "no ext4 with project quota";
+	return NULL;
+}
+
+static void remove_odd(void)
+{
+	if (*odd)
+		shell("umount %s; rm -f %s.img", odd, odd);
+	*odd = 0;
+}
+
+/* A name on the odd filesystem for what NAME of this area shows. */
+static const char *odd_name(const char *name)
+{
+	return path_of("%s%s.%s", odd, strrchr(area, '/'), name);
+}
+
+static int subvolume(const char *path, const char *of)
+{
+	char dir[256];
+	const char *name;
+	int at, from, err;
+
+	split_path(path, dir, &name);
+	at = open(dir, O_RDONLY | O_CLOEXEC);
+	if (of) {
+		struct btrfs_ioctl_vol_args_v2 args = { 0 };
+
+		args.fd = from = open(of, O_RDONLY | O_CLOEXEC);
+		snprintf(args.name, sizeof(args.name), "%s", name);
+		err = E(ioctl(at, BTRFS_IOC_SNAP_CREATE_V2, &args));
+		close(from);
+	} else {
+		struct btrfs_ioctl_vol_args args = { 0 };
+
+		snprintf(args.name, sizeof(args.name), "%s", name);
+		err = E(ioctl(at, BTRFS_IOC_SUBVOL_CREATE, &args));
+	}
+	close(at);
+	return err;
+}
+
+/* What shows as NAME in this area. */
+static int show(const char *from, const char *name)
+{
+	mkdir(name, 0755);
+	area_mounts[area_mounted++] = strdup(path_of("%s/%s", area, name));
+	return E(mount(from, name, NULL, MS_BIND, NULL));
+}
+
+static int project(const char *path)
+{
+	struct fsxattr fsx = { 0 };
+	int fd, err;
+
+	err = E(mkdir(path, 0755));
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	err = err ?: E(ioctl(fd, FS_IOC_FSGETXATTR, &fsx));
+	fsx.fsx_projid = 5;
+	fsx.fsx_xflags |= FS_XFLAG_PROJINHERIT;
+	err = err ?: E(ioctl(fd, FS_IOC_FSSETXATTR, &fsx));
 	close(fd);
 	return err;
 }
 
-static long times(const char *path, uint32_t x)
+/* Makes the branches that are not just directories, and the model, which is like the writable one. */
+static int prepare(enum setup setup)
 {
-	struct timespec ts[2] = { { .tv_sec = x }, { .tv_sec = x / 2 } };
-	long err = E(utimensat(AT_FDCWD, path, ts, AT_SYMLINK_NOFOLLOW));
+	static const char *const both[] = { "rw", "m" };
+	const char *at;
+	int i, err = 0;
 
-	return err ?: st_of(path).st_mtim.tv_sec;
+	before[1] = "ro";
+	before[2] = "ro2";
+	if (setup == OVERLAY || setup == SERVER) {
+		before[1] = "oa";
+		before[2] = "ob";
+		err = make_branch("oa") ?: make_branch("ob");
+	}
+	if (setup == VFAT)
+		return make_fs("vfat", "ro") ? -EIO :
+		       (area_mounts[area_mounted++] = strdup(path_of("%s/ro", area)), make_branch("m"));
+	if (setup != SUBVOLUMES && setup != PROJECT)
+		return err ?: make_branch("m");
+	for (i = 0; i < 2 && !err; i++) {
+		at = odd_name(both[i]);
+		err = setup == SUBVOLUMES ? subvolume(at, NULL) : E(mkdir(at, 0755));
+		err = err ?: show(at, both[i]);
+		at = path_of("%s/e", odd_name(both[i]));
+		err = err ?: setup == SUBVOLUMES ? subvolume(at, NULL) : project(at);
+	}
+	if (setup == SUBVOLUMES)
+		err = err ?: subvolume(odd_name("ro"), NULL) ?: show(odd_name("ro"), "ro");
+	return err;
 }
 
-static const int open_flags[] = {
-	O_RDONLY, O_RDONLY, O_RDWR, O_RDWR | O_CREAT, O_RDWR | O_TRUNC,
-	O_RDWR | O_APPEND, O_WRONLY | O_CREAT | O_EXCL, O_RDONLY | O_TRUNC,
-};
-
-static const unsigned int rename_flags[] = {
-	0, 0, 0, RENAME_NOREPLACE, RENAME_EXCHANGE, RENAME_WHITEOUT,
-};
-
-static const char *const kinds[] = {
-	"create", "store", "append", "truncate", "unlink", "mkdir", "rmdir", "rename",
-	"link", "symlink", "chmod", "chown", "times", "setxattr", "removexattr", "list",
-	"read", "mknod", "tmpfile", "open", "pread", "pwrite", "ftruncate", "fchmod",
-	"map", "fsync", "readlink", "removeall",
-};
-enum {
-	CREATE, STORE, APPEND, TRUNCATE, UNLINK, MKDIR, RMDIR, RENAME, LINK, SYMLINK, CHMOD,
-	CHOWN, TIMES, SETXATTR, REMOVEXATTR, LIST, READ, MKNOD, TMPFILE, OPEN, PREAD,
-	PWRITE, FTRUNCATE, FCHMOD, MAP, FSYNC, READLINK, REMOVEALL, KINDS
-};
-
-static long perform(int side, const struct op *op)
+/* What is between the first and the second lower branch. */
+static int prepare_second(enum setup setup)
 {
-	char a[96], b[96], text[64] = "";
-	int fd = run.slots[side][op->slot];
-
-	sprintf(a, "%s%s", roots[side], op->a);
-	sprintf(b, "%s%s", roots[side], op->b);
-	switch (op->kind) {
-	case CREATE: return store(a, O_WRONLY | O_CREAT | O_EXCL, 0, op->y);
-	case STORE: return store(a, O_WRONLY, op->x, op->y);
-	case APPEND: return store(a, O_WRONLY | O_APPEND | O_CREAT, 0, op->y % 100);
-	case TRUNCATE: return E(truncate(a, op->x));
-	case UNLINK: return E(unlink(a));
-	case MKDIR: return E(mkdir(a, 0755));
-	case RMDIR: return E(rmdir(a));
-	case RENAME: return E(renameat2(AT_FDCWD, a, AT_FDCWD, b,
-					rename_flags[op->flags % ARRAY_SIZE(rename_flags)]));
-	case LINK: return E(linkat(AT_FDCWD, a, AT_FDCWD, b, 0));
-	case SYMLINK: return E(symlink(op->b + 1, a));
-	case CHMOD: return E(chmod(a, 0400 | (op->x & 07377)));
-	case CHOWN: return E(lchown(a, op->x % 5, op->y % 5));
-	case TIMES: return times(a, op->x);
-	case SETXATTR: return E(setxattr(a, op->x % 2 ? "user.x" : "user.y", &op->x, 4, 0));
-	case REMOVEXATTR: return E(removexattr(a, op->x % 2 ? "user.x" : "user.y"));
-	case LIST: return list_sum(a);
-	case READ: return checksum(a) >> 2;
-	case MKNOD: return E(mknod(a, S_IFIFO | 0600, 0));
-	case TMPFILE: return tmpfile_link(a, b, op->x);
-	case OPEN: return open_slot(side, op, a);
-	case PREAD: return fd < 0 ? 0 : load(fd, op->x);
-	case PWRITE: return fd < 0 ? 0 : E(pwrite(fd, op->b, sizeof(op->b), op->x));
-	case FTRUNCATE: return fd < 0 ? 0 : E(ftruncate(fd, op->x));
-	case FCHMOD: return fd < 0 ? 0 : E(fchmod(fd, 0400 | (op->x & 0377)));
-	case MAP: return fd < 0 ? 0 : map_and_store(fd, op->x);
-	case FSYNC: return fd < 0 ? 0 : E(fsync(fd));
-	case READLINK: return E(readlink(a, text, sizeof(text))) ^ sum_of(text, strlen(text));
-	case REMOVEALL: return shell("rm -rf %s", a);
-	}
+	/* Objects of both have the same numbers, and some of them the same names. */
+	if (setup == SUBVOLUMES)
+		return subvolume(odd_name("ro2"), odd_name("ro")) ?: show(odd_name("ro2"), "ro2");
 	return 0;
 }
 
-static void one_op(void)
+static int prepare_third(enum setup setup)
 {
-	struct op op = { 0 };
+	if (setup != OVERLAY && setup != SERVER)
+		return 0;
+	area_mounts[area_mounted++] = strdup(path_of("%s/ro", area));
+	return setup == OVERLAY ?
+	       E(mount("none", "ro", "overlay", 0,
+		       path_of("xino=off,lowerdir=%s/oa:%s/ob", area, area))) :
+	       shell("fuse-overlayfs -o lowerdir=oa:ob ./ro");
+}
+
+/* The flags are all that cp(1) does not copy. */
+static void copy_flags(const char *path)
+{
+	char names[4096], *name, *rest;
+	int side, fd, flags;
 	long is[2];
-	int side;
 
-	op.kind = rnd(KINDS);
-	/* Trees have to grow at times, and files to be made. */
-	if (op.kind == REMOVEALL && rnd(20))
-		op.kind = MKDIR;
-	random_path(op.a);
-	random_path(op.b);
-	op.slot = rnd(SLOTS);
-	op.x = rnd(4) ? rnd(200) : rnd(65536);
-	op.y = rnd(4) ? rnd(200) : rnd(9000);
-	op.flags = op.kind == OPEN ? open_flags[rnd(ARRAY_SIZE(open_flags))] : (int)rnd(64);
-	for (side = 0; side < 2; side++)
-		is[side] = perform(side, &op);
-	snprintf(run.trace[run.number % TRACE], sizeof(run.trace[0]),
-		 "%ld: %s %s %s slot %d flags %#o x %u y %u: %ld", run.number,
-		 kinds[op.kind], op.a, op.b, op.slot, op.flags, op.x, op.y, is[0]);
-	if (is[0] != is[1])
-		wrong("operation %ld (%s) is %ld on the union and should be %ld",
-		      run.number, kinds[op.kind], is[0], is[1]);
-	run.number++;
-}
-
-/* --- the comparison ------------------------------------------------------------ */
-
-static struct { ino_t ino[2]; } seen[4096];
-static int seen_count;
-
-/* Numbers are one to one: objects that are one in the model are one in the union. */
-static void compare_identity(const char *path, const struct stat *st)
-{
-	int i;
-
-	for (i = 0; i < seen_count; i++) {
-		if ((seen[i].ino[0] == st[0].st_ino) != (seen[i].ino[1] == st[1].st_ino)) {
-			wrong("%s: is another object than it should be", path);
-			return;
-		}
-		if (seen[i].ino[0] == st[0].st_ino)
-			return;
-	}
-	if (seen_count < (int)ARRAY_SIZE(seen)) {
-		seen[seen_count].ino[0] = st[0].st_ino;
-		seen[seen_count++].ino[1] = st[1].st_ino;
-	}
-}
-
-static void compare_xattrs(const char *path, const char *const *full)
-{
-	static const char *const names[] = { "user.x", "user.y" };
-	size_t i;
-
-	for (i = 0; i < ARRAY_SIZE(names); i++) {
-		uint32_t value[2] = { 0 };
-		long len[2];
-		int side;
-
-		for (side = 0; side < 2; side++)
-			len[side] = E(lgetxattr(full[side], names[i], &value[side], 4));
-		if (len[0] != len[1] || value[0] != value[1])
-			wrong("%s: %s differs", path, names[i]);
-	}
-}
-
-static void compare(const char *path)
-{
-	const char *full[2] = { path_of("u%s", path), path_of("m%s", path) };
-	char names[2][4096], *name, *rest;
-	struct stat st[2];
-	int side;
-
-	if (*run.wrong)
-		return;
 	for (side = 0; side < 2; side++) {
-		if (lstat(full[side], &st[side])) {
-			wrong("%s: %s", full[side], errno_name(errno));
+		fd = open(path_of("%s%s", roots[side], path), O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
+		if (fd < 0)
 			return;
+		is[side] = flags_of(fd);
+		if (side && is[0] != is[1] && !ioctl(fd, FS_IOC_GETFLAGS, &flags)) {
+			flags = (flags & ~FLAGS_COMPARED) | is[0];
+			ioctl(fd, FS_IOC_SETFLAGS, &flags);
 		}
+		close(fd);
 	}
-	if (st[0].st_mode != st[1].st_mode || st[0].st_uid != st[1].st_uid ||
-	    st[0].st_gid != st[1].st_gid || st[0].st_rdev != st[1].st_rdev)
-		wrong("%s: mode %o owner %d:%d, and should be %o %d:%d", path, st[0].st_mode,
-		      st[0].st_uid, st[0].st_gid, st[1].st_mode, st[1].st_uid, st[1].st_gid);
-	if (*path)
-		compare_identity(path, st);
-	if (S_ISREG(st[0].st_mode) || S_ISDIR(st[0].st_mode))
-		compare_xattrs(path, full);
-	if (!S_ISDIR(st[0].st_mode)) {
-		if (st[0].st_size != st[1].st_size || st[0].st_nlink != st[1].st_nlink)
-			wrong("%s: size %ld links %ld, and should be %ld %ld", path,
-			      (long)st[0].st_size, (long)st[0].st_nlink,
-			      (long)st[1].st_size, (long)st[1].st_nlink);
-		if (S_ISREG(st[0].st_mode) && checksum(full[0]) != checksum(full[1]))
-			wrong("%s: the data differ", path);
+	if (!S_ISDIR(st_of(path_of("u%s", path)).st_mode))
 		return;
-	}
-	for (side = 0; side < 2; side++)
-		snprintf(names[side], sizeof(names[0]), "%s", list(full[side]));
-	if (strcmp(names[0], names[1])) {
-		wrong("%s: has '%s', and should have '%s'", path, names[0], names[1]);
-		return;
-	}
-	for (name = strtok_r(names[0], " ", &rest); name; name = strtok_r(NULL, " ", &rest)) {
-		char below[256];
+	snprintf(names, sizeof(names), "%s", list(path_of("u%s", path)));
+	for (name = strtok_r(names, " ", &rest); name; name = strtok_r(NULL, " ", &rest)) {
+		char below[240];
 
 		snprintf(below, sizeof(below), "%s/%s", path, name);
-		compare(below);
+		copy_flags(below);
 	}
 }
 
-/* --- the runs ------------------------------------------------------------------ */
+static const char *start(const struct way *way)
+{
+	int err = prepare_third(way->setup);
+
+	if (err)
+		return path_of("cannot mount the branches: %d", err);
+	chmod("rw", 0777);
+	if (up("rw", "ro", "ro2"))
+		return "cannot mount";
+	if (shell("cp -a u/. m/"))
+		return "cannot make the model";
+	copy_flags("");
+	return "";
+}
+
+/* --- mounting again -------------------------------------------------------------- */
 
 static void close_slots(void)
 {
@@ -329,122 +350,313 @@ static void close_slots(void)
 
 	for (side = 0; side < 2; side++) {
 		for (i = 0; i < SLOTS; i++) {
-			if (run.slots[side][i] >= 0)
-				close(run.slots[side][i]);
-			run.slots[side][i] = -1;
+			if (now.slots[side][i] >= 0)
+				close(now.slots[side][i]);
+			now.slots[side][i] = -1;
 		}
 	}
 }
 
-/* Something on the lower branches, of which names meet. */
-static void populate(bool links)
+/*
+ * Nothing records the names of a lower object that it was not changed by: they mean what they mean
+ * on their branch from now on.
+ */
+static void split_links(const char *path)
 {
-	static const char *const branches[] = { "ro", "ro2" };
-	char path[64];
-	int i, n;
+	static struct { ino_t ino; dev_t dev; char name[64]; } first[16];
+	static int count;
+	char names[4096], *name, *rest;
+	struct stat st, dir = st_of(path_of("m%s", path));
+	struct timespec ts[2] = { dir.st_atim, dir.st_mtim };
 
-	for (i = 0; i < 2; i++) {
-		for (n = 0; n < 60; n++) {
-			char full[96];
+	if (!*path)
+		count = 0;
+	snprintf(names, sizeof(names), "%s", list(path_of("m%s", path)));
+	for (name = strtok_r(names, " ", &rest); name; name = strtok_r(NULL, " ", &rest)) {
+		char below[64];
+		const char *from;
+		int i;
 
-			random_path(path);
-			sprintf(full, "%s%s", branches[i], path);
-			switch (rnd(6)) {
-			case 0: store(full, O_WRONLY | O_CREAT, rnd(100), rnd(9000)); break;
-			case 1: store(full, O_WRONLY | O_CREAT, 0, rnd(100)); break;
-			case 2: symlink("a/b", full); break;
-			case 3: mkdir(full, 0700 + rnd(64)); break;
-			default: mkdir(full, 0755);
-			}
-			if (!rnd(4))
-				setxattr(full, "user.x", &n, 4, 0);
+		snprintf(below, sizeof(below), "%s/%s", path, name);
+		if (S_ISDIR(st_of(path_of("m%s", below)).st_mode)) {
+			split_links(below);
+			continue;
 		}
-	}
-	/* Both names show: a link that is hidden by the branch above counts, and the model has none. */
-	if (links)
-		shell("rm -rf ro/[hi][0-3] ro2/[hi][0-3]");
-	for (n = 0; links && n < 4; n++) {
-		store(path_of("ro2/h%d", n), O_WRONLY | O_CREAT, 0, rnd(5000));
-		link(path_of("ro2/h%d", n), path_of("ro2/i%d", n));
+		if (st_of(path_of("rw%s", below)).st_mode)
+			continue;
+		from = st_of(path_of("ro%s", below)).st_mode ? "ro" : "ro2";
+		st = st_of(path_of("%s%s", from, below));
+		if (st.st_nlink < 2 || unlink(path_of("m%s", below)))
+			continue;
+		for (i = 0; i < count && (first[i].ino != st.st_ino || first[i].dev != st.st_dev); i++)
+			;
+		if (i < count) {
+			link(path_of("m%s", first[i].name), path_of("m%s", below));
+		} else if (!shell("cp -a %s%s m%s", from, below, below) &&
+			   i < (int)ARRAY_SIZE(first)) {
+			first[i].ino = st.st_ino;
+			first[i].dev = st.st_dev;
+			strcpy(first[count++].name, below);
+		}
+		utimensat(AT_FDCWD, path_of("m%s", path), ts, 0);
 	}
 }
 
-enum { NEVER, DROP, REMOUNT };
-
-static long now_ms(void)
+static void mount_again(const struct way *way)
 {
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
-/* Runs one seed for so long; what went wrong, or "". */
-static const char *fuzz(uint64_t seed, int between, long ms)
-{
-	long end = now_ms() + ms;
-	int i;
-
-	memset(&run, 0, sizeof(run));
-	memset(run.slots, -1, sizeof(run.slots));
-	run.random = seed * 0x9e3779b97f4a7c15ULL + 1;
-	seen_count = 0;
-	populate(between != REMOUNT);
-	if (up("rw", "ro", "ro2"))
-		return "cannot mount";
-	if (make_branch("m") || shell("cp -a u/. m/"))
-		return "cannot make the model";
-	compare("");
-	while (!*run.wrong && now_ms() < end) {
-		for (i = 0; i < 150 && !*run.wrong; i++)
-			one_op();
-		if (between == DROP)
-			drop_caches();
-		if (between == REMOUNT) {
-			close_slots();
-			/* numbers may be others */
-			seen_count = 0;
-			if (down() || up("rw", "ro", "ro2"))
-				return "cannot mount again";
-		}
-		if (*run.wrong)
-			break;
-		/* names that are gone may have been given to others */
-		seen_count = 0;
-		compare("");
-	}
-	ksft_print_msg("seed %llu: %ld operations\n", (unsigned long long)seed, run.number);
-	if (*run.wrong) {
-		for (i = 0; i < TRACE; i++)
-			if (*run.trace[(run.number + i) % TRACE])
-				ksft_print_msg("%s\n", run.trace[(run.number + i) % TRACE]);
-	}
 	close_slots();
-	return run.wrong;
+	if (way->links) {
+		split_links("");
+		now.split = true;
+	}
+	if (!access("rw/.wh..wh.orph", F_OK) && *list("rw/.wh..wh.orph"))
+		wrong("'%s' is left in the work directory", list("rw/.wh..wh.orph"));
+	if (down())
+		wrong("cannot unmount: %s", errno_name(errno));
+	else if (up("rw", "ro", "ro2"))
+		wrong("cannot mount again");
 }
 
-static uint64_t seed_of(uint64_t number)
-{
-	const char *given = getenv("AUFS2_TEST_SEED");
+/* --- timers ------------------------------------------------------------------------ */
 
-	return (given ? strtoull(given, NULL, 0) : 0) + number;
+static void nothing(int sig)
+{
 }
 
-AUFS2_FIXTURE
-
-TEST_F_TIMEOUT(u, warm, 100000)
+/* A signal every so often, after which calls are continued, or not, or none. */
+static void set_timer(uint32_t what)
 {
-	EXPECT_STREQ("", fuzz(seed_of(1), NEVER, long_ms(4000)));
+	struct sigaction action = { .sa_handler = nothing, .sa_flags = what == 1 ? SA_RESTART : 0 };
+	struct itimerval every = { { 0, what ? 1500 : 0 }, { 0, what ? 1500 : 0 } };
+
+	sigaction(SIGALRM, &action, NULL);
+	setitimer(ITIMER_REAL, &every, NULL);
+	now.signals = what;
 }
 
-TEST_F_TIMEOUT(u, caches_dropped, 100000)
+/* --- the runs ------------------------------------------------------------------------ */
+
+static void do_one(const struct way *way, struct op *op, long number)
 {
-	EXPECT_STREQ("", fuzz(seed_of(2), DROP, long_ms(4000)));
+	switch (op->kind) {
+	case TIMER: return set_timer(op->x);
+	case DROP: return drop_caches();
+	case MOUNT_AGAIN: return mount_again(way);
+	case COMPARE: return compare();
+	default: perform_both(op, number);
+	}
 }
 
-TEST_F_TIMEOUT(u, mounted_again, 100000)
+/* Does COUNT operations in an area of their own; the number of that which failed, or -1. */
+static int run(const struct way *way, struct op *list, int count)
 {
-	EXPECT_STREQ("", fuzz(seed_of(3), REMOUNT, long_ms(4000)));
+	const char *left;
+	int i, fd = -1, done = 0;
+
+	memset(&now, 0, sizeof(now));
+	memset(now.slots, -1, sizeof(now.slots));
+	if (area_enter() || prepare(way->setup)) {
+		wrong("cannot prepare");
+	}
+	for (i = 0; i < count && list[i].before == 1; i++)
+		list[i].is[0] = perform(before[1], &fd, &list[i]);
+	if (prepare_second(way->setup))
+		wrong("cannot prepare");
+	for (; i < count && list[i].before == 2; i++)
+		list[i].is[0] = perform(before[2], &fd, &list[i]);
+	if (!*now.wrong)
+		wrong("%s", start(way));
+	for (; i < count && !*now.wrong; i++) {
+		done = i;
+		do_one(way, &list[i], i);
+	}
+	set_timer(0);
+	close_slots();
+	left = area_leave();
+	if (left)
+		wrong("%s", left);
+	return *now.wrong ? done : -1;
+}
+
+/* The population of the first branch comes first. */
+static void order(void)
+{
+	static struct op sorted[MOST];
+	int i, count = 0, branch;
+
+	for (branch = 1; branch <= 3; branch++)
+		for (i = 0; i < op_count; i++)
+			if ((ops[i].before ?: 3) == branch)
+				sorted[count++] = ops[i];
+	memcpy(ops, sorted, sizeof(*ops) * count);
+}
+
+static void print_op(const struct op *op)
+{
+	char where[16] = "", user[16] = "";
+
+	if (op->before)
+		snprintf(where, sizeof(where), "%s ", before[op->before]);
+	if (op->user)
+		snprintf(user, sizeof(user), "user %u ", op->user);
+	ksft_print_msg("%s%s%s %s %s slot %d flags %#o x %u y %u: %ld\n", where, user,
+		       kinds[op->kind].name, op->a, op->b, op->slot, op->flags, op->x, op->y, op->is[0]);
+}
+
+/* Leaves out whatever can be left out so that it still fails, in so many tries. */
+static int shorten(const struct way *way, int count, int tries)
+{
+	static struct op less[MOST];
+	int size, at, some;
+	bool again = true;
+
+	for (size = count / 2; size && tries > 0; size = size > 1 || !again ? size / 2 : 1) {
+		again = false;
+		for (at = 0; at < count && tries > 0; tries--) {
+			some = size < count - at ? size : count - at;
+			memcpy(less, ops, at * sizeof(*ops));
+			memcpy(less + at, ops + at + some, (count - at - some) * sizeof(*ops));
+			if (run(way, less, count - some) < 0) {
+				at += some;
+				continue;
+			}
+			count -= some;
+			memcpy(ops, less, count * sizeof(*ops));
+			again = true;
+		}
+	}
+	return count;
+}
+
+/* Runs one seed; what went wrong, or "". */
+static const char *fuzz_one(const struct way *way, uint64_t seed)
+{
+	static char what[512];
+	int failed, i;
+
+	choose(seed, way);
+	order();
+	failed = run(way, ops, op_count);
+	ksft_print_msg("seed %llu: %d operations\n", (unsigned long long)seed,
+		       failed < 0 ? op_count : failed + 1);
+	if (failed < 0)
+		return "";
+	snprintf(what, sizeof(what), "%s", now.wrong);
+	ksft_print_msg("operation %d: %s; shortened:\n", failed, what);
+	ops[failed + 1] = (struct op){ .kind = COMPARE };
+	op_count = shorten(way, failed + 2, TRIES);
+	run(way, ops, op_count);
+	for (i = 0; i < op_count; i++)
+		print_op(&ops[i]);
+	ksft_print_msg("%s\n", now.wrong);
+	return what;
+}
+
+/* SEEDS seeds, or N times as many; what went wrong with the first that failed, or "". */
+static const char *fuzz(const struct way *way, uint64_t number, int seeds)
+{
+	const char *given = getenv("AUFS2_TEST_SEED"), *what = "";
+	uint64_t seed = (given ? strtoull(given, NULL, 0) : 0) + number;
+	long i;
+
+	for (i = 0; i < long_ms(seeds) && !*what; i++)
+		what = fuzz_one(way, seed + i * 1000);
+	return what;
+}
+
+/* Each seed has an area of its own. */
+FIXTURE(u) { int unused; };
+FIXTURE_SETUP(u)
+{
+}
+FIXTURE_TEARDOWN(u)
+{
+	remove_odd();
+}
+
+#define ODD(setup) do { \
+	const char *why_; \
+	AUFS2_ONLY("it is about branches"); \
+	why_ = make_odd(setup); \
+	if (why_) \
+		SKIP(return, "%s", why_); \
+} while (0)
+
+TEST_F(u, warm)
+{
+	const struct way way = { .links = true };
+
+	EXPECT_STREQ("", fuzz(&way, 1, 3));
+}
+
+TEST_F(u, caches_dropped)
+{
+	const struct way way = { .links = true, .drops = true };
+
+	EXPECT_STREQ("", fuzz(&way, 2, 3));
+}
+
+TEST_F(u, mounted_again)
+{
+	const struct way way = { .mounts = true };
+
+	EXPECT_STREQ("", fuzz(&way, 3, 3));
+}
+
+TEST_F(u, links_mounted_again)
+{
+	const struct way way = { .mounts = true, .links = true, .no_flags = true };
+
+	AUFS2_ONLY("it keeps other names");
+	EXPECT_STREQ("", fuzz(&way, 4, 2));
+}
+
+TEST_F(u, signals)
+{
+	const struct way way = { .timers = true, .drops = true };
+
+	EXPECT_STREQ("", fuzz(&way, 5, 2));
+}
+
+TEST_F(u, on_subvolumes)
+{
+	const struct way way = { .setup = SUBVOLUMES, .mounts = true };
+
+	ODD(SUBVOLUMES);
+	EXPECT_STREQ("", fuzz(&way, 6, 2));
+}
+
+TEST_F(u, above_an_overlay)
+{
+	const struct way way = { .setup = OVERLAY, .mounts = true };
+
+	ODD(OVERLAY);
+	EXPECT_STREQ("", fuzz(&way, 7, 2));
+}
+
+TEST_F(u, above_vfat)
+{
+	/* It has no flags. */
+	const struct way way = { .setup = VFAT, .mounts = true, .no_flags = true };
+
+	ODD(VFAT);
+	EXPECT_STREQ("", fuzz(&way, 8, 2));
+}
+
+TEST_F(u, above_a_server)
+{
+	const struct way way = { .setup = SERVER, .mounts = true, .no_flags = true };
+
+	ODD(SERVER);
+	EXPECT_STREQ("", fuzz(&way, 9, 2));
+}
+
+TEST_F(u, in_a_project)
+{
+	const struct way way = { .setup = PROJECT, .mounts = true };
+
+	ODD(PROJECT);
+	EXPECT_STREQ("", fuzz(&way, 10, 2));
 }
 
 TEST_HARNESS_MAIN
