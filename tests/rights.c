@@ -224,6 +224,25 @@ TEST_F(u, the_work_directory_is_nobody_elses)
 	EXPECT_GE(0, E(getxattr(work, "system.posix_acl_default", NULL, 0)));
 }
 
+TEST_F(u, pseudo_links_are_nobody_elses)
+{
+	static const char dir[] = "rw/.wh..wh.plnk";
+	struct stat st;
+
+	AUFS2_ONLY("its format has none");
+	ASSERT_EQ(0, shell("echo x > ro/f; ln ro/f ro/g"));
+	ASSERT_EQ(0, E(mkdir(dir, 0755)));
+	ASSERT_EQ(0, E(chmod(dir, 02777)));
+	ASSERT_EQ(0, E(chown(dir, NOBODY, NOBODY)));
+	ASSERT_EQ(0, up("rw", "ro"));
+	ASSERT_EQ(0, append_file("u/f", "+"));
+	ASSERT_EQ(0, E(unlink("u/f")));
+	EXPECT_STREQ("x\n+", read_file("u/g"));
+	st = st_of(dir);
+	EXPECT_EQ(0700, st.st_mode & 07777);
+	EXPECT_EQ(0, st.st_uid);
+}
+
 /* --- what the mount of a branch forbids ------------------------------------- */
 
 /* Who a program is that NOBODY runs. */

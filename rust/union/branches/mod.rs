@@ -13,6 +13,7 @@ pub(crate) mod ids;
 pub(crate) mod lift;
 pub(crate) mod number;
 pub(crate) mod plinks;
+mod private;
 pub(crate) mod range;
 pub(crate) mod space;
 pub(crate) mod sysfs;

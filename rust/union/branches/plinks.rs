@@ -5,7 +5,7 @@
 //! It is that of aufs, and names in it are two numbers, as its are; ours begin with a 0. What a
 //! crash leaves is swept at the next mount.
 
-use super::{branch::Branch, tree};
+use super::{branch::Branch, private, tree};
 use crate::{
     union::text::names,
     vfs::{
@@ -36,14 +36,7 @@ pub(crate) fn dir(access: &WriteAccess<'_>, branch: &Branch) -> Result<ARef<Dent
             Err(e) => return Err(e),
         },
     };
-    if !dir.inode().is_some_and(|inode| inode.is_dir()) {
-        pr_warn!(
-            "branch '{}': {} is not a directory\n",
-            branch.name(),
-            kernel::str::BStr::from_bytes(names::PLINKS)
-        );
-        return Err(EIO);
-    }
+    private::make(access, branch, &dir, names::PLINKS)?;
     Ok(dir)
 }
 

@@ -5,12 +5,10 @@
 //!
 //! What a crash leaves in it is swept at the next mount.
 
-use super::{branch::Branch, plinks, tree};
+use super::{branch::Branch, plinks, private, tree};
 use crate::{
     union::text::names,
     vfs::{
-        acl,
-        attr::Attr,
         dentry::Dentry,
         errno::ENOTEMPTY,
         file::KernelFile,
@@ -21,12 +19,10 @@ use crate::{
         name::Name,
         namei::{self, Creating, Removing},
         rename::Renaming,
-        stat::Stat,
     },
 };
 use kernel::{
     prelude::*,
-    str::BStr,
     sync::{
         aref::ARef,
         atomic::{Atomic, Relaxed},
@@ -56,38 +52,9 @@ pub(crate) fn dir(access: &WriteAccess<'_>, branch: &Branch) -> Result<ARef<Dent
             Err(e) => return Err(e),
         },
     };
-    make_private(access, branch, &dir)?;
+    private::make(access, branch, &dir, names::WORK)?;
     *work = Some(dir.clone());
     Ok(dir)
-}
-
-/// Sees to it that nobody but the mounter can reach what is in the work directory `dir`, which may have
-/// come with the branch, or have inherited rights from its parent. Who could would put an object of
-/// theirs in the place of one that is in the making. `ENOTDIR`; `EPERM` if the directory stays what it
-/// is.
-fn make_private(access: &WriteAccess<'_>, branch: &Branch, dir: &Dentry) -> Result {
-    let name = BStr::from_bytes(names::WORK);
-    if !dir.inode().is_some_and(|inode| inode.is_dir()) {
-        pr_warn!("branch '{}': {name} is not a directory\n", branch.name());
-        return Err(ENOTDIR);
-    }
-    let stat = || Stat::of(branch.at(dir));
-    if !stat()?.is_private() {
-        // What cannot be changed shows below.
-        let _ = Attr::private(stat()?.mode()).apply(access, dir);
-    }
-    // One that new objects would inherit. Without rights for the group, the others mean nothing.
-    acl::clear(access, dir)?;
-    let now = stat()?;
-    // Some filesystems have one owner and mode for all: then the branch itself is no better.
-    if now.is_private() || now.same_permissions(&Stat::of(branch.at(branch.root()))?) {
-        return Ok(());
-    }
-    pr_warn!(
-        "branch '{}': {name} is somebody else's, or open to others, and cannot be changed\n",
-        branch.name()
-    );
-    Err(EPERM)
 }
 
 /// Whether what was found under a name of the work directory is what was put there. `EIO` if somebody
@@ -117,7 +84,7 @@ pub(crate) fn sweep(branch: &Branch) -> Result {
     let name = Name::new(names::WORK)?;
     if let Some(dir) = namei::lookup(branch.mnt(), branch.root(), name)? {
         let access = branch.mnt().want_write()?;
-        make_private(&access, branch, &dir)?;
+        private::make(&access, branch, &dir, names::WORK)?;
         tree::clear(&access, branch, &dir)?;
     }
     branch.note_swept();
