@@ -59,6 +59,30 @@ TEST_F(u, open_for_writing)
 	EXPECT_STREQ("low", read_file("rw/f"));
 }
 
+/* So is it by another name of a file that was copied up under one: it gets that name there. */
+TEST_F(u, open_for_writing_by_another_name)
+{
+	int fd, status;
+	pid_t child;
+	bool waits;
+
+	if (reference())
+		SKIP(return, "not on overlayfs");
+	ASSERT_EQ(0, write_file("ro/f", "low"));
+	ASSERT_EQ(0, E(link("ro/f", "ro/g")));
+	ASSERT_EQ(0, up("rw", "ro"));
+	ASSERT_EQ(0, append_file("u/f", "+"));
+	ASSERT_LE(0, fd = open("u", O_RDONLY | O_DIRECTORY));
+	ASSERT_EQ(0, E(ioctl(fd, FIFREEZE, 0)));
+	waits = waits_to(open_only, &child, "u/g");
+	EXPECT_EQ(-ENOENT, E(access("rw/g", F_OK)));
+	ASSERT_EQ(0, E(ioctl(fd, FITHAW, 0)));
+	ASSERT_EQ(child, waitpid(child, &status, 0));
+	EXPECT_TRUE(waits);
+	EXPECT_EQ(0, status);
+	EXPECT_STREQ("low+", read_file("rw/g"));
+}
+
 /* Who writes to the union waits for the branch, and would be waited for. */
 TEST_F(u, of_the_union_after_its_branch)
 {

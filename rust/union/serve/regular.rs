@@ -338,12 +338,13 @@ impl file_ops::Operations for RegularFile {
             let flags = flags & !flags::O_ACCMODE | flags::O_RDONLY;
             open_real(&file, stack, flags, count)?
         } else {
-            // A copy-up is a change, for which the VFS asks when it is to truncate, too. To ask twice could
-            // mean to wait for a freeze that waits for the first.
-            let _access = match truncates || !file.is_writable() || stack.top().branch.is_writable()
-            {
-                true => None,
-                false => Some(file.mount().want_write()?),
+            // A copy-up is a change, and so is a name that the object does not have on its branch yet. The
+            // VFS asks when it is to truncate, too: to ask twice could mean to wait for a freeze that waits
+            // for the first.
+            let changes = !stack.top().branch.is_writable() || inode.data().is_linked_below();
+            let _access = match changes && file.is_writable() && !truncates {
+                true => Some(file.mount().want_write()?),
+                false => None,
             };
             let copied = if file.is_writable() || truncates {
                 links::ensure_to_change(dentry, Data::All).map(|_| true)?
@@ -584,6 +585,8 @@ pub(crate) fn tmpfile(
     let instance = sb.data();
     let parent = user.dentry().parent_entry();
     let cred = instance.cred.for_new(idmap, dir, &user, mode)?;
+    // Of the branches as they are before one is chosen.
+    let generation = dir.data().stack()?.generation;
     let made = policy::with_retry(
         instance.settings().retry,
         |tried| policy::create(&parent, None, false, tried),
@@ -602,5 +605,5 @@ pub(crate) fn tmpfile(
     )?;
     let mut layers = Layers::new();
     layers.push(made)?;
-    lookup::node_of_new(sb, dir.data().stack()?.generation, layers)
+    lookup::node_of_new(sb, generation, layers)
 }
