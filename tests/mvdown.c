@@ -532,18 +532,20 @@ TEST_F(u, fails_half_way)
 	ASSERT_EQ(0, write_file("rw/g", "upper"));
 	ASSERT_EQ(0, write_file("low/g", "lower"));
 	st = st_of("u/f");
-	if (set_immutable("rw", true))
-		SKIP(return, "no immutable directories here");
-	EXPECT_EQ(-EPERM, move_down("u/f", 0));
+	/* What something is mounted on cannot be removed. */
+	ASSERT_EQ(0, E(mount("rw/f", "rw/f", NULL, MS_BIND, NULL)));
+	ASSERT_EQ(0, E(mount("rw/g", "rw/g", NULL, MS_BIND, NULL)));
+	EXPECT_EQ(-EBUSY, move_down("u/f", 0));
 	EXPECT_STREQ("ENOENT", kind("low/f"));
 	EXPECT_STREQ("new", read_file("u/f"));
 	EXPECT_EQ(st.st_ino, st_of("u/f").st_ino);
 	/* What was overwritten is gone, so the copy may as well stay. */
-	EXPECT_EQ(-EPERM, move_down("u/g", OWLOWER));
+	EXPECT_EQ(-EBUSY, move_down("u/g", OWLOWER));
 	EXPECT_STREQ("upper", read_file("low/g"));
 	EXPECT_STREQ("upper", read_file("u/g"));
 	EXPECT_STREQ("upper", read_file("rw/g"));
-	ASSERT_EQ(0, set_immutable("rw", false));
+	ASSERT_EQ(0, E(umount2("rw/f", 0)));
+	ASSERT_EQ(0, E(umount2("rw/g", 0)));
 	ASSERT_EQ(0, append_file("u/f", "er"));
 	EXPECT_STREQ("newer", read_file("rw/f"));
 	EXPECT_EQ(0, move_down("u/f", 0));
@@ -551,6 +553,26 @@ TEST_F(u, fails_half_way)
 	EXPECT_EQ(st.st_ino, st_of("u/f").st_ino);
 	drop_caches();
 	EXPECT_EQ(st.st_ino, st_of("u/f").st_ino);
+}
+
+/* What is immutable or append-only, or in a directory that is, stays where it is. */
+TEST_F(u, protected)
+{
+	static const char *const parts[] = { "rw", "low", "rw/f" };
+
+	ASSERT_EQ(0, five());
+	ASSERT_EQ(0, write_file("u/f", "new"));
+	ASSERT_EQ(0, write_file("low/f", "lower"));
+	for (int i = 0; i < 3; i++) {
+		if (set_immutable(parts[i], true))
+			SKIP(return, "no immutable directories here");
+		EXPECT_EQ(-EPERM, move_down("u/f", OWLOWER));
+		EXPECT_STREQ("lower", read_file("low/f"));
+		EXPECT_STREQ("new", read_file("u/f"));
+		ASSERT_EQ(0, set_immutable(parts[i], false));
+	}
+	EXPECT_EQ(0, move_down("u/f", OWLOWER));
+	EXPECT_STREQ("new", read_file("low/f"));
 }
 
 TEST_F(u, statfs)

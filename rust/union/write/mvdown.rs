@@ -30,6 +30,7 @@ use crate::{
         mount::WriteAccess,
         name::Name,
         namei::{self, Removing},
+        protection::Protection,
         rcu::RcuArc,
         stat::{Stat, StatFs},
     },
@@ -171,7 +172,8 @@ impl Request {
 ///
 /// `EPERM`; `EFAULT`; `EINVAL`, with a number that says why; `EROFS` for a branch that the union does
 /// not write to; `EBUSY` for a file that somebody else has open, that is mapped, open for writing,
-/// or has several names; `EEXIST` if the lower branch has the name, unless it may be overwritten.
+/// or has several names; `EPERM` if it, or its directory on either branch, is immutable or append-only;
+/// `EEXIST` if the lower branch has the name, unless it may be overwritten.
 pub(crate) fn ioctl(file: &FsFile<Union>, command: Command) -> Result<u32> {
     if !may_administer() {
         return Err(EPERM);
@@ -389,6 +391,12 @@ impl Plan<'_> {
                 return Err(EEXIST);
             }
         }
+        // A move would remove it, or take it from there.
+        for part in [&self.source, &self.from, &self.to] {
+            if !Protection::known(&part.dentry).is_none() {
+                return Err(EPERM);
+            }
+        }
         let inode = self.dentry.positive()?;
         // Not its change stamp, which sharing its blocks with a copy may change.
         let original = Stat::of(self.source.path())?;
@@ -404,6 +412,9 @@ impl Plan<'_> {
         let mut layers = Layers::new();
         layers.push(moved.clone())?;
         let before = inode.data().stack()?;
+        if !before.top().is_same_object(&self.source) {
+            return Err(EBUSY);
+        }
         let after = new_stack(before.generation, layers)?;
         // For both of what is published below, so that it cannot fail.
         state.earlier.reserve(2)?;
