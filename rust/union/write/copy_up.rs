@@ -305,8 +305,12 @@ fn copy_nameless(
         branch: target.clone(),
         dentry: made,
     };
-    publish(dentry, inode, instance, &mut state, &stack, &layer, names)
-        .inspect_err(|_| node.set_plink(0))
+    publish(dentry, inode, instance, &mut state, &stack, &layer, names).inspect_err(|_| {
+        layer.branch.numbers.forget(layer.path());
+        instance
+            .cred
+            .scope(|| plink::take_back(inode, &state, &layer));
+    })
 }
 
 /// The inode stands for the copy from now on, and so do its `names` below; a directory that has a
@@ -343,15 +347,21 @@ fn publish(
         layers.push(layer.clone())?;
     }
     let node = inode.data();
+    let stack = new_stack(old.generation, layers)?;
+    let before = node.names_below();
     if !inode.is_dir() {
         keep_links(inode, instance, names)?;
     }
-    let stack = new_stack(old.generation, layers)?;
     if inode.mode().is_regular() {
         layer.branch.note_copy();
         node.note_new_name();
     }
-    node.publish(inode, state, stack.clone())?;
+    node.publish(inode, state, stack.clone()).inspect_err(|_| {
+        if !inode.is_dir() {
+            // There was room for it.
+            let _ = keep_links(inode, instance, before);
+        }
+    })?;
     instance.counters().copies_up.up();
     Held::on(stack, &layer.branch).ok_or(ESTALE)
 }

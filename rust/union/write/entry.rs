@@ -247,18 +247,49 @@ fn linked(inode: &INode<Union>) -> Result {
     copy_attr(inode)
 }
 
-/// A name is about to be taken from `inode`, whose top object is on the branch that is to be written
-/// if `on_branch`: what could fail after that.
-pub(crate) fn prepare_unlinked(inode: &INode<Union>, on_branch: bool) -> Result {
-    if !on_branch && inode.nlink() > 1 && !inode.data().is_linked_below() {
-        // The object below will have one link more than the union shows.
-        links::keep_links(inode, inode.sb().data(), inode.nlink())?;
-    }
-    Ok(())
+/// A name that is about to be taken from an inode. Dropped before that has happened, it leaves the
+/// inode as it was.
+#[must_use]
+pub(crate) struct Unlinking<'a> {
+    inode: &'a INode<Union>,
+    on_branch: bool,
+    /// Whether the inode was made one that has names below, for this.
+    is_kept: bool,
 }
 
-/// The name was taken.
-pub(crate) fn unlinked(inode: &INode<Union>, on_branch: bool) -> Result {
+impl<'a> Unlinking<'a> {
+    /// The top object of `inode` is on the branch that is to be written if `on_branch`. Does what could
+    /// fail after the name is gone.
+    pub(crate) fn prepare(inode: &'a INode<Union>, on_branch: bool) -> Result<Self> {
+        // The object below will have one link more than the union shows.
+        let is_kept = !on_branch && inode.nlink() > 1 && !inode.data().is_linked_below();
+        if is_kept {
+            links::keep_links(inode, inode.sb().data(), inode.nlink())?;
+        }
+        Ok(Self {
+            inode,
+            on_branch,
+            is_kept,
+        })
+    }
+
+    /// The name was taken.
+    pub(crate) fn done(mut self) -> Result {
+        self.is_kept = false;
+        unlinked(self.inode, self.on_branch)
+    }
+}
+
+impl Drop for Unlinking<'_> {
+    fn drop(&mut self) {
+        if self.is_kept {
+            links::forget_links(self.inode, self.inode.sb().data());
+        }
+    }
+}
+
+/// A name was taken from `inode`, as [`Unlinking`] says.
+fn unlinked(inode: &INode<Union>, on_branch: bool) -> Result {
     if on_branch && !inode.data().is_linked_below() {
         let stack = inode.data().stack()?;
         let real = stack.top().inode()?;
@@ -380,7 +411,7 @@ pub(crate) fn unlink(dir: &Locked<'_, Union>, dentry: &DEntry<Union>) -> Result 
     let instance = dir.sb().data();
     let removal = Removal::plan(dir, dentry, name)?;
     let on_branch = removal.on_branch;
-    prepare_unlinked(victim, on_branch)?;
+    let unlinking = Unlinking::prepare(victim, on_branch)?;
     instance.cred.scope(|| {
         removal.carry_out(name, |access| {
             let removing = removing(access, &removal, name, victim)?;
@@ -399,7 +430,7 @@ pub(crate) fn unlink(dir: &Locked<'_, Union>, dentry: &DEntry<Union>) -> Result 
     // Whoever waits to copy the object up sees that it has no name.
     dentry.drop_from_cache();
     drop(removal);
-    unlinked(victim, on_branch)?;
+    unlinking.done()?;
     changed(dir.get())
 }
 

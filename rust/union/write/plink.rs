@@ -13,7 +13,7 @@ use crate::{
     vfs::{
         dentry::Dentry,
         errno::ESTALE,
-        inode::INode,
+        inode::{INode, Inode},
         mount::WriteAccess,
         name::Name,
         namei::{self, Creating, Removing},
@@ -93,12 +93,40 @@ pub(crate) fn put(
     })
 }
 
+/// Removes the pseudo-link that [`make`] has given the object at `layer`, if it has: `inode` is not to
+/// stand for that after all.
+pub(crate) fn take_back(inode: &INode<Union>, locked: &State, layer: &Layer) {
+    let is_known = |real: &Inode| layer.inode().is_ok_and(|known| core::ptr::eq(known, real));
+    let removed = (layer.branch.mnt().want_write())
+        .and_then(|access| remove_if(&access, inode, locked, layer, is_known));
+    if let Err(e) = removed {
+        // Nothing is lost: it is not visible, and the next mount tries again.
+        pr_warn!(
+            "branch '{}': a pseudo-link is left ({})\n",
+            layer.branch.name(),
+            e.to_errno()
+        );
+    }
+}
+
 /// Removes the pseudo-link of the object at `layer`, which `inode` stands for, if it has one.
 pub(crate) fn remove(
     access: &WriteAccess<'_>,
     inode: &INode<Union>,
+    locked: &State,
+    layer: &Layer,
+) -> Result {
+    remove_if(access, inode, locked, layer, |real| {
+        inode.data().shows(real)
+    })
+}
+
+fn remove_if(
+    access: &WriteAccess<'_>,
+    inode: &INode<Union>,
     _locked: &State,
     layer: &Layer,
+    is_it: impl FnOnce(&Inode) -> bool,
 ) -> Result {
     let serial = inode.data().plink();
     if serial == 0 {
@@ -110,11 +138,7 @@ pub(crate) fn remove(
     };
     let name = names::plink(inode.ino(), serial);
     let removing = Removing::start(access, &dir, Name::new(name.as_bytes())?)?;
-    if !removing
-        .dentry()
-        .inode()
-        .is_some_and(|real| inode.data().shows(real))
-    {
+    if !removing.dentry().inode().is_some_and(is_it) {
         return Err(ESTALE);
     }
     removing.unlink()

@@ -8,7 +8,7 @@
 
 use super::{
     copy_up,
-    entry::{changed, has_name, prepare_unlinked, unlinked},
+    entry::{changed, has_name, Unlinking},
     links,
     obstacle::{Meaning, Obstacles, Room},
     seal::Seal,
@@ -172,9 +172,14 @@ pub(crate) fn rename(idmap: &Idmap, rename: Rename<'_, Union>) -> Result {
 
     // If it is above the branch, it is removed there.
     let victim_on_branch = !new.is_elsewhere()? || !obstacles.is_empty();
-    if let Some(victim) = victim.filter(|victim| !victim.is_dir() && !exchange) {
-        prepare_unlinked(victim, victim_on_branch)?;
-    }
+    let replaced = match victim.filter(|_| !exchange) {
+        Some(victim) if victim.is_dir() => Some(Replaced::Directory(victim)),
+        Some(victim) => Some(Replaced::Object(Unlinking::prepare(
+            victim,
+            victim_on_branch,
+        )?)),
+        None => None,
+    };
 
     // What is left at the old name belongs to who renames.
     let left = match rename.flags() & WHITEOUT != 0 {
@@ -217,15 +222,18 @@ pub(crate) fn rename(idmap: &Idmap, rename: Rename<'_, Union>) -> Result {
     }
     drop(state);
     // It has happened: what cannot be brought up to date now will be, at the next look.
-    let replaced = victim
-        .filter(|_| !exchange)
-        .map(|victim| (victim, victim_on_branch));
     if settle(source, &old, &new, replaced).is_err() {
         pr_warn_once!("the attributes of what was renamed are out of date\n");
     }
     drop(ours);
     rename.moved();
     Ok(())
+}
+
+/// What had the new name.
+enum Replaced<'a> {
+    Directory(&'a INode<Union>),
+    Object(Unlinking<'a>),
 }
 
 /// Takes back the rename on the branch: what hides the new name cannot be removed.
@@ -254,14 +262,12 @@ fn settle(
     source: &INode<Union>,
     old: &Side<'_>,
     new: &Side<'_>,
-    replaced: Option<(&INode<Union>, bool)>,
+    replaced: Option<Replaced<'_>>,
 ) -> Result {
-    if let Some((victim, on_branch)) = replaced {
-        if victim.is_dir() {
-            victim.set_nlink(0);
-        } else {
-            unlinked(victim, on_branch)?;
-        }
+    match replaced {
+        Some(Replaced::Directory(victim)) => victim.set_nlink(0),
+        Some(Replaced::Object(unlinking)) => unlinking.done()?,
+        None => {}
     }
     copy_attr(source)?;
     changed(old.dir)?;
