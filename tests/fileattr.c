@@ -141,12 +141,16 @@ TEST_F(u, a_flag_that_the_branch_does_not_know)
 	if (why)
 		SKIP(return, "%s", why);
 	area_mounts[area_mounted++] = strdup(path_of("%s/x", area));
-	ASSERT_EQ(0, write_file("x/s", "low"));
+	ASSERT_EQ(0, write_file("x/s", "low") | write_file("x/e", "low"));
 	ASSERT_EQ(0, set("x/s", FS_SYNC_FL | FS_NODUMP_FL, 0));
 	ASSERT_EQ(0, up("rw", "x=ro"));
 	EXPECT_EQ(0, append_file("u/s", "+"));
 	EXPECT_STREQ("low+", read_file("rw/s"));
 	EXPECT_EQ(FS_NODUMP_FL, get("u/s") & FS_NODUMP_FL);
+	/* Nor does what it shows beside the flag that is set. */
+	EXPECT_EQ(0, set("u/e", FS_NODUMP_FL, 0));
+	EXPECT_EQ(FS_NODUMP_FL, get("u/e") & FS_NODUMP_FL);
+	EXPECT_STREQ("low", read_file("rw/e"));
 	ASSERT_EQ(0, down());
 }
 

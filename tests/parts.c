@@ -53,6 +53,46 @@ TEST_F(u, attributes)
 	EXPECT_STREQ("", list("x/.wh..wh.orph"));
 }
 
+static struct fsxattr fsx_of(const char *path)
+{
+	struct fsxattr fsx = { 0 };
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	ioctl(fd, FS_IOC_FSGETXATTR, &fsx);
+	close(fd);
+	return fsx;
+}
+
+/* Who changes one flag of a lower object has said nothing of the project that the copy comes to. */
+TEST_F(u, flags)
+{
+	struct fsxattr fsx;
+	int fd, flags;
+
+	ASSERT_LE(0, fd = open("u/home/d", O_RDONLY | O_CLOEXEC));
+	ASSERT_EQ(0, E(ioctl(fd, FS_IOC_GETFLAGS, &flags)));
+	flags |= FS_NODUMP_FL;
+	EXPECT_EQ(0, E(ioctl(fd, FS_IOC_SETFLAGS, &flags)));
+	close(fd);
+	fsx = fsx_of("x/home/d");
+	EXPECT_EQ(5, fsx.fsx_projid);
+	EXPECT_EQ(FS_XFLAG_PROJINHERIT | FS_XFLAG_NODUMP, fsx.fsx_xflags & (FS_XFLAG_PROJINHERIT | FS_XFLAG_NODUMP));
+	ASSERT_LE(0, fd = open("u/home/d/sub", O_RDONLY | O_CLOEXEC));
+	ASSERT_EQ(0, E(ioctl(fd, FS_IOC_FSGETXATTR, &fsx)));
+	fsx.fsx_xflags |= FS_XFLAG_NODUMP;
+	EXPECT_EQ(0, E(ioctl(fd, FS_IOC_FSSETXATTR, &fsx)));
+	fsx = fsx_of("x/home/d/sub");
+	EXPECT_EQ(5, fsx.fsx_projid);
+	EXPECT_EQ(FS_XFLAG_PROJINHERIT | FS_XFLAG_NODUMP, fsx.fsx_xflags & (FS_XFLAG_PROJINHERIT | FS_XFLAG_NODUMP));
+	/* Who does say something gets it. */
+	fsx.fsx_projid = 6;
+	fsx.fsx_xflags &= ~FS_XFLAG_PROJINHERIT;
+	EXPECT_EQ(0, E(ioctl(fd, FS_IOC_FSSETXATTR, &fsx)));
+	EXPECT_EQ(6, fsx_of("x/home/d/sub").fsx_projid);
+	EXPECT_EQ(0, fsx_of("x/home/d/sub").fsx_xflags & FS_XFLAG_PROJINHERIT);
+	close(fd);
+}
+
 TEST_F(u, making_and_removing)
 {
 	EXPECT_EQ(0, write_file("u/home/d/new", "x"));

@@ -190,19 +190,67 @@ pub(super) unsafe fn fileattr_get(path: Path<'_>, fa: *mut bindings::file_kattr)
     }
 }
 
-/// Sets the `FS_IOC_SETFLAGS` attributes at `path`, of a writable mount. `EOPNOTSUPP` for a directory
-/// that is to ignore the case of names: whoever is stacked on it does not.
+/// The `FS_IOC_GETFLAGS` attributes of an object that may be about to be copied, of which the caller of
+/// a change knows.
+pub(super) struct Shown {
+    /// Only compared.
+    of: *const bindings::inode,
+    attr: bindings::file_kattr_full,
+}
+
+impl Shown {
+    /// Those at `path`.
+    pub(super) fn at(path: Path<'_>) -> Result<Self> {
+        Ok(Self {
+            of: path.dentry.require_inode()?.as_ptr(),
+            attr: FileAttr::of(path)?,
+        })
+    }
+
+    /// Makes of `new`, which changes what was shown, the same change of what is at `path` now. A copy has
+    /// attributes that say where it is, its project and how its data lies, and not those of the
+    /// original; all are given as one when one of them is changed.
+    fn translate(&self, new: &mut bindings::file_kattr_full, path: Path<'_>) -> Result {
+        if core::ptr::eq(self.of, path.dentry.require_inode()?.as_ptr()) {
+            return Ok(());
+        }
+        let (old, is) = (&self.attr, FileAttr::of(path)?);
+        new.flags ^= old.flags ^ is.flags;
+        new.fsx_xflags ^= old.fsx_xflags ^ is.fsx_xflags;
+        let keep = |new: &mut u32, old: u32, is: u32| {
+            if *new == old {
+                *new = is;
+            }
+        };
+        keep(&mut new.fsx_projid, old.fsx_projid, is.fsx_projid);
+        keep(&mut new.fsx_extsize, old.fsx_extsize, is.fsx_extsize);
+        keep(
+            &mut new.fsx_cowextsize,
+            old.fsx_cowextsize,
+            is.fsx_cowextsize,
+        );
+        Ok(())
+    }
+}
+
+/// Changes what was `shown` of the `FS_IOC_SETFLAGS` attributes at `path`, of a writable mount, to `fa`.
+/// `EOPNOTSUPP` for a directory that is to ignore the case of names: whoever is stacked on it does not.
 ///
 /// # Safety
 ///
-/// `fa` is valid.
-pub(super) unsafe fn fileattr_set(path: Path<'_>, fa: *mut bindings::file_kattr) -> Result {
+/// `fa` is valid, and nobody else uses it.
+pub(super) unsafe fn fileattr_set(
+    path: Path<'_>,
+    shown: &Shown,
+    fa: *mut bindings::file_kattr,
+) -> Result {
     let inode = path.dentry.require_inode()?;
     // SAFETY: By the contract of this function.
-    let flags = unsafe { (*fa.cast::<bindings::file_kattr_full>()).flags };
-    if flags & bindings::FS_CASEFOLD_FL != 0 && !inode.ignores_case() {
+    let new = unsafe { &mut *fa.cast::<bindings::file_kattr_full>() };
+    if new.flags & bindings::FS_CASEFOLD_FL != 0 && !inode.ignores_case() {
         return Err(EOPNOTSUPP);
     }
+    shown.translate(new, path)?;
     let _access = path.mnt.want_write()?;
     // SAFETY: `path` is valid during the call.
     to_result(unsafe {

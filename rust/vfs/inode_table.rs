@@ -537,9 +537,10 @@ impl<O: Operations, F: file_ops::Operations<Fs = O::Fs>> Table<O, F> {
         from_result(|| {
             // SAFETY: A live dentry.
             let entry = unsafe { DEntry::<O::Fs>::from_raw(dentry) };
+            let shown = Attrs::<O>::with_lower(entry, false, super::attr::Shown::at)?;
             Attrs::<O>::with_lower(entry, true, |lower| {
                 // SAFETY: By the contract of this function.
-                unsafe { super::attr::fileattr_set(lower, fa)? };
+                unsafe { super::attr::fileattr_set(lower, &shown, fa)? };
                 if let (Some(inode), Some(real)) = (entry.node(), lower.inode()) {
                     inode.copy_attr(real, lower.idmap());
                 }
