@@ -295,7 +295,7 @@ static int prepare_third(enum setup setup)
 	return setup == OVERLAY ?
 	       E(mount("none", "ro", "overlay", 0,
 		       path_of("xino=off,lowerdir=%s/oa:%s/ob", area, area))) :
-	       shell("fuse-overlayfs -o lowerdir=oa:ob ./ro");
+	       shell("fuse-overlayfs -o dev,lowerdir=oa:ob ./ro");
 }
 
 /* The flags are all that cp(1) does not copy. */
