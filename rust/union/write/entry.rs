@@ -76,7 +76,9 @@ fn make(
             let layer = copy_up::ensure_dir(parent, branch)?;
             make_at(dir, &layer, name, &cred, &make)
         },
-    )?;
+    )
+    // What could not be taken back is found by the next lookup.
+    .inspect_err(|_| entry.drop_from_cache())?;
     entry.instantiate(inode)?;
     changed(dir)
 }
@@ -215,7 +217,10 @@ pub(crate) fn link(old: &DEntry<Union>, entry: Negative<'_, Union>) -> Result {
                 whiteout::remove(&access, &layer, name)
                     .inspect_err(|_| take_back(&access, &layer, name))
             };
-            link().inspect_err(|_| room.give_back(&access, &layer, name))?;
+            link().inspect_err(|_| {
+                room.give_back(&access, &layer, name);
+                entry.drop_from_cache();
+            })?;
             Ok::<_, Error>(room)
         })?
     };
@@ -229,6 +234,7 @@ pub(crate) fn link(old: &DEntry<Union>, entry: Negative<'_, Union>) -> Result {
                     room.give_back(&access, &layer, name);
                 });
             }
+            entry.drop_from_cache();
         })?;
         instance.cred.scope(|| room.keep(&layer));
     }
