@@ -7,6 +7,7 @@
 //!
 //! - `hold N`: the N-th waits until it is released, or until who asked for it is killed;
 //! - `fail N ERRNO`: the N-th fails, with that number, and does nothing;
+//! - `break N ERRNO`: so do all from the N-th on;
 //! - `slow MS`: each takes so many milliseconds more;
 //! - `count`: nothing happens to them;
 //! - `release`: the one that is held goes on; the count does, too.
@@ -33,6 +34,7 @@ enum Plan {
     Nothing,
     Hold(usize),
     Fail(usize, Error),
+    Break(usize, Error),
     Slow(i64),
 }
 
@@ -85,6 +87,10 @@ impl Trouble {
             }
             Plan::Fail(planned, error) if planned == number => {
                 state.plan = Plan::Nothing;
+                state.failed = Some((number, what));
+                Err(error)
+            }
+            Plan::Break(planned, error) if planned <= number => {
                 state.failed = Some((number, what));
                 Err(error)
             }
@@ -156,15 +162,16 @@ impl debugfs::Writable<Arc<Trouble>> for Operations {
         let mut wanted = || number().ok_or(EINVAL);
         match command {
             "hold" => trouble.plan(Plan::Hold(wanted()? as usize)),
-            "fail" => {
-                let (planned, errno) = (wanted()?, wanted()?);
-                match errno {
-                    1..=4095 => {
-                        let error = Error::from_errno(-(errno as c_int));
-                        trouble.plan(Plan::Fail(planned as usize, error))
-                    }
-                    _ => Err(EINVAL),
-                }
+            "fail" | "break" => {
+                let (planned, errno) = (wanted()? as usize, wanted()?);
+                let error = match errno {
+                    1..=4095 => Error::from_errno(-(errno as c_int)),
+                    _ => return Err(EINVAL),
+                };
+                trouble.plan(match command {
+                    "fail" => Plan::Fail(planned, error),
+                    _ => Plan::Break(planned, error),
+                })
             }
             "slow" => trouble.plan(Plan::Slow(wanted()?.into())),
             "count" => trouble.plan(Plan::Nothing),
