@@ -77,6 +77,10 @@ impl attr_ops::Operations for Attrs {
             true => "fileattr_set",
             false => "fileattr_get",
         })?;
+        let _access = match write {
+            true => Some(tree.mnt.want_write()?),
+            false => None,
+        };
         let result = tree.cred.scope(|| f(tree.mnt.at(&real)))?;
         update(inode)?;
         Ok(result)

@@ -233,7 +233,8 @@ impl Shown {
     }
 }
 
-/// Changes what was `shown` of the `FS_IOC_SETFLAGS` attributes at `path`, of a writable mount, to `fa`.
+/// Changes what was `shown` of the `FS_IOC_SETFLAGS` attributes at `path` to `fa`; for whoever
+/// has the right to write to its mount.
 /// `EOPNOTSUPP` for a directory that is to ignore the case of names: whoever is stacked on it does not.
 ///
 /// # Safety
@@ -251,7 +252,6 @@ pub(super) unsafe fn fileattr_set(
         return Err(EOPNOTSUPP);
     }
     shown.translate(new, path)?;
-    let _access = path.mnt.want_write()?;
     // SAFETY: `path` is valid during the call.
     to_result(unsafe {
         bindings::vfs_fileattr_set(path.idmap().as_ptr(), path.dentry.as_ptr(), fa)

@@ -73,8 +73,8 @@ pub(crate) trait Operations: Sized + 'static {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
     /// Calls `f` with the place below whose `FS_IOC_GETFLAGS` attributes and extents (`FIEMAP`) are
-    /// this inode's, made writable first if `write`; with the credentials that count there. The VFS
-    /// has checked what the caller may do with this one.
+    /// this inode's, made writable first if `write`, and with the right to write to its mount; with
+    /// the credentials that count there. The VFS has checked what the caller may do with this one.
     fn with_lower<R>(
         _dentry: &DEntry<Self::Fs>,
         _write: bool,

@@ -183,6 +183,8 @@ impl attr_ops::Operations for Attrs {
         let cred = &dentry.sb().data().cred;
         if write {
             let layer = links::ensure_to_change(dentry, Data::All)?;
+            // In the order in which those who lift something take them.
+            let _access = layer.branch.mnt().want_write()?;
             let _held = lift::hold_off(&layer.branch);
             return cred.scope(|| f(layer.path()));
         }
