@@ -147,9 +147,10 @@ impl<E: Engine> Table<E> {
     unsafe fn vm_operations(
         ops: *const bindings::vm_operations_struct,
     ) -> bindings::vm_operations_struct {
+        // SAFETY: By the contract of this function.
+        let ops = unsafe { *ops };
         // What a kernel has more than these stops the build: whether it finds the file in `vma->vm_file`
         // has to be known.
-        // SAFETY: By the contract of this function.
         let bindings::vm_operations_struct {
             open,
             close,
@@ -172,7 +173,7 @@ impl<E: Engine> Table<E> {
             #[cfg(CONFIG_FIND_NORMAL_PAGE)]
             find_normal_page,
             uffd_ops: _,
-        } = unsafe { *ops };
+        } = ops;
         bindings::vm_operations_struct {
             open: open.and(Some(Self::open)),
             close: close.and(Some(Self::close)),

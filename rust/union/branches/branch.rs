@@ -301,7 +301,8 @@ impl Branch {
         Ok(())
     }
 
-    /// Whether the mount lets things be written for now, whatever the permission says.
+    /// Lets things be written through the mount, or not, whatever the permission says. Callers exclude
+    /// each other.
     pub(crate) fn let_write(&self, on: bool) {
         self.mnt.set_writable(on);
     }

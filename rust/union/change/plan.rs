@@ -177,11 +177,14 @@ impl Plan {
         planned.map_or(branch.permission(), |(_, permission)| *permission)
     }
 
+    fn will_be_writable(&self, branch: &Branch) -> bool {
+        self.permission_of(branch).access == Access::ReadWrite
+    }
+
     /// Whether there will be a branch to write to.
     pub(crate) fn has_writable(&self) -> bool {
-        self.branches
-            .iter()
-            .any(|branch| self.permission_of(branch).access == Access::ReadWrite)
+        let mut branches = self.branches.iter();
+        branches.any(|branch| self.will_be_writable(branch))
     }
 
     /// Makes the planned branches those of the union, or changes nothing. `EBUSY` with lines in the
@@ -219,7 +222,9 @@ impl Plan {
         {
             let gates = self.check(log, sb, &after)?;
             if !readonly {
-                self.take_over(log, instance, &after)?;
+                take_over(log, instance, &after, |branch| {
+                    self.will_be_writable(branch)
+                })?;
             }
             // Before anybody asks for a number on what is new.
             ids.settle(&after.branches);
@@ -277,8 +282,7 @@ impl Plan {
             busy::check_removal(log, sb, branch, after)?;
         }
         for (branch, _) in &self.modified {
-            let writable = self.permission_of(branch).access == Access::ReadWrite;
-            if after.has(branch) && branch.is_writable() && !writable {
+            if after.has(branch) && branch.is_writable() && !self.will_be_writable(branch) {
                 busy::check_readonly(log, sb, branch)?;
             }
         }
@@ -297,45 +301,37 @@ impl Plan {
         }
         instance.publish(after);
     }
-
-    /// Claims and sweeps the branches of `after` that the union has not written to so far, and is going
-    /// to: before anybody makes something there. If one cannot be, none of them is written to.
-    fn take_over(&self, log: &Log, instance: &Instance, after: &Table) -> Result {
-        let mut opened = KVec::new();
-        for branch in &after.branches {
-            if self.permission_of(branch).access != Access::ReadWrite {
-                continue;
-            }
-            let result = match branch.is_writable() {
-                true => Ok(()),
-                false => opened.push(&**branch, GFP_KERNEL).map_err(Error::from),
-            };
-            let result = result.and_then(|()| {
-                if branch.is_writable() && branch.is_swept() {
-                    return Ok(());
-                }
-                branch.let_write(true);
-                instance.cred.scope(|| sweep(log, branch))
-            });
-            if result.is_err() {
-                opened.iter().for_each(|branch| branch.let_write(false));
-                return result;
-            }
-        }
-        Ok(())
-    }
 }
 
-/// Claims and sweeps the writable branches of a union that was read-only, and is not to be any more.
-pub(crate) fn take_over(log: &Log, instance: &Instance) -> Result {
+/// Claims and sweeps the branches of a union that was read-only, and is not to be any more.
+pub(crate) fn take_over_all(log: &Log, instance: &Instance) -> Result {
     let _ids = instance.changing.lock();
-    let table = instance.table()?;
-    let fresh = |branch: &&Arc<Branch>| branch.is_writable() && !branch.is_swept();
-    table
-        .branches
-        .iter()
-        .filter(fresh)
-        .try_for_each(|branch| instance.cred.scope(|| sweep(log, branch)))
+    take_over(log, instance, &*instance.table()?, Branch::is_writable)
+}
+
+/// Claims and sweeps the branches of `table` that the union has not written to so far, and is going to,
+/// as `will_be` says: before anybody makes something there. If one cannot be, none of them is written
+/// to.
+fn take_over(
+    log: &Log,
+    instance: &Instance,
+    table: &Table,
+    will_be: impl Fn(&Branch) -> bool,
+) -> Result {
+    let is_fresh =
+        |branch: &&Arc<Branch>| will_be(branch) && !(branch.is_writable() && branch.is_swept());
+    for branch in table.branches.iter().filter(is_fresh) {
+        branch.let_write(true);
+        instance
+            .cred
+            .scope(|| sweep(log, branch))
+            .inspect_err(|_| {
+                for branch in table.branches.iter().filter(|b| !b.is_writable()) {
+                    branch.let_write(false);
+                }
+            })?;
+    }
+    Ok(())
 }
 
 /// As [`work::sweep`], with a line in the log if it fails.

@@ -365,7 +365,7 @@ impl Context for Request {
         let done = if plan.changed || starts_watching || shows_otherwise {
             plan.carry_out(log, sb, readonly, watched.as_mut())
         } else if !readonly && sb.is_readonly() {
-            plan::take_over(log, instance)
+            plan::take_over_all(log, instance)
         } else {
             Ok(())
         };
