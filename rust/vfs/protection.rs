@@ -4,7 +4,8 @@
 //!
 //! A filesystem has them on the disk, and the VFS acts upon its copy of them, `i_flags` of the inode.
 //! Who has to change a protected object all the same takes them off there for that moment: what the
-//! filesystem has, tells and writes to the disk stays as it is.
+//! filesystem has, tells and writes to the disk stays as it is; but for those few, as hfsplus and ntfs3,
+//! that have no others than `i_flags`.
 
 use super::{attr::FileAttr, dentry::Dentry, errno::ESTALE, inode::Inode, mount::WriteAccess};
 use crate::bindings;
@@ -119,8 +120,7 @@ impl Protection {
         if self.append_only {
             flags |= bindings::S_APPEND;
         }
-        // SAFETY: The inode is alive; the flags are changed in one step, and a filesystem derives them
-        // from its own, never those from them.
+        // SAFETY: The inode is alive, and the flags are changed in one step, as anywhere in the VFS.
         unsafe { bindings::inode_set_flags(inode.as_ptr(), flags, FLAGS) };
         Ok(())
     }
@@ -141,11 +141,12 @@ impl Off {
         }
         let inode = dentry.inode().ok_or(ESTALE)?;
         let _lock = inode.lock();
-        // Somebody may have changed it meanwhile.
-        match self.is_stored {
-            true => Protection::stored(access, dentry)?.act(dentry),
-            false => self.was.act(dentry),
-        }
+        // Somebody may have changed it meanwhile. What the filesystem does not say is as it was.
+        let now = match self.is_stored {
+            true => Protection::stored(access, dentry).unwrap_or(self.was),
+            false => self.was,
+        };
+        now.act(dentry)
     }
 }
 
