@@ -193,24 +193,33 @@ TEST_F(u, system_attributes_are_read_as_oneself)
 	EXPECT_EQ(0, E(umount2("near", MNT_DETACH)));
 }
 
-/* --- the work directory ---------------------------------------------------- */
+/* --- directories of the union's own on a branch ------------------------------ */
+
+/* Makes one that comes with the branch, and is somebody's and open to all. */
+static int make_open(const char *dir)
+{
+	return E(mkdir(dir, 0755)) ?: E(chmod(dir, 02777)) ?: E(chown(dir, NOBODY, NOBODY));
+}
+
+/* Whether it is nobody's but root's. */
+static bool is_private(const char *dir)
+{
+	struct stat st = st_of(dir);
+
+	return (st.st_mode & 07777) == 0700 && !st.st_uid;
+}
 
 TEST_F(u, the_work_directory_is_nobody_elses)
 {
 	static const char work[] = "rw/.wh..wh.orph";
-	struct stat st;
 
 	AUFS2_ONLY("its work directory is another one");
 	ASSERT_EQ(0, shell("mkdir ro/d; echo x > ro/f"));
 	/* one that came with the branch */
-	ASSERT_EQ(0, E(mkdir(work, 0755)));
-	ASSERT_EQ(0, E(chmod(work, 02777)));
-	ASSERT_EQ(0, E(chown(work, NOBODY, NOBODY)));
+	ASSERT_EQ(0, make_open(work));
 	ASSERT_EQ(0, up("rw", "ro"));
 	ASSERT_EQ(0, E(chmod("u/d", 0700)));
-	st = st_of(work);
-	EXPECT_EQ(0700, st.st_mode & 07777);
-	EXPECT_EQ(0, st.st_uid);
+	EXPECT_TRUE(is_private(work));
 	EXPECT_EQ(0, down());
 	/* one that is made where rights are inherited */
 	ASSERT_EQ(0, shell("rm -r rw/.wh* rw/d"));
@@ -219,28 +228,22 @@ TEST_F(u, the_work_directory_is_nobody_elses)
 	shell("setfacl -d -m u:%d:rwx,m::rwx rw", NOBODY);
 	ASSERT_EQ(0, up("rw", "ro"));
 	ASSERT_EQ(0, E(chmod("u/d", 0700)));
-	st = st_of(work);
-	EXPECT_EQ(0700, st.st_mode & 07777);
+	EXPECT_TRUE(is_private(work));
 	EXPECT_GE(0, E(getxattr(work, "system.posix_acl_default", NULL, 0)));
 }
 
 TEST_F(u, pseudo_links_are_nobody_elses)
 {
 	static const char dir[] = "rw/.wh..wh.plnk";
-	struct stat st;
 
 	AUFS2_ONLY("its format has none");
 	ASSERT_EQ(0, shell("echo x > ro/f; ln ro/f ro/g"));
-	ASSERT_EQ(0, E(mkdir(dir, 0755)));
-	ASSERT_EQ(0, E(chmod(dir, 02777)));
-	ASSERT_EQ(0, E(chown(dir, NOBODY, NOBODY)));
+	ASSERT_EQ(0, make_open(dir));
 	ASSERT_EQ(0, up("rw", "ro"));
 	ASSERT_EQ(0, append_file("u/f", "+"));
 	ASSERT_EQ(0, E(unlink("u/f")));
 	EXPECT_STREQ("x\n+", read_file("u/g"));
-	st = st_of(dir);
-	EXPECT_EQ(0700, st.st_mode & 07777);
-	EXPECT_EQ(0, st.st_uid);
+	EXPECT_TRUE(is_private(dir));
 }
 
 /* --- what the mount of a branch forbids ------------------------------------- */
