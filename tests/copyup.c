@@ -446,6 +446,8 @@ TEST_F(u, without_nameless_files)
 
 	AUFS2_ONLY("it wants them");
 	ASSERT_EQ(0, shell("head -c 3000000 /dev/urandom > ro/f; echo gone > ro/g; truncate -s 1M ro/s; mkdir ro/d; echo in > ro/d/i"));
+	/* flags that vfat does not have, though it tells of some */
+	ASSERT_EQ(0, shell("chattr +d ro/f ro/g 2>/dev/null; true"));
 	why = make_fs("vfat", path_of("%s/rw", area));
 	ASSERT_EQ(NULL, why) { TH_LOG("%s", why); }
 	ASSERT_EQ(-EOPNOTSUPP, E(open("rw", O_TMPFILE | O_RDWR, 0600)));

@@ -281,11 +281,7 @@ pub(crate) fn copy_flags(source: Path<'_>, access: &WriteAccess<'_>, target: &De
         // Filesystems look at one of the two forms, whichever they know better.
         new.flags ^= flag;
         new.fsx_xflags = new.fsx_xflags & !xflag | if wanted & flag != 0 { xflag } else { 0 };
-        // SAFETY: All are valid during the call; the structure is ours.
-        let set = to_result(unsafe {
-            bindings::vfs_fileattr_set(to.idmap().as_ptr(), target.as_ptr(), (&raw mut new).cast())
-        });
-        match set {
+        match FileAttr::set(to, &mut new) {
             Err(e) if e == EOPNOTSUPP => {}
             other => other?,
         }
@@ -304,5 +300,19 @@ impl FileAttr {
         // SAFETY: The structure is ours.
         unsafe { fileattr_get(path, (&raw mut fa).cast())? };
         Ok(fa)
+    }
+
+    /// Sets them to `new`. `EOPNOTSUPP`.
+    pub(super) fn set(path: Path<'_>, new: &mut bindings::file_kattr_full) -> Result {
+        let new = core::ptr::from_mut(new).cast();
+        // SAFETY: All are valid during the call.
+        let ret = to_result(unsafe {
+            bindings::vfs_fileattr_set(path.idmap().as_ptr(), path.dentry.as_ptr(), new)
+        });
+        match ret {
+            // A filesystem that only tells of them: as in `fileattr_get`, but what the ioctl makes of it.
+            Err(e) if e.to_errno() == -(bindings::ENOIOCTLCMD as c_int) => Err(EOPNOTSUPP),
+            other => other,
+        }
     }
 }
