@@ -10,6 +10,7 @@ use super::{
     mode::Mode,
     mount::WriteAccess,
     path::Path,
+    protection::Protection,
     stat::Stat,
     super_block::FileSystem,
 };
@@ -233,9 +234,10 @@ impl Shown {
     }
 }
 
-/// Changes what was `shown` of the `FS_IOC_SETFLAGS` attributes at `path` to `fa`; for whoever
-/// has the right to write to its mount.
-/// `EOPNOTSUPP` for a directory that is to ignore the case of names: whoever is stacked on it does not.
+/// Changes what was `shown` of the `FS_IOC_SETFLAGS` attributes at `path` to `fa`; for whoever has the
+/// right to write to its mount. Returns the protection that the object has then, which only who
+/// `may_protect` changes: `EPERM`. `EOPNOTSUPP` for a directory that is to ignore the case of names:
+/// whoever is stacked on it does not.
 ///
 /// # Safety
 ///
@@ -243,8 +245,9 @@ impl Shown {
 pub(super) unsafe fn fileattr_set(
     path: Path<'_>,
     shown: &Shown,
+    may_protect: bool,
     fa: *mut bindings::file_kattr,
-) -> Result {
+) -> Result<Protection> {
     let inode = path.dentry.require_inode()?;
     // SAFETY: By the contract of this function.
     let new = unsafe { &mut *fa.cast::<bindings::file_kattr_full>() };
@@ -252,10 +255,15 @@ pub(super) unsafe fn fileattr_set(
         return Err(EOPNOTSUPP);
     }
     shown.translate(new, path)?;
-    // SAFETY: `path` is valid during the call.
-    to_result(unsafe {
-        bindings::vfs_fileattr_set(path.idmap().as_ptr(), path.dentry.as_ptr(), fa)
-    })
+    // What the VFS has compared with may have been read in the moment in which somebody had it off.
+    if !may_protect {
+        let is = FileAttr::of(path)?;
+        if (new.flags ^ is.flags) & (bindings::FS_IMMUTABLE_FL | bindings::FS_APPEND_FL) != 0 {
+            return Err(EPERM);
+        }
+    }
+    FileAttr::set(path, new)?;
+    Ok(Protection::of_flags(new.flags))
 }
 
 /// The flags that a copy of an object takes over, as `FS_*_FL` and as `FS_XFLAG_*`.

@@ -538,13 +538,16 @@ impl<O: Operations, F: file_ops::Operations<Fs = O::Fs>> Table<O, F> {
             // SAFETY: A live dentry.
             let entry = unsafe { DEntry::<O::Fs>::from_raw(dentry) };
             let shown = Attrs::<O>::with_lower(entry, false, super::attr::Shown::at)?;
+            // With the caller's credentials, which those below are not.
+            let may_protect = super::protection::Protection::may_change();
             Attrs::<O>::with_lower(entry, true, |lower| {
                 // SAFETY: By the contract of this function.
-                unsafe { super::attr::fileattr_set(lower, &shown, fa)? };
+                let now = unsafe { super::attr::fileattr_set(lower, &shown, may_protect, fa)? };
                 if let (Some(inode), Some(real)) = (entry.node(), lower.inode()) {
                     inode.copy_attr(real, lower.idmap());
                 }
-                Ok(())
+                // That is not taken from the inode below, as somebody may have it off there.
+                now.act(entry)
             })?;
             Ok(0)
         })

@@ -4,13 +4,19 @@
 //!
 //! A filesystem has them on the disk, and the VFS acts upon its copy of them, `i_flags` of the inode.
 //! Who has to change a protected object all the same takes them off there for that moment: what the
-//! filesystem has, tells and writes to the disk stays as it is; but for those few, as hfsplus and ntfs3,
-//! that have no others than `i_flags`.
+//! filesystem has, tells and writes to the disk stays as it is; but for those few, as hfsplus, ntfs3 and
+//! ocfs2, that have no others than `i_flags`, and are told again.
 
-use super::{attr::FileAttr, dentry::Dentry, errno::ESTALE, inode::Inode, mount::WriteAccess};
+use super::{
+    attr::FileAttr,
+    dentry::Dentry,
+    errno::{EOPNOTSUPP, ESTALE},
+    inode::Inode,
+    mount::WriteAccess,
+};
 use crate::bindings;
+use core::sync::atomic::{fence, Ordering};
 use kernel::{
-    error::to_result,
     prelude::*,
     sync::atomic::{Acquire, Atomic, Full},
 };
@@ -78,40 +84,66 @@ impl Protection {
             bindings::FS_XFLAG_APPEND,
             append_only,
         );
-        // SAFETY: All are valid during the call; the structure is ours.
-        to_result(unsafe {
-            bindings::vfs_fileattr_set(at.idmap().as_ptr(), dentry.as_ptr(), (&raw mut new).cast())
-        })
+        FileAttr::set(at, &mut new)
     }
 
-    /// Takes it off `dentry`, which has it.
-    pub(crate) fn take_off(self, access: &WriteAccess<'_>, dentry: &Dentry) -> Result<Off> {
-        OFF.fetch_add(1, Full);
-        EVER.fetch_add(1, Full);
-        let mut off = Off {
-            was: self,
-            is_stored: false,
+    /// Takes that of `dentry` off, if it has one.
+    pub(crate) fn take_off(access: &WriteAccess<'_>, dentry: &Dentry) -> Result<Option<Off>> {
+        let off = |was| {
+            OFF.fetch_add(1, Full);
+            EVER.fetch_add(1, Full);
+            Off {
+                was,
+                is_stored: false,
+            }
         };
         if acts_below(access, dentry) {
+            let was = Self::known(dentry);
+            if was.is_none() {
+                return Ok(None);
+            }
+            let off = off(was);
             Self::NONE.set(access, dentry)?;
-            return Ok(off);
+            return Ok(Some(off));
         }
+        // Whoever sets it has the lock.
+        let _lock = dentry.inode().ok_or(ESTALE)?.lock();
+        let was = Self::known(dentry);
+        if was.is_none() {
+            return Ok(None);
+        }
+        let mut off = off(was);
         Self::NONE.act(dentry)?;
-        off.is_stored = Self::stored(access, dentry) == Ok(self);
-        Ok(off)
+        off.is_stored = Self::stored(access, dentry) == Ok(was);
+        Ok(Some(off))
     }
 
     /// That which the filesystem has for `dentry`, where it tells.
     fn stored(access: &WriteAccess<'_>, dentry: &Dentry) -> Result<Self> {
-        let now = FileAttr::of(access.at(dentry)?)?;
-        Ok(Self {
-            immutable: now.flags & bindings::FS_IMMUTABLE_FL != 0,
-            append_only: now.flags & bindings::FS_APPEND_FL != 0,
-        })
+        Ok(Self::of_flags(FileAttr::of(access.at(dentry)?)?.flags))
+    }
+
+    /// That in `FS_*_FL` flags.
+    pub(super) fn of_flags(flags: u32) -> Self {
+        Self {
+            immutable: flags & bindings::FS_IMMUTABLE_FL != 0,
+            append_only: flags & bindings::FS_APPEND_FL != 0,
+        }
+    }
+
+    /// Whether the current task may put any on, or take it off.
+    pub(super) fn may_change() -> bool {
+        // SAFETY: May be called by any task; the namespace is static.
+        unsafe {
+            bindings::ns_capable_noaudit(
+                &raw mut bindings::init_user_ns,
+                bindings::CAP_LINUX_IMMUTABLE as c_int,
+            )
+        }
     }
 
     /// Has the VFS act upon this one.
-    fn act(self, dentry: &Dentry) -> Result {
+    pub(super) fn act(self, dentry: &Dentry) -> Result {
         let inode = dentry.inode().ok_or(ESTALE)?;
         let mut flags = 0;
         if self.immutable {
@@ -139,14 +171,23 @@ impl Off {
         if acts_below(access, dentry) {
             return self.was.set(access, dentry);
         }
-        let inode = dentry.inode().ok_or(ESTALE)?;
-        let _lock = inode.lock();
+        // Where the filesystem asks the inode, it may have written out that there is none.
+        let told = match self.is_stored {
+            true => Ok(()),
+            false => self.was.set(access, dentry),
+        };
+        let _lock = dentry.inode().ok_or(ESTALE)?.lock();
         // Somebody may have changed it meanwhile. What the filesystem does not say is as it was.
         let now = match self.is_stored {
             true => Protection::stored(access, dentry).unwrap_or(self.was),
             false => self.was,
         };
-        now.act(dentry)
+        now.act(dentry)?;
+        match told {
+            // It has nothing to be told.
+            Err(e) if e == EOPNOTSUPP || e == ENOTTY => Ok(()),
+            other => other,
+        }
     }
 }
 
@@ -170,15 +211,21 @@ fn acts_below(access: &WriteAccess<'_>, dentry: &Dentry) -> bool {
 /// The flags of `real` that an inode which repeats it, and has had `before`, is to have: while the
 /// protection of something is off, those of a protected object stay.
 pub(super) fn repeated(real: &Inode, before: u32) -> u32 {
+    let interval = Interval::begin();
     let flags = flags_of(real);
     if before & !flags & FLAGS == 0 {
         return flags;
     }
-    match is_off() {
-        true => flags | before & FLAGS,
-        // Or it is on again since.
-        false => flags_of(real),
+    // They were off, or are.  What was off when they were looked at is so still, or on again.
+    fence(Ordering::Acquire);
+    if !is_off() {
+        let flags = flags_of(real);
+        fence(Ordering::Acquire);
+        if !interval.was_off() {
+            return flags;
+        }
     }
+    flags | before & FLAGS
 }
 
 fn is_off() -> bool {

@@ -60,10 +60,7 @@ pub(crate) fn lift<'a, const N: usize>(
         _lock: lock,
     };
     for (dentry, was) in &mut lifted.were {
-        let known = Protection::known(dentry);
-        if !known.is_none() {
-            *was = Some(known.take_off(access, dentry)?);
-        }
+        *was = Protection::take_off(access, dentry)?;
     }
     Ok(Some(lifted))
 }

@@ -10,7 +10,7 @@
 use super::{copy_job, copy_up, entry};
 use crate::{
     union::{
-        branches::{branch::Branch, number::Number, table::Table, work::Temporary},
+        branches::{branch::Branch, lift, number::Number, table::Table, work::Temporary},
         find::{refresh, whiteout},
         object::{
             few::Layers,
@@ -393,6 +393,7 @@ impl Plan<'_> {
         }
         // A move would remove it, or take it from there.
         for part in [&self.source, &self.from, &self.to] {
+            let _held = lift::hold_off(&part.branch);
             if !Protection::known(&part.dentry).is_none() {
                 return Err(EPERM);
             }
