@@ -121,6 +121,22 @@ TEST_F(u, access_acl)
 	EXPECT_EQ(0750, st_of("rw3/d").st_mode & 07777);
 }
 
+/* A branch that has no ACLs cannot be given one, and has none to be removed. */
+TEST_F(u, no_acls_on_one_branch)
+{
+	AUFS2_ONLY("several writable branches");
+	ASSERT_EQ(0, E(mount("none", "rw3", "ramfs", 0, "mode=755")));
+	ASSERT_EQ(0, E(mkdir("rw3/d", 0755)));
+	ASSERT_EQ(0, several());
+	EXPECT_EQ(-EOPNOTSUPP, set_acl("u/d", DEFAULT));
+	EXPECT_EQ(-ENODATA, E(getxattr("rw/d", DEFAULT, NULL, 0)));
+	ASSERT_EQ(0, set_acl("rw/d", DEFAULT));
+	EXPECT_EQ(0, E(removexattr("u/d", DEFAULT)));
+	EXPECT_EQ(-ENODATA, E(getxattr("rw/d", DEFAULT, NULL, 0)));
+	ASSERT_EQ(0, down());
+	ASSERT_EQ(0, E(umount2("rw3", 0)));
+}
+
 TEST_F(u, all_or_none)
 {
 	AUFS2_ONLY("several writable branches");

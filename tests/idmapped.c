@@ -179,6 +179,24 @@ TEST_F(u, acl_of_an_idmapped_lower_branch)
 	ASSERT_EQ(0, E(umount2("r", 0)));
 }
 
+/* Catches: an ACL that is taken back on an idmapped branch with the ids of its disk. */
+TEST_F(u, acl_that_is_taken_back)
+{
+	AUFS2_ONLY("it is about branches");
+	ASSERT_EQ(0, E(umount2("v", 0)) | down());
+	ASSERT_EQ(0, shell("mkdir -p top/d rw/d last/d"));
+	ASSERT_EQ(0, set_acl("rw/d", 7));
+	ASSERT_EQ(0, mount_idmapped("rw", "w", SHIFTED_BUT_ROOT));
+	if (shell("chattr +i last/d"))
+		SKIP(return, "no immutable directories here");
+	ASSERT_EQ(0, up("top=rw", "w=rw", "last=rw"));
+	EXPECT_EQ(-EPERM, set_acl("u/d", 100009));
+	EXPECT_EQ(7, acl_user("rw/d"));
+	ASSERT_EQ(0, shell("chattr -i last/d"));
+	ASSERT_EQ(0, down());
+	ASSERT_EQ(0, E(umount2("w", 0)));
+}
+
 /* Catches: a copy-up that changes the ACL which the lower inode has in the cache. */
 TEST_F(u, acl_on_an_idmapped_writable_branch)
 {

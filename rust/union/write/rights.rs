@@ -49,10 +49,16 @@ struct Before<'a> {
 
 impl<'a> Before<'a> {
     fn of(layer: &'a Layer, change: Change<'_>) -> Result<Self> {
-        let stat = Stat::of(layer.path())?;
+        let path = layer.path();
+        let stat = Stat::of(path)?;
         let acl = match change {
             Change::Attr(_) => None,
-            Change::Acl(_, acl_type) => Some((Acl::get(layer.path(), acl_type)?, acl_type)),
+            Change::Acl(_, acl_type) => {
+                let acl = Acl::get(path, acl_type)?;
+                // It is set with the ids of the mount.
+                let acl = acl.map(|acl| acl.through(path.idmap())).transpose()?;
+                Some((acl, acl_type))
+            }
         };
         Ok(Self {
             layer,
@@ -111,7 +117,11 @@ fn change_others<'a>(
             continue;
         }
         // It was removed behind our back: nothing is made there.
-        if layer.inode().is_err() {
+        let Ok(real) = layer.inode() else {
+            continue;
+        };
+        if matches!(change, Change::Acl(None, _)) && !real.has_posix_acl() {
+            // There never was one.
             continue;
         }
         done.reserve(1, GFP_KERNEL)?;
