@@ -32,8 +32,8 @@ use crate::{
         errno::{ENOTEMPTY, ESTALE},
         flags,
         idmap::Idmap,
-        inode::{INode, Locked},
-        mode::Mode,
+        inode::{INode, Inode, Locked},
+        mode::{FileType, Mode},
         mount::WriteAccess,
         name::Name,
         rcu::RcuArc,
@@ -213,7 +213,11 @@ pub(crate) fn rename(idmap: &Idmap, rename: Rename<'_, Union>) -> Result {
     };
     if !obstacles.is_empty() {
         let cleared = instance.cred.scope(|| obstacles.clear(new_name));
-        cleared.inspect_err(|_| instance.cred.scope(|| go_back(&old, &new, &room)))?;
+        cleared.inspect_err(|_| {
+            instance
+                .cred
+                .scope(|| go_back(&old, &new, &room, left.is_some()));
+        })?;
         instance.cred.scope(|| room.keep(&new.layer));
     }
     if state.is_some() {
@@ -236,13 +240,15 @@ enum Replaced<'a> {
     Object(Unlinking<'a>),
 }
 
-/// Takes back the rename on the branch: what hides the new name cannot be removed.
-fn go_back(old: &Side<'_>, new: &Side<'_>, room: &Room) {
+/// Takes back the rename on the branch, which has left a device at the old name if `has_left`: what
+/// hides the new name cannot be removed.
+fn go_back(old: &Side<'_>, new: &Side<'_>, room: &Room, has_left: bool) {
     let undone = new.layer.branch.mnt().want_write().and_then(|access| {
         let (from, to) = (&new.layer.dentry, &old.layer.dentry);
         // Without flags, which not every filesystem knows: the name is locked.
         let renaming = Renaming::start(&access, from, new.name, to, old.name, 0)?;
-        if renaming.target().is_positive() {
+        let is_left = |real: &Inode| has_left && real.mode().file_type() == FileType::CharDevice;
+        if renaming.target().inode().is_some_and(|real| !is_left(real)) {
             return Err(EEXIST);
         }
         renaming.commit()?;
