@@ -36,7 +36,8 @@ pub(crate) fn dir(access: &WriteAccess<'_>, branch: &Branch) -> Result<ARef<Dent
             Err(e) => return Err(e),
         },
     };
-    private::make(access, branch, &dir, names::PLINKS)?;
+    // Not what a filesystem says that gives an object no other name.
+    private::make(access, branch, &dir, names::PLINKS).map_err(|_| EIO)?;
     Ok(dir)
 }
 
