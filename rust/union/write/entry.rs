@@ -279,10 +279,11 @@ impl<'a> Unlinking<'a> {
         })
     }
 
-    /// The name was taken.
-    pub(crate) fn done(mut self) -> Result {
+    /// The name was taken. `locked` is that of the inode: whoever copies the object up sees as many
+    /// names in the union as there are below.
+    pub(crate) fn done(mut self, locked: &State) -> Result {
         self.is_kept = false;
-        unlinked(self.inode, self.on_branch)
+        unlinked(self.inode, locked, self.on_branch)
     }
 }
 
@@ -295,7 +296,7 @@ impl Drop for Unlinking<'_> {
 }
 
 /// A name was taken from `inode`, as [`Unlinking`] says.
-fn unlinked(inode: &INode<Union>, on_branch: bool) -> Result {
+fn unlinked(inode: &INode<Union>, locked: &State, on_branch: bool) -> Result {
     if on_branch && !inode.data().is_linked_below() {
         let stack = inode.data().stack()?;
         let real = stack.top().inode()?;
@@ -304,7 +305,7 @@ fn unlinked(inode: &INode<Union>, on_branch: bool) -> Result {
         return Ok(());
     }
     inode.drop_nlink();
-    links::lost_name(inode, on_branch)?;
+    links::lost_name(inode, locked, on_branch)?;
     copy_attr(inode)
 }
 
@@ -435,8 +436,9 @@ pub(crate) fn unlink(dir: &Locked<'_, Union>, dentry: &DEntry<Union>) -> Result 
     })?;
     // Whoever waits to copy the object up sees that it has no name.
     dentry.drop_from_cache();
+    let done = unlinking.done(&removal.state);
     drop(removal);
-    unlinking.done()?;
+    done?;
     changed(dir.get())
 }
 

@@ -98,14 +98,13 @@ fn drop_plink(access: &WriteAccess<'_>, inode: &INode<Union>, locked: &State, la
 
 /// A name was taken from `inode`, which has names below: one of those if it was not `on_branch`. The
 /// number of links is right already.
-pub(crate) fn lost_name(inode: &INode<Union>, on_branch: bool) -> Result {
+pub(crate) fn lost_name(inode: &INode<Union>, locked: &State, on_branch: bool) -> Result {
     let is_gone = inode.nlink() == 0;
     if !inode.data().is_linked_below() || on_branch && !is_gone {
         return Ok(());
     }
     let instance = inode.sb().data();
     let node = inode.data();
-    let state = node.lock();
     let stack = node.stack()?;
     let layer = stack.top();
     if node.plink() != 0 && (is_gone || node.names_below() == 1) {
@@ -113,7 +112,7 @@ pub(crate) fn lost_name(inode: &INode<Union>, on_branch: bool) -> Result {
         if let Ok(access) = layer.branch.mnt().want_write() {
             instance
                 .cred
-                .scope(|| drop_plink(&access, inode, &state, layer));
+                .scope(|| drop_plink(&access, inode, locked, layer));
         }
     }
     let left = match is_gone {

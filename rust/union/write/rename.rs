@@ -220,13 +220,15 @@ pub(crate) fn rename(idmap: &Idmap, rename: Rename<'_, Union>) -> Result {
         })?;
         instance.cred.scope(|| room.keep(&new.layer));
     }
-    if state.is_some() {
+    let mut settled = Ok(());
+    if let Some((state, replaced)) = state.as_deref().zip(replaced) {
         // Whoever waits to copy it up sees that it has no name.
         rename.new_name().drop_from_cache();
+        settled = replaced.done(state);
     }
     drop(state);
     // It has happened: what cannot be brought up to date now will be, at the next look.
-    if settle(source, &old, &new, replaced).is_err() {
+    if settle(source, &old, &new).and(settled).is_err() {
         pr_warn_once!("the attributes of what was renamed are out of date\n");
     }
     drop(ours);
@@ -238,6 +240,19 @@ pub(crate) fn rename(idmap: &Idmap, rename: Rename<'_, Union>) -> Result {
 enum Replaced<'a> {
     Directory(&'a INode<Union>),
     Object(Unlinking<'a>),
+}
+
+impl Replaced<'_> {
+    /// Something else has its name.
+    fn done(self, locked: &State) -> Result {
+        match self {
+            Self::Directory(victim) => {
+                victim.set_nlink(0);
+                Ok(())
+            }
+            Self::Object(unlinking) => unlinking.done(locked),
+        }
+    }
 }
 
 /// Takes back the rename on the branch, which has left a device at the old name if `has_left`: what
@@ -264,17 +279,7 @@ fn go_back(old: &Side<'_>, new: &Side<'_>, room: &Room, has_left: bool) {
 }
 
 /// Brings the inodes up to date after a rename on the branch.
-fn settle(
-    source: &INode<Union>,
-    old: &Side<'_>,
-    new: &Side<'_>,
-    replaced: Option<Replaced<'_>>,
-) -> Result {
-    match replaced {
-        Some(Replaced::Directory(victim)) => victim.set_nlink(0),
-        Some(Replaced::Object(unlinking)) => unlinking.done()?,
-        None => {}
-    }
+fn settle(source: &INode<Union>, old: &Side<'_>, new: &Side<'_>) -> Result {
     copy_attr(source)?;
     changed(old.dir)?;
     if !core::ptr::eq(old.dir, new.dir) {
