@@ -91,4 +91,41 @@ check "it is remembered" sh -c "umount u && mount -t aufs2 -o br:$PWD/p/rw=rw:$P
 check "as it was" same "dir" "$(names u)"
 check "unmount the union" umount u
 check "unmount" umount p
+
+# --- a directory of only whiteouts that cannot be moved aside, as it is of a project of its own ---
+mkdir x
+truncate -s 320M x.img
+if modprobe -q loop && mkfs.xfs -q x.img && mount -o loop,prjquota x.img x; then
+	mkdir -p x/base/rw/part x/base/ro
+	check "a project" chattr -p 5 +P x/base/rw
+	check "of one directory" chattr -p 6 +P x/base/rw/part
+	check "mount it" mount -t aufs2_pass -o dir="$PWD/x/base",control=pass none p
+	step=0 broken=0 left=
+	while [ $step -lt 16 ]; do
+		step=$((step + 1))
+		mkdir -p x/base/ro/part/$step
+		touch x/base/ro/part/$step/a x/base/ro/part/$step/b
+		mount -t aufs2 -o "br:$PWD/p/rw=rw:$PWD/p/ro=ro" none u
+		rm u/part/$step/a u/part/$step/b
+		tell "fail $step 5"
+		if rmdir u/part/$step 2> /dev/null; then
+			tell count
+			umount u
+			continue
+		fi
+		broken=$((broken + 1))
+		tell count
+		left="$left$(names u/part/$step)"
+		umount u
+		mount -t aufs2 -o "br:$PWD/p/rw=rw:$PWD/p/ro=ro" none u
+		left="$left$(names u/part/$step 2> /dev/null)"
+		umount u
+	done
+	check "many steps failed" [ $broken -gt 3 ]
+	check "what was removed in it stays removed" same "" "$left"
+	umount p
+	umount x
+else
+	skip "what cannot be moved aside" "no XFS here"
+fi
 finish

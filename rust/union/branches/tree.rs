@@ -14,7 +14,7 @@ use crate::vfs::{
 use kernel::{prelude::*, sync::aref::ARef};
 
 /// A name of a directory entry, for use after the directory is no longer being read.
-type OwnedName = KVec<u8>;
+pub(super) type OwnedName = KVec<u8>;
 
 /// The names in `dir`, but for `.` and `..`.
 pub(crate) fn names(branch: &Branch, dir: &Dentry) -> Result<KVVec<OwnedName>> {

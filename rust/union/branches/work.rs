@@ -5,7 +5,11 @@
 //!
 //! What a crash leaves in it is swept at the next mount.
 
-use super::{branch::Branch, plinks, private, tree};
+use super::{
+    branch::Branch,
+    plinks, private,
+    tree::{self, OwnedName},
+};
 use crate::{
     union::text::names,
     vfs::{
@@ -354,18 +358,22 @@ impl Aside {
 }
 
 /// Moves the directory `name`, in which there are only whiteouts, out of `dir_of`, and removes it.
-/// `ENOTEMPTY` if there is more in it; it is then where it was. What is below it is hidden already.
+/// `ENOTEMPTY` if there is more in it; it is then where it was. What is below it is hidden already, and
+/// has to stay so once `clears` was called, even if this fails.
 pub(crate) fn discard(
     access: &WriteAccess<'_>,
     branch: &Branch,
     dir_of: &Dentry,
     name: &Name,
+    clears: impl FnOnce(),
 ) -> Result {
     let aside = match Aside::put(access, branch, dir_of, name) {
         // It is in another part of the branch than the work directory.
         Err(e) if e == EXDEV => {
             let dir = namei::lookup(branch.mnt(), dir_of, name)?.ok_or(ENOENT)?;
-            clear_reserved(access, branch, &dir)?;
+            let names = reserved(branch, &dir)?;
+            clears();
+            remove_all(access, &dir, &names)?;
             return Removing::start(access, dir_of, name)?.rmdir();
         }
         other => other?,
@@ -390,6 +398,11 @@ pub(crate) fn discard(
 /// Removes the whiteouts in `dir`. `ENOTEMPTY` if anything else is in it: a directory that has the
 /// name of a whiteout is none.
 pub(crate) fn clear_reserved(access: &WriteAccess<'_>, branch: &Branch, dir: &Dentry) -> Result {
+    remove_all(access, dir, &reserved(branch, dir)?)
+}
+
+/// The names in `dir`, which are those of whiteouts. `ENOTEMPTY` if there are others.
+fn reserved(branch: &Branch, dir: &Dentry) -> Result<KVVec<OwnedName>> {
     let names = tree::names(branch, dir)?;
     for name in &names {
         let is_dir = |dentry: &ARef<Dentry>| dentry.inode().is_some_and(Inode::is_dir);
@@ -399,8 +412,12 @@ pub(crate) fn clear_reserved(access: &WriteAccess<'_>, branch: &Branch, dir: &De
             return Err(ENOTEMPTY);
         }
     }
+    Ok(names)
+}
+
+fn remove_all(access: &WriteAccess<'_>, dir: &Dentry, names: &[OwnedName]) -> Result {
     for name in names {
-        Removing::start(access, dir, Name::new(&name)?)?.unlink()?;
+        Removing::start(access, dir, Name::new(name)?)?.unlink()?;
     }
     Ok(())
 }

@@ -7,6 +7,7 @@ use super::{
     links,
     obstacle::{Meaning, Obstacles},
     plink, policy,
+    rename::detach_locked,
 };
 use crate::{
     union::{
@@ -34,6 +35,7 @@ use crate::{
         rcu::RcuArc,
     },
 };
+use core::cell::Cell;
 use kernel::{
     pr_warn_once,
     prelude::*,
@@ -145,7 +147,7 @@ pub(crate) fn undo(access: &WriteAccess<'_>, layer: &Layer, name: &Name) {
     let undone = Removing::start(access, &layer.dentry, name).and_then(|removing| {
         if removing.dentry().inode().is_some_and(Inode::is_dir) {
             drop(removing);
-            work::discard(access, &layer.branch, &layer.dentry, name)
+            work::discard(access, &layer.branch, &layer.dentry, name, || {})
         } else {
             removing.unlink()
         }
@@ -362,8 +364,14 @@ impl<'a> Removal<'a> {
         }
     }
 
-    /// Whites the name out if it would show again, then removes what is on the branch by `remove`.
-    fn carry_out(&self, name: &Name, remove: impl FnOnce(&WriteAccess<'_>) -> Result) -> Result {
+    /// Whites the name out if it would show again, then removes what is on the branch by `remove`. If
+    /// that fails, the whiteout is taken back, unless it has set `stays_hidden`.
+    fn carry_out(
+        &self,
+        name: &Name,
+        stays_hidden: &Cell<bool>,
+        remove: impl FnOnce(&WriteAccess<'_>) -> Result,
+    ) -> Result {
         let access = self.layer.branch.mnt().want_write()?;
         if self.below {
             whiteout::create(&access, &self.layer, name)?;
@@ -372,7 +380,7 @@ impl<'a> Removal<'a> {
             return Ok(());
         }
         remove(&access).inspect_err(|_| {
-            if self.below {
+            if self.below && !stays_hidden.get() {
                 // The object is still there, and shows in spite of the whiteout: nothing is lost if
                 // this fails, too.
                 if whiteout::remove(&access, &self.layer, name).is_err() {
@@ -420,7 +428,7 @@ pub(crate) fn unlink(dir: &Locked<'_, Union>, dentry: &DEntry<Union>) -> Result 
     let on_branch = removal.on_branch;
     let unlinking = Unlinking::prepare(victim, on_branch)?;
     instance.cred.scope(|| {
-        removal.carry_out(name, |access| {
+        removal.carry_out(name, &Cell::new(false), |access| {
             let removing = removing(access, &removal, name, victim)?;
             if !links::is_last_name(victim, removal.stack.top()) {
                 return removing.unlink();
@@ -458,7 +466,7 @@ pub(crate) fn rmdir(dir: &Locked<'_, Union>, dentry: &DEntry<Union>) -> Result {
         return Err(ENOTEMPTY);
     }
     drop(stack);
-    let removal = Removal::plan(dir, dentry, name)?;
+    let mut removal = Removal::plan(dir, dentry, name)?;
     let stack = &removal.stack;
     // Of one that is on the branch alone, the branch's filesystem will say whether it has entries;
     // unless a whiteout is to be made first.
@@ -466,8 +474,9 @@ pub(crate) fn rmdir(dir: &Locked<'_, Union>, dentry: &DEntry<Union>) -> Result {
     if was_alone && !asks_branch && !is_empty(stack)? {
         return Err(ENOTEMPTY);
     }
-    instance.cred.scope(|| {
-        removal.carry_out(name, |access| {
+    let stays_hidden = Cell::new(false);
+    let removed = instance.cred.scope(|| {
+        removal.carry_out(name, &stays_hidden, |access| {
             match removing(access, &removal, name, victim)?.rmdir() {
                 Err(e) if e == ENOTEMPTY && asks_branch && !merge::is_empty(stack)? => {
                     Err(ENOTEMPTY)
@@ -475,12 +484,19 @@ pub(crate) fn rmdir(dir: &Locked<'_, Union>, dentry: &DEntry<Union>) -> Result {
                 // Only whiteouts are in it: it goes with them.
                 Err(e) if e == ENOTEMPTY => {
                     let layer = &removal.layer;
-                    work::discard(access, &layer.branch, &layer.dentry, name)
+                    let clears = || stays_hidden.set(true);
+                    work::discard(access, &layer.branch, &layer.dentry, name, clears)
                 }
                 other => other,
             }
         })
-    })?;
+    });
+    if removed.is_err() && stays_hidden.get() {
+        // It is there, and empty: what hid what is below it has gone, but for the whiteout beside it.
+        detach_locked(victim, &mut removal.state, removal.stack.top())
+            .inspect_err(|_| dentry.drop_from_cache())?;
+    }
+    removed?;
     victim.set_nlink(0);
     dentry.drop_from_cache();
     drop(removal);

@@ -421,7 +421,8 @@ pub(crate) fn detach(inode: &INode<Union>, layer: &Layer) -> Result {
     detach_locked(inode, &mut inode.data().lock(), layer)
 }
 
-fn detach_locked(inode: &INode<Union>, state: &mut State, layer: &Layer) -> Result {
+/// As [`detach`], for whoever has the lock of the inode's data.
+pub(super) fn detach_locked(inode: &INode<Union>, state: &mut State, layer: &Layer) -> Result {
     let node = inode.data();
     let stack = node.stack()?;
     let mut layers = Layers::new();
