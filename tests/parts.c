@@ -5,6 +5,7 @@
  * no rename.
  */
 #include "aufs2.h"
+#include <linux/fscrypt.h>
 
 FIXTURE(u) { int unused; };
 FIXTURE_SETUP(u)
@@ -116,6 +117,108 @@ TEST_F(u, renaming_within)
 	EXPECT_EQ(0, E(rename("u/home/l", "u/home/e/l")));
 	EXPECT_STREQ("f l sub", list("u/home/e"));
 	EXPECT_STREQ("e f q", list("u/home"));
+}
+
+/* Has what is made in the directory encrypted, by a key of which the filesystem is told: 0 or -errno. */
+static long encrypt(const char *dir)
+{
+	static struct { struct fscrypt_add_key_arg arg; __u8 raw[64]; } key = {
+		.arg = { .key_spec.type = FSCRYPT_KEY_SPEC_TYPE_IDENTIFIER, .raw_size = 64 },
+		.raw = "no secret",
+	};
+	struct fscrypt_policy_v2 policy = {
+		.version = FSCRYPT_POLICY_V2,
+		.contents_encryption_mode = FSCRYPT_MODE_AES_256_XTS,
+		.filenames_encryption_mode = FSCRYPT_MODE_AES_256_CTS,
+		.flags = FSCRYPT_POLICY_FLAGS_PAD_32,
+	};
+	int fd = open(dir, O_RDONLY | O_CLOEXEC);
+	long err = E(ioctl(fd, FS_IOC_ADD_ENCRYPTION_KEY, &key));
+
+	memcpy(policy.master_key_identifier, key.arg.key_spec.u.identifier,
+	       sizeof(policy.master_key_identifier));
+	if (!err)
+		err = E(ioctl(fd, FS_IOC_SET_ENCRYPTION_POLICY, &policy));
+	close(fd);
+	return err;
+}
+
+/* Nothing moves into a directory whose key it was not made with. */
+TEST_F(u, encrypted)
+{
+	char link[8];
+	long err;
+
+	ASSERT_EQ(0, down());
+	ASSERT_EQ(0, shell("truncate -s 64M e.img && mkfs.ext4 -q -O encrypt e.img && mkdir e && mount -o loop e.img e"));
+	ASSERT_EQ(0, shell("mkdir e/home e/other"));
+	err = encrypt("e/home");
+	EXPECT_EQ(0, err);
+	ASSERT_EQ(-EXDEV, E(rename("e/other", "e/home/other")));
+	ASSERT_EQ(0, up("e=rw", "ro"));
+	EXPECT_EQ(0, E(chmod("u/home/d", 0700)));
+	EXPECT_EQ(0, E(lchown("u/home/l", 3, 4)));
+	EXPECT_EQ(0, E(chmod("u/home/p", 0600)));
+	EXPECT_EQ(0, append_file("u/home/f", "+"));
+	EXPECT_EQ(0, append_file("u/home/d/sub/f", "+"));
+	EXPECT_STREQ("low+", read_file("u/home/f"));
+	EXPECT_EQ(0, write_file("u/home/d/new", "x"));
+	EXPECT_EQ(0, E(rename("u/home/d", "u/home/e")));
+	EXPECT_EQ(0, E(rename("u/home/p", "u/home/q")));
+	EXPECT_STREQ("f new sub", list("u/home/e"));
+	EXPECT_STREQ("e f l q", list("u/home"));
+	EXPECT_EQ(0, E(unlink("u/home/f")));
+	EXPECT_EQ(0, shell("rm -r u/home/e"));
+	EXPECT_EQ(0, E(mkdir("u/home/d", 0755)));
+	ASSERT_EQ(0, down());
+	ASSERT_EQ(0, up("e=rw", "ro"));
+	EXPECT_STREQ("d l q", list("u/home"));
+	EXPECT_STREQ("", list("u/home/d"));
+	EXPECT_EQ(1, E(readlink("u/home/l", link, sizeof(link))));
+	EXPECT_EQ('f', *link);
+	ASSERT_EQ(0, down());
+	EXPECT_EQ(0, E(umount2("e", 0)));
+}
+
+/* What an overlay has below itself cannot be moved there, either. */
+TEST_F(u, overlay)
+{
+	int moved;
+
+	ASSERT_EQ(0, down());
+	shell("modprobe -q overlay");
+	if (!fs_registered("overlay"))
+		SKIP(return, "no overlayfs here");
+	ASSERT_EQ(0, shell("mkdir -p ov/lo/d/s ov/lo/e ov/up ov/w ov/m; echo -n 1 > ov/lo/d/f; echo -n 2 > ov/lo/d/s/g;"
+			   "mkdir -p ro/d ro/r; echo -n 3 > ro/d/r; echo -n 4 > ro/r/f"));
+	ASSERT_EQ(0, E(mount("none", "ov/m", "overlay", 0, path_of("lowerdir=%s/ov/lo,upperdir=%s/ov/up,workdir=%s/ov/w",
+								 area, area, area))));
+	ASSERT_EQ(0, up("ov/m=rw", "ro"));
+	EXPECT_EQ(0, E(chmod("u/d", 0700)));
+	EXPECT_EQ(0, append_file("u/d/f", "+"));
+	EXPECT_EQ(0, append_file("u/d/r", "+"));
+	EXPECT_EQ(0, E(rename("u/d/f", "u/d/f2")));
+	EXPECT_EQ(0, E(rename("u/r", "u/r2")));
+	/* mv copies then, as it does on the overlay itself */
+	moved = E(rename("u/d/s", "u/d/t"));
+	EXPECT_TRUE(!moved || moved == -EXDEV);
+	EXPECT_EQ(0, shell("[ -d u/d/t ] || mv u/d/s u/d/t"));
+	EXPECT_STREQ("f2 r t", list("u/d"));
+	EXPECT_STREQ("g", list("u/d/t"));
+	EXPECT_EQ(0, E(rmdir("u/e")));
+	EXPECT_EQ(0, E(unlink("u/d/t/g")));
+	EXPECT_EQ(0, E(rmdir("u/d/t")));
+	EXPECT_EQ(0, shell("rm -r u/d"));
+	EXPECT_EQ(0, E(mkdir("u/d", 0755)));
+	EXPECT_STREQ("", list("u/d"));
+	ASSERT_EQ(0, down());
+	ASSERT_EQ(0, up("ov/m=rw", "ro"));
+	EXPECT_STREQ("", list("u/d"));
+	EXPECT_STREQ("4", read_file("u/r2/f"));
+	EXPECT_STREQ("ENOENT", kind("u/e"));
+	EXPECT_STREQ("ENOENT", kind("u/r"));
+	ASSERT_EQ(0, down());
+	EXPECT_EQ(0, E(umount2("ov/m", 0)));
 }
 
 TEST_HARNESS_MAIN
