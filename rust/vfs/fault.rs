@@ -35,16 +35,41 @@ pub(crate) struct Fault<'a> {
 }
 
 /// What a handler says about a fault of the lifetime `'a`: a `vm_fault_t`.
+///
+/// # Invariants
+///
+/// `unlocked` is null, or the address space of a fault for which the answer says that its mmap lock was
+/// dropped.
 #[must_use = "the kernel waits for it"]
-pub(crate) struct Served<'a>(bindings::vm_fault_t, PhantomData<&'a ()>);
+pub(crate) struct Served<'a> {
+    answer: bindings::vm_fault_t,
+    unlocked: *mut bindings::mm_struct,
+    _fault: PhantomData<&'a ()>,
+}
 
 impl Served<'_> {
     fn new(answer: bindings::vm_fault_t) -> Self {
-        Self(answer, PhantomData)
+        // INVARIANT: Null.
+        Self {
+            answer,
+            unlocked: core::ptr::null_mut(),
+            _fault: PhantomData,
+        }
     }
 
-    pub(super) fn into_raw(self) -> bindings::vm_fault_t {
-        self.0
+    /// What the kernel gets. The lock keeps the mapping, and that the map: it is dropped here if it is to
+    /// be, after the engine.
+    ///
+    /// # Safety
+    ///
+    /// The handler returns this for the fault that `self` is about, and uses nothing of it any more.
+    pub(super) unsafe fn into_raw(self) -> bindings::vm_fault_t {
+        if !self.unlocked.is_null() {
+            // SAFETY: By the type invariant, and the contract of this function: the lock of the fault's
+            // address space is held for reading, and that is alive for as long as the fault.
+            unsafe { bindings::mmap_read_unlock(self.unlocked) };
+        }
+        self.answer
     }
 }
 
@@ -114,10 +139,13 @@ pub(crate) fn give_up(killed: Killed<'_>) -> Served<'_> {
     if !noticed || fault.step == Step::PfnMkwrite {
         return Served::new(bindings::vm_fault_reason_VM_FAULT_SIGBUS);
     }
-    // SAFETY: The mapping is alive until the lock, which is held for reading, is dropped here, and
-    // its address space for as long as the fault.
-    unsafe { bindings::mmap_read_unlock((*fault.vma()).vm_mm) };
-    Served::new(bindings::vm_fault_reason_VM_FAULT_RETRY)
+    // INVARIANT: So it is said.
+    Served {
+        answer: bindings::vm_fault_reason_VM_FAULT_RETRY,
+        // SAFETY: The mapping is alive, as the lock is held for reading; its address space is constant.
+        unlocked: unsafe { (*fault.vma()).vm_mm },
+        _fault: PhantomData,
+    }
 }
 
 /// A fault that must not wait, while another one has the turn.

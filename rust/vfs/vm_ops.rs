@@ -265,11 +265,13 @@ impl<E: Engine> Table<E> {
     /// The handler for `step`: `vmf` is a fault in a mapping with our table, and the mmap lock is held for
     /// reading.
     unsafe fn serve(vmf: *mut bindings::vm_fault, step: Step) -> bindings::vm_fault_t {
-        // SAFETY: The mapping holds its front file, and thus the map, while the lock is held. Should
-        // the lock be dropped, nothing is looked at after that.
+        // SAFETY: The mapping holds its front file, and thus the map, while the lock is held: until the
+        // engine has ended.
         let map = unsafe { Map::<E>::of_vops((*(*vmf).__bindgen_anon_1.vma).vm_ops) };
         // SAFETY: By the contract of this function.
-        E::serve(map, unsafe { Fault::from_raw(vmf, step) }).into_raw()
+        let served = E::serve(map, unsafe { Fault::from_raw(vmf, step) });
+        // SAFETY: The engine got no other fault, of which it could have another answer.
+        unsafe { served.into_raw() }
     }
 
     /// # Safety
