@@ -6,6 +6,7 @@
 
 use super::{
     dentry::Dentry, glimpse::Glimpse, idmap::Idmap, inode::Inode, mount::WriteAccess, path::Path,
+    rcu::Reading,
 };
 use crate::{
     bindings,
@@ -133,8 +134,9 @@ impl Acl {
     pub(crate) fn of_inode_rcu(
         inode: Glimpse<'_, Inode>,
         acl_type: AclType,
+        _reading: Reading<'_>,
     ) -> Result<Option<Self>> {
-        // SAFETY: The inode is alive, by RCU.
+        // SAFETY: The inode is there; so is its ACL, within the read-side critical section of `_reading`.
         let acl = unsafe { bindings::get_cached_acl_rcu(inode.get().as_ptr(), acl_type.to_raw()) };
         // An ACL found without a count may only be used within the walk, where the VFS counts none.
         // `ACL_DONT_CACHE` and the sentinels of a read in progress are no ACLs.

@@ -12,6 +12,11 @@ use core::ptr::eq;
 
 /// An object whose memory is there during `'a`. It cannot be counted, as the last count may have gone,
 /// and has only what can be asked of it then: loads.
+///
+/// # Invariants
+///
+/// The memory of what is referred to is not freed during `'a`. The reference is given to nobody who
+/// might count it.
 pub(crate) struct Glimpse<'a, O>(&'a O);
 
 impl<O> Clone for Glimpse<'_, O> {
@@ -55,8 +60,8 @@ impl<'a, T: FileSystem> Glimpse<'a, INode<T>> {
     }
 
     /// The super block that the inode is on.
-    pub(crate) fn sb(self) -> &'a SuperBlock<T> {
-        self.0.sb()
+    pub(crate) fn sb(self) -> Glimpse<'a, SuperBlock<T>> {
+        Glimpse(self.0.sb())
     }
 
     /// As [`Inode::ino`].
@@ -78,6 +83,14 @@ impl<'a, T: FileSystem> Glimpse<'a, INode<T>> {
     #[inline]
     pub(crate) fn has_mode_of(self, real: Glimpse<'_, Inode>) -> bool {
         self.0.has_mode_of(real.0)
+    }
+}
+
+impl<'a, T: FileSystem> Glimpse<'a, SuperBlock<T>> {
+    /// The filesystem's data of the super block.
+    #[inline]
+    pub(crate) fn data(self) -> &'a T::SuperData {
+        self.0.data()
     }
 }
 
@@ -104,8 +117,8 @@ impl<'a, T: FileSystem> Glimpse<'a, DEntry<T>> {
 
     /// The super block that the dentry is on.
     #[inline]
-    pub(crate) fn sb(self) -> &'a SuperBlock<T> {
-        self.0.sb()
+    pub(crate) fn sb(self) -> Glimpse<'a, SuperBlock<T>> {
+        Glimpse(self.0.sb())
     }
 
     /// As [`DEntry::stamp`].

@@ -99,7 +99,7 @@ impl attr_ops::Operations for Attrs {
                 if !real.has_posix_acl() {
                     return Ok(None);
                 }
-                return Acl::of_inode_rcu(real, acl_type);
+                return Acl::of_inode_rcu(real, acl_type, (&guard).into());
             }
         };
         let stack = inode.data().stack()?;
