@@ -7,6 +7,7 @@
 use super::{
     dentry::{DEntry, Dentry},
     idmap::Idmap,
+    load::once,
     mode::Mode,
     mount::WriteAccess,
     path::Path,
@@ -87,10 +88,10 @@ impl Attr {
         attr.0.ia_valid = TIMES;
         // SAFETY: The inode is alive; its times may change at any time, as anywhere in the VFS.
         unsafe {
-            attr.0.ia_atime.tv_sec = (*inode).i_atime_sec;
-            attr.0.ia_atime.tv_nsec = (*inode).i_atime_nsec as c_long;
-            attr.0.ia_mtime.tv_sec = (*inode).i_mtime_sec;
-            attr.0.ia_mtime.tv_nsec = (*inode).i_mtime_nsec as c_long;
+            attr.0.ia_atime.tv_sec = once!((*inode).i_atime_sec);
+            attr.0.ia_atime.tv_nsec = once!((*inode).i_atime_nsec) as c_long;
+            attr.0.ia_mtime.tv_sec = once!((*inode).i_mtime_sec);
+            attr.0.ia_mtime.tv_nsec = once!((*inode).i_mtime_nsec) as c_long;
         }
         Ok(attr)
     }

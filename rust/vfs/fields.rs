@@ -5,6 +5,7 @@
 use super::{
     idmap::Idmap,
     inode::{INode, Inode},
+    load::{once, store},
     protection,
     super_block::FileSystem,
 };
@@ -29,7 +30,7 @@ fn owner(inode: &Inode, idmap: &Idmap) -> (u32, u32) {
     unsafe {
         // What the calls find out first.
         if core::ptr::eq(idmap, Idmap::nop()) {
-            return ((*inode).i_uid.val, (*inode).i_gid.val);
+            return (once!((*inode).i_uid.val), once!((*inode).i_gid.val));
         }
         (
             bindings::i_uid_into_vfsuid(idmap.as_ptr(), inode).val,
@@ -67,30 +68,33 @@ impl<T: FileSystem> INode<T> {
         // SAFETY: Both inodes are alive, and the fields of this one ours to write, by the contract of
         // this function; those of the other may change at any time, as anywhere in the VFS.
         unsafe {
-            (*to).i_uid.val = uid;
-            (*to).i_gid.val = gid;
+            store!((*to).i_uid.val, uid);
+            store!((*to).i_gid.val, gid);
             // An inode keeps its type, which its tables are for.
             let mode = self.mode().with_permissions_of(real.mode());
             let asks = T::HAS_HAS_SET_ID && mode.has_set_id() && mode.is_regular();
-            (*to).i_mode = match asks && !T::has_set_id(self, real) {
-                true => mode.without_set_id().0,
-                false => mode.0,
+            let mode = match asks && !T::has_set_id(self, real) {
+                true => mode.without_set_id(),
+                false => mode,
             };
-            if ((*to).i_flags ^ (*from).i_flags) & COPIED_FLAGS != 0 {
-                let flags = protection::repeated(real, (*to).i_flags);
+            store!((*to).i_mode, mode.0);
+            let flags = once!((*to).i_flags);
+            if (flags ^ once!((*from).i_flags)) & COPIED_FLAGS != 0 {
+                let flags = protection::repeated(real, flags);
                 bindings::inode_set_flags(to, flags & COPIED_FLAGS, COPIED_FLAGS);
             }
-            (*to).i_atime_sec = (*from).i_atime_sec;
-            (*to).i_atime_nsec = (*from).i_atime_nsec;
-            (*to).i_mtime_sec = (*from).i_mtime_sec;
-            (*to).i_mtime_nsec = (*from).i_mtime_nsec;
+            store!((*to).i_atime_sec, once!((*from).i_atime_sec));
+            store!((*to).i_atime_nsec, once!((*from).i_atime_nsec));
+            store!((*to).i_mtime_sec, once!((*from).i_mtime_sec));
+            store!((*to).i_mtime_nsec, once!((*from).i_mtime_nsec));
             // As `inode_get_ctime()`, `inode_set_ctime_to_ts()` and `i_size_write()` do, which would be
             // calls.
-            (*to).i_ctime_sec = (*from).i_ctime_sec;
-            (*to).i_ctime_nsec = (*from).i_ctime_nsec & !bindings::I_CTIME_QUERIED;
+            let nsec = once!((*from).i_ctime_nsec) & !bindings::I_CTIME_QUERIED;
+            store!((*to).i_ctime_sec, once!((*from).i_ctime_sec));
+            store!((*to).i_ctime_nsec, nsec);
             let size = real.size();
             fence(Ordering::Release);
-            (&raw mut (*to).i_size).write_volatile(size);
+            store!((*to).i_size, size);
         }
     }
 
@@ -113,8 +117,8 @@ impl<T: FileSystem> INode<T> {
         let (to, from) = (self.as_ptr(), real.as_ptr());
         // SAFETY: Both inodes are alive; the fields may change at any time, as anywhere in the VFS.
         unsafe {
-            ((*to).i_uid.val, (*to).i_gid.val) == owner(real, idmap)
-                && ((*to).i_flags ^ (*from).i_flags) & COPIED_FLAGS == 0
+            (once!((*to).i_uid.val), once!((*to).i_gid.val)) == owner(real, idmap)
+                && (once!((*to).i_flags) ^ once!((*from).i_flags)) & COPIED_FLAGS == 0
                 && self.mode() == real.mode()
         }
     }
@@ -125,14 +129,15 @@ impl<T: FileSystem> INode<T> {
         let (to, from) = (self.as_ptr(), real.as_ptr());
         // SAFETY: Both inodes are alive; the fields may change at any time, as anywhere in the VFS.
         unsafe {
-            (*to).i_mtime_sec == (*from).i_mtime_sec
-                && (*to).i_mtime_nsec == (*from).i_mtime_nsec
-                && (*to).i_ctime_sec == (*from).i_ctime_sec
-                // That of the branch may have a mark that it was asked for.
-                && (*to).i_ctime_nsec == (*from).i_ctime_nsec & !bindings::I_CTIME_QUERIED
-                && (*to).i_atime_sec == (*from).i_atime_sec
-                && (*to).i_atime_nsec == (*from).i_atime_nsec
-                && (*to).i_size == (*from).i_size
+            // That of the branch may have a mark that it was asked for.
+            let ctime_nsec = once!((*from).i_ctime_nsec) & !bindings::I_CTIME_QUERIED;
+            once!((*to).i_mtime_sec) == once!((*from).i_mtime_sec)
+                && once!((*to).i_mtime_nsec) == once!((*from).i_mtime_nsec)
+                && once!((*to).i_ctime_sec) == once!((*from).i_ctime_sec)
+                && once!((*to).i_ctime_nsec) == ctime_nsec
+                && once!((*to).i_atime_sec) == once!((*from).i_atime_sec)
+                && once!((*to).i_atime_nsec) == once!((*from).i_atime_nsec)
+                && self.size() == real.size()
         }
     }
 
@@ -142,8 +147,8 @@ impl<T: FileSystem> INode<T> {
         // SAFETY: Both inodes are alive; `i_lock` serialises writers of the fields.
         unsafe {
             bindings::spin_lock(&raw mut (*to).i_lock);
-            (*to).i_atime_sec = (*from).i_atime_sec;
-            (*to).i_atime_nsec = (*from).i_atime_nsec;
+            store!((*to).i_atime_sec, once!((*from).i_atime_sec));
+            store!((*to).i_atime_nsec, once!((*from).i_atime_nsec));
             bindings::spin_unlock(&raw mut (*to).i_lock);
         }
     }
@@ -154,33 +159,47 @@ impl<T: FileSystem> INode<T> {
         let (to, from) = (self.as_ptr(), real.as_ptr());
         // SAFETY: Both inodes are alive; the fields may change at any time, as anywhere in the VFS.
         unsafe {
-            (*to).i_mode == (*from).i_mode
-                && (*to).i_uid.val == (*from).i_uid.val
-                && (*to).i_gid.val == (*from).i_gid.val
+            self.mode() == real.mode()
+                && once!((*to).i_uid.val) == once!((*from).i_uid.val)
+                && once!((*to).i_gid.val) == once!((*from).i_gid.val)
         }
     }
 
     /// Sets the link count that `stat` shows.
     pub(crate) fn set_nlink(&self, nlink: u32) {
-        // SAFETY: The inode is alive.
-        unsafe { bindings::set_nlink(self.as_ptr(), nlink) };
+        // SAFETY: Called with `i_lock` held.
+        self.change_nlink(|_, inode| unsafe { bindings::set_nlink(inode, nlink) });
     }
 
     /// One link fewer; an inode that has none left is not cached once unused.
     pub(crate) fn drop_nlink(&self) {
-        if self.nlink() != 0 {
-            // SAFETY: The inode is alive, and its directory locked by our caller.
-            unsafe { bindings::drop_nlink(self.as_ptr()) };
-        }
+        self.change_nlink(|now, inode| {
+            if now != 0 {
+                // SAFETY: Called with `i_lock` held.
+                unsafe { bindings::drop_nlink(inode) };
+            }
+        });
     }
 
     /// One link more.
     pub(crate) fn inc_nlink(&self) {
-        if self.nlink() == 0 {
-            self.set_nlink(1);
-        } else {
-            // SAFETY: The inode is alive.
-            unsafe { bindings::inc_nlink(self.as_ptr()) };
-        }
+        // SAFETY: Called with `i_lock` held.
+        self.change_nlink(|now, inode| unsafe {
+            match now {
+                0 => bindings::set_nlink(inode, 1),
+                _ => bindings::inc_nlink(inode),
+            }
+        });
+    }
+
+    /// Calls `change` with the link count as it is. `i_lock` keeps those who change it, and the super
+    /// block's count of those without any, from mixing.
+    fn change_nlink(&self, change: impl FnOnce(u32, *mut bindings::inode)) {
+        let inode = self.as_ptr();
+        // SAFETY: The inode is alive.
+        unsafe { bindings::spin_lock(&raw mut (*inode).i_lock) };
+        change(self.nlink(), inode);
+        // SAFETY: The lock was taken above.
+        unsafe { bindings::spin_unlock(&raw mut (*inode).i_lock) };
     }
 }

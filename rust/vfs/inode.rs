@@ -7,7 +7,9 @@
 use super::{
     file_ops,
     inode_cache::Known,
-    inode_ops, lockdep,
+    inode_ops,
+    load::once,
+    lockdep,
     mode::Mode,
     shelves::Place,
     super_block::{AnySuperBlock, FileSystem, SuperBlock},
@@ -190,10 +192,10 @@ impl Inode {
         locked.then(|| SharedInodeLock(self, NotThreadSafe))
     }
 
-    /// Whether this is a directory that has been removed. For whoever holds `i_rwsem`.
+    /// Whether this is a directory that has been removed. What is not stays so for who holds `i_rwsem`.
     pub(crate) fn is_dead(&self) -> bool {
-        // SAFETY: The inode is alive; the flag does not change under the lock.
-        unsafe { (*self.as_ptr()).i_flags & bindings::S_DEAD != 0 }
+        // SAFETY: The inode is alive; flags may change, and either value is one.
+        unsafe { once!((*self.as_ptr()).i_flags) & bindings::S_DEAD != 0 }
     }
 
     /// Whether what is written to the file is to be on the disk at once, by its own flag or its

@@ -21,6 +21,15 @@ macro_rules! once {
 }
 pub(super) use once;
 
+/// Stores to a field of a C structure that others may read meanwhile, once, as `WRITE_ONCE()` does. Those
+/// who store exclude each other. For `unsafe` code.
+macro_rules! store {
+    ($place:expr, $value:expr) => {
+        (&raw mut $place).write_volatile($value)
+    };
+}
+pub(super) use store;
+
 /// See the module.
 pub(crate) trait Load {
     /// What is loaded.

@@ -9,6 +9,7 @@ use super::{
     errno::succeeded,
     idmap::Idmap,
     inode::INode,
+    load::once,
     mode::Mode,
     path::Path,
     super_block::{AnySuperBlock, FileSystem},
@@ -53,8 +54,8 @@ impl Stat {
         let special = bindings::S_AUTOMOUNT | bindings::S_DAX | bindings::S_VERITY;
         // SAFETY: The inode, its operations and its super block are alive.
         let (getattr, plain) = unsafe {
-            let plain = (*inode).i_flags & special == 0
-                && (*(*inode).i_sb).s_flags & bindings::SB_NOATIME as c_ulong == 0
+            let plain = once!((*inode).i_flags) & special == 0
+                && once!((*(*inode).i_sb).s_flags) & bindings::SB_NOATIME as c_ulong == 0
                 && !path.dentry.require_inode()?.mode().is_block_device();
             ((*(*inode).i_op).getattr, plain)
         };
