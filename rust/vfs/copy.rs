@@ -48,9 +48,13 @@ impl KernelFile {
     }
 
     /// Moves data from this file to `target` through the page cache (`do_splice_direct`); returns
-    /// how much was moved, at most `range.len`.
+    /// how much was moved, at most `range.len`. `EINVAL` for what is before the start of a file, which
+    /// the call leaves to who makes it to find.
     pub(crate) fn splice_to(&self, target: &Self, range: Range) -> Result<i64> {
         let (mut from, mut to) = (range.from, range.to);
+        if from < 0 || to < 0 || range.len < 0 {
+            return Err(EINVAL);
+        }
         // SAFETY: Both files are alive; the positions are ours.
         checked(unsafe {
             bindings::do_splice_direct(

@@ -94,19 +94,23 @@ impl<T: Send + Sync + 'static, P> Directory<T, P> {
 
     /// Adds a file that root may read.
     pub(crate) fn add<F: File<T>>(&self) {
-        self.add_file(F::NAME, 0o400, const { &Table::<T, F>::OPS });
+        // SAFETY: It is the table of a file of this data.
+        unsafe { self.add_file(F::NAME, 0o400, const { &Table::<T, F>::OPS }) };
     }
 
     /// Adds a file that root may read and write.
     #[cfg_attr(not(aufs2_sample), expect(dead_code))]
     pub(crate) fn add_writable<F: Writable<T>>(&self) {
-        self.add_file(F::NAME, 0o600, const { &WritableTable::<T, F>::OPS });
+        // SAFETY: It is the table of a file of this data.
+        unsafe { self.add_file(F::NAME, 0o600, const { &WritableTable::<T, F>::OPS }) };
     }
 
+    /// # Safety
+    ///
     /// `ops` are a table for the data `T`.
-    fn add_file(&self, name: &CStr, mode: u16, ops: &'static bindings::file_operations) {
+    unsafe fn add_file(&self, name: &CStr, mode: u16, ops: &'static bindings::file_operations) {
         // SAFETY: The directory is one, or an error. The data stays where it is until the directory
-        // is removed, and with it the file.
+        // is removed, and with it the file; the table is for it, by the contract of this function.
         unsafe {
             bindings::debugfs_create_file_full(
                 name.as_char_ptr(),

@@ -69,6 +69,11 @@ impl Mode {
         self.0 & S_IFMT == 0o040000
     }
 
+    /// Whether this is a device, a FIFO or a socket.
+    pub(crate) fn is_special(self) -> bool {
+        matches!(self.0 & S_IFMT, 0o020000 | 0o060000 | 0o010000 | 0o140000)
+    }
+
     /// Whether this is a block device.
     pub(crate) fn is_block_device(self) -> bool {
         self.file_type() == FileType::BlockDevice

@@ -213,8 +213,12 @@ impl<'a> Creating<'a> {
         .made()
     }
 
-    /// Makes a device, FIFO or socket node.
+    /// Makes a device, FIFO or socket node. `EINVAL` for anything else, of which a filesystem would make a
+    /// node as well.
     pub(crate) fn mknod(self, mode: Mode, dev: u32) -> Result<ARef<Dentry>> {
+        if !mode.is_special() {
+            return Err(EINVAL);
+        }
         // SAFETY: By the type invariant.
         to_result(unsafe {
             bindings::vfs_mknod(

@@ -108,6 +108,7 @@ impl<'a, T: FileSystem> Rename<'a, T> {
     /// The rename has happened: moves the dentries, whose names change with that. For a type with
     /// `FS_RENAME_DOES_D_MOVE`, whose operation has to do it itself.
     pub(crate) fn moved(self) {
+        const { assert!(T::FLAGS & bindings::FS_RENAME_DOES_D_MOVE != 0) };
         // SAFETY: By the type invariant, both are dentries of one filesystem whose parents are locked,
         // and the source is positive; the VFS exchanges positive ones only.
         unsafe {

@@ -414,7 +414,12 @@ pub(super) unsafe fn fill<T: FileSystem>(
         bindings::set_default_d_op(sb, const { &dentry_ops::Table::<T::DentryOps>::TABLE });
     }
     // SAFETY: The super block is one of `T` now.
-    let root = make_root(unsafe { SuperBlock::from_raw(sb) })?;
+    let this = unsafe { SuperBlock::<T>::from_raw(sb) };
+    let root = make_root(this)?;
+    // The VFS makes the dentry on the super block of the inode, and takes it for a directory's only one.
+    if !core::ptr::eq(root.sb(), this) || !root.is_dir() || root.has_dentry() {
+        return Err(EIO);
+    }
     // SAFETY: `d_make_root` takes over the count, even when it fails.
     let root = unsafe { bindings::d_make_root(ARef::into_raw(root).as_ptr().cast()) };
     if root.is_null() {
