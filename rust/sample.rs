@@ -107,7 +107,7 @@ impl fs_context::Context for Request {
         node(sb, sb.data().mnt.root())
     }
 
-    fn reconfigure(&mut self, _: &Log, _: &SuperBlock<Sample>, readonly: bool) -> Result {
+    fn reconfigure(&mut self, _: &Log, _: &Reconfigured<'_, Sample>, readonly: bool) -> Result {
         readonly.then_some(()).ok_or(EROFS)
     }
 }

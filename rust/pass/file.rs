@@ -4,7 +4,7 @@
 
 use super::{real, update, Pass};
 use crate::vfs::{
-    backing::{Change, Hooks, Pipe},
+    backing::{Change, Hooks, LockedPipe, Pipe},
     copy::{Range, RangeOp},
     prelude::*,
 };
@@ -108,8 +108,8 @@ impl file_ops::Operations for File {
     fn write(below: &KernelFile, iocb: Iocb<'_, Pass>, iter: &mut Iter<'_>) -> Result<isize> {
         let file = iocb.file();
         ask(file, "write")?;
-        let _lock = file.node().lock();
-        backing::write::<AfterIo>(below, iocb, iter, cred(file), Change::default())
+        let locked = file.lock();
+        backing::write::<AfterIo>(below, &locked, iocb, iter, cred(file), Change::default())
     }
 
     fn seek(below: &KernelFile, file: &FsFile<Pass>, offset: i64, whence: u32) -> Result<i64> {
@@ -141,7 +141,7 @@ impl file_ops::Operations for File {
         below: &KernelFile,
         file: &FsFile<Pass>,
         pos: &mut i64,
-        pipe: Pipe,
+        pipe: LockedPipe<'_>,
         len: usize,
         flags: u32,
     ) -> Result<isize> {
@@ -153,13 +153,13 @@ impl file_ops::Operations for File {
         below: &KernelFile,
         file: &FsFile<Pass>,
         pos: &mut i64,
-        pipe: Pipe,
+        pipe: Pipe<'_>,
         len: usize,
         flags: u32,
     ) -> Result<isize> {
         ask(file, "splice to")?;
-        let _lock = file.node().lock();
-        backing::splice_write::<AfterIo>(below, file, pos, &pipe, len, flags, cred(file))
+        let locked = file.lock();
+        backing::splice_write::<AfterIo>(below, &locked, pos, &pipe, len, flags, cred(file))
     }
 
     fn allocate(

@@ -7,7 +7,7 @@
 use super::{
     cred::Cred,
     errno::succeeded,
-    file::{FsFile, KernelFile},
+    file::{FsFile, KernelFile, LockedFile},
     super_block::FileSystem,
     vtable::Without,
 };
@@ -148,7 +148,8 @@ const PASSED: u32 = bindings::IOCB_APPEND
     | bindings::IOCB_NOWAIT
     | bindings::IOCB_SYNC;
 
-/// What is done otherwise below: `IOCB_*` flags that go, and that come.
+/// What is done otherwise below: `IOCB_*` flags that go, and that come. Those that are not [`PASSED`] are
+/// between who submits the I/O and who does it, and stay as they are.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Change {
     pub(crate) without: u32,
@@ -157,7 +158,7 @@ pub(crate) struct Change {
 
 impl Change {
     fn of(self, flags: u32) -> u32 {
-        flags & !self.without | self.with
+        flags & !(self.without & PASSED) | self.with & PASSED
     }
 }
 
@@ -225,17 +226,20 @@ pub(crate) fn read<H: Hooks>(
     })
 }
 
-/// Writes to `lower` for `iocb`. The caller holds the inode lock of the file that is written. `change`
-/// says what is asked of the file below.
+/// Writes to `lower` for `iocb`, whose file is `user`: `EIO` if it is not. `change` says what is asked
+/// of the file below.
 pub(crate) fn write<H: Hooks>(
     lower: &KernelFile,
+    user: &LockedFile<'_, H::Fs>,
     iocb: Iocb<'_, H::Fs>,
     iter: &mut Iter<'_>,
     cred: &Cred,
     change: Change,
 ) -> Result<isize> {
+    if !core::ptr::eq::<FsFile<H::Fs>>(iocb.file(), &**user) {
+        return Err(EIO);
+    }
     if iocb.is_waited_for() && iter.len() != 0 {
-        let user = iocb.file();
         user.remove_privileges()?;
         iocb.check_direct(lower)?;
         // SAFETY: All are valid during the call.
@@ -246,7 +250,7 @@ pub(crate) fn write<H: Hooks>(
         return count(ret);
     }
     let mut ctx = Table::<H>::context(cred);
-    // SAFETY: As in `read`.
+    // SAFETY: As in `read`; the inode of the file is locked, by the type of `user`.
     count(unsafe {
         bindings::backing_file_write_iter(
             lower.as_ptr(),
@@ -258,45 +262,73 @@ pub(crate) fn write<H: Hooks>(
     })
 }
 
-/// The pipe of a splice.
+/// The pipe of a splice to a file, which whoever writes locks.
 ///
 /// # Invariants
 ///
-/// The pointer is a pipe that is valid during the operation that this was given to.
-pub(crate) struct Pipe(pub(super) *mut bindings::pipe_inode_info);
+/// The pointer is a pipe that is valid during `'a`, and that the current task has not locked.
+pub(crate) struct Pipe<'a>(*mut bindings::pipe_inode_info, PhantomData<&'a ()>);
+
+impl Pipe<'_> {
+    /// # Safety
+    ///
+    /// `ptr` is a pipe that is valid during `'a`, and that the current task does not lock meanwhile.
+    pub(super) unsafe fn from_raw(ptr: *mut bindings::pipe_inode_info) -> Self {
+        // INVARIANT: By the contract of this function.
+        Self(ptr, PhantomData)
+    }
+}
+
+/// The pipe of a splice from a file, which is locked.
+///
+/// # Invariants
+///
+/// The pointer is a pipe that is valid during `'a`, and that the current task has locked.
+pub(crate) struct LockedPipe<'a>(*mut bindings::pipe_inode_info, PhantomData<&'a ()>);
+
+impl LockedPipe<'_> {
+    /// # Safety
+    ///
+    /// `ptr` is a pipe that is valid during `'a`, and that the current task has locked.
+    pub(super) unsafe fn from_raw(ptr: *mut bindings::pipe_inode_info) -> Self {
+        // INVARIANT: By the contract of this function.
+        Self(ptr, PhantomData)
+    }
+}
 
 /// Splices from `lower` at `*pos` into `pipe`.
 pub(crate) fn splice_read<H: Hooks>(
     lower: &KernelFile,
     user: &FsFile<H::Fs>,
     pos: &mut i64,
-    pipe: &Pipe,
+    pipe: &LockedPipe<'_>,
     len: usize,
     flags: u32,
     cred: &Cred,
 ) -> Result<isize> {
     let mut ctx = Table::<H>::context(cred);
     with_iocb(user, pos, |iocb| {
-        // SAFETY: All are valid during the call.
+        // SAFETY: All are valid during the call, and the pipe is locked, by its type.
         unsafe {
             bindings::backing_file_splice_read(lower.as_ptr(), iocb, pipe.0, len, flags, &mut ctx)
         }
     })
 }
 
-/// Splices from `pipe` to `lower` at `*pos`. The caller holds the inode lock of `user`.
+/// Splices from `pipe` to `lower` at `*pos`.
 pub(crate) fn splice_write<H: Hooks>(
     lower: &KernelFile,
-    user: &FsFile<H::Fs>,
+    user: &LockedFile<'_, H::Fs>,
     pos: &mut i64,
-    pipe: &Pipe,
+    pipe: &Pipe<'_>,
     len: usize,
     flags: u32,
     cred: &Cred,
 ) -> Result<isize> {
     let mut ctx = Table::<H>::context(cred);
     with_iocb(user, pos, |iocb| {
-        // SAFETY: All are valid during the call.
+        // SAFETY: All are valid during the call. The inode of the file is locked, and the pipe is not, by
+        // their types.
         unsafe {
             bindings::backing_file_splice_write(pipe.0, lower.as_ptr(), iocb, len, flags, &mut ctx)
         }

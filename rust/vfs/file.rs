@@ -8,8 +8,8 @@ use super::{
     cred::Cred,
     dentry::{DEntry, Dentry},
     idmap::Idmap,
-    inode::{INode, Inode},
-    load::{once, Load},
+    inode::{INode, Inode, InodeLock},
+    load::{once, store},
     mount::{Mount, WriteAccess},
     path::Path,
     super_block::FileSystem,
@@ -25,10 +25,7 @@ use core::{
 use kernel::{
     error::{from_err_ptr, to_result},
     prelude::*,
-    sync::{
-        aref::ARef,
-        atomic::{Atomic, Full, Relaxed},
-    },
+    sync::aref::ARef,
     types::Opaque,
 };
 
@@ -67,8 +64,8 @@ impl<T: FileSystem> FsFile<T> {
 
     /// The position of `read(2)` and `getdents(2)`, whose lock the caller of the operation holds.
     pub(crate) fn position(&self) -> i64 {
-        // SAFETY: The file is alive.
-        unsafe { (*self.as_ptr()).f_pos }
+        // SAFETY: The file is alive; who has no lock gets some position.
+        unsafe { once!((*self.as_ptr()).f_pos) }
     }
 
     /// Sets the position, within the limits of the super block. `EINVAL`.
@@ -86,15 +83,14 @@ impl<T: FileSystem> FsFile<T> {
         unsafe { bindings::touch_atime(&raw const (*self.as_ptr()).__bindgen_anon_1.f_path) };
     }
 
-    /// Takes set-id bits and file capabilities away, as a write does. The inode is locked.
-    pub(crate) fn remove_privileges(&self) -> Result {
-        // What the call finds out first: it is known that there are none.
-        // SAFETY: The file is alive, and so is its inode.
-        if unsafe { (*(*self.as_ptr()).f_inode).i_flags } & bindings::S_NOSEC != 0 {
-            return Ok(());
+    /// Locks the inode, as what changes the file wants it. May sleep.
+    #[inline]
+    pub(crate) fn lock(&self) -> LockedFile<'_, T> {
+        // INVARIANT: Just locked.
+        LockedFile {
+            file: self,
+            _lock: self.node().lock(),
         }
-        // SAFETY: The file is alive.
-        to_result(unsafe { bindings::file_remove_privs(self.as_ptr()) })
     }
 
     /// The inode.
@@ -122,6 +118,37 @@ impl<T: FileSystem> FsFile<T> {
     pub(crate) fn dentry(&self) -> &DEntry<T> {
         // SAFETY: The file holds a reference to its path.
         unsafe { DEntry::from_raw((*self.as_ptr()).__bindgen_anon_1.f_path.dentry) }
+    }
+}
+
+/// An open file whose inode is locked for writing, by this.
+///
+/// # Invariants
+///
+/// `_lock` is that of the inode of `file`.
+pub(crate) struct LockedFile<'a, T: FileSystem> {
+    file: &'a FsFile<T>,
+    _lock: InodeLock<'a>,
+}
+
+impl<T: FileSystem> LockedFile<'_, T> {
+    /// Takes set-id bits and file capabilities away, as a write does.
+    pub(crate) fn remove_privileges(&self) -> Result {
+        // What the call finds out first: it is known that there are none.
+        // SAFETY: The file is alive, and so is its inode.
+        if unsafe { once!((*(*self.as_ptr()).f_inode).i_flags) } & bindings::S_NOSEC != 0 {
+            return Ok(());
+        }
+        // SAFETY: The file is alive, and its inode locked, by the type invariant.
+        to_result(unsafe { bindings::file_remove_privs(self.as_ptr()) })
+    }
+}
+
+impl<T: FileSystem> Deref for LockedFile<'_, T> {
+    type Target = FsFile<T>;
+
+    fn deref(&self) -> &FsFile<T> {
+        self.file
     }
 }
 
@@ -176,7 +203,7 @@ impl<'a, T: FileSystem> Opening<'a, T> {
         let bits = bindings::FMODE_CAN_ODIRECT | bindings::FMODE_CAN_ATOMIC_WRITE;
         // SAFETY: The file is alive, and its mode ours, by the type; the other's is constant.
         unsafe {
-            (*self.0.as_ptr()).f_mode |= (*other.as_ptr()).f_mode & bits;
+            (*self.0.as_ptr()).f_mode |= once!((*other.as_ptr()).f_mode) & bits;
         }
     }
 }
@@ -205,7 +232,7 @@ unsafe impl Sync for KernelFile {}
 impl KernelFile {
     /// Closes the file before this returns, where dropping it would leave that to the way back to user
     /// space. For whoever is in `->release`, or holds no locks either.
-    fn close(self) {
+    pub(super) fn close(self) {
         let file = ManuallyDrop::new(self).0;
         // SAFETY: The count is ours.
         unsafe { bindings::__fput_sync(file.as_ptr()) };
@@ -332,13 +359,13 @@ impl KernelFile {
         // SAFETY: The file is alive; `f_lock` serialises writers of its flags.
         unsafe {
             if flags & mask & bindings::O_DIRECT != 0
-                && (*file).f_mode & bindings::FMODE_CAN_ODIRECT == 0
+                && once!((*file).f_mode) & bindings::FMODE_CAN_ODIRECT == 0
             {
                 return Err(EINVAL);
             }
             bindings::spin_lock(&raw mut (*file).f_lock);
-            (*file).f_flags = ((*file).f_flags & !mask) | (flags & mask);
-            (*file).f_iocb_flags = bindings::iocb_flags(file) as u32;
+            store!((*file).f_flags, ((*file).f_flags & !mask) | (flags & mask));
+            store!((*file).f_iocb_flags, bindings::iocb_flags(file) as u32);
             bindings::spin_unlock(&raw mut (*file).f_lock);
         }
         Ok(())
@@ -347,17 +374,21 @@ impl KernelFile {
     /// Whether direct I/O is possible.
     pub(super) fn has_direct_io(&self) -> bool {
         // SAFETY: The file is alive, and this bit of its mode does not change once it is open.
-        unsafe { (*self.as_ptr()).f_mode & bindings::FMODE_CAN_ODIRECT != 0 }
+        unsafe { once!((*self.as_ptr()).f_mode) & bindings::FMODE_CAN_ODIRECT != 0 }
     }
 
     /// Whether the file can seek for data and holes.
     pub(crate) fn can_seek(&self) -> bool {
         // SAFETY: The file is alive.
-        unsafe { (*self.as_ptr()).f_mode & bindings::FMODE_LSEEK != 0 }
+        unsafe { once!((*self.as_ptr()).f_mode) & bindings::FMODE_LSEEK != 0 }
     }
 
-    /// Seeks from `pos`; for `SEEK_DATA` and `SEEK_HOLE`. Callers exclude each other.
+    /// Seeks from `pos`; for `SEEK_DATA` and `SEEK_HOLE`. Callers exclude each other. `EISDIR` for a
+    /// directory, in which a position may be a place in a list that readers change.
     pub(crate) fn seek(&self, pos: i64, offset: i64, whence: u32) -> Result<i64> {
+        if self.inode().is_dir() {
+            return Err(EISDIR);
+        }
         // SAFETY: The file is alive. Callers that do not exclude each other get each other's position,
         // which filesystems are used to, as `lseek(2)` on a file that is not a regular one has no lock.
         let ret = unsafe {
@@ -400,7 +431,7 @@ impl KernelFile {
     }
 
     /// The file's own `->flush`, at the close of a descriptor.
-    pub(crate) fn flush(&self, owner: *mut c_void) -> Result {
+    pub(super) fn flush(&self, owner: *mut c_void) -> Result {
         // SAFETY: The file is alive, and its operations are.
         unsafe {
             match (*(*self.as_ptr()).f_op).flush {
@@ -418,6 +449,7 @@ impl KernelFile {
     /// `FAN_PRE_ACCESS`), which must not be done with a [`WriteAccess`].
     pub(crate) fn read_at(&self, buf: &mut [u8], pos: i64) -> Result<usize> {
         self.require_mode(bindings::FMODE_READ)?;
+        require_range(pos, buf.len())?;
         // SAFETY: The file is alive, and its operations are.
         let op = unsafe { (*(*self.as_ptr()).f_op).read_iter }.ok_or(EINVAL)?;
         let mut done = 0;
@@ -446,6 +478,7 @@ impl KernelFile {
     pub(crate) fn write_all_at(&self, access: &WriteAccess<'_>, buf: &[u8], pos: i64) -> Result {
         access.at(self.path().dentry)?;
         self.require_mode(bindings::FMODE_WRITE)?;
+        require_range(pos, buf.len())?;
         if thread::file_size_limit() < pos as u64 + buf.len() as u64 {
             return thread::run(|| self.write_all(buf, pos))?;
         }
@@ -474,7 +507,7 @@ impl KernelFile {
 
     fn require_mode(&self, mode: u32) -> Result {
         // SAFETY: The file is alive, and these bits of its mode do not change once it is open.
-        match unsafe { (*self.as_ptr()).f_mode } & mode {
+        match unsafe { once!((*self.as_ptr()).f_mode) } & mode {
             0 => Err(EBADF),
             _ => Ok(()),
         }
@@ -503,6 +536,16 @@ impl KernelFile {
         };
         to_result(ret.min(0) as c_int)?;
         Ok(ret as usize)
+    }
+}
+
+/// Checks that `len` bytes from `pos` on are where a file can have some, as the VFS does for system
+/// calls. `EINVAL`.
+fn require_range(pos: i64, len: usize) -> Result {
+    let end = i64::try_from(len).ok().and_then(|len| pos.checked_add(len));
+    match pos >= 0 && end.is_some() {
+        true => Ok(()),
+        false => Err(EINVAL),
     }
 }
 
@@ -572,78 +615,6 @@ pub(crate) fn may_open(path: Path<'_>, flags: u32, idmap: &Idmap) -> Result<u32>
         Ok(flags)
     } else {
         Ok(flags & !bindings::O_NOATIME)
-    }
-}
-
-/// Owns the [`KernelFile`]s of one open file: the newest is the current one, and all live until the
-/// open file is released, so that whoever looked one up may go on using it.
-///
-/// # Invariants
-///
-/// `newest` is null or a link that is a box of this chain, and so is `older` of each link. Links are
-/// added, and never taken out.
-pub(crate) struct FileChain {
-    /// Most chains never get another: this one needs no allocation of its own.
-    first: ManuallyDrop<KernelFile>,
-    /// Null, or the newest of those that were pushed.
-    newest: Atomic<*mut Link>,
-}
-
-/// One of the files after the first.
-///
-/// # Invariants
-///
-/// `older` is null or another link of the chain, and older than this one.
-struct Link {
-    file: KernelFile,
-    older: *mut Link,
-}
-
-// SAFETY: Links are immutable once published, and files may be shared.
-unsafe impl Send for FileChain {}
-// SAFETY: As above.
-unsafe impl Sync for FileChain {}
-
-impl FileChain {
-    /// A chain of one.
-    pub(crate) fn new(file: KernelFile) -> Self {
-        Self {
-            first: ManuallyDrop::new(file),
-            newest: Atomic::new(core::ptr::null_mut()),
-        }
-    }
-
-    /// The current file.
-    pub(crate) fn current(&self) -> &KernelFile {
-        // SAFETY: The pointer is null, or what it points at lives as long as `self`.
-        unsafe { self.newest.load_acquire().as_ref() }.map_or(&self.first, |link| &link.file)
-    }
-
-    /// Makes `file` the current one.
-    pub(crate) fn push(&self, file: KernelFile) -> Result {
-        let older = self.newest.load(Relaxed);
-        let mut link = KBox::new(Link { file, older }, GFP_KERNEL)?;
-        let new: *mut Link = &raw mut *link;
-        // INVARIANT: The box moves into the chain with the exchange.
-        while let Err(newer) = self.newest.cmpxchg(link.older, new, Full) {
-            link.older = newer;
-        }
-        let _ = KBox::into_raw(link);
-        Ok(())
-    }
-}
-
-impl Drop for FileChain {
-    fn drop(&mut self) {
-        let mut next = self.newest.load_once();
-        while !next.is_null() {
-            // SAFETY: The links are boxes that `push` made, and nobody uses them now.
-            let link = unsafe { KBox::from_raw(next) };
-            next = link.older;
-            KBox::into_inner(link).file.close();
-        }
-        // SAFETY: Nobody uses it after this.
-        unsafe { ManuallyDrop::take(&mut self.first) }.close();
     }
 }
 

@@ -5,7 +5,7 @@
 //! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h)
 
 use super::{
-    backing::{Iocb, Iter, Pipe},
+    backing::{Iocb, Iter, LockedPipe, Pipe},
     copy::{Range, RangeOp},
     file::{FsFile, KernelFile, Opening},
     inode::INode,
@@ -104,7 +104,7 @@ pub(crate) trait Operations: Sized + 'static {
         _data: &Self::Data,
         _file: &FsFile<Self::Fs>,
         _pos: &mut i64,
-        _pipe: Pipe,
+        _pipe: LockedPipe<'_>,
         _len: usize,
         _flags: u32,
     ) -> Result<isize> {
@@ -115,7 +115,7 @@ pub(crate) trait Operations: Sized + 'static {
         _data: &Self::Data,
         _file: &FsFile<Self::Fs>,
         _pos: &mut i64,
-        _pipe: Pipe,
+        _pipe: Pipe<'_>,
         _len: usize,
         _flags: u32,
     ) -> Result<isize> {
@@ -444,7 +444,7 @@ impl<O: Operations> Table<O> {
                 Self::data(file),
                 FsFile::from_raw(file),
                 &mut *pos,
-                Pipe(pipe),
+                LockedPipe::from_raw(pipe),
                 len,
                 flags,
             )
@@ -469,7 +469,7 @@ impl<O: Operations> Table<O> {
                 Self::data(file),
                 FsFile::from_raw(file),
                 &mut *pos,
-                Pipe(pipe),
+                Pipe::from_raw(pipe),
                 len,
                 flags,
             )

@@ -8,7 +8,7 @@
 use super::{
     inode::INode,
     path::{Path, PathBuf},
-    super_block::{self, FileSystem, Params, SuperBlock},
+    super_block::{self, FileSystem, Params, Reconfigured, SuperBlock},
     vtable::if_has,
 };
 use crate::bindings;
@@ -57,7 +57,12 @@ pub(crate) trait Context: Sized + Send + 'static {
 
     /// Applies the parameters to a mounted super block, all or nothing. `readonly` is what the
     /// super block is to become: anybody who asks may have it without this operation.
-    fn reconfigure(&mut self, _log: &Log, _sb: &SuperBlock<Self::Fs>, _readonly: bool) -> Result {
+    fn reconfigure(
+        &mut self,
+        _log: &Log,
+        _sb: &Reconfigured<'_, Self::Fs>,
+        _readonly: bool,
+    ) -> Result {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 }
@@ -306,12 +311,13 @@ impl<O: Context> Table<O> {
             // SAFETY: The context is ours, and its root one of our super blocks.
             unsafe {
                 let sb = SuperBlock::from_raw((*(*fields(fc)).root).d_sb);
+                let sb = Reconfigured::assume(sb);
                 let readonly = if (*fields(fc)).sb_flags_mask & bindings::SB_RDONLY != 0 {
                     (*fields(fc)).sb_flags & bindings::SB_RDONLY != 0
                 } else {
                     sb.is_readonly()
                 };
-                Self::context(fc).reconfigure(&Log(fc), sb, readonly)?;
+                Self::context(fc).reconfigure(&Log(fc), &sb, readonly)?;
             }
             Ok(0)
         })

@@ -32,6 +32,7 @@ pub(crate) mod errno;
 pub(crate) mod fault;
 pub(crate) mod fields;
 pub(crate) mod file;
+pub(crate) mod file_chain;
 pub(crate) mod file_ops;
 pub(crate) mod flags;
 pub(crate) mod front_file;

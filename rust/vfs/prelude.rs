@@ -23,7 +23,7 @@ pub(crate) use super::{
     rcu::{RcuArc, Slot},
     readdir::Emitter,
     stat::{Stat, StatFs},
-    super_block::{FileSystem, Params, SuperBlock},
+    super_block::{FileSystem, Params, Reconfigured, SuperBlock},
     symlink::Target,
     vma::NewMapping,
     vtable::Without,

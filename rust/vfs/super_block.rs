@@ -314,17 +314,42 @@ impl<T: FileSystem> SuperBlock<T> {
     pub(super) fn shelves(&self) -> &Shelves {
         &self.info().shelves
     }
+}
 
-    /// Turns POSIX ACLs on or off. For `->reconfigure`, which has `s_umount` for writing.
+/// A super block that is being reconfigured.
+///
+/// # Invariants
+///
+/// Its `s_umount` is held for writing, by the caller of the operation.
+pub(crate) struct Reconfigured<'a, T: FileSystem>(&'a SuperBlock<T>);
+
+impl<'a, T: FileSystem> Reconfigured<'a, T> {
+    /// # Safety
+    ///
+    /// The `s_umount` of `sb` is held for writing during `'a`.
+    pub(super) unsafe fn assume(sb: &'a SuperBlock<T>) -> Self {
+        // INVARIANT: By the contract of this function.
+        Self(sb)
+    }
+
+    /// Turns POSIX ACLs on or off.
     pub(crate) fn set_posix_acl(&self, on: bool) {
         let bit = bindings::SB_POSIXACL as c_ulong;
-        // SAFETY: The super block is alive; `s_umount` serialises those who change these flags, and
-        // either value will do for who reads them meanwhile.
+        // SAFETY: The super block is alive; `s_umount`, which is held by the type invariant, serialises
+        // those who change these flags, and either value will do for who reads them meanwhile.
         unsafe {
-            let at = &raw mut (*self.as_ptr()).s_flags;
-            let old = at.read_volatile();
-            at.write_volatile(if on { old | bit } else { old & !bit });
+            let flags = &raw mut (*self.as_ptr()).s_flags;
+            let old = flags.read_volatile();
+            flags.write_volatile(if on { old | bit } else { old & !bit });
         }
+    }
+}
+
+impl<T: FileSystem> Deref for Reconfigured<'_, T> {
+    type Target = SuperBlock<T>;
+
+    fn deref(&self) -> &SuperBlock<T> {
+        self.0
     }
 }
 

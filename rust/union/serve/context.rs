@@ -28,7 +28,7 @@ use crate::{
         kept::Kept,
         path::PathBuf,
         stat::Stat,
-        super_block::{BlockSize, FileSystem, Params, SuperBlock},
+        super_block::{BlockSize, FileSystem, Params, Reconfigured, SuperBlock},
     },
 };
 use kernel::{
@@ -326,7 +326,7 @@ impl Context for Request {
         lookup::node(sb, table.generation, layers)
     }
 
-    fn reconfigure(&mut self, log: &Log, sb: &SuperBlock<Union>, readonly: bool) -> Result {
+    fn reconfigure(&mut self, log: &Log, sb: &Reconfigured<'_, Union>, readonly: bool) -> Result {
         let instance = sb.data();
         let table = instance.table()?;
         let adds_memory = |change: &Change<Wanted, Named>| match change {

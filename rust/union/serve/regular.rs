@@ -21,10 +21,11 @@ use crate::{
         },
     },
     vfs::{
-        backing::{self, Change, Hooks, Iocb, Iter, Pipe},
+        backing::{self, Change, Hooks, Iocb, Iter, LockedPipe, Pipe},
         copy::{fatal_signal_pending, Range, RangeOp},
         errno::{EOPNOTSUPP, ESTALE},
-        file::{self, FileChain, FsFile, KernelFile, NewFile, Opening, WritersKeptOut},
+        file::{self, FsFile, KernelFile, NewFile, Opening, WritersKeptOut},
+        file_chain::FileChain,
         file_ops::{self, Owner},
         flags,
         front_file::FrontPath,
@@ -394,7 +395,7 @@ impl file_ops::Operations for RegularFile {
         }
         let user = iocb.file();
         let instance = user.node().sb().data();
-        let _lock = user.node().lock();
+        let locked = user.lock();
         let real = data.real(user)?;
         // Whether set-id bits must go is decided by the mode as it is now.
         user.node().refresh_owner(real.inode(), real.path().idmap());
@@ -406,7 +407,7 @@ impl file_ops::Operations for RegularFile {
         } else {
             durable::for_write(&iocb, real)?
         };
-        backing::write::<AfterIo>(real, iocb, iter, &instance.cred, change)
+        backing::write::<AfterIo>(real, &locked, iocb, iter, &instance.cred, change)
     }
 
     fn seek(data: &Self::Data, file: &FsFile<Union>, offset: i64, whence: u32) -> Result<i64> {
@@ -488,7 +489,7 @@ impl file_ops::Operations for RegularFile {
         data: &Self::Data,
         file: &FsFile<Union>,
         pos: &mut i64,
-        pipe: Pipe,
+        pipe: LockedPipe<'_>,
         len: usize,
         flags: u32,
     ) -> Result<isize> {
@@ -501,16 +502,17 @@ impl file_ops::Operations for RegularFile {
         data: &Self::Data,
         file: &FsFile<Union>,
         pos: &mut i64,
-        pipe: Pipe,
+        pipe: Pipe<'_>,
         len: usize,
         flags: u32,
     ) -> Result<isize> {
-        let _lock = file.node().lock();
+        let locked = file.lock();
         copy_attr(file.node())?;
         let real = data.real(file)?;
         let cred = &file.node().sb().data().cred;
         let is_ours = durable::begin(file, real)?;
-        let written = backing::splice_write::<AfterIo>(real, file, pos, &pipe, len, flags, cred)?;
+        let written =
+            backing::splice_write::<AfterIo>(real, &locked, pos, &pipe, len, flags, cred)?;
         if is_ours {
             cred.scope(|| real.sync_range(0, i64::MAX, true))?;
         }
@@ -524,9 +526,9 @@ impl file_ops::Operations for RegularFile {
         offset: i64,
         len: i64,
     ) -> Result {
-        let _lock = file.node().lock();
+        let locked = file.lock();
         copy_attr(file.node())?;
-        file.remove_privileges()?;
+        locked.remove_privileges()?;
         let real = data.real(file)?;
         let cred = &file.node().sb().data().cred;
         let is_ours = durable::begin(file, real)?;
@@ -550,10 +552,10 @@ impl file_ops::Operations for RegularFile {
         range: Range,
         op: RangeOp,
     ) -> Result<i64> {
-        let _lock = target.1.node().lock();
+        let locked = target.1.lock();
         copy_attr(target.1.node())?;
         if !matches!(op, RangeOp::Dedupe(_)) {
-            target.1.remove_privileges()?;
+            locked.remove_privileges()?;
         }
         let from = source.0.real(source.1)?;
         let to = target.0.real(target.1)?;
