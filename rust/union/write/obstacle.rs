@@ -40,9 +40,9 @@ pub(crate) enum Meaning<'a> {
 
 /// What has the name in one of the directories.
 struct Obstacle {
-    dir: Layer,
-    /// None: only a whiteout does.
+    /// None: only a whiteout does. Dropped first: the layer keeps the branch, and that what is on it.
     found: Option<ARef<Dentry>>,
+    dir: Layer,
 }
 
 /// What is in the way above a branch, topmost first.
