@@ -91,3 +91,16 @@ fn sysfs_name(is_aufs: bool) -> &'static CStr {
     }
     c"aufs2"
 }
+
+#[kunit_tests(aufs2_registration)]
+mod tests {
+    use super::*;
+
+    /// Whoever has a file of a type keeps its module, and nothing else.
+    #[test]
+    fn a_type_is_part_of_its_module() {
+        let type_of_its_own = Registration::<Union>::new(&THIS_MODULE);
+        let refused = KBox::pin_init(type_of_its_own, GFP_KERNEL).err();
+        assert!(refused == Some(EINVAL));
+    }
+}

@@ -11,7 +11,7 @@ kunit=/sys/kernel/debug/kunit
 mount -t debugfs none /sys/kernel/debug 2> /dev/null || true
 [ -d $kunit ] || skip_all "the kernel has no KUnit"
 
-for suite in aufs2_ids aufs2_number_map aufs2_rcu aufs2_space; do
+for suite in aufs2_ids aufs2_number_map aufs2_rcu aufs2_registration aufs2_space; do
 	check "$suite ran" test -f "$kunit/$suite/results"
 	sed 's/^/# /' "$kunit/$suite/results"
 	check "$suite passed" grep -q "^ok 1 $suite" "$kunit/$suite/results"

@@ -410,6 +410,11 @@ void aufs2_helper_down_read_nested(struct rw_semaphore *sem, int subclass)
 	down_read_nested(sem, subclass);
 }
 
+bool aufs2_helper_within_module(unsigned long addr, const struct module *mod)
+{
+	return within_module(addr, mod);
+}
+
 /* Files of sysfs. */
 
 void aufs2_helper_sysfs_attr_init(struct attribute *attr)

@@ -112,6 +112,10 @@ pub(crate) struct WriteErrors(pub(crate) u32);
 pub(crate) struct BlockSize(c_ulong, u8);
 
 /// Any `struct super_block`.
+///
+/// # Invariants
+///
+/// It is a super block for as long as there is a reference.
 #[repr(transparent)]
 pub(crate) struct AnySuperBlock(Opaque<bindings::super_block>);
 
@@ -567,7 +571,12 @@ impl<O: FileSystem> SuperTable<O> {
 
 /// A filesystem type, and whether it is registered. Dropping it unregisters the type.
 ///
-/// It is to be part of a static: lockdep keeps the classes of a type's locks in the type itself.
+/// It is part of a static of the module that owns it: whoever has a super block or a context of the type
+/// keeps that module, and with it this. And lockdep keeps the classes of a type's locks in the type.
+///
+/// # Invariants
+///
+/// If `is_registered`, the type is registered, and in the memory of the module that is its owner.
 #[pin_data(PinnedDrop)]
 #[repr(C)]
 pub(crate) struct Registration<T: FileSystem> {
@@ -593,17 +602,22 @@ unsafe fn cache_of<'a, T: FileSystem>(fs_type: *mut bindings::file_system_type) 
 }
 
 impl<T: FileSystem> Registration<T> {
-    /// Registers the type. `EBUSY` if the name is taken.
+    /// Registers the type. `EBUSY` if the name is taken; `EINVAL` outside of a static of `module`.
     pub(crate) fn new(module: &'static ThisModule) -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
             fs_type <- Self::describe(module, T::NAME),
-            cache: Arc::new(Cache::new::<T>(T::NAME)?, GFP_KERNEL)?,
+            cache: match Self::is_part_of(module, &fs_type) {
+                true => Arc::new(Cache::new::<T>(T::NAME)?, GFP_KERNEL)?,
+                false => return Err(EINVAL),
+            },
+            // INVARIANT: Just found out; and the type is registered if this goes on.
             is_registered: Self::register(fs_type).then_some(true).ok_or(EBUSY)?,
             _fs: PhantomData,
         }? Error)
     }
 
-    /// Registers the type once more, under another name, if that is `wanted` and nobody has it.
+    /// Registers the type once more, under another name, if that is `wanted` and nobody has it; not outside
+    /// of a static of `module`.
     pub(crate) fn alias<'a>(
         &'a self,
         module: &'static ThisModule,
@@ -613,7 +627,8 @@ impl<T: FileSystem> Registration<T> {
         pin_init!(Self {
             fs_type <- Self::describe(module, name),
             cache: self.cache.clone(),
-            is_registered: wanted && Self::register(fs_type),
+            // INVARIANT: Just found out.
+            is_registered: wanted && Self::is_part_of(module, &fs_type) && Self::register(fs_type),
             _fs: PhantomData,
         })
     }
@@ -637,6 +652,12 @@ impl<T: FileSystem> Registration<T> {
         })
     }
 
+    /// Whether the type is in the memory of `module`.
+    fn is_part_of(module: &ThisModule, fs_type: &Opaque<bindings::file_system_type>) -> bool {
+        // SAFETY: The module is there, as its code runs.
+        unsafe { bindings::within_module(fs_type.get().addr(), module.as_ptr()) }
+    }
+
     /// Whether the name was free. Somebody may mount from then on, so what may fail in the
     /// initialisation of a module comes before.
     fn register(fs_type: Pin<&mut Opaque<bindings::file_system_type>>) -> bool {
@@ -652,8 +673,9 @@ impl<T: FileSystem> PinnedDrop for Registration<T> {
         if !self.is_registered {
             return;
         }
-        // SAFETY: The type was registered. A super block keeps the module, so that none is left when
-        // it goes; and nothing that fails its initialisation comes after a registration.
+        // SAFETY: The type was registered. It goes with its module, by the type invariant, which a super
+        // block keeps, so that none is left; and nothing that fails the initialisation of a module
+        // comes after a registration.
         unsafe { bindings::unregister_filesystem(self.fs_type.get()) };
         watch::exit();
         // After this no inode is left either, so the cache may go.
