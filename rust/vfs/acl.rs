@@ -79,6 +79,7 @@ impl Acl {
     ///
     /// `ptr` is null, or a valid ACL with a count that this takes over.
     unsafe fn from_owned(ptr: *mut bindings::posix_acl) -> Option<Self> {
+        // INVARIANT: By the contract of this function.
         NonNull::new(ptr).map(Self)
     }
 

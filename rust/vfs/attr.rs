@@ -26,11 +26,16 @@ const TIMES: u32 = bindings::ATTR_ATIME
     | bindings::ATTR_CTIME;
 
 /// A request to change attributes.
+///
+/// # Invariants
+///
+/// There is no open file in it.
 #[derive(Clone, Copy)]
 pub(crate) struct Attr(bindings::iattr);
 
 impl Attr {
     fn empty() -> Self {
+        // INVARIANT: There is nothing in it.
         Self(pin_init::zeroed())
     }
 
@@ -41,6 +46,7 @@ impl Attr {
     /// `attr` is valid.
     pub(super) unsafe fn from_raw(attr: *const bindings::iattr) -> Self {
         // SAFETY: By the contract of this function.
+        // INVARIANT: The file is taken out below.
         let mut attr = Self(unsafe { *attr });
         attr.0.ia_valid &= !bindings::ATTR_FILE;
         attr.0.ia_file = core::ptr::null_mut();
@@ -194,6 +200,10 @@ pub(super) unsafe fn fileattr_get(path: Path<'_>, fa: *mut bindings::file_kattr)
 
 /// The `FS_IOC_GETFLAGS` attributes of an object that may be about to be copied, of which the caller of
 /// a change knows.
+///
+/// # Invariants
+///
+/// `attr` was filled in by the filesystem of the object `of`, which may be gone: nobody looks at it.
 pub(super) struct Shown {
     /// Only compared.
     of: *const bindings::inode,

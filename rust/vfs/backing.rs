@@ -50,6 +50,7 @@ impl Iter<'_> {
     ///
     /// `ptr` is valid, and the caller's alone, during `'a`.
     pub(super) unsafe fn from_raw(ptr: *mut bindings::iov_iter) -> Self {
+        // INVARIANT: By the contract of this function.
         Self(ptr, PhantomData)
     }
 
@@ -64,8 +65,10 @@ impl Iter<'_> {
 impl<'a, T: FileSystem> Iocb<'a, T> {
     /// # Safety
     ///
-    /// `ptr` is a valid control block of a file of `T` during `'a`.
+    /// `ptr` is a valid control block of a file of `T` during `'a`, which the caller passes on to nobody
+    /// else.
     pub(super) unsafe fn from_raw(ptr: *mut bindings::kiocb) -> Self {
+        // INVARIANT: By the contract of this function.
         Self(ptr, PhantomData)
     }
 

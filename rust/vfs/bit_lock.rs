@@ -24,6 +24,10 @@ unsafe impl Send for BitLocks {}
 unsafe impl Sync for BitLocks {}
 
 /// A lock that is held. Dropping it unlocks, and wakes who waits.
+///
+/// # Invariants
+///
+/// The bit was set by this, and is cleared by nobody else.
 #[must_use = "the lock is given up when the guard is dropped"]
 pub(super) struct BitGuard<'a> {
     locks: &'a BitLocks,

@@ -37,6 +37,11 @@ use kernel::{
 pub(super) const PATH_MAX: usize = bindings::PATH_MAX as usize;
 
 /// Any `struct dentry`.
+///
+/// # Invariants
+///
+/// It is a dentry for as long as there is a reference: of whoever lends it, or an [`ARef`], which holds a
+/// count but not the super block. A mount, an open file or an inode in use has to keep that longer.
 #[repr(transparent)]
 pub(crate) struct Dentry(Opaque<bindings::dentry>);
 
@@ -362,6 +367,10 @@ impl NameSnapshot {
 }
 
 /// A dentry of the filesystem `T`.
+///
+/// # Invariants
+///
+/// The dentry is on a super block of `T`.
 #[repr(transparent)]
 pub(crate) struct DEntry<T: FileSystem>(Dentry, PhantomData<T>);
 
@@ -485,6 +494,10 @@ impl<T: FileSystem> DEntry<T> {
 }
 
 /// A dentry that the VFS is looking up: nobody else may instantiate it.
+///
+/// # Invariants
+///
+/// The dentry is in lookup, by the caller of the operation, until this is used up.
 pub(crate) struct InLookup<'a, T: FileSystem>(&'a DEntry<T>);
 
 /// What a lookup ended with; only [`InLookup::splice`] makes one.
@@ -513,6 +526,7 @@ impl<'a, T: FileSystem> InLookup<'a, T> {
     ///
     /// The dentry is in lookup, by the caller of the operation.
     pub(super) unsafe fn assume(dentry: &'a DEntry<T>) -> Self {
+        // INVARIANT: By the contract of this function.
         Self(dentry)
     }
 
@@ -552,6 +566,10 @@ impl<T: FileSystem> Deref for InLookup<'_, T> {
 }
 
 /// A negative dentry in a locked directory: the place for a new object.
+///
+/// # Invariants
+///
+/// The dentry is negative until this is used up, and a child of `dir`.
 pub(crate) struct Negative<'a, T: FileSystem> {
     dentry: &'a DEntry<T>,
     dir: Locked<'a, T>,
@@ -562,6 +580,7 @@ impl<'a, T: FileSystem> Negative<'a, T> {
     ///
     /// `dentry` is negative and a child of `dir`, which is locked during `'a`.
     pub(super) unsafe fn assume(dir: Locked<'a, T>, dentry: &'a DEntry<T>) -> Self {
+        // INVARIANT: By the contract of this function.
         Self { dentry, dir }
     }
 

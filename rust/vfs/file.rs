@@ -8,7 +8,8 @@ use super::{
     cred::Cred,
     dentry::{DEntry, Dentry},
     idmap::Idmap,
-    inode::{INode, Inode, InodeLock},
+    inode::{INode, Inode},
+    inode_lock::InodeLock,
     load::{once, store},
     mount::{Mount, WriteAccess},
     path::Path,
@@ -30,6 +31,11 @@ use kernel::{
 };
 
 /// An open file of the filesystem `T`, as user space holds it.
+///
+/// # Invariants
+///
+/// The file is an open one of a super block of `T` for as long as there is a reference, or one that is
+/// being opened: then its place and flags are set, and nobody but [`NewFile`] has it without an inode.
 #[repr(transparent)]
 pub(crate) struct FsFile<T: FileSystem>(Opaque<bindings::file>, PhantomData<T>);
 
@@ -153,6 +159,10 @@ impl<T: FileSystem> Deref for LockedFile<'_, T> {
 }
 
 /// A file without a name that is being made, for `O_TMPFILE`: it has a dentry, and no inode yet.
+///
+/// # Invariants
+///
+/// The file is the one that `->tmpfile` was called with.
 pub(crate) struct NewFile<'a, T: FileSystem>(&'a FsFile<T>);
 
 impl<'a, T: FileSystem> NewFile<'a, T> {
@@ -160,7 +170,8 @@ impl<'a, T: FileSystem> NewFile<'a, T> {
     ///
     /// `ptr` is the file of a call of `->tmpfile` of `T`, during `'a`.
     pub(super) unsafe fn from_raw(ptr: *mut bindings::file) -> Self {
-        // SAFETY: By the contract of this function. That there is no inode is for this type to say.
+        // INVARIANT: By the contract of this function.
+        // SAFETY: As above. That there is no inode is for this type to say.
         Self(unsafe { FsFile::from_raw(ptr) })
     }
 
@@ -176,6 +187,10 @@ impl<'a, T: FileSystem> NewFile<'a, T> {
 }
 
 /// A file that is being opened: nobody else knows it yet.
+///
+/// # Invariants
+///
+/// Nobody else knows the file.
 pub(crate) struct Opening<'a, T: FileSystem>(&'a FsFile<T>);
 
 impl<'a, T: FileSystem> Opening<'a, T> {
@@ -183,6 +198,7 @@ impl<'a, T: FileSystem> Opening<'a, T> {
     ///
     /// Nobody else knows the file during `'a`.
     pub(super) unsafe fn assume(file: &'a FsFile<T>) -> Self {
+        // INVARIANT: By the contract of this function.
         Self(file)
     }
 
@@ -234,14 +250,14 @@ impl KernelFile {
     /// space. For whoever is in `->release`, or holds no locks either.
     pub(super) fn close(self) {
         let file = ManuallyDrop::new(self).0;
-        // SAFETY: The count is ours.
+        // SAFETY: The count is ours, by the type invariant.
         unsafe { bindings::__fput_sync(file.as_ptr()) };
     }
 }
 
 impl Drop for KernelFile {
     fn drop(&mut self) {
-        // SAFETY: The count is ours.
+        // SAFETY: The count is ours, by the type invariant.
         unsafe { bindings::fput(self.0.as_ptr()) };
     }
 }
@@ -277,7 +293,8 @@ impl KernelFile {
     ///
     /// `ptr` is a valid file whose count this takes over.
     pub(super) unsafe fn from_raw(ptr: *mut bindings::file) -> Self {
-        // SAFETY: By the contract of this function.
+        // INVARIANT: By the contract of this function.
+        // SAFETY: As above, it is a file, and so not null.
         Self(unsafe { NonNull::new_unchecked(ptr) })
     }
 

@@ -8,6 +8,10 @@ use crate::bindings;
 use kernel::types::Opaque;
 
 /// A `struct mnt_idmap`, borrowed from the mount that it belongs to.
+///
+/// # Invariants
+///
+/// It is an id mapping for as long as there is a reference.
 #[repr(transparent)]
 pub(crate) struct Idmap(Opaque<bindings::mnt_idmap>);
 

@@ -26,12 +26,17 @@ use kernel::{
     error::to_result,
     prelude::*,
     sync::aref::{ARef, AlwaysRefCounted},
-    types::{NotThreadSafe, Opaque},
+    types::Opaque,
 };
 #[cfg(kernel_7_3)]
 use pin_init::raw_try_init;
 
 /// Any `struct inode`.
+///
+/// # Invariants
+///
+/// It is an inode for as long as there is a reference: of whoever lends it, or an [`ARef`], which holds a
+/// count but not the super block. A mount or an open file has to keep that longer.
 #[repr(transparent)]
 pub(crate) struct Inode(Opaque<bindings::inode>);
 
@@ -164,34 +169,6 @@ impl Inode {
         unsafe { bindings::inode_owner_or_capable(idmap.as_ptr(), self.as_ptr()) }
     }
 
-    /// Takes `i_rwsem` for writing. May sleep.
-    pub(crate) fn lock(&self) -> InodeLock<'_> {
-        // SAFETY: The inode is alive.
-        unsafe { bindings::inode_lock(self.as_ptr()) };
-        InodeLock(self, NotThreadSafe)
-    }
-
-    /// As [`Inode::lock`], in a subclass of lockdep's: `inode_i_mutex_lock_class_*`.
-    pub(super) fn lock_nested(&self, subclass: u32) -> InodeLock<'_> {
-        // SAFETY: The inode is alive.
-        unsafe { bindings::inode_lock_nested(self.as_ptr(), subclass) };
-        InodeLock(self, NotThreadSafe)
-    }
-
-    /// As [`Inode::lock`]; `None` if somebody has the lock.
-    pub(super) fn try_lock(&self) -> Option<InodeLock<'_>> {
-        // SAFETY: The inode is alive.
-        let locked = unsafe { bindings::inode_trylock(self.as_ptr()) };
-        locked.then(|| InodeLock(self, NotThreadSafe))
-    }
-
-    /// Takes `i_rwsem` for reading; `None` if somebody has it for writing, or wants to.
-    pub(super) fn try_lock_shared(&self) -> Option<SharedInodeLock<'_>> {
-        // SAFETY: The inode is alive.
-        let locked = unsafe { bindings::inode_trylock_shared(self.as_ptr()) };
-        locked.then(|| SharedInodeLock(self, NotThreadSafe))
-    }
-
     /// Whether this is a directory that has been removed. What is not stays so for who holds `i_rwsem`.
     pub(crate) fn is_dead(&self) -> bool {
         // SAFETY: The inode is alive; flags may change, and either value is one.
@@ -243,6 +220,7 @@ impl Inode {
     pub(crate) fn get_write_access(&self) -> Result<WriterCount<'_>> {
         // SAFETY: The inode is alive.
         to_result(unsafe { bindings::get_write_access(self.as_ptr()) })?;
+        // INVARIANT: Just counted.
         Ok(WriterCount(self))
     }
 }
@@ -255,45 +233,25 @@ pub(crate) struct ChangeStamp {
     version: u64,
 }
 
-/// `i_rwsem`, held for writing.
-pub(crate) struct InodeLock<'a>(&'a Inode, NotThreadSafe);
-
-impl Deref for InodeLock<'_> {
-    type Target = Inode;
-
-    fn deref(&self) -> &Inode {
-        self.0
-    }
-}
-
-impl Drop for InodeLock<'_> {
-    fn drop(&mut self) {
-        // SAFETY: The lock is ours.
-        unsafe { bindings::inode_unlock(self.0.as_ptr()) };
-    }
-}
-
-/// `i_rwsem`, held for reading.
-pub(super) struct SharedInodeLock<'a>(&'a Inode, NotThreadSafe);
-
-impl Drop for SharedInodeLock<'_> {
-    fn drop(&mut self) {
-        // SAFETY: The lock is ours.
-        unsafe { bindings::inode_unlock_shared(self.0.as_ptr()) };
-    }
-}
-
 /// A count in `i_writecount`, which keeps the file from being executed.
+///
+/// # Invariants
+///
+/// This owns the count.
 pub(crate) struct WriterCount<'a>(&'a Inode);
 
 impl Drop for WriterCount<'_> {
     fn drop(&mut self) {
-        // SAFETY: The count is ours.
+        // SAFETY: The count is ours, by the type invariant.
         unsafe { bindings::put_write_access(self.0.as_ptr()) };
     }
 }
 
 /// An inode of the filesystem `T`, with its data.
+///
+/// # Invariants
+///
+/// The inode is the start of a [`Container<T>`], on a super block of `T`, and is ready.
 #[repr(transparent)]
 pub(crate) struct INode<T: FileSystem>(Inode, PhantomData<T>);
 
@@ -420,6 +378,10 @@ impl<T: FileSystem> INode<T> {
 }
 
 /// A directory of `T` whose `i_rwsem` the caller of the operation holds for writing.
+///
+/// # Invariants
+///
+/// The lock is held during `'a`.
 pub(crate) struct Locked<'a, T: FileSystem>(&'a INode<T>);
 
 impl<'a, T: FileSystem> Locked<'a, T> {
@@ -427,6 +389,7 @@ impl<'a, T: FileSystem> Locked<'a, T> {
     ///
     /// The inode's `i_rwsem` is held for writing during `'a`.
     pub(super) unsafe fn assume(inode: &'a INode<T>) -> Self {
+        // INVARIANT: By the contract of this function.
         Self(inode)
     }
 
@@ -485,6 +448,7 @@ impl<T: FileSystem> NewInode<'_, T> {
     ///
     /// `inode` is new, of a super block of `T`, and the caller gives a count of it up.
     pub(super) unsafe fn assume(inode: NonNull<bindings::inode>) -> Self {
+        // INVARIANT: By the contract of this function.
         Self(inode, PhantomData)
     }
 
@@ -589,6 +553,7 @@ impl Cache {
                 Some(init_once),
             )
         };
+        // INVARIANT: Just made, for such objects.
         Ok(Self(NonNull::new(cache).ok_or(ENOMEM)?))
     }
 

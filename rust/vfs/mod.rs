@@ -13,7 +13,8 @@
 //! - an operation that a filesystem leaves out is left to the VFS: [`vtable`];
 //! - a thing that must be undone is a guard: [`mount::WriteAccess`], [`namei::Creating`],
 //!   [`namei::Removing`], [`rename::Renaming`];
-//! - a lock that the caller holds is a type: [`inode::Locked`];
+//! - a lock that the caller holds is a type: [`inode::Locked`], [`inode_lock::InodeLock`],
+//!   [`file::LockedFile`], [`backing::LockedPipe`], [`super_block::Reconfigured`];
 //! - differences between kernel versions stay behind this module's functions.
 
 pub(crate) mod acl;
@@ -42,6 +43,7 @@ pub(crate) mod glimpse;
 pub(crate) mod idmap;
 pub(crate) mod inode;
 pub(crate) mod inode_cache;
+pub(crate) mod inode_lock;
 pub(crate) mod inode_ops;
 mod inode_table;
 pub(crate) mod inodes;

@@ -20,10 +20,14 @@ use kernel::{
 };
 
 /// A `struct vfsmount`.
+///
+/// # Invariants
+///
+/// It is a mount for as long as there is a reference.
 #[repr(transparent)]
 pub(crate) struct Mount(Opaque<bindings::vfsmount>);
 
-// SAFETY: The mount's count is atomic, and what we read of it does not change.
+// SAFETY: The mount's count is atomic, and what we read of it does not change, or is read once.
 unsafe impl Send for Mount {}
 // SAFETY: As above.
 unsafe impl Sync for Mount {}
@@ -147,6 +151,7 @@ impl Mount {
     pub(crate) fn want_write(&self) -> Result<WriteAccess<'_>> {
         // SAFETY: `self` is a valid mount.
         succeeded(unsafe { bindings::mnt_want_write(self.as_ptr()) })?;
+        // INVARIANT: Just got.
         Ok(WriteAccess(self, NotThreadSafe))
     }
 
@@ -162,12 +167,17 @@ impl Mount {
             to_result(bindings::mnt_get_write_access(self.as_ptr()))
                 .inspect_err(|_| bindings::sb_end_write(sb))?;
         }
+        // INVARIANT: Just got.
         Ok(WriteAccess(self, NotThreadSafe))
     }
 }
 
 /// The right to write through a mount; freezing waits for it. Not to be held while the lock of an
 /// inode that is stacked on this mount is taken: see `Documentation/locking.md`.
+///
+/// # Invariants
+///
+/// The current task has the right, by this: of the mount, and of its super block.
 pub(crate) struct WriteAccess<'a>(&'a Mount, NotThreadSafe);
 
 impl<'a> WriteAccess<'a> {
@@ -189,7 +199,7 @@ impl<'a> WriteAccess<'a> {
 
 impl Drop for WriteAccess<'_> {
     fn drop(&mut self) {
-        // SAFETY: `want_write` got the right.
+        // SAFETY: The right is ours, by the type invariant.
         unsafe { bindings::mnt_drop_write(self.0.as_ptr()) };
     }
 }
@@ -243,6 +253,7 @@ impl PrivateMount {
         let fc = from_err_ptr(unsafe { bindings::fs_context_for_mount(ty, 0) });
         // SAFETY: `get_fs_type` took a count of the owner; the context has its own.
         unsafe { bindings::module_put((*ty).owner) };
+        // INVARIANT: The call succeeded.
         let fc = FsContextForMount(fc?);
         for (key, value) in params {
             // SAFETY: The context is valid; the key is a C string; the value has the given length.
@@ -345,6 +356,7 @@ pub(crate) struct Unmounting(KVVec<*mut bindings::vfsmount>);
 impl Unmounting {
     /// Room for `count`. `ENOMEM`.
     pub(crate) fn with_capacity(count: usize) -> Result<Self> {
+        // INVARIANT: There are none.
         Ok(Self(KVVec::with_capacity(count, GFP_KERNEL)?))
     }
 

@@ -9,6 +9,10 @@ use core::marker::PhantomData;
 use kernel::{prelude::*, sync::rcu, types::Opaque};
 
 /// `kvfree_call_rcu` finds the start from a head that is within the first page.
+///
+/// # Invariants
+///
+/// The memory is from [`KBox`].
 #[repr(C)]
 struct Entry<T> {
     rcu: Opaque<bindings::callback_head>,

@@ -26,6 +26,10 @@ use kernel::{
 
 /// Proof that an RCU read-side critical section lasts for `'a`: one of ours, or the VFS's in an RCU
 /// walk.
+///
+/// # Invariants
+///
+/// The current task is in such a section during `'a`.
 #[derive(Clone, Copy)]
 pub(crate) struct Reading<'a>(PhantomData<(&'a rcu::Guard, NotThreadSafe)>);
 
@@ -34,17 +38,23 @@ impl Reading<'_> {
     ///
     /// A read-side critical section of the current task lasts for `'a`.
     pub(super) unsafe fn assume() -> Self {
+        // INVARIANT: By the contract of this function.
         Self(PhantomData)
     }
 }
 
 impl<'a> From<&'a rcu::Guard> for Reading<'a> {
     fn from(_guard: &'a rcu::Guard) -> Self {
+        // INVARIANT: The guard lasts as long.
         Self(PhantomData)
     }
 }
 
 /// `kvfree_call_rcu` finds the start from a head that is within the first page.
+///
+/// # Invariants
+///
+/// The memory is from [`KBox`], and has no value any more once `refs` has come to zero.
 #[repr(C)]
 struct Node<T> {
     rcu: Opaque<bindings::callback_head>,

@@ -31,6 +31,7 @@ impl Emitter<'_> {
     ///
     /// `ctx` is valid, and the caller's alone, during `'a`.
     pub(super) unsafe fn from_raw(ctx: *mut bindings::dir_context) -> Self {
+        // INVARIANT: By the contract of this function.
         Self(ctx, PhantomData)
     }
 

@@ -5,7 +5,8 @@
 use super::{
     cred::NewName,
     dentry::{DEntry, Dentry},
-    inode::{Inode, InodeLock, Locked},
+    inode::{Inode, Locked},
+    inode_lock::InodeLock,
     mount::WriteAccess,
     name::Name,
     super_block::FileSystem,

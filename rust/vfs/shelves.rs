@@ -46,6 +46,11 @@ impl Shelf {
 }
 
 /// What is on a shelf: `Place`s.
+///
+/// # Invariants
+///
+/// The list is one of [`Place::link`]s: of inodes of the super block that the shelves belong to, and of
+/// walks.
 struct Chain(Opaque<bindings::hlist_head>);
 
 // SAFETY: The places in a chain are unlinked before they are freed, whatever thread does so.
@@ -139,6 +144,10 @@ impl Place {
 }
 
 /// The place of a walk.
+///
+/// # Invariants
+///
+/// The place is in the chain, or not linked.
 struct Cursor<'a> {
     place: Place,
     chain: &'a SpinLock<Chain>,

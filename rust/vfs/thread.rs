@@ -26,6 +26,10 @@ pub(crate) fn file_size_limit() -> u64 {
 ///
 /// The thread has all of it to itself from its start until it has said that it is done, but for
 /// `is_given_up`.
+///
+/// # Invariants
+///
+/// `cred` are the credentials of the task that waits for the job, and `mm` its memory, or null.
 struct Job<F, R> {
     work: Option<F>,
     result: Option<R>,

@@ -43,6 +43,10 @@ pub(crate) enum ServedBy {
 }
 
 /// What belongs to one front file. It lives until the `->release` of that.
+///
+/// # Invariants
+///
+/// Both tables are those of [`Table<E>`] for `behind`, which is complete once its front file is in use.
 #[repr(C)]
 pub(crate) struct Map<E: Engine> {
     vops: bindings::vm_operations_struct,

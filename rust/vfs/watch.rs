@@ -104,6 +104,10 @@ impl Drop for Group {
     }
 }
 
+///
+/// # Invariants
+///
+/// The mark is zeroed, or was initialised by [`Mark::new`], for a group with our operations.
 #[repr(C)]
 struct Inner {
     mark: Opaque<bindings::fsnotify_mark>,

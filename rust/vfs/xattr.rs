@@ -74,6 +74,10 @@ pub(super) fn table<O: Handler>() -> *const *const bindings::xattr_handler {
     }
 }
 
+///
+/// # Invariants
+///
+/// A handler, and null. Both are constants.
 #[repr(transparent)]
 struct List([*const bindings::xattr_handler; 2]);
 // SAFETY: The pointers are to constants.
