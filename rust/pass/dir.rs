@@ -158,7 +158,7 @@ impl inode_ops::Operations for Dir {
         let cred = tree.cred.for_new(idmap, dir, &user, mode)?;
         let access = tree.mnt.want_write()?;
         let flags = user.flags() & !file::OPEN_ONLY;
-        let below = cred.scope(|| open_backing_tmpfile(&user, flags, &access, &parent, mode.0))?;
+        let below = cred.scope(|| open_backing_tmpfile(&user, flags, &access, &parent, mode))?;
         node(dir.sb(), below.path().dentry())
     }
 }

@@ -11,6 +11,7 @@ use super::{
     inode::{INode, Inode},
     inode_lock::InodeLock,
     load::{once, store},
+    mode::Mode,
     mount::{Mount, WriteAccess},
     path::Path,
     super_block::FileSystem,
@@ -310,9 +311,10 @@ impl KernelFile {
     }
 
     /// Makes a file without a name in the directory `dir`, open for reading and writing.
-    /// `EOPNOTSUPP` if the filesystem has no such files.
-    pub(crate) fn tmpfile(access: &WriteAccess<'_>, dir: &Dentry, mode: u16) -> Result<Self> {
+    /// `EOPNOTSUPP` if the filesystem has no such files, `EINVAL` if `mode` is not that of a regular file.
+    pub(crate) fn tmpfile(access: &WriteAccess<'_>, dir: &Dentry, mode: Mode) -> Result<Self> {
         dir.require_dir()?;
+        mode.require_regular()?;
         let path = access.at(dir)?;
         let flags = bindings::O_RDWR | bindings::O_LARGEFILE | bindings::O_NOATIME;
         // SAFETY: `path` is valid during the call; the current credentials are alive.
@@ -320,7 +322,7 @@ impl KernelFile {
             bindings::kernel_tmpfile_open(
                 path.idmap().as_ptr(),
                 &path.to_raw(),
-                mode,
+                mode.0,
                 flags as c_int,
                 bindings::current_cred(),
             )
@@ -583,15 +585,17 @@ pub(crate) fn open_backing<T: FileSystem>(
     Ok(unsafe { KernelFile::from_raw(file) })
 }
 
-/// Makes a nameless file in the directory `dir`, as the file below `user`.
+/// Makes a nameless file in the directory `dir`, as the file below `user`. `EINVAL` if `mode` is not that
+/// of a regular file.
 pub(crate) fn open_backing_tmpfile<T: FileSystem>(
     user: &NewFile<'_, T>,
     flags: u32,
     access: &WriteAccess<'_>,
     dir: &Dentry,
-    mode: u16,
+    mode: Mode,
 ) -> Result<KernelFile> {
     dir.require_dir()?;
+    mode.require_regular()?;
     let path = access.at(dir)?;
     // SAFETY: All are valid during the call.
     let file = from_err_ptr(unsafe {
@@ -599,7 +603,7 @@ pub(crate) fn open_backing_tmpfile<T: FileSystem>(
             user.0.as_ptr(),
             flags as c_int,
             &path.to_raw(),
-            mode,
+            mode.0,
             bindings::current_cred(),
         )
     })?;

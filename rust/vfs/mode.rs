@@ -4,6 +4,8 @@
 //!
 //! C header: [`include/uapi/linux/stat.h`](srctree/include/uapi/linux/stat.h)
 
+use kernel::prelude::*;
+
 /// A `umode_t`: the type of an inode and its permission bits.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Mode(pub(crate) u16);
@@ -82,6 +84,14 @@ impl Mode {
     /// Whether this is a regular file.
     pub(crate) fn is_regular(self) -> bool {
         self.0 & S_IFMT == 0o100000
+    }
+
+    /// `EINVAL` unless this is a regular file.
+    pub(super) fn require_regular(self) -> Result {
+        match self.is_regular() {
+            true => Ok(()),
+            false => Err(EINVAL),
+        }
     }
 
     /// Whether both are of the same file type.

@@ -597,7 +597,7 @@ pub(crate) fn tmpfile(
             let access = branch.mnt().want_write()?;
             let real = cred.scope(|| {
                 let flags = user.flags() & !UNION_ONLY | flags::O_NOATIME;
-                file::open_backing_tmpfile(&user, flags, &access, &layer.dentry, mode.0)
+                file::open_backing_tmpfile(&user, flags, &access, &layer.dentry, mode)
             })?;
             Ok(Layer {
                 branch: branch.clone(),

@@ -239,7 +239,7 @@ impl Copy<'_> {
         let access = self.target.mnt().want_write()?;
         let mode = self.stat.mode().private();
         let lifted = lift(&access, self.target, [dir])?;
-        let made = self.create(|| KernelFile::tmpfile(&access, dir, mode.0));
+        let made = self.create(|| KernelFile::tmpfile(&access, dir, mode));
         drop(lifted);
         let file = match made {
             Ok(file) => file,
