@@ -31,8 +31,8 @@ pub(super) fn map_with_front<H: Held>(
 ) -> Result {
     let prepared = Prepared::<Swap<H>>::new(&vma, cred, held, FrontPath::User)?;
     let handed = vma.hand_to(real, cred)?;
-    if fault::suits(&handed) {
-        prepared.place(handed, ServedBy::Filesystem);
+    if let Some(suited) = fault::suited(handed) {
+        prepared.place(suited, ServedBy::Filesystem);
     }
     Ok(())
 }

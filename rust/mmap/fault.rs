@@ -12,7 +12,7 @@ use crate::vfs::{
     file::KernelFile,
     front_file::FrontPath,
     vm_ops::{Engine, Map, Prepared, ServedBy},
-    vma::{Handed, NewMapping},
+    vma::{Handed, NewMapping, Suited},
 };
 use core::marker::PhantomData;
 use kernel::{prelude::*, str::BStr};
@@ -37,38 +37,21 @@ impl<H: Held> Engine for Swap<H> {
     }
 }
 
-/// Filesystems whose handlers for faults are known to do without dropping the mmap lock, and to ask
-/// nobody outside of this kernel: while one of them runs, others wait for it.
-const SUITED: &[&[u8]] = &[
-    b"tmpfs",
-    b"ramfs",
-    b"ext2",
-    b"ext3",
-    b"ext4",
-    b"xfs",
-    b"btrfs",
-    b"f2fs",
-    b"squashfs",
-    b"erofs",
-    b"iso9660",
-    b"udf",
-    b"vfat",
-    b"msdos",
-];
-
-/// Whether a file of the union can stand in front of the file that serves the mapping.
-pub(super) fn suits(handed: &Handed<'_>) -> bool {
-    let fs = handed.super_block().type_name().to_bytes();
-    let suits = SUITED.contains(&fs) && !handed.is_special();
-    if !suits && !handed.has_front() {
-        kernel::do_once_lite! {
-            pr_info!(
-                "files on {} are mapped directly, without a file in front; said once\n",
-                BStr::from_bytes(fs)
-            );
-        }
-    }
-    suits && !handed.has_front()
+/// The mapping, if a file of the union can stand in front of the file that serves it.
+pub(super) fn suited(handed: Handed<'_>) -> Option<Suited<'_>> {
+    handed
+        .suited()
+        .map_err(|handed| {
+            if !handed.has_front() {
+                kernel::do_once_lite! {
+                    pr_info!(
+                        "files on {} are mapped directly, without a file in front; said once\n",
+                        BStr::from_bytes(handed.super_block().type_name().to_bytes())
+                    );
+                }
+            }
+        })
+        .ok()
 }
 
 /// Maps `real` behind a file of the union; without one where that is not possible.
@@ -82,8 +65,8 @@ pub(super) fn map<H: Held>(
     // All that can fail comes first: what the branch does in its `->mmap` cannot be undone.
     let prepared = Prepared::<Swap<H>>::new(&vma, cred, held, shown)?;
     let handed = vma.hand_to(real, cred)?;
-    if suits(&handed) {
-        prepared.place(handed, ServedBy::Engine);
+    if let Some(suited) = suited(handed) {
+        prepared.place(suited, ServedBy::Engine);
     }
     Ok(())
 }

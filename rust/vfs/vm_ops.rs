@@ -15,7 +15,7 @@ use super::{
     fault::{Behind, Entry, Fault, Served, Step},
     file::KernelFile,
     front_file::{self, FrontFile, FrontPath},
-    vma::{self, Handed, NewMapping},
+    vma::{self, NewMapping, Suited},
 };
 use crate::bindings;
 use core::{marker::PhantomData, mem::MaybeUninit};
@@ -105,8 +105,9 @@ impl<E: Engine> Prepared<E> {
         })
     }
 
-    /// Puts the front file before the one that `handed` was handed to.
-    pub(crate) fn place(self, handed: Handed<'_>, served_by: ServedBy) {
+    /// Puts the front file before the one that serves `mapping`.
+    pub(crate) fn place(self, mapping: Suited<'_>, served_by: ServedBy) {
+        let handed = mapping.into_handed();
         let behind = handed.file();
         let ops = handed.ops();
         let front = self.front.as_ptr();

@@ -73,6 +73,26 @@ impl<'a> NewMapping<'a> {
     }
 }
 
+/// Filesystems whose files another file can stand in front of: their handlers for faults find everything
+/// by the inode, the page cache and the private data of the file. They are known to do without dropping
+/// the mmap lock, and to ask nobody outside of this kernel: while one of them runs, others wait for it.
+const SUITED: &[&[u8]] = &[
+    b"tmpfs",
+    b"ramfs",
+    b"ext2",
+    b"ext3",
+    b"ext4",
+    b"xfs",
+    b"btrfs",
+    b"f2fs",
+    b"squashfs",
+    b"erofs",
+    b"iso9660",
+    b"udf",
+    b"vfat",
+    b"msdos",
+];
+
 /// A mapping that a filesystem below has taken. It may have handed it on itself.
 ///
 /// # Invariants
@@ -80,6 +100,32 @@ impl<'a> NewMapping<'a> {
 /// As for [`NewMapping`], but that its file is the one that serves it, with operations that are set
 /// up for that file.
 pub(crate) struct Handed<'a>(*mut bindings::vm_area_struct, PhantomData<&'a ()>);
+
+impl<'a> Handed<'a> {
+    /// The mapping as one that can have a front file; as it is, if it cannot, or has one.
+    pub(crate) fn suited(self) -> Result<Suited<'a>, Self> {
+        let fs = self.super_block().type_name().to_bytes();
+        match SUITED.contains(&fs) && !self.is_special() && !self.has_front() {
+            // INVARIANT: So it is.
+            true => Ok(Suited(self)),
+            false => Err(self),
+        }
+    }
+}
+
+/// A mapping whose file another one can stand in front of.
+///
+/// # Invariants
+///
+/// The file is of one of the filesystems that are [`SUITED`], and maps its page cache.
+pub(crate) struct Suited<'a>(Handed<'a>);
+
+impl<'a> Suited<'a> {
+    /// For who puts a front file there.
+    pub(super) fn into_handed(self) -> Handed<'a> {
+        self.0
+    }
+}
 
 impl Handed<'_> {
     /// The super block of the file that serves the mapping.
@@ -106,7 +152,7 @@ impl Handed<'_> {
 
     /// Whether the mapping is of something else than the pages of a page cache, or has no fault
     /// handler: device memory, `hugetlbfs`, DAX.
-    pub(crate) fn is_special(&self) -> bool {
+    fn is_special(&self) -> bool {
         let special = flags::PFNMAP | flags::MIXEDMAP | flags::HUGETLB | flags::IO;
         // SAFETY: The mapping is ours, by the type invariant; the operations of a mapping are null
         // or valid.
