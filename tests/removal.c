@@ -306,6 +306,36 @@ TEST_F(u, failed_rename_over_an_emptied_directory)
 	EXPECT_EQ(0, E(umount2("up", 0)));
 }
 
+/* The same where the directory is opaque, or there is a whiteout beside it. */
+TEST_F(u, failed_rename_of_what_hides)
+{
+	const char *why = make_fs("xfs", path_of("%s/up", area));
+	int round;
+
+	if (why)
+		SKIP(return, "%s", why);
+	ASSERT_EQ(0, shell("mkdir -p up/a up/p/v up/p/w up/z ro/p/v ro/p/w; touch up/a/x ro/p/v/low ro/p/w/low"));
+	ASSERT_EQ(0, write_file("up/p/v/.wh..wh..opq", ""));
+	ASSERT_EQ(0, whiteout("up/p/w"));
+	ASSERT_EQ(0, set_project("up/p", 5));
+	ASSERT_EQ(0, set_project("up/z", 6));
+	ASSERT_EQ(0, up("up=rw", "ro"));
+	EXPECT_STREQ("", list("u/p/v"));
+	EXPECT_STREQ("", list("u/p/w"));
+	EXPECT_EQ(-EXDEV, E(rename("u/a", "u/p/v")));
+	EXPECT_EQ(-EXDEV, E(rename("u/a", "u/p/w")));
+	for (round = 0; round < 2; round++) {
+		EXPECT_EQ(-EXDEV, E(rename("u/p/v", "u/z/v")));
+		EXPECT_EQ(-EXDEV, E(rename("u/p/w", "u/z/w")));
+		EXPECT_STREQ("", list("u/p/v"));
+		EXPECT_STREQ("", list("u/p/w"));
+		ASSERT_EQ(0, down());
+		ASSERT_EQ(0, up("up=rw", "ro"));
+	}
+	ASSERT_EQ(0, down());
+	EXPECT_EQ(0, E(umount2("up", 0)));
+}
+
 /* Who waits for a copy-up can be killed, and then does not hold the directory any longer. */
 TEST_F(u, killed_while_waiting)
 {

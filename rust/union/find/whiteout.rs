@@ -139,27 +139,30 @@ pub(crate) fn is_opaque(dir: &Layer) -> Result<bool> {
     }
 }
 
-/// Whites `name` out in the directory `dir` of a writable branch. It may be whited out already.
-pub(crate) fn create(access: &WriteAccess<'_>, dir: &Layer, name: &Name) -> Result {
+/// Whites `name` out in the directory `dir` of a writable branch. Returns whether it was not before: what
+/// was there stays, whatever becomes of what this is for.
+#[must_use = "one that was there before is not to be taken back"]
+pub(crate) fn create(access: &WriteAccess<'_>, dir: &Layer, name: &Name) -> Result<bool> {
     let Some(whiteout) = Joined::new(PREFIX, name) else {
         return create_long(access, dir, name);
     };
     create_mark(access, &dir.branch, &dir.dentry, &whiteout)
 }
 
-fn create_long(access: &WriteAccess<'_>, dir: &Layer, name: &Name) -> Result {
+fn create_long(access: &WriteAccess<'_>, dir: &Layer, name: &Name) -> Result<bool> {
     let place = locate_long(&dir.branch, &dir.dentry, name)?;
     if place.found.is_some() {
-        return Ok(());
+        return Ok(false);
     }
     let target = Name::new(place.name.as_bytes())?;
     let temporary = work::file_with(access, &dir.branch, MODE, name)?;
     let made = Creating::start(access, &dir.dentry, target)?.link(temporary.dentry());
     match made {
-        Ok(_) => Ok(()),
-        Err(e) if e == EPERM || e == EOPNOTSUPP => temporary.move_to(&dir.dentry, target),
-        Err(e) => Err(e),
+        Ok(_) => {}
+        Err(e) if e == EPERM || e == EOPNOTSUPP => temporary.move_to(&dir.dentry, target)?,
+        Err(e) => return Err(e),
     }
+    Ok(true)
 }
 
 /// Makes an empty file: a link to the branch's base file, which costs no inode, or one of its own.
@@ -287,19 +290,24 @@ fn last_after(dir: &Layer, name: &Name, slot: u8) -> Result<Option<names::Buffer
 pub(crate) fn make_opaque(access: &WriteAccess<'_>, branch: &Branch, dir: &Dentry) -> Result {
     let _lifted = lift(access, branch, [dir])?;
     let times = Attr::times_of(branch.at(dir))?;
-    create_mark(access, branch, dir, OPAQUE)?;
+    let _was_not = create_mark(access, branch, dir, OPAQUE)?;
     times.apply(access, dir)
 }
 
 /// The same for a directory that was made just now.
 pub(crate) fn make_new_opaque(access: &WriteAccess<'_>, branch: &Branch, dir: &Dentry) -> Result {
-    create_mark(access, branch, dir, OPAQUE)
+    create_mark(access, branch, dir, OPAQUE).map(|_| ())
 }
 
-/// Makes an empty file, unless it is there. `EEXIST` if a directory has its name.
-fn create_mark(access: &WriteAccess<'_>, branch: &Branch, dir: &Dentry, name: &Name) -> Result {
+/// Makes an empty file, unless it is there: whether it was not. `EEXIST` if a directory has its name.
+fn create_mark(
+    access: &WriteAccess<'_>,
+    branch: &Branch,
+    dir: &Dentry,
+    name: &Name,
+) -> Result<bool> {
     match create_empty(access, branch, dir, name) {
-        Err(e) if e == EEXIST => find_at(branch, dir, name)?.map(|_| ()).ok_or(EEXIST),
-        other => other,
+        Err(e) if e == EEXIST => find_at(branch, dir, name)?.map(|_| false).ok_or(EEXIST),
+        other => other.map(|()| true),
     }
 }

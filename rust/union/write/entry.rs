@@ -373,14 +373,12 @@ impl<'a> Removal<'a> {
         remove: impl FnOnce(&WriteAccess<'_>) -> Result,
     ) -> Result {
         let access = self.layer.branch.mnt().want_write()?;
-        if self.below {
-            whiteout::create(&access, &self.layer, name)?;
-        }
+        let is_new = self.below && whiteout::create(&access, &self.layer, name)?;
         if !self.on_branch {
             return Ok(());
         }
         remove(&access).inspect_err(|_| {
-            if self.below && !stays_hidden.get() {
+            if is_new && !stays_hidden.get() {
                 // The object is still there, and shows in spite of the whiteout: nothing is lost if
                 // this fails, too.
                 if whiteout::remove(&access, &self.layer, name).is_err() {

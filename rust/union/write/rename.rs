@@ -36,6 +36,7 @@ use crate::{
         mode::{FileType, Mode},
         mount::WriteAccess,
         name::Name,
+        namei::Removing,
         rcu::RcuArc,
         rename::{Rename, Renaming},
     },
@@ -194,7 +195,18 @@ pub(crate) fn rename(idmap: &Idmap, rename: Rename<'_, Union>) -> Result {
     // Whoever looks a name up again must not take the moment in between for a loss.
     let _moving = source.data().moving();
     let _other = victim.filter(|_| exchange).map(|v| v.data().moving());
-    let room = {
+    if let Some((victim, state)) = victim.filter(|v| !v.is_dir()).zip(state.as_deref()) {
+        // So may one be that is in the way, on a branch above.
+        let stack = victim.data().stack()?;
+        let top = &stack.top().branch;
+        if !obstacles.is_empty() && top.id() != branch.id() && top.is_writable() {
+            let access = top.mnt().want_write()?;
+            instance
+                .cred
+                .scope(|| links::keep_object(&access, victim, state, &stack))?;
+        }
+    }
+    let (room, is_whited_out) = {
         let access = branch.mnt().want_write()?;
         instance.cred.scope(|| {
             if let Some((victim, state)) = victim.filter(|v| !v.is_dir()).zip(state.as_deref()) {
@@ -206,9 +218,9 @@ pub(crate) fn rename(idmap: &Idmap, rename: Rename<'_, Union>) -> Result {
             }
             let room = obstacles.make_room(&access, &new.layer, new_name)?;
             let rest = (rename.flags(), left.as_ref());
-            on_branch(&access, &old, &new, state.as_deref_mut(), rest)
+            let whited_out = on_branch(&access, &old, &new, state.as_deref_mut(), rest)
                 .inspect_err(|_| room.give_back(&access, &new.layer, new_name))?;
-            Ok::<_, Error>(room)
+            Ok::<_, Error>((room, whited_out))
         })?
     };
     if !obstacles.is_empty() {
@@ -216,7 +228,7 @@ pub(crate) fn rename(idmap: &Idmap, rename: Rename<'_, Union>) -> Result {
         cleared.inspect_err(|_| {
             instance
                 .cred
-                .scope(|| go_back(&old, &new, &room, left.is_some()));
+                .scope(|| go_back(&old, &new, &room, (is_whited_out, left.is_some())));
         })?;
         instance.cred.scope(|| room.keep(&new.layer));
     }
@@ -255,20 +267,31 @@ impl Replaced<'_> {
     }
 }
 
-/// Takes back the rename on the branch, which has left a device at the old name if `has_left`: what
-/// hides the new name cannot be removed.
-fn go_back(old: &Side<'_>, new: &Side<'_>, room: &Room, has_left: bool) {
+/// Takes back the rename on the branch, which has whited the old name out if `is_whited_out`, and left a
+/// device there if `has_left`: what hides the new name cannot be removed.
+fn go_back(old: &Side<'_>, new: &Side<'_>, room: &Room, (is_whited_out, has_left): (bool, bool)) {
     let undone = new.layer.branch.mnt().want_write().and_then(|access| {
         let (from, to) = (&new.layer.dentry, &old.layer.dentry);
+        if has_left {
+            let removing = Removing::start(&access, to, old.name)?;
+            let is_left =
+                |real: &Inode| real.mode().file_type() == FileType::CharDevice && real.rdev() == 0;
+            if !removing.dentry().inode().is_some_and(is_left) {
+                return Err(EEXIST);
+            }
+            removing.unlink()?;
+        }
         // Without flags, which not every filesystem knows: the name is locked.
         let renaming = Renaming::start(&access, from, new.name, to, old.name, 0)?;
-        let is_left = |real: &Inode| has_left && real.mode().file_type() == FileType::CharDevice;
-        if renaming.target().inode().is_some_and(|real| !is_left(real)) {
+        if renaming.target().is_positive() {
             return Err(EEXIST);
         }
         renaming.commit()?;
         room.give_back(&access, &new.layer, new.name);
-        whiteout::remove(&access, &old.layer, old.name)
+        match is_whited_out {
+            true => whiteout::remove(&access, &old.layer, old.name),
+            false => Ok(()),
+        }
     });
     if undone.is_err() {
         pr_warn!(
@@ -306,14 +329,15 @@ fn bring_up(
 }
 
 /// The rename on the branch. What is replaced is locked by `replaced`; `left` are the credentials to
-/// make with what `flags` have left at the old name.
+/// make with what `flags` have left at the old name. Returns whether the old name was whited out for
+/// this.
 fn on_branch(
     access: &WriteAccess<'_>,
     old: &Side<'_>,
     new: &Side<'_>,
     replaced: Option<&mut State>,
     (flags, left): (u32, Option<&Cred>),
-) -> Result {
+) -> Result<bool> {
     let branch = &old.layer.branch;
     // A directory must not be merged with what is below its new name.
     let opaque = |side: &Side<'_>, at: &Side<'_>| -> Result {
@@ -332,15 +356,15 @@ fn on_branch(
     opaque(old, new)?;
     if flags & EXCHANGE != 0 {
         opaque(new, old)?;
-        return swap(access, old, new, EXCHANGE);
+        swap(access, old, new, EXCHANGE)?;
+        return Ok(false);
     }
 
     let whites_out = old.below && flags & WHITEOUT == 0;
-    if whites_out {
-        whiteout::create(access, &old.layer, old.name)?;
-    }
+    // One that was there before hides what a directory that is not opaque would be merged with.
+    let is_new = whites_out && whiteout::create(access, &old.layer, old.name)?;
     let undo = |e: Error| {
-        if whites_out && whiteout::remove(access, &old.layer, old.name).is_err() {
+        if is_new && whiteout::remove(access, &old.layer, old.name).is_err() {
             pr_warn_once!("a needless whiteout is left\n");
         }
         e
@@ -360,7 +384,7 @@ fn on_branch(
     if whiteout::remove(access, &new.layer, new.name).is_err() {
         pr_warn_once!("a needless whiteout is left\n");
     }
-    Ok(())
+    Ok(is_new)
 }
 
 /// Removes the whiteouts in the directory `inode`, which is about to be replaced. If it is not after
@@ -372,11 +396,14 @@ fn clear_whiteouts(
     new: &Side<'_>,
 ) -> Result {
     let stack = inode.data().stack()?;
+    // What the directory hid must not show, neither while it is replaced nor if that fails.
     if stack.layers.len() > 1 {
-        // What the directory hid must not show, neither while it is replaced nor if that fails.
         whiteout::make_opaque(access, &new.layer.branch, &stack.top().dentry)?;
         detach_locked(inode, state, stack.top())?;
-        whiteout::create(access, &new.layer, new.name)?;
+    }
+    if stack.layers.len() > 1 || new.below {
+        // The mark of an opaque one goes with the whiteouts in it.
+        let _stays = whiteout::create(access, &new.layer, new.name)?;
     }
     work::clear_reserved(access, &new.layer.branch, &stack.top().dentry)
 }
