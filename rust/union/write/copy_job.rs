@@ -11,7 +11,7 @@ use crate::{
     union::{
         branches::{
             branch::Branch,
-            lift::lift,
+            lift::{hold_off, lift},
             number::Number,
             work::{Draft, Temporary},
         },
@@ -294,7 +294,11 @@ impl Copy<'_> {
     /// Gives the copy, which has its name, the protection that its source has: before it has a name, it
     /// could not get one.
     pub(crate) fn protect(&self, copy: &Dentry) -> Result {
-        let protection = Protection::known(&self.source.dentry);
+        let protection = {
+            // Somebody may have it off for a moment.
+            let _held = hold_off(&self.source.branch);
+            Protection::known(&self.source.dentry)
+        };
         if protection.is_none() {
             return Ok(());
         }

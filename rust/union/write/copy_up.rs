@@ -32,6 +32,7 @@ use crate::{
     },
 };
 use kernel::{
+    pr_warn_once,
     prelude::*,
     sync::{aref::ARef, Arc},
 };
@@ -186,7 +187,7 @@ fn copy_one(
     let name = name.get()?;
     let above = dentry.parent_entry();
     let _ours = above.positive()?.data().changing();
-    let copy = instance.cred.scope(|| -> Result<ARef<Dentry>> {
+    let (copy, hides) = instance.cred.scope(|| -> Result<(ARef<Dentry>, bool)> {
         let stat = Stat::of(stack.top().path())?;
         let copy = Copy {
             inode,
@@ -198,20 +199,19 @@ fn copy_one(
             cred: instance.cred.for_copy_of(dentry)?,
         };
         let made = copy.make(parent, name)?;
-        let finish = || -> Result {
-            if inode.is_dir() {
-                unhide(instance, &stack, parent, name, &made)?;
-            }
-            copy.protect(&made)
+        let finish = || -> Result<bool> {
+            let hides = inode.is_dir() && make_opaque(instance, &stack, parent, name, &made)?;
+            copy.protect(&made)?;
+            Ok(hides)
         };
-        finish().inspect_err(|_| {
+        let hides = finish().inspect_err(|_| {
             let made = Layer {
                 branch: parent.branch.clone(),
                 dentry: made.clone(),
             };
             undo(parent, name, &made);
         })?;
-        Ok(made)
+        Ok((made, hides))
     })?;
     let layer = Layer {
         branch: parent.branch.clone(),
@@ -219,34 +219,47 @@ fn copy_one(
     };
     // Other names of the object are still below, and mean this inode.
     let names = inode.nlink().saturating_sub(1);
-    publish(dentry, inode, instance, &mut state, &stack, &layer, names).inspect_err(|_| {
-        instance.cred.scope(|| undo(parent, name, &layer));
-    })
+    let held =
+        publish(dentry, inode, instance, &mut state, &stack, &layer, names).inspect_err(|_| {
+            instance.cred.scope(|| undo(parent, name, &layer));
+        })?;
+    if hides && instance.cred.scope(|| unhide(parent, name)).is_err() {
+        pr_warn_once!("a needless whiteout is left\n");
+    }
+    Ok(held)
 }
 
-/// A copy of a directory below the others, of `stack`, may be where the name is whited out: the copy
-/// is made opaque instead.
-fn unhide(
+/// A copy of a directory below the others, of `stack`, may be where the name is whited out: `made`, the
+/// copy, becomes opaque, and takes the place of the whiteout. Returns whether that is so.
+fn make_opaque(
     instance: &Instance,
     stack: &Stack,
     parent: &Layer,
     name: &Name,
     made: &Dentry,
-) -> Result {
+) -> Result<bool> {
     let branch = &parent.branch;
     let table = instance.table()?;
     if table.index_of(branch.id()) < table.index_of(stack.top().branch.id()) {
         // What is below shows, so there is none.
-        return Ok(());
+        return Ok(false);
     }
-    if whiteout::exists(parent, name)? {
-        let access = branch.mnt().want_write()?;
-        whiteout::make_opaque(&access, branch, made)?;
-        let kept = Kept::of(parent)?;
-        whiteout::remove(&access, parent, name)?;
-        let _lifted = lift(&access, branch, [&*parent.dentry])?;
-        kept.restore(&access);
+    if !whiteout::exists(parent, name)? {
+        return Ok(false);
     }
+    whiteout::make_opaque(&branch.mnt().want_write()?, branch, made)?;
+    Ok(true)
+}
+
+/// Removes the whiteout of what has become opaque. Not before the copy is there for good: without it,
+/// the whiteout hides what is below.
+fn unhide(parent: &Layer, name: &Name) -> Result {
+    let branch = &parent.branch;
+    let access = branch.mnt().want_write()?;
+    let kept = Kept::of(parent)?;
+    whiteout::remove(&access, parent, name)?;
+    let _lifted = lift(&access, branch, [&*parent.dentry])?;
+    kept.restore(&access);
     Ok(())
 }
 
