@@ -420,4 +420,35 @@ TEST_F(u, by_two_names_at_once)
 	EXPECT_TRUE(no_plinks());
 }
 
+/* What keeps the object is there when the branch is writable again. */
+TEST_F(u, read_only_for_a_while)
+{
+	ASSERT_EQ(0, append_file("u/a", "1"));
+	ASSERT_EQ(0, E(unlink("u/a")));
+	EXPECT_STREQ("low1", read_file("u/b"));
+	ASSERT_EQ(0, E(mount("none", "u", NULL, MS_REMOUNT, path_of("mod:%s/rw=ro", area))));
+	ASSERT_EQ(0, E(mount("none", "u", NULL, MS_REMOUNT, path_of("mod:%s/rw=rw", area))));
+	ASSERT_EQ(0, append_file("u/b", "2"));
+	ASSERT_EQ(0, again());
+	EXPECT_STREQ("low12", read_file("u/b"));
+}
+
+/* So it is when what replaces the copy's last name is on another branch. */
+TEST_F(u, replaced_from_another_branch)
+{
+	ASSERT_EQ(0, down());
+	ASSERT_EQ(0, shell("mkdir rw2; echo -n new > rw2/s"));
+	ASSERT_EQ(0, up("rw=rw", "rw2=rw", "ro"));
+	ASSERT_EQ(0, append_file("u/a", "1"));
+	EXPECT_STREQ("ENOENT", kind("rw2/a"));
+	ASSERT_EQ(0, E(rename("u/s", "u/a")));
+	EXPECT_STREQ("new", read_file("u/a"));
+	EXPECT_STREQ("low1", read_file("u/b"));
+	ASSERT_EQ(0, append_file("u/b", "2"));
+	ASSERT_EQ(0, down());
+	ASSERT_EQ(0, up("rw=rw", "rw2=rw", "ro"));
+	EXPECT_STREQ("low12", read_file("u/b"));
+	EXPECT_STREQ("new", read_file("u/a"));
+}
+
 TEST_HARNESS_MAIN
