@@ -131,12 +131,30 @@ impl<'a, T: FileSystem> Iocb<'a, T> {
         ret
     }
 
+    /// `EPERM` for a write to an append-only file that was opened to append, and now is to be done
+    /// elsewhere (`fcntl(F_SETFL)`, `RWF_NOAPPEND`): for that the VFS asked the inode of `T`, which need
+    /// not know yet.
+    fn check_append(&self, lower: &KernelFile) -> Result {
+        match self.flags() & bindings::IOCB_APPEND == 0 {
+            true => check_append(lower),
+            false => Ok(()),
+        }
+    }
+
     /// `EINVAL` for direct I/O that `lower` has none of.
     fn check_direct(&self, lower: &KernelFile) -> Result {
         match self.flags() & bindings::IOCB_DIRECT != 0 && !lower.has_direct_io() {
             true => Err(EINVAL),
             false => Ok(()),
         }
+    }
+}
+
+/// As [`Iocb::check_append`], for a write that does not append.
+fn check_append(lower: &KernelFile) -> Result {
+    match lower.flags() & bindings::O_APPEND != 0 && lower.inode().is_append_only() {
+        true => Err(EPERM),
+        false => Ok(()),
     }
 }
 
@@ -242,6 +260,7 @@ pub(crate) fn write<H: Hooks>(
     if !core::ptr::eq::<FsFile<H::Fs>>(iocb.file(), &**user) {
         return Err(EIO);
     }
+    iocb.check_append(lower)?;
     if iocb.is_waited_for() && iter.len() != 0 {
         user.remove_privileges()?;
         iocb.check_direct(lower)?;
@@ -328,6 +347,7 @@ pub(crate) fn splice_write<H: Hooks>(
     flags: u32,
     cred: &Cred,
 ) -> Result<isize> {
+    check_append(lower)?;
     let mut ctx = Table::<H>::context(cred);
     with_iocb(user, pos, |iocb| {
         // SAFETY: All are valid during the call. The inode of the file is locked, and the pipe is not, by

@@ -153,8 +153,8 @@ impl<T: FileSystem> INode<T> {
         }
     }
 
-    /// Whether owner and mode, by which the VFS decides who may do what, are as `real` has them; never
-    /// where owners are mapped on the way. Loads only: also for an RCU walk.
+    /// Whether owner, mode and protection, by which the VFS decides who may do what, are as `real` has
+    /// them; never where owners are mapped on the way. Loads only: also for an RCU walk.
     pub(crate) fn has_mode_of(&self, real: &Inode) -> bool {
         let (to, from) = (self.as_ptr(), real.as_ptr());
         // SAFETY: Both inodes are alive; the fields may change at any time, as anywhere in the VFS.
@@ -162,6 +162,7 @@ impl<T: FileSystem> INode<T> {
             self.mode() == real.mode()
                 && once!((*to).i_uid.val) == once!((*from).i_uid.val)
                 && once!((*to).i_gid.val) == once!((*from).i_gid.val)
+                && (once!((*to).i_flags) ^ once!((*from).i_flags)) & protection::FLAGS == 0
         }
     }
 

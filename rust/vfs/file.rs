@@ -372,9 +372,13 @@ impl KernelFile {
     }
 
     /// Gives the file those of `flags` that are in `mask`, as `fcntl(F_SETFL)` does for the file
-    /// that user space holds. `EINVAL` for `O_DIRECT` where it is not possible.
-    pub(crate) fn set_flags(&self, flags: u32, mask: u32) -> Result {
+    /// that user space holds. `EINVAL` for `O_DIRECT` where it is not possible. A file that is
+    /// append-only goes on being appended to, and I/O fails that is to do otherwise.
+    pub(crate) fn set_flags(&self, flags: u32, mut mask: u32) -> Result {
         let file = self.as_ptr();
+        if self.inode().is_append_only() {
+            mask &= !bindings::O_APPEND;
+        }
         // SAFETY: The file is alive; `f_lock` serialises writers of its flags.
         unsafe {
             if flags & mask & bindings::O_DIRECT != 0
@@ -628,10 +632,14 @@ pub(crate) fn access_mask(flags: u32) -> u32 {
 }
 
 /// Checks that the object at `path` may be opened with `flags` by the current credentials, and
-/// takes `O_NOATIME` away where they may not ask for it.
+/// takes `O_NOATIME` away where they may not ask for it. `EPERM` for what is append-only otherwise.
 pub(crate) fn may_open(path: Path<'_>, flags: u32, idmap: &Idmap) -> Result<u32> {
     let inode = path.inode().ok_or(ENOENT)?;
     inode.permission(idmap, bindings::MAY_OPEN | access_mask(flags))?;
+    let writes = flags & bindings::O_ACCMODE != bindings::O_RDONLY;
+    if writes && flags & bindings::O_APPEND == 0 && inode.is_append_only() {
+        return Err(EPERM);
+    }
     if inode.owner_or_capable(idmap) {
         Ok(flags)
     } else {

@@ -197,6 +197,13 @@ impl Drop for Off {
     }
 }
 
+impl Inode {
+    /// Whether the VFS lets nobody write to it but at its end.
+    pub(crate) fn is_append_only(&self) -> bool {
+        flags_of(self) & bindings::S_APPEND != 0
+    }
+}
+
 fn flags_of(inode: &Inode) -> u32 {
     // SAFETY: The inode is alive; the flags may change at any time, as anywhere in the VFS.
     unsafe { (&raw const (*inode.as_ptr()).i_flags).read_volatile() }

@@ -58,10 +58,17 @@ impl<'a> NewMapping<'a> {
 
     /// Hands the mapping to `lower`, a file made by [`open_backing`](super::file::open_backing): it
     /// becomes the mapping's file, and its filesystem serves the faults. procfs goes on showing the
-    /// file that user space mapped. `ENODEV` if `lower` cannot be mapped.
+    /// file that user space mapped. `ENODEV` if `lower` cannot be mapped, `EACCES` if it is append-only
+    /// and the mapping could be written to.
     ///
     /// After that nothing may fail: the kernel would not undo what the filesystem did.
     pub(crate) fn hand_to(self, lower: &KernelFile, cred: &Cred) -> Result<Handed<'a>> {
+        // Of the inode that was mapped, which need not know yet, the VFS has asked that.
+        // SAFETY: The mapping is ours, by the type invariant.
+        let is_shared = unsafe { VmaRef::from_raw(self.0).flags() & flags::SHARED != 0 };
+        if is_shared && lower.inode().is_append_only() {
+            return Err(EACCES);
+        }
         let mut ctx = bindings::backing_file_ctx {
             cred: cred.as_ptr(),
             ..pin_init::zeroed()

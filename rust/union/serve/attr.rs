@@ -72,6 +72,8 @@ impl attr_ops::Operations for Attrs {
         let layer = links::ensure_to_change(dentry, data)?;
         let real = layer.inode()?;
         let _writer = match attr.new_size() {
+            // The VFS has asked the inode of the union, which need not know yet.
+            Some(_) if real.is_append_only() => return Err(EPERM),
             Some(_) => Some(real.get_write_access()?),
             None => None,
         };
