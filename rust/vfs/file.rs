@@ -64,6 +64,12 @@ impl<T: FileSystem> FsFile<T> {
         self.mode() & bindings::FMODE_WRITE != 0
     }
 
+    /// Whether nobody is told of what is done by it: fanotify opens such files for those who are to
+    /// answer an event.
+    pub(crate) fn is_silent(&self) -> bool {
+        self.mode() & bindings::FMODE_FSNOTIFY_MASK == bindings::FMODE_NONOTIFY_FLAG
+    }
+
     fn mode(&self) -> u32 {
         // SAFETY: The file is alive; the bits asked for are constant once it is open.
         unsafe { once!((*self.as_ptr()).f_mode) }
@@ -581,12 +587,43 @@ pub(crate) fn open_backing<T: FileSystem>(
     cred: &Cred,
 ) -> Result<KernelFile> {
     path.dentry.require_inode()?;
+    if user.is_silent() {
+        return open_silently(user, flags, path, cred);
+    }
     // SAFETY: All are valid during the call.
     let file = from_err_ptr(unsafe {
         bindings::backing_file_open(user.as_ptr(), flags as c_int, &path.to_raw(), cred.as_ptr())
     })?;
     // SAFETY: The call returned a counted file.
     Ok(unsafe { KernelFile::from_raw(file) })
+}
+
+/// As [`open_backing`], for a file of which nobody is told: a listener of fanotify's that is to answer
+/// for the file on the branch, too, would wait for itself. `backing_file_open` knows that from 7.3.4 on.
+fn open_silently<T: FileSystem>(
+    user: &FsFile<T>,
+    flags: u32,
+    path: Path<'_>,
+    cred: &Cred,
+) -> Result<KernelFile> {
+    // SAFETY: All are valid during the call.
+    let file = from_err_ptr(unsafe {
+        bindings::alloc_empty_backing_file(flags as c_int, cred.as_ptr(), user.as_ptr())
+    })?;
+    // SAFETY: Nobody else knows the file, which is new and counted: dropping it is what is done to one
+    // that could not be opened. It takes over the reference to its user path that is taken here, and
+    // takes those to `path` itself.
+    unsafe {
+        let shown = bindings::file_user_path(user.as_ptr());
+        bindings::path_get(shown);
+        bindings::backing_file_set_user_path(file, shown);
+        let new = KernelFile::from_raw(file);
+        (*file).f_mode &= !bindings::FMODE_FSNOTIFY_MASK;
+        (*file).f_mode |= bindings::FMODE_NONOTIFY_FLAG;
+        (*file).__bindgen_anon_1.__f_path = path.to_raw();
+        to_result(bindings::finish_open(file, path.dentry.as_ptr(), None))?;
+        Ok(new)
+    }
 }
 
 /// Makes a nameless file in the directory `dir`, as the file below `user`. `EINVAL` if `mode` is not that

@@ -74,10 +74,11 @@ const COPIES_FILES: Attributes =
 
 /// Copies up what `file` is opened on for reading, if the attributes of its branch say so. Where that
 /// cannot be done, it is read where it is; so it is through a mount, or of a union, that is read-only
-/// or frozen. Says whether it was copied up.
+/// or frozen, and by a listener of fanotify's, who may have to answer for what reads it. Says whether
+/// it was copied up.
 pub(crate) fn copy_on_open(file: &FsFile<Union>, at: &Layer, attributes: Attributes) -> bool {
     let branch = &at.branch;
-    if !branch.permission().attributes.has(attributes) || branch.is_writable() {
+    if !branch.permission().attributes.has(attributes) || branch.is_writable() || file.is_silent() {
         return false;
     }
     // Reading does not wait for the end of a freeze.
