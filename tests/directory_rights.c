@@ -134,6 +134,11 @@ TEST_F(u, no_acls_on_one_branch)
 	EXPECT_EQ(0, E(removexattr("u/d", DEFAULT)));
 	EXPECT_EQ(-ENODATA, E(getxattr("rw/d", DEFAULT, NULL, 0)));
 	ASSERT_EQ(0, down());
+	/* unless copies to it need none */
+	ASSERT_EQ(0, up("rw=rw", "rw2=rw", "rw3=rw+icexsys", "ro"));
+	EXPECT_EQ(0, set_acl("u/d", DEFAULT));
+	EXPECT_LT(0, E(getxattr("rw/d", DEFAULT, NULL, 0)));
+	ASSERT_EQ(0, down());
 	ASSERT_EQ(0, E(umount2("rw3", 0)));
 }
 

@@ -6,14 +6,19 @@
 //! that gets, and which ACL. So they are changed together, or not at all.
 
 use crate::{
-    union::object::{
-        instance::Union,
-        stack::{Layer, Stack},
+    union::{
+        branches::branch::Branch,
+        object::{
+            instance::Union,
+            stack::{Layer, Stack},
+        },
+        text::options::Attributes,
     },
     vfs::{
         acl::{Acl, AclType},
         attr::Attr,
         dentry::Dentry,
+        errno::EOPNOTSUPP,
         inode::INode,
         mount::WriteAccess,
         stat::Stat,
@@ -37,6 +42,12 @@ impl Change<'_> {
             Self::Attr(attr) => attr.apply(access, dentry),
             Self::Acl(acl, acl_type) => Acl::set(access, dentry, acl, acl_type),
         }
+    }
+
+    /// Whether a copy on `branch` may do without, where that cannot have it.
+    fn may_be_lost_by(self, branch: &Branch) -> bool {
+        let attributes = branch.permission().attributes;
+        matches!(self, Self::Acl(..)) && attributes.has(Attributes::LOSE_SYSTEM)
     }
 }
 
@@ -127,8 +138,14 @@ fn change_others<'a>(
         done.reserve(1, GFP_KERNEL)?;
         let before = Before::of(layer, change)?;
         let access = layer.branch.mnt().want_write()?;
-        change.apply(&access, &layer.dentry)?;
-        done.push(before, GFP_KERNEL)?;
+        match change.apply(&access, &layer.dentry) {
+            // What a copy there would lose, too.
+            Err(e) if e == EOPNOTSUPP && change.may_be_lost_by(&layer.branch) => {}
+            other => {
+                other?;
+                done.push(before, GFP_KERNEL)?;
+            }
+        }
     }
     Ok(())
 }
