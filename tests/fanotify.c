@@ -77,9 +77,13 @@ static int with_listener(int fan, dev_t dev, int answer, const char *path, int f
 		listen_to(fan, dev, answer);
 	opener = fork();
 	if (!opener) {
-		int fd = open(path, flags | O_CLOEXEC), err = fd < 0 ? errno : 0;
+		int fd, err;
 		char text[8];
 
+		/* or it would keep its own event from being given up */
+		close(fan);
+		fd = open(path, flags | O_CLOEXEC);
+		err = fd < 0 ? errno : 0;
 		if (!err && read(fd, text, sizeof(text)) != 3)
 			err = errno ?: EIO;
 		seen->finished = 1;
