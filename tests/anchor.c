@@ -4,11 +4,9 @@
  * The cases `each_moment_...` want the branches of a test build (AUFS2_SAMPLE=1), in which an
  * operation can be held, or failed.
  */
-#include "aufs2.h"
+#include "aufs2_pass.h"
 #include <linux/capability.h>
 #include <sys/mman.h>
-
-#define OPERATIONS "/sys/kernel/debug/anchor/operations"
 
 AUFS2_FIXTURE
 
@@ -290,50 +288,15 @@ TEST_F(u, a_link_to_what_had_one_name)
 /* Mounts the branches, of what is in `base`; a reason not to. */
 static const char *up_held(void)
 {
-	if (!fs_registered("aufs2_pass"))
-		return "the module was not built with AUFS2_SAMPLE=1";
-	if (access("/sys/kernel/debug/aufs2", F_OK))
-		mount("debugfs", "/sys/kernel/debug", "debugfs", 0, "");
+	const char *why = no_pass();
+
+	if (why)
+		return why;
 	mkdir("held", 0755);
-	if (mount("none", "held", "aufs2_pass", 0, path_of("dir=%s/base,control=anchor", area)))
+	if (mount_pass("held", "base", "anchor"))
 		return "cannot mount the branches";
 	area_mounts[area_mounted++] = strdup(path_of("%s/held", area));
 	return up("held/rw=rw", "held/ro=ro") ? "cannot mount" : NULL;
-}
-
-static void __attribute__((format(printf, 1, 2))) tell(const char *fmt, ...)
-{
-	char command[32];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(command, sizeof(command), fmt, ap);
-	va_end(ap);
-	if (put(OPERATIONS, 0, command))
-		ksft_print_msg("cannot say '%s' to the branches\n", command);
-}
-
-static int asked(const char *word)
-{
-	const char *text = read_file(OPERATIONS), *at = strstr(text, word);
-
-	return at ? atoi(at + strlen(word)) : 0;
-}
-
-/* Whether it ends rather than waits, for whoever is held. */
-static bool ends(pid_t pid)
-{
-	int seen = 0;
-
-	while (seen < 6) {
-		char state = state_of(pid);
-
-		if (state == 'Z' || !state)
-			return true;
-		seen = state == 'D' || state == 'S' ? seen + 1 : 0;
-		usleep(500);
-	}
-	return false;
 }
 
 static pid_t begin(long (*what)(int turn), int turn)
@@ -359,6 +322,7 @@ static long reap(pid_t pid)
  */
 static bool at_moment(int turn, long (*first)(int turn), long (*second)(int turn), long results[2])
 {
+	static const int never;
 	pid_t pids[2];
 
 	tell("hold %d", turn);
@@ -370,7 +334,7 @@ static bool at_moment(int turn, long (*first)(int turn), long (*second)(int turn
 			return false;
 		}
 	pids[1] = begin(second, turn);
-	ends(pids[1]);
+	ends(pids[1], &never);
 	tell("release");
 	results[0] = reap(pids[0]);
 	results[1] = reap(pids[1]);
@@ -580,7 +544,7 @@ TEST_F(u, each_moment_an_attribute_cannot_be_read)
 		for (turn = 1; turn < MOMENTS && file < 4 * MOMENTS; turn++, file++) {
 			tell("fail %d %d", turn, errors[e]);
 			result = E(chmod(path_of("u/%d", file), 0700));
-			failed = read_file(OPERATIONS);
+			failed = read_file(pass_operations);
 			tell("count");
 			if (!strstr(failed, "failed "))
 				break;

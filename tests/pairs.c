@@ -12,9 +12,8 @@
  * AUFS2_TEST_ONLY='unlink f:append to f' all there is of one pair, again and again.
  */
 #include "aufs2_pairs.h"
+#include "aufs2_pass.h"
 #include <sys/mman.h>
-
-#define OPERATIONS "/sys/kernel/debug/pairs/operations"
 
 /* --- the set-up ---------------------------------------------------------------------- */
 
@@ -54,39 +53,15 @@ static void __attribute__((format(printf, 2, 3))) wrong(int at, const char *fmt,
 
 static void __attribute__((constructor(1001))) set_up(void)
 {
-	if (!fs_registered("aufs2_pass"))
-		skip_program("the module was not built with AUFS2_SAMPLE=1");
-	if (access("/sys/kernel/debug/aufs2", F_OK))
-		mount("debugfs", "/sys/kernel/debug", "debugfs", 0, "");
-	if (access("/sys/kernel/debug/aufs2", F_OK))
-		skip_program("no debugfs");
-}
+	const char *why = no_pass();
 
-static void __attribute__((format(printf, 1, 2))) tell(const char *fmt, ...)
-{
-	char command[32];
-	va_list ap;
-	int fd = open(OPERATIONS, O_WRONLY | O_CLOEXEC), len;
-
-	va_start(ap, fmt);
-	len = vsnprintf(command, sizeof(command), fmt, ap);
-	va_end(ap);
-	if (write(fd, command, len) != len)
-		fail_program("cannot say '%s' to the branches: %m", command);
-	close(fd);
-}
-
-/* The number after WORD in what there is to know of operations; 0 if there is none. */
-static int asked(const char *word)
-{
-	const char *text = read_file(OPERATIONS), *at = strstr(text, word);
-
-	return at ? atoi(at + strlen(word)) : 0;
+	if (why)
+		skip_program("%s", why);
 }
 
 static const char *mount_all(void)
 {
-	if (mount("none", "pass", "aufs2_pass", 0, path_of("dir=%s/base,control=pairs", area)))
+	if (mount_pass("pass", "base", "pairs"))
 		return "cannot mount the branches";
 	return up("pass/rw=rw", "pass/ro=ro") ? "cannot mount" : "";
 }
@@ -196,24 +171,6 @@ static pid_t begin(int at, int side)
 	_exit(0);
 }
 
-/* Whether it ends, rather than to wait for something. */
-static bool ends(pid_t pid, int side)
-{
-	int seen = 0;
-
-	while (!shared->done[side]) {
-		char state = state_of(pid);
-
-		if (state == 'Z' || !state)
-			break;
-		seen = state == 'D' || state == 'S' ? seen + 1 : 0;
-		if (seen == 6)
-			return false;
-		usleep(500);
-	}
-	return true;
-}
-
 /* Whether it is done within a time that nothing here takes, by far. */
 static bool reap(int at, pid_t pid, int side)
 {
@@ -313,7 +270,7 @@ static void try_pair(int at)
 	pids[1] = begin(at, 1);
 	if (pids[0]) {
 		held_ones++;
-		waits += !ends(pids[1], 1);
+		waits += !ends(pids[1], &shared->done[1]);
 		tell("release");
 		if (!reap(at, pids[0], 0))
 			kill(pids[0], SIGKILL);
