@@ -3,10 +3,10 @@
 //! What an inode of the union stands for.
 
 use super::{
-    few::Few,
+    few::{Few, Layers},
     instance::{Instance, Union},
     listing::Listing,
-    stack::{BranchSet, Layer, Stack},
+    stack::{new_stack, BranchSet, Layer, Stack},
 };
 use crate::{
     union::branches::branch::BranchId,
@@ -508,6 +508,16 @@ impl Drop for Moving<'_> {
     fn drop(&mut self) {
         self.0.moving.fetch_sub(1, Full);
     }
+}
+
+/// The directory `inode` is not merged with anything any more: it stands for `layer` alone.
+pub(crate) fn detach(inode: &INode<Union>, locked: &mut State, layer: &Layer) -> Result {
+    let node = inode.data();
+    let generation = node.stack()?.generation;
+    let mut layers = Layers::new();
+    layers.push(layer.clone())?;
+    drop(locked.listing.take());
+    node.publish(inode, locked, new_stack(generation, layers)?)
 }
 
 /// Repeats the attributes of the top object in the inode of the union.

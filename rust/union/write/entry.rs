@@ -7,7 +7,6 @@ use super::{
     links,
     obstacle::{Meaning, Obstacles},
     plink, policy,
-    rename::detach_locked,
 };
 use crate::{
     union::{
@@ -16,7 +15,7 @@ use crate::{
         object::{
             few::Layers,
             instance::{Instance, Union},
-            node::{copy_attr, State},
+            node::{copy_attr, detach, State},
             stack::{Held, Layer, Stack},
         },
         text::names,
@@ -491,7 +490,7 @@ pub(crate) fn rmdir(dir: &Locked<'_, Union>, dentry: &DEntry<Union>) -> Result {
     });
     if removed.is_err() && stays_hidden.get() {
         // It is there, and empty: what hid what is below it has gone, but for the whiteout beside it.
-        detach_locked(victim, &mut removal.state, removal.stack.top())
+        detach(victim, &mut removal.state, removal.stack.top())
             .inspect_err(|_| dentry.drop_from_cache())?;
     }
     removed?;

@@ -19,10 +19,9 @@ use crate::{
         branches::{branch::Branch, work},
         find::{merge, whiteout},
         object::{
-            few::Layers,
             instance::Union,
-            node::{copy_attr, State},
-            stack::{new_stack, Held, Layer, Stack},
+            node::{copy_attr, detach, State},
+            stack::{Held, Stack},
         },
         text::names,
     },
@@ -196,10 +195,15 @@ pub(crate) fn rename(idmap: &Idmap, rename: Rename<'_, Union>) -> Result {
     let _moving = source.data().moving();
     let _other = victim.filter(|_| exchange).map(|v| v.data().moving());
     if let Some((victim, state)) = victim.filter(|v| !v.is_dir()).zip(state.as_deref()) {
-        // So may one be that is in the way, on a branch above.
+        // The name that it is about to lose may be the last one that it has: on the branch, or on one
+        // above, where it is in the way.
         let stack = victim.data().stack()?;
         let top = &stack.top().branch;
-        if !obstacles.is_empty() && top.id() != branch.id() && top.is_writable() {
+        let loses_name = match top.id() == branch.id() {
+            true => !new.is_elsewhere()?,
+            false => !obstacles.is_empty() && top.is_writable(),
+        };
+        if loses_name {
             let access = top.mnt().want_write()?;
             instance
                 .cred
@@ -209,13 +213,6 @@ pub(crate) fn rename(idmap: &Idmap, rename: Rename<'_, Union>) -> Result {
     let (room, is_whited_out) = {
         let access = branch.mnt().want_write()?;
         instance.cred.scope(|| {
-            if let Some((victim, state)) = victim.filter(|v| !v.is_dir()).zip(state.as_deref()) {
-                // The name that it is about to lose may be the last one that it has here.
-                let stack = victim.data().stack()?;
-                if stack.top().branch.id() == branch.id() && !new.is_elsewhere()? {
-                    links::keep_object(&access, victim, state, &stack)?;
-                }
-            }
             let room = obstacles.make_room(&access, &new.layer, new_name)?;
             let rest = (rename.flags(), left.as_ref());
             let whited_out = on_branch(&access, &old, &new, state.as_deref_mut(), rest)
@@ -399,7 +396,7 @@ fn clear_whiteouts(
     // What the directory hid must not show, neither while it is replaced nor if that fails.
     if stack.layers.len() > 1 {
         whiteout::make_opaque(access, &new.layer.branch, &stack.top().dentry)?;
-        detach_locked(inode, state, stack.top())?;
+        detach(inode, state, stack.top())?;
     }
     if stack.layers.len() > 1 || new.below {
         // The mark of an opaque one goes with the whiteouts in it.
@@ -441,19 +438,4 @@ fn swap(access: &WriteAccess<'_>, old: &Side<'_>, new: &Side<'_>, flags: u32) ->
         return Err(ESTALE);
     }
     renaming.commit()
-}
-
-/// The directory `inode` is not merged with anything any more.
-pub(crate) fn detach(inode: &INode<Union>, layer: &Layer) -> Result {
-    detach_locked(inode, &mut inode.data().lock(), layer)
-}
-
-/// As [`detach`], for whoever has the lock of the inode's data.
-pub(super) fn detach_locked(inode: &INode<Union>, state: &mut State, layer: &Layer) -> Result {
-    let node = inode.data();
-    let stack = node.stack()?;
-    let mut layers = Layers::new();
-    layers.push(layer.clone())?;
-    drop(state.listing.take());
-    node.publish(inode, state, new_stack(stack.generation, layers)?)
 }

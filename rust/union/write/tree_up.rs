@@ -12,11 +12,11 @@
 //! directory is sealed and looked at once more before it is made opaque, and stays sealed until the
 //! rename is done.
 
-use super::{copy_up, rename::detach, seal::Seal};
+use super::{copy_up, seal::Seal};
 use crate::{
     union::{
         find::{lookup, merge, whiteout},
-        object::{instance::Union, listing::Listing, stack::Layer},
+        object::{instance::Union, listing::Listing, node::detach, stack::Layer},
     },
     vfs::{
         copy::fatal_signal_pending, dentry::DEntry, errno::ESTALE, name::Name, rename::LocksBelow,
@@ -160,5 +160,5 @@ fn close(dir: &DEntry<Union>, layer: &Layer) -> Result {
             .cred
             .scope(|| whiteout::make_opaque(&access, &layer.branch, &here.dentry))?;
     }
-    detach(inode, &here)
+    detach(inode, &mut inode.data().lock(), &here)
 }
