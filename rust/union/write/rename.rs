@@ -269,7 +269,10 @@ impl Replaced<'_> {
 fn go_back(old: &Side<'_>, new: &Side<'_>, room: &Room, (is_whited_out, has_left): (bool, bool)) {
     let undone = new.layer.branch.mnt().want_write().and_then(|access| {
         let (from, to) = (&new.layer.dentry, &old.layer.dentry);
+        let mut is_whited_out = is_whited_out;
         if has_left {
+            // The device hides what is below.
+            is_whited_out = old.below && whiteout::create(&access, &old.layer, old.name)?;
             let removing = Removing::start(&access, to, old.name)?;
             let is_left =
                 |real: &Inode| real.mode().file_type() == FileType::CharDevice && real.rdev() == 0;
