@@ -159,4 +159,29 @@ TEST_F(u, immutable_no_more)
 	all(_metadata, FS_IMMUTABLE_FL, true);
 }
 
+/* Catches: a copy that has not got the data, of what then is found to be protected. */
+TEST_F(u, what_is_refused_is_not_lost)
+{
+	static const char * const flags[] = { "+a", "+i" };
+	char path[64];
+	int fd, i;
+
+	AUFS2_ONLY("it does not look for changes of branches");
+	for (i = 0; i < 2; i++) {
+		ASSERT_EQ(0, write_file(path_of("ro/f%d", i), "low"));
+		ASSERT_EQ(0, up("rw", "ro"));
+		/* the name is not looked at again by this */
+		ASSERT_LE(0, fd = open(path_of("u/f%d", i), O_PATH | O_CLOEXEC));
+		if (shell("chattr %s ro/f%d", flags[i], i))
+			SKIP(return, "no protected files here");
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+		EXPECT_EQ(-EPERM, E(truncate(path, 0))) TH_LOG("%s", flags[i]);
+		EXPECT_STREQ("low", read_file(path_of("u/f%d", i))) TH_LOG("%s", flags[i]);
+		close(fd);
+		EXPECT_EQ(0, shell("chattr -ai ro/f%d; chattr -ai rw/f%d 2>/dev/null; true", i, i));
+		area_seal();
+		ASSERT_EQ(0, down());
+	}
+}
+
 TEST_HARNESS_MAIN

@@ -10,7 +10,7 @@ use crate::{
     union::{
         branches::lift,
         find::refresh,
-        object::{instance::Union, node::copy_attr},
+        object::{instance::Union, node::copy_attr, stack::Layer},
         write::{
             copy_up::Data,
             links,
@@ -26,6 +26,7 @@ use crate::{
         idmap::Idmap,
         inode::INode,
         path::Path,
+        protection::Protection,
         stat::Stat,
     },
 };
@@ -69,10 +70,13 @@ impl attr_ops::Operations for Attrs {
             Some(0) => Data::Nothing,
             _ => Data::All,
         };
+        if attr.new_size().is_some() {
+            check_size_may_change(refresh::stack_or_old(dentry)?.top())?;
+        }
         let layer = links::ensure_to_change(dentry, data)?;
         let real = layer.inode()?;
         let _writer = match attr.new_size() {
-            // The VFS has asked the inode of the union, which need not know yet.
+            // Somebody may have been faster.
             Some(_) if real.is_append_only() => return Err(EPERM),
             Some(_) => Some(real.get_write_access()?),
             None => None,
@@ -192,5 +196,17 @@ impl attr_ops::Operations for Attrs {
         }
         let stack = dentry.positive()?.data().stack()?;
         cred.scope(|| f(stack.top().path()))
+    }
+}
+
+/// `EPERM` for what is protected at `layer`: the VFS has asked the inode of the union, which need not know
+/// yet. Before a copy is made that has not got the data.
+fn check_size_may_change(layer: &Layer) -> Result {
+    let is_copied = !layer.branch.is_writable();
+    match layer.inode()?.is_append_only()
+        || is_copied && !Protection::known(&layer.dentry).is_none()
+    {
+        true => Err(EPERM),
+        false => Ok(()),
     }
 }
