@@ -326,6 +326,11 @@ impl Branch {
         Ok(())
     }
 
+    /// Whether others know that the union writes to the branch: see [`Branch::claim`].
+    pub(crate) fn is_claimed(&self) -> bool {
+        self.claim.as_ref().is_some()
+    }
+
     /// Whether regular files have been copied to the branch since it came.
     #[inline]
     pub(crate) fn has_copies(&self) -> bool {

@@ -84,6 +84,10 @@ pub(crate) fn sweep(branch: &Branch) -> Result {
         );
         return Ok(());
     }
+    if branch.is_swept() {
+        // It was somebody else's to write to, and is this union's now: what is there may be, too.
+        return Ok(());
+    }
     plinks::sweep(branch)?;
     let name = Name::new(names::WORK)?;
     if let Some(dir) = namei::lookup(branch.mnt(), branch.root(), name)? {

@@ -311,15 +311,17 @@ pub(crate) fn take_over_all(log: &Log, instance: &Instance) -> Result {
 
 /// Claims and sweeps the branches of `table` that the union has not written to so far, and is going to,
 /// as `will_be` says: before anybody makes something there. If one cannot be, none of them is written
-/// to. What was written to before is still claimed, and what is there is in the making, or keeps what
-/// names below mean.
+/// to. What was claimed before still is, and what is there is in the making, or keeps what names below
+/// mean.
 fn take_over(
     log: &Log,
     instance: &Instance,
     table: &Table,
     will_be: impl Fn(&Branch) -> bool,
 ) -> Result {
-    let is_fresh = |branch: &&Arc<Branch>| will_be(branch) && !branch.is_swept();
+    let is_known = |branch: &Branch| branch.is_writable() || branch.is_claimed();
+    let is_fresh =
+        |branch: &&Arc<Branch>| will_be(branch) && !(branch.is_swept() && is_known(branch));
     for branch in table.branches.iter().filter(is_fresh) {
         branch.let_write(true);
         instance
