@@ -44,10 +44,11 @@ impl Change<'_> {
         }
     }
 
-    /// Whether a copy on `branch` may do without, where that cannot have it.
+    /// Whether a copy on `branch` may do without, where that cannot have it. Not an ACL for access, which
+    /// changes the permission bits, too.
     fn may_be_lost_by(self, branch: &Branch) -> bool {
         let attributes = branch.permission().attributes;
-        matches!(self, Self::Acl(..)) && attributes.has(Attributes::LOSE_SYSTEM)
+        matches!(self, Self::Acl(_, AclType::Default)) && attributes.has(Attributes::LOSE_SYSTEM)
     }
 }
 
