@@ -7,6 +7,7 @@
 #include <linux/aio_abi.h>
 #include <linux/io_uring.h>
 #include <sys/mman.h>
+#include <time.h>
 
 AUFS2_FIXTURE
 
@@ -204,17 +205,19 @@ TEST_F(u, the_size_of_a_block)
 
 /* --- access times ------------------------------------------------------------ */
 
-/* Ten years ago, but for the change of the times themselves. */
+/* When the files were read; after what was changed last, if they are read again, which is now. */
+static time_t read_at;
+
 static void age(const char *path)
 {
-	struct timespec t[2] = { { 1480000000, 0 }, { 1480000000, 0 } };
+	struct timespec t[2] = { { read_at, 0 }, { 1480000000, 0 } };
 
 	utimensat(AT_FDCWD, path, t, AT_SYMLINK_NOFOLLOW);
 }
 
 static const char *touched(const char *path)
 {
-	return st_of(path).st_atime == 1480000000 ? "old" : "new";
+	return st_of(path).st_atime == read_at ? "old" : "new";
 }
 
 /* Says of a directory, a file and a symlink whether reading them changes their access time. */
@@ -255,6 +258,8 @@ TEST_F(u, access_times)
 	ASSERT_EQ(0, shell("mkdir plain; for d in rw rw/native; do mkdir -p $d/dir; echo x > $d/file; "
 			   "ln -s x $d/link; touch $d/dir/x; done"));
 	for (i = 0; i < ARRAY_SIZE(mounts); i++) {
+		/* not a day ago: that is told anew by any mount */
+		read_at = time(NULL) + (mounts[i].again ? 3600 : -3600);
 		for (k = 0; k < 3; k++) {
 			age(path_of("rw/%s", names[k]));
 			age(path_of("rw/native/%s", names[k]));
@@ -263,16 +268,6 @@ TEST_F(u, access_times)
 		ASSERT_EQ(0, E(mount(NULL, "plain", NULL, MS_REMOUNT | MS_BIND | mounts[i].flags, NULL)));
 		ASSERT_EQ(0, union_mount("", mounts[i].flags,
 					 (const char * const []){ "rw", "ro", NULL }));
-		if (mounts[i].again) {
-			/* what has been read since it was changed */
-			for (k = 0; k < 3; k++) {
-				struct timespec t[2] = { { 1480000000, 0 }, { 1470000000, 0 } };
-
-				utimensat(AT_FDCWD, path_of("rw/%s", names[k]), t, AT_SYMLINK_NOFOLLOW);
-				utimensat(AT_FDCWD, path_of("rw/native/%s", names[k]), t,
-					  AT_SYMLINK_NOFOLLOW);
-			}
-		}
 		native = reads("plain", "rw/native");
 		here = reads("u", "rw");
 		EXPECT_STREQ(native, here) TH_LOG("mounted %s", mounts[i].name);
