@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * What is done to one of many costs what it costs where there are few: in a machine that counts
- * instructions (scripts/tests --icount), whose clock is that count.
+ * instructions (scripts/tests --icount), whose clock is that count. And how often one waits for it,
+ * in any machine.
  */
 #include "aufs2.h"
+#include <sys/resource.h>
 #include <time.h>
 
 AUFS2_FIXTURE
@@ -160,8 +162,66 @@ TEST_F(u, of_many_branches)
 		       change[0], change[1], change[2], end[0], end[1], end[2]);
 	/* four times as many take four times as long, at most */
 	EXPECT_GT(4 * 1.3 * change[1], change[2]);
-	/* all wait for the same grace period */
-	EXPECT_GT(80 * end[0], end[2]);
+	EXPECT_GT(4 * 1.3 * end[1], end[2]);
+}
+
+#define TOGETHER 48
+
+/* How often this thread has waited for something: for a grace period, among others. */
+static long waits(void)
+{
+	struct rusage usage;
+
+	getrusage(RUSAGE_THREAD, &usage);
+	return usage.ru_nvcsw;
+}
+
+/* mount(2) of many branches, and one more. */
+static int mount_many(const char *last)
+{
+	char options[4096];
+	int len = snprintf(options, sizeof(options), "br");
+
+	for (int i = 1; i <= TOGETHER; i++)
+		len += snprintf(options + len, sizeof(options) - len, ":%s/b/%d=ro", area, i);
+	snprintf(options + len, sizeof(options) - len, ":%s/%s=ro", area, last);
+	return E(mount("none", "u", fs_name(), 0, options));
+}
+
+static int make_many(void)
+{
+	return shell("for i in $(seq %d); do mkdir -p b/$i; done; mkdir b/1/inside", TOGETHER);
+}
+
+/* All branches that go at a time wait for the same grace period: those of a union that ends. */
+TEST_F(u, branches_go_together)
+{
+	long start;
+
+	AUFS2_ONLY("it is about branches");
+	ASSERT_EQ(0, make_many());
+	ASSERT_EQ(0, mount_many("ro"));
+	union_up = true;
+	start = waits();
+	ASSERT_EQ(0, down());
+	EXPECT_GT(TOGETHER / 2, waits() - start);
+}
+
+/* And those of one that does not come to be. */
+TEST_F(u, branches_of_none_go_together)
+{
+	long start;
+
+	AUFS2_ONLY("it is about branches");
+	ASSERT_EQ(0, make_many());
+	/* the last one cannot be a branch */
+	start = waits();
+	ASSERT_EQ(-EINVAL, mount_many("b/1"));
+	EXPECT_GT(TOGETHER / 2, waits() - start);
+	/* or not beside the others */
+	start = waits();
+	ASSERT_EQ(-EINVAL, mount_many("b/1/inside"));
+	EXPECT_GT(TOGETHER / 2, waits() - start);
 }
 
 TEST_HARNESS_MAIN

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     union::{
         branches::{
-            branch::Branch,
+            branch::{let_go, Branch},
             number::Number,
             table::{Table, MAX_BRANCHES},
             volatile, work,
@@ -43,6 +43,13 @@ pub(crate) struct Plan {
     pub(crate) changed: bool,
 }
 
+impl Drop for Plan {
+    fn drop(&mut self) {
+        // Those that were made for it: there may be many, when the last one cannot be one.
+        let_go(self.take());
+    }
+}
+
 impl Plan {
     /// Nothing is changed so far.
     pub(crate) fn new(before: Option<&Table>) -> Result<Self> {
@@ -56,6 +63,11 @@ impl Plan {
             modified: KVec::new(),
             changed: false,
         })
+    }
+
+    /// The branches, of which none is left here.
+    pub(crate) fn take(&mut self) -> KVVec<Arc<Branch>> {
+        core::mem::replace(&mut self.branches, KVVec::new())
     }
 
     /// Plans one change. `EINVAL` for an index that is out of range, or a branch that is there
@@ -205,8 +217,7 @@ impl Plan {
             log.error(fmt!("the last branch cannot go"));
             return Err(EBUSY);
         }
-        let branches = core::mem::replace(&mut self.branches, KVVec::new());
-        let after = Table::new(log, generation, branches)?;
+        let after = Table::new(log, generation, self.take())?;
         after.check_beside(log, sb)?;
         let after = RcuArc::new(after, GFP_KERNEL)?;
         ids.reserve(self.removed.len())?;
@@ -242,7 +253,7 @@ impl Plan {
             ids.retire(branch);
         }
         drop(ids);
-        for branch in self.removed {
+        for branch in core::mem::replace(&mut self.removed, KVec::new()) {
             instance.cred.scope(|| volatile::end(&branch));
             leaving.add(branch);
         }

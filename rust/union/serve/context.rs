@@ -290,8 +290,8 @@ impl Context for Request {
         readonly: bool,
     ) -> Result<(Params, <Union as FileSystem>::SuperData)> {
         let mut ids = Ids::new()?;
-        let plan = self.plan(log, &mut ids, None)?;
-        let table = Table::new(log, 1, plan.branches)?;
+        let mut plan = self.plan(log, &mut ids, None)?;
+        let table = Table::new(log, 1, plan.take())?;
         ids.settle(&table.branches);
         let writable = table.writable().is_ok();
         if !readonly {
