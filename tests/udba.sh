@@ -168,8 +168,10 @@ mkdir -p rw/d ro/d
 
 # Nothing is promised here, but for what was not looked at.
 mount -t aufs2 -o "br:$area/rw=rw:$area/ro=ro,udba=none" none u || fail_all "cannot mount"
+check 'none: nothing is listed' same '' "$(names u/d)"
 echo x > ro/d/first_seen
 check 'none: what was not looked at before' same x "$(content d/first_seen)"
+check 'none: and in the list' same first_seen "$(names u/d)"
 check 'none: not there' same none "$(content d/later)"
 check 'remount,udba=notify' mount -i -o remount,udba=notify u
 echo later > ro/d/later
