@@ -134,15 +134,17 @@ fn show(
     Ok(inode)
 }
 
-/// Takes back what was made, also in a directory in which things may be made and not removed.
-fn take_back(access: &WriteAccess<'_>, layer: &Layer, name: &Name) {
+/// Takes back what was made, also in a directory in which things may be made and not removed. Whether
+/// that has succeeded.
+fn take_back(access: &WriteAccess<'_>, layer: &Layer, name: &Name) -> bool {
     let lifted = lift(access, &layer.branch, [&*layer.dentry]);
-    undo(access, layer, name);
+    let is_undone = undo(access, layer, name);
     drop(lifted);
+    is_undone
 }
 
-/// Takes back what was made.
-pub(crate) fn undo(access: &WriteAccess<'_>, layer: &Layer, name: &Name) {
+/// Takes back what was made. Whether that has succeeded.
+pub(crate) fn undo(access: &WriteAccess<'_>, layer: &Layer, name: &Name) -> bool {
     let undone = Removing::start(access, &layer.dentry, name).and_then(|removing| {
         if removing.dentry().inode().is_some_and(Inode::is_dir) {
             drop(removing);
@@ -157,6 +159,14 @@ pub(crate) fn undo(access: &WriteAccess<'_>, layer: &Layer, name: &Name) {
             layer.branch.name(),
             e.to_errno()
         );
+    }
+    undone.is_ok()
+}
+
+/// As [`take_back`], of a name that was given to `inode`: what cannot be taken back, it has.
+fn take_back_link(access: &WriteAccess<'_>, inode: &INode<Union>, layer: &Layer, name: &Name) {
+    if !take_back(access, layer, name) && linked(inode).is_err() {
+        pr_warn_once!("a file has a wrong number of links\n");
     }
 }
 
@@ -216,7 +226,7 @@ pub(crate) fn link(old: &DEntry<Union>, entry: Negative<'_, Union>) -> Result {
             let link = || -> Result {
                 Creating::start(&access, &layer.dentry, name)?.link(&source.dentry)?;
                 whiteout::remove(&access, &layer, name)
-                    .inspect_err(|_| take_back(&access, &layer, name))
+                    .inspect_err(|_| take_back_link(&access, inode, &layer, name))
             };
             link().inspect_err(|_| {
                 room.give_back(&access, &layer, name);
@@ -231,7 +241,7 @@ pub(crate) fn link(old: &DEntry<Union>, entry: Negative<'_, Union>) -> Result {
         cleared.inspect_err(|_| {
             if let Ok(access) = layer.branch.mnt().want_write() {
                 instance.cred.scope(|| {
-                    take_back(&access, &layer, name);
+                    take_back_link(&access, inode, &layer, name);
                     room.give_back(&access, &layer, name);
                 });
             }
