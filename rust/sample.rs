@@ -125,7 +125,7 @@ fn node(sb: &SuperBlock<Sample>, dentry: &Dentry) -> Result<ARef<INode<Sample>>>
         Iget::New(new) => {
             let data = Slot::new(Some(RcuArc::new(dentry.into(), GFP_KERNEL)?));
             let data = Ok::<_, Infallible>(data);
-            new.fill(below, sb.data().mnt.idmap(), data)
+            new.fill(below, below.nlink(), sb.data().mnt.idmap(), data)
         }
         Iget::Cached(inode) if ptr::eq(real(&inode)?.inode().ok_or(ESTALE)?, below) => Ok(inode),
         // What had its address is about to leave the cache.

@@ -62,7 +62,7 @@ struct op {
 /* What is under way. */
 static struct {
 	int slots[2][SLOTS];	/* open files: of the union, of the model */
-	bool split;		/* names of one object may be several objects since a mount */
+	bool guessed;		/* since a mount, numbers of links may include names that were removed */
 	bool signals;
 	char wrong[512];
 } now;
@@ -289,7 +289,7 @@ static long state_sum(int fd)
 	all[0] = st.st_mode;
 	all[1] = st.st_uid;
 	all[2] = st.st_gid;
-	all[3] = S_ISDIR(st.st_mode) ? !!st.st_nlink : now.split ? 0 : (long)st.st_nlink;
+	all[3] = S_ISDIR(st.st_mode) ? !!st.st_nlink : now.guessed ? 0 : (long)st.st_nlink;
 	all[4] = S_ISDIR(st.st_mode) ? 0 : (long)st.st_size;
 	all[5] = st.st_rdev;
 	all[6] = mtime_of(&st);
@@ -563,7 +563,7 @@ static void compare_one(const char *path, const char *const *full, struct stat *
 		compare_flags(path, full);
 	if (S_ISDIR(st[0].st_mode))
 		return;
-	if (st[0].st_size != st[1].st_size || (!now.split && st[0].st_nlink != st[1].st_nlink))
+	if (st[0].st_size != st[1].st_size || (!now.guessed && st[0].st_nlink != st[1].st_nlink))
 		wrong("%s: size %ld links %ld, and should be %ld %ld", path,
 		      (long)st[0].st_size, (long)st[0].st_nlink,
 		      (long)st[1].st_size, (long)st[1].st_nlink);

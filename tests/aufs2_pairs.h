@@ -217,6 +217,27 @@ static bool same_tree(const struct tree *a, const struct tree *b)
 	return !strcmp(a->text, b->text);
 }
 
+/* As same_tree(), but the numbers of links of the objects of A may be larger; and smaller, if LESS. */
+static bool same_tree_but_links(const struct tree *a, const struct tree *b, bool less)
+{
+	const char *x = a->text, *y = b->text;
+	int column = 0;
+
+	while (*x && *y) {
+		if (column == 3) {
+			long links = strtol(x, (char **)&x, 10);
+
+			if (links < strtol(y, (char **)&y, 10) && !less)
+				return false;
+		} else if (*x != *y) {
+			return false;
+		}
+		column = *x == '\n' ? 0 : column + (*x == ' ');
+		x++, y++;
+	}
+	return *x == *y;
+}
+
 /* Makes what the operations are done to: what shows of it is the same in each state. */
 static void make_tree(const char *lower, const char *upper, int state)
 {

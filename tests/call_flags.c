@@ -203,6 +203,19 @@ TEST_F(u, the_size_of_a_block)
 	EXPECT_EQ(native, here);
 }
 
+/* The union has no UUID: those of its branches are others'. */
+TEST_F(u, no_uuid)
+{
+	struct { unsigned char len, uuid[16]; } uuid = { 0 };
+	int fd;
+
+	AUFS2_ONLY("overlayfs can have one");
+	ASSERT_EQ(0, up("rw", "ro"));
+	ASSERT_LE(0, fd = open("u", O_RDONLY));
+	EXPECT_EQ(-ENOTTY, E(ioctl(fd, _IOR(0x15, 0, uuid), &uuid)));
+	close(fd);
+}
+
 /* --- access times ------------------------------------------------------------ */
 
 /* When the files were read; after what was changed last, if they are read again, which is now. */

@@ -357,58 +357,10 @@ static void close_slots(void)
 	}
 }
 
-/*
- * Nothing records the names of a lower object that it was not changed by: they mean what they mean
- * on their branch from now on.
- */
-static void split_links(const char *path)
-{
-	static struct { ino_t ino; dev_t dev; char name[64]; } first[16];
-	static int count;
-	char names[4096], *name, *rest;
-	struct stat st, dir = st_of(path_of("m%s", path));
-	struct timespec ts[2] = { dir.st_atim, dir.st_mtim };
-
-	if (!*path)
-		count = 0;
-	snprintf(names, sizeof(names), "%s", list(path_of("m%s", path)));
-	for (name = strtok_r(names, " ", &rest); name; name = strtok_r(NULL, " ", &rest)) {
-		char below[64];
-		const char *from;
-		int i;
-
-		snprintf(below, sizeof(below), "%s/%s", path, name);
-		if (S_ISDIR(st_of(path_of("m%s", below)).st_mode)) {
-			split_links(below);
-			continue;
-		}
-		if (st_of(path_of("rw%s", below)).st_mode)
-			continue;
-		from = st_of(path_of("ro%s", below)).st_mode ? "ro" : "ro2";
-		st = st_of(path_of("%s%s", from, below));
-		if (st.st_nlink < 2 || unlink(path_of("m%s", below)))
-			continue;
-		for (i = 0; i < count && (first[i].ino != st.st_ino || first[i].dev != st.st_dev); i++)
-			;
-		if (i < count) {
-			link(path_of("m%s", first[i].name), path_of("m%s", below));
-		} else if (!shell("cp -a %s%s m%s", from, below, below) &&
-			   i < (int)ARRAY_SIZE(first)) {
-			first[i].ino = st.st_ino;
-			first[i].dev = st.st_dev;
-			strcpy(first[count++].name, below);
-		}
-		utimensat(AT_FDCWD, path_of("m%s", path), ts, 0);
-	}
-}
-
 static void mount_again(const struct way *way)
 {
 	close_slots();
-	if (way->links) {
-		split_links("");
-		now.split = true;
-	}
+	now.guessed = way->links;
 	if (!access("rw/.wh..wh.orph", F_OK) && *list("rw/.wh..wh.orph"))
 		wrong("'%s' is left in the work directory", list("rw/.wh..wh.orph"));
 	if (down())

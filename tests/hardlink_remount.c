@@ -4,6 +4,7 @@
  * after the union was unmounted and mounted again. A removed name does not take it away.
  */
 #include "aufs2.h"
+#include <dirent.h>
 #include <sys/wait.h>
 
 #define WHY "it breaks hard links"
@@ -38,6 +39,21 @@ static bool same(const char *a, const char *b)
 	return x.st_ino && x.st_ino == y.st_ino && x.st_dev == y.st_dev;
 }
 
+/* The number that a directory lists for a name. */
+static ino_t listed(const char *dir, const char *name)
+{
+	DIR *d = opendir(dir);
+	struct dirent *e;
+	ino_t ino = 0;
+
+	while (d && (e = readdir(d)))
+		if (!strcmp(e->d_name, name))
+			ino = e->d_ino;
+	if (d)
+		closedir(d);
+	return ino;
+}
+
 TEST_F(u, written_by_two_names)
 {
 	ASSERT_EQ(0, append_file("u/a", "1"));
@@ -50,6 +66,59 @@ TEST_F(u, written_by_two_names)
 	EXPECT_TRUE(same("rw/a", "rw/b"));
 	ASSERT_EQ(0, append_file("u/b", "3"));
 	EXPECT_STREQ("low123", read_file("u/a"));
+}
+
+/* A name that nobody has used means what the others have made of the object. */
+TEST_F(u, written_by_one_name)
+{
+	ASSERT_EQ(0, append_file("u/a", "1"));
+	ASSERT_EQ(0, chmod("u/a", 0600));
+	ASSERT_EQ(0, again());
+	EXPECT_STREQ("low1", read_file("u/b"));
+	EXPECT_STREQ("low1", read_file("u/d/c"));
+	EXPECT_STREQ("low1", read_file("u/a"));
+	EXPECT_TRUE(same("u/a", "u/b"));
+	EXPECT_TRUE(same("u/a", "u/d/c"));
+	EXPECT_EQ(3, st_of("u/a").st_nlink);
+	EXPECT_EQ(S_IFREG | 0600, st_of("u/d/c").st_mode);
+	ASSERT_EQ(0, append_file("u/b", "2"));
+	EXPECT_STREQ("low12", read_file("u/a"));
+	EXPECT_STREQ("low12", read_file("u/d/c"));
+	EXPECT_EQ(3, st_of("u/a").st_nlink);
+	EXPECT_EQ(0, E(unlink("u/a")));
+	EXPECT_EQ(0, E(unlink("u/b")));
+	EXPECT_EQ(1, st_of("u/d/c").st_nlink);
+	ASSERT_EQ(0, again());
+	EXPECT_STREQ("low12", read_file("u/d/c"));
+	EXPECT_EQ(1, st_of("u/d/c").st_nlink);
+	EXPECT_EQ(0, E(link("u/d/c", "u/d/e")));
+	EXPECT_EQ(2, st_of("u/d/c").st_nlink);
+	EXPECT_EQ(0, E(rename("u/d/c", "u/f")));
+	ASSERT_EQ(0, again());
+	EXPECT_STREQ("low12", read_file("u/f"));
+	EXPECT_STREQ("low12", read_file("u/d/e"));
+	EXPECT_EQ(2, st_of("u/f").st_nlink);
+	EXPECT_STREQ("d f", list("u"));
+	EXPECT_STREQ("", list(PLINKS));
+	EXPECT_EQ(2, st_of("rw/f").st_nlink);
+}
+
+/* The last name that the copy has goes, and names below stay. */
+TEST_F(u, removed_after_a_mount)
+{
+	ASSERT_EQ(0, append_file("u/a", "1"));
+	ASSERT_EQ(0, again());
+	EXPECT_EQ(0, E(unlink("u/a")));
+	EXPECT_EQ(2, st_of("u/b").st_nlink);
+	EXPECT_STREQ("low1", read_file("u/b"));
+	ASSERT_EQ(0, again());
+	EXPECT_EQ(2, st_of("u/b").st_nlink);
+	EXPECT_STREQ("low1", read_file("u/d/c"));
+	EXPECT_TRUE(same("u/b", "u/d/c"));
+	EXPECT_EQ(0, E(unlink("u/b")));
+	EXPECT_EQ(0, E(unlink("u/d/c")));
+	EXPECT_STREQ("", list(PLINKS));
+	EXPECT_STREQ("d", list("u"));
 }
 
 TEST_F(u, three_names_in_two_directories)
@@ -373,11 +442,56 @@ TEST_F(u, leftovers_are_swept)
 	ASSERT_EQ(0, append_file("u/a", "+"));
 	ASSERT_EQ(0, E(unlink("u/a")));
 	ASSERT_EQ(0, down());
-	ASSERT_EQ(0, shell("mkdir -p " PLINKS "; cd " PLINKS
+	ASSERT_EQ(0, shell("cd " PLINKS
 			   "; echo x > 0281474976710657.12; echo x > 12.34; echo x > keep"));
 	ASSERT_EQ(0, up("rw", "ro"));
-	EXPECT_STREQ("12.34 keep", list(PLINKS));
+	EXPECT_EQ(0, shell("cd " PLINKS "; rm 12.34 keep; set -- *; test $# = 1"));
+	EXPECT_STREQ("low+", read_file("u/b"));
+}
+
+/* Nothing that others put there makes a name mean what it must not. */
+TEST_F(u, what_others_have_put_there)
+{
+	ASSERT_EQ(0, append_file("u/a", "+"));
+	ASSERT_EQ(0, down());
+	/* Of another kind, or no such name; a directory. */
+	ASSERT_EQ(0, shell("cd " PLINKS "; for r in *; do mv $r ../was; ln -s target $r"
+			   "; echo x > ${r%%.*}.0; echo x > ${r%%.*}.02; echo x > ${r%%.*}.x"
+			   "; echo x > ${r%%.*}.4294967296; echo x > $r.1; mkdir ${r%%.*}.7"
+			   "; done; rm ../was"));
+	ASSERT_EQ(0, up("rw", "ro"));
+	EXPECT_STREQ("low+", read_file("u/a"));
 	EXPECT_STREQ("low", read_file("u/b"));
+	EXPECT_STREQ("low", read_file("u/d/c"));
+	EXPECT_EQ(0, append_file("u/b", "-"));
+	EXPECT_EQ(0, append_file("u/d/c", "-"));
+	EXPECT_STREQ("low--", read_file("u/b"));
+}
+
+/* A file that an image has in the place of another one is not what that became. */
+TEST_F(u, another_file_below)
+{
+	ASSERT_EQ(0, append_file("u/a", "+"));
+	ASSERT_EQ(0, down());
+	ASSERT_EQ(0, shell("echo -n another > ro/b; ln ro/b ro/e"));
+	ASSERT_EQ(0, up("rw", "ro"));
+	EXPECT_STREQ("low+", read_file("u/a"));
+	EXPECT_STREQ("another", read_file("u/b"));
+	EXPECT_STREQ("another", read_file("u/e"));
+}
+
+/* What a directory lists has the number that it has. */
+TEST_F(u, listed_numbers)
+{
+	struct stat b;
+
+	ASSERT_EQ(0, append_file("u/a", "+"));
+	ASSERT_EQ(0, again());
+	b = st_of("u/b");
+	EXPECT_EQ(b.st_ino, listed("u", "b"));
+	EXPECT_EQ(b.st_ino, listed("u", "a"));
+	ASSERT_EQ(0, E(unlink("u/a")));
+	EXPECT_EQ(st_of("u/b").st_ino, listed("u", "b"));
 }
 
 static int append_by(const char *name, int from)
@@ -431,6 +545,136 @@ TEST_F(u, read_only_for_a_while)
 	ASSERT_EQ(0, append_file("u/b", "2"));
 	ASSERT_EQ(0, again());
 	EXPECT_STREQ("low12", read_file("u/b"));
+}
+
+/* What is a copy is copied once more, from a layer that was written to before. */
+TEST_F(u, copied_from_a_layer)
+{
+	ASSERT_EQ(0, append_file("u/a", "1"));
+	ASSERT_EQ(0, down());
+	ASSERT_EQ(0, E(mkdir("top", 0755)));
+	ASSERT_EQ(0, up("top=rw", "rw=ro+wh", "ro"));
+	EXPECT_STREQ("low1", read_file("u/b"));
+	EXPECT_EQ(3, st_of("u/b").st_nlink);
+	ASSERT_EQ(0, append_file("u/a", "2"));
+	EXPECT_STREQ("low12", read_file("u/b"));
+	ASSERT_EQ(0, append_file("u/d/c", "3"));
+	ASSERT_EQ(0, E(unlink("u/a")));
+	ASSERT_EQ(0, E(unlink("u/d/c")));
+	drop_caches();
+	EXPECT_STREQ("low123", read_file("u/b"));
+	ASSERT_EQ(0, down());
+	ASSERT_EQ(0, up("top=rw", "rw=ro+wh", "ro"));
+	EXPECT_STREQ("low123", read_file("u/b"));
+	EXPECT_EQ(1, st_of("u/b").st_nlink);
+	ASSERT_EQ(0, E(unlink("u/b")));
+	EXPECT_STREQ("", list("top/.wh..wh.plnk"));
+}
+
+/* So it is in one mount, where the branch with the copy becomes read-only. */
+TEST_F(u, copied_from_what_was_writable)
+{
+	ASSERT_EQ(0, append_file("u/a", "1"));
+	ASSERT_EQ(0, E(mkdir("top", 0755)));
+	ASSERT_EQ(0, E(mount("none", "u", NULL, MS_REMOUNT,
+			     path_of("mod:%s/rw=ro,add:0:%s/top=rw", area, area))));
+	ASSERT_EQ(0, append_file("u/a", "2"));
+	EXPECT_STREQ("low12", read_file("top/a"));
+	EXPECT_STREQ("low1", read_file("rw/a"));
+	ASSERT_EQ(0, E(unlink("u/a")));
+	drop_caches();
+	EXPECT_STREQ("low12", read_file("u/b"));
+	ASSERT_EQ(0, append_file("u/b", "3"));
+	EXPECT_STREQ("low123", read_file("u/d/c"));
+	ASSERT_EQ(0, down());
+	ASSERT_EQ(0, up("top=rw", "rw=ro", "ro"));
+	EXPECT_STREQ("low123", read_file("u/d/c"));
+	EXPECT_STREQ("ENOENT", kind("u/a"));
+}
+
+/* A layer that becomes writable while the union is mounted, and its names are in use. */
+TEST_F(u, writable_later)
+{
+	static const char *const names[] = { "u/b", "u/d/c" };
+	int i;
+
+	ASSERT_EQ(0, append_file("u/a", "1"));
+	for (i = 0; i < 2; i++) {
+		ASSERT_EQ(0, down());
+		ASSERT_EQ(0, up(i ? "rw=ro+wh" : "rw=ro", "ro"));
+		EXPECT_TRUE(same("u/a", names[i]));
+		ASSERT_EQ(0, E(mount("none", "u", NULL, MS_REMOUNT, path_of("mod:%s/rw=rw", area))));
+		EXPECT_TRUE(same("u/a", names[i]));
+		ASSERT_EQ(0, append_file(names[i], "2"));
+		EXPECT_STREQ(i ? "low122" : "low12", read_file("u/a"));
+		EXPECT_EQ(3, st_of("u/a").st_nlink);
+	}
+	ASSERT_EQ(0, again());
+	EXPECT_EQ(3, st_of("rw/a").st_nlink);
+	EXPECT_STREQ("", list(PLINKS));
+}
+
+/* What another union has made of a layer since it was read. */
+TEST_F(u, changed_by_another_union)
+{
+	ASSERT_EQ(0, append_file("u/a", "1"));
+	ASSERT_EQ(0, down());
+	ASSERT_EQ(0, up("rw=ro+wh", "ro"));
+	ASSERT_EQ(0, E(mkdir("v", 0755)));
+	ASSERT_EQ(0, E(mount("none", "v", fs_name(), 0, path_of("br:%s/rw=rw:%s/ro=ro", area, area))));
+	EXPECT_EQ(0, append_file("v/b", "2"));
+	ASSERT_EQ(0, E(umount2("v", 0)));
+	ASSERT_EQ(0, E(mount("none", "u", NULL, MS_REMOUNT, path_of("mod:%s/rw=rw", area))));
+	EXPECT_STREQ("low12", read_file("u/d/c"));
+	ASSERT_EQ(0, append_file("u/d/c", "3"));
+	EXPECT_STREQ("low123", read_file("u/a"));
+	EXPECT_STREQ("", list(PLINKS));
+}
+
+/* Links between two branches are two objects. */
+TEST_F(u, between_two_branches)
+{
+	ASSERT_EQ(0, down());
+	ASSERT_EQ(0, shell("mkdir one two; echo -n low > one/x; ln one/x two/y"));
+	ASSERT_EQ(0, up("rw", "one", "two"));
+	ASSERT_EQ(0, append_file("u/x", "1"));
+	drop_caches();
+	EXPECT_STREQ("low", read_file("u/y"));
+	ASSERT_EQ(0, append_file("u/y", "2"));
+	ASSERT_EQ(0, down());
+	ASSERT_EQ(0, up("rw", "one", "two"));
+	EXPECT_STREQ("low1", read_file("u/x"));
+	EXPECT_STREQ("low2", read_file("u/y"));
+}
+
+/* The directory of pseudo-links is made where its parent must not be changed. */
+TEST_F(u, in_an_immutable_root)
+{
+	ASSERT_EQ(0, shell("mkdir rw/d"));
+	if (shell("chattr +i rw"))
+		SKIP(return, "no flags here");
+	EXPECT_EQ(0, append_file("u/d/c", "1"));
+	EXPECT_EQ(0, shell("lsattr -d rw | grep -q i"));
+	ASSERT_EQ(0, again());
+	EXPECT_STREQ("low1", read_file("u/a"));
+	EXPECT_EQ(0, shell("chattr -i rw"));
+}
+
+/* A layer says that there are more names than there can be. */
+TEST_F(u, a_number_of_names_that_cannot_be)
+{
+	ASSERT_EQ(0, append_file("u/a", "1"));
+	ASSERT_EQ(0, down());
+	ASSERT_EQ(0, shell("cd " PLINKS "; for r in *; do mv $r ${r%%.*}.1073741824; done"));
+	ASSERT_EQ(0, up("rw", "ro"));
+	EXPECT_EQ(1073741825, st_of("u/a").st_nlink);
+	EXPECT_EQ(0, E(link("u/a", "u/more")));
+	EXPECT_EQ(1073741826, st_of("u/b").st_nlink);
+	EXPECT_EQ(0, E(unlink("u/more")));
+	ASSERT_EQ(0, down());
+	ASSERT_EQ(0, shell("cd " PLINKS "; for r in *; do mv $r ${r%%.*}.4294967295; done"));
+	ASSERT_EQ(0, up("rw", "ro"));
+	EXPECT_STREQ("low", read_file("u/b"));
 }
 
 /* So it is when what replaces the copy's last name is on another branch. */

@@ -11,6 +11,7 @@
 
 #include <linux/backing-dev.h>
 #include <linux/backing-file.h>
+#include <linux/buffer_head.h>
 #include <linux/cred.h>
 #include <linux/debugfs.h>
 #include <linux/errseq.h>

@@ -421,3 +421,15 @@ void aufs2_helper_sysfs_attr_init(struct attribute *attr)
 {
 	sysfs_attr_init(attr);
 }
+
+/* Blocks of devices. */
+
+struct buffer_head *aufs2_helper_sb_bread(struct super_block *sb, sector_t block)
+{
+	return sb_bread(sb, block);
+}
+
+void aufs2_helper_brelse(struct buffer_head *buffer)
+{
+	brelse(buffer);
+}

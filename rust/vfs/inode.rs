@@ -454,12 +454,14 @@ impl<T: FileSystem> NewInode<'_, T> {
 
     /// Fills the inode in and shows it to those who wait.
     ///
-    /// `like` gives the type, the device number and the attributes.
+    /// `like` gives the type, the device number and the attributes, and has so many `links` in what is
+    /// filled in.
     // Inline, as all of `data` would be copied on its way to where it is kept.
     #[inline(always)]
     pub(crate) fn fill<E>(
         self,
         like: &Inode,
+        links: u32,
         idmap: &Idmap,
         data: impl PinInit<T::INodeData, E>,
     ) -> Result<ARef<INode<T>>>
@@ -497,7 +499,7 @@ impl<T: FileSystem> NewInode<'_, T> {
         let filled = unsafe { INode::<T>::from_raw(this.0.as_ptr()) };
         // SAFETY: The inode is new.
         unsafe { filled.repeat(like, idmap) };
-        filled.set_nlink(like.nlink());
+        filled.set_nlink(links);
         let shelf = T::shelf(filled.data());
         // SAFETY: The inode is new, and so on no shelf; `evict` takes it off that of its super block
         // before it is freed.

@@ -22,6 +22,7 @@ pub(crate) mod attr;
 pub(crate) mod attr_ops;
 pub(crate) mod backing;
 mod bit_lock;
+pub(crate) mod block;
 pub(crate) mod claim;
 pub(crate) mod copy;
 mod count;

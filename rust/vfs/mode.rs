@@ -53,6 +53,11 @@ impl Mode {
         Self(self.0 & S_IFMT | if self.is_dir() { 0o700 } else { 0o600 })
     }
 
+    /// Whether the group or others may write; with an ACL, whether anybody but the owner may.
+    pub(crate) fn others_write(self) -> bool {
+        self.0 & 0o022 != 0
+    }
+
     /// The file type; an unknown one, which no kernel makes, counts as a socket: it has no data.
     pub(crate) fn file_type(self) -> FileType {
         match self.0 & S_IFMT {

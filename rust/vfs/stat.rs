@@ -101,16 +101,33 @@ impl Stat {
         self.0.dev
     }
 
+    /// The part of the filesystem that the inode is in, which has numbers of its own; none if the
+    /// filesystem does not tell, as those do that have no parts.
+    pub(crate) fn subvolume(&self) -> Option<u64> {
+        (self.0.result_mask & bindings::STATX_SUBVOL != 0).then_some(self.0.subvol)
+    }
+
+    /// When what is in the object was changed last: seconds, and nanoseconds.
+    pub(crate) fn modified_at(&self) -> (i64, u32) {
+        // CAST: Less than a second.
+        (self.0.mtime.tv_sec, self.0.mtime.tv_nsec as u32)
+    }
+
     /// The device number of a device inode.
     pub(crate) fn rdev(&self) -> u32 {
         self.0.rdev
     }
 
-    /// Whether the object is the current task's, and nobody else has any rights.
-    pub(crate) fn is_private(&self) -> bool {
+    /// Whether the object is the current task's.
+    pub(crate) fn is_own(&self) -> bool {
         // SAFETY: The current credentials are alive.
         let uid = unsafe { (*bindings::current_cred()).fsuid.val };
-        self.0.uid.val == uid && self.mode() == self.mode().private()
+        self.0.uid.val == uid
+    }
+
+    /// Whether the object is the current task's, and nobody else has any rights.
+    pub(crate) fn is_private(&self) -> bool {
+        self.is_own() && self.mode() == self.mode().private()
     }
 
     /// Whether `other` has the same owner, group, and permission bits.

@@ -97,9 +97,17 @@ pub(crate) trait FileSystem: Sized + Send + Sync + 'static {
 pub(crate) struct Uuid([u8; 16]);
 
 impl Uuid {
+    /// That of a filesystem that has none.
+    pub(crate) const NONE: Self = Self([0; 16]);
+
     /// Whether the filesystem has none.
     pub(crate) fn is_null(&self) -> bool {
-        self.0 == [0; 16]
+        *self == Self::NONE
+    }
+
+    /// Its bytes.
+    pub(crate) fn bytes(&self) -> [u8; 16] {
+        self.0
     }
 }
 
@@ -367,6 +375,8 @@ pub(crate) struct Params {
     pub(crate) time_granularity: u32,
     /// What `FIGETBSZ` answers.
     pub(crate) block_size: BlockSize,
+    /// `s_uuid`.
+    pub(crate) uuid: Uuid,
     /// `s_stack_depth`.
     pub(crate) stack_depth: usize,
     /// Whether POSIX ACLs are on.
@@ -376,7 +386,7 @@ pub(crate) struct Params {
 }
 
 impl Params {
-    /// Those of a read-only filesystem that is stacked on `below` alone. `EINVAL` if too many are
+    /// Those of a read-only filesystem that is stacked on `below` alone, whose identity it has. `EINVAL` if too many are
     /// stacked already.
     #[cfg_attr(not(aufs2_sample), expect(dead_code))]
     pub(crate) fn above(below: &AnySuperBlock, magic: usize) -> Result<Self> {
@@ -389,6 +399,7 @@ impl Params {
             max_bytes: below.max_bytes(),
             time_granularity: below.time_granularity(),
             block_size: below.block_size(),
+            uuid: below.uuid(),
             stack_depth,
             posix_acl: false,
             readonly: true,
@@ -427,6 +438,11 @@ pub(super) unsafe fn fill<T: FileSystem>(
         (*sb).s_time_min = i64::MIN;
         (*sb).s_time_max = i64::MAX;
         (*sb).s_stack_depth = params.stack_depth as c_int;
+        (*sb).s_uuid.b = params.uuid.0;
+        (*sb).s_uuid_len = match params.uuid.is_null() {
+            true => 0,
+            false => params.uuid.0.len() as u8,
+        };
         (*sb).s_op = const { &SuperTable::<T>::TABLE };
         (*sb).s_xattr = xattr::table::<T::Xattrs>();
         (*sb).s_iflags |= bindings::SB_I_NOUMASK as c_ulong;

@@ -2,7 +2,13 @@
 
 //! Branches.
 
-use super::{number::Numbers, range::Space, volatile};
+use super::{
+    identity::{self, Identity},
+    number::Numbers,
+    range::Space,
+    records::Records,
+    volatile,
+};
 use crate::{
     union::text::options::{Access, Permission},
     vfs::{
@@ -57,6 +63,11 @@ pub(crate) struct Branch {
     /// The numbers of its inodes.
     #[pin]
     pub(crate) numbers: Numbers,
+    /// That of its filesystem, if it has one.
+    pub(super) identity: Option<Identity>,
+    /// What its pseudo-links were copied from.
+    #[pin]
+    pub(crate) records: Records,
     /// Where objects are made before they are shown; there once it is needed.
     #[pin]
     pub(crate) work: Mutex<Option<ARef<Dentry>>>,
@@ -218,6 +229,7 @@ impl Branch {
         let path = Arc::new(path, GFP_KERNEL)?;
         let gone = Farewell(Arc::new(Atomic::new(false), GFP_KERNEL)?);
         let depth = mnt.super_block().stack_depth() + 1;
+        let identity = identity::of(mnt.super_block());
         let is_remote = mnt.root().is_revalidated();
         Arc::pin_init(
             try_pin_init!(Self {
@@ -229,6 +241,8 @@ impl Branch {
                 is_remote,
                 gate <- Gate::new(),
                 numbers <- Numbers::new(space),
+                identity,
+                records <- Records::new(depth),
                 work <- Mutex::new(None, c"Branch::work", WORK.at(depth)),
                 was_lifted: Atomic::new(false),
                 lifting <- Mutex::new((), c"Branch::lifting", LIFTING.at(depth)),

@@ -9,12 +9,14 @@
 
 pub(crate) mod branch;
 pub(crate) mod debug;
+pub(crate) mod identity;
 pub(crate) mod ids;
 pub(crate) mod lift;
 pub(crate) mod number;
 pub(crate) mod plinks;
 mod private;
 pub(crate) mod range;
+pub(crate) mod records;
 pub(crate) mod space;
 pub(crate) mod sysfs;
 pub(crate) mod table;

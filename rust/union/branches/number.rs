@@ -51,6 +51,15 @@ impl Number {
     }
 }
 
+/// An object on a branch, without a look at it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Object {
+    /// The device that it shows.
+    pub(super) device: u32,
+    pub(super) ino: u64,
+    pub(super) generation: u32,
+}
+
 #[derive(Clone, Copy)]
 struct Exception {
     number: Number,
@@ -108,15 +117,31 @@ impl Numbers {
     #[inline]
     pub(crate) fn of(&self, path: Path<'_>) -> Result<Number> {
         let (inode, computed) = self.compute(path)?;
-        if let Some(number) = self.exception(computed, Some(inode)) {
+        if let Some(number) = self.exception(computed, Some(inode.generation())) {
             return Ok(number);
         }
+        Ok(self.ordinary(computed))
+    }
+
+    fn ordinary(&self, computed: u64) -> Number {
         let number = self.space.now(computed);
-        Ok(Number {
+        Number {
             shown: number,
             hash: number,
             is_noted: false,
-        })
+        }
+    }
+
+    /// As [`Self::of`].
+    pub(super) fn of_object(&self, object: Object) -> Number {
+        let computed = self.place(object);
+        (self.exception(computed, Some(object.generation)))
+            .unwrap_or_else(|| self.ordinary(computed))
+    }
+
+    fn place(&self, object: Object) -> u64 {
+        let device = self.space.device_of(object.device);
+        self.space.place(object.ino, device)
     }
 
     /// The numbers of what is in the directory at `path` on the branch.
@@ -138,7 +163,7 @@ impl Numbers {
     /// follows when it has gone, [`Numbers::stay`] if it has not. `ENOMEM`.
     pub(crate) fn leave(&self, path: Path<'_>) -> Result {
         let (inode, computed) = self.compute(path)?;
-        match self.exception(computed, Some(inode)) {
+        match self.exception(computed, Some(inode.generation())) {
             // Its number is not computed.
             Some(_) => Ok(()),
             None => self.space.leave(computed),
@@ -159,23 +184,29 @@ impl Numbers {
     }
 
     #[inline]
-    fn exception(&self, computed: u64, inode: Option<&Inode>) -> Option<Number> {
+    fn exception(&self, computed: u64, generation: Option<u32>) -> Option<Number> {
         if !self.any.load_acquire() {
             return None;
         }
         let exception = self.exceptions.get(computed)?;
-        let same = inode.is_none_or(|inode| inode.generation() == exception.generation);
+        let same = generation.is_none_or(|generation| generation == exception.generation);
         same.then_some(exception.number)
     }
 
     /// Remembers that what is at `path` on the branch has `number` in the union.
     pub(crate) fn set(&self, path: Path<'_>, number: Number) -> Result {
         let (inode, computed) = self.compute(path)?;
-        let exception = Exception {
-            number,
-            generation: inode.generation(),
-        };
+        self.note(computed, inode.generation(), number)
+    }
+
+    /// As [`Self::set`].
+    pub(super) fn set_object(&self, object: Object, number: Number) -> Result {
+        self.note(self.place(object), object.generation, number)
+    }
+
+    fn note(&self, computed: u64, generation: u32, number: Number) -> Result {
         self.any.store(true, Release);
+        let exception = Exception { number, generation };
         self.exceptions.set(computed, exception)
     }
 

@@ -21,13 +21,23 @@ use kernel::{prelude::*, sync::aref::ARef};
 /// The mode of the directory: it is nobody's business.
 const MODE: Mode = Mode(0o040700);
 
+/// Takes the place of the serial number of a pseudo-link whose origin is [known](super::records), and with that
+/// its name.
+pub(crate) const RECORDED: u64 = u64::MAX;
+
 /// The directory of a branch, if it has one.
 pub(crate) fn find_dir(branch: &Branch) -> Result<Option<ARef<Dentry>>> {
     namei::lookup(branch.mnt(), branch.root(), Name::new(names::PLINKS)?)
 }
 
-/// The directory of a branch; made if it is not there.
+/// The directory of a branch; made if it is not there. `EIO` if it cannot be had.
 pub(crate) fn dir(access: &WriteAccess<'_>, branch: &Branch) -> Result<ARef<Dentry>> {
+    // Not what a filesystem says that gives an object no other name.
+    try_dir(access, branch).map_err(|e| if e == EPERM || e == ENOTDIR { EIO } else { e })
+}
+
+/// As [`dir`]; `EPERM` or `ENOTDIR` if it cannot be had.
+pub(crate) fn try_dir(access: &WriteAccess<'_>, branch: &Branch) -> Result<ARef<Dentry>> {
     let dir = match find_dir(branch)? {
         Some(dir) => dir,
         None => match Creating::start(access, branch.root(), Name::new(names::PLINKS)?) {
@@ -36,8 +46,7 @@ pub(crate) fn dir(access: &WriteAccess<'_>, branch: &Branch) -> Result<ARef<Dent
             Err(e) => return Err(e),
         },
     };
-    // Not what a filesystem says that gives an object no other name.
-    private::make(access, branch, &dir, names::PLINKS).map_err(|_| EIO)?;
+    private::make(access, branch, &dir, names::PLINKS)?;
     Ok(dir)
 }
 

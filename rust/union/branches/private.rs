@@ -36,3 +36,10 @@ pub(super) fn make(access: &WriteAccess<'_>, branch: &Branch, dir: &Dentry, name
     );
     Err(EPERM)
 }
+
+/// Whether what is in `dir` was put there by the mounter, or by who owns the branch, and nobody else.
+pub(super) fn is_trusted(branch: &Branch, dir: &Dentry) -> Result<bool> {
+    let stat = Stat::of(branch.at(dir))?;
+    let is_owners = stat.is_own() || stat.same_permissions(&Stat::of(branch.at(branch.root()))?);
+    Ok(is_owners && !stat.mode().others_write())
+}

@@ -184,10 +184,15 @@ impl Space {
     pub(super) fn device(&self, path: Path<'_>) -> Result<Device> {
         match &self.devices {
             None => Ok(0),
-            Some(devices) => {
-                let device = Stat::of(path)?.dev();
-                Ok(if device == devices.main { 0 } else { device })
-            }
+            Some(_) => Ok(self.device_of(Stat::of(path)?.dev())),
+        }
+    }
+
+    /// As [`Self::device`], of an object that shows `device`.
+    pub(super) fn device_of(&self, device: u32) -> Device {
+        match &self.devices {
+            Some(devices) if device != devices.main => device,
+            _ => 0,
         }
     }
 

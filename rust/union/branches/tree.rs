@@ -4,6 +4,7 @@
 
 use super::branch::Branch;
 use crate::vfs::{
+    copy::fatal_signal_pending,
     dentry::Dentry,
     file::KernelFile,
     flags,
@@ -18,17 +19,34 @@ pub(super) type OwnedName = KVec<u8>;
 
 /// The names in `dir`, but for `.` and `..`.
 pub(crate) fn names(branch: &Branch, dir: &Dentry) -> Result<KVVec<OwnedName>> {
+    select(branch, dir, |name| {
+        if name == b"." || name == b".." {
+            return Ok(None);
+        }
+        let mut owned = KVec::with_capacity(name.len(), GFP_KERNEL)?;
+        owned.extend_from_slice(name, GFP_KERNEL)?;
+        Ok(Some(owned))
+    })
+}
+
+/// What `each` makes of the names in `dir`. `EINTR` for who is killed.
+pub(super) fn select<T>(
+    branch: &Branch,
+    dir: &Dentry,
+    each: impl Fn(&[u8]) -> Result<Option<T>>,
+) -> Result<KVVec<T>> {
     let mut file = KernelFile::open(branch.at(dir), flags::READ_DIR)?;
-    let mut names = KVVec::new();
+    let mut selected = KVVec::new();
     file.read_dir(|entry| {
-        if entry.name != b"." && entry.name != b".." {
-            let mut name = KVec::with_capacity(entry.name.len(), GFP_KERNEL)?;
-            name.extend_from_slice(entry.name, GFP_KERNEL)?;
-            names.push(name, GFP_KERNEL)?;
+        if fatal_signal_pending() {
+            return Err(EINTR);
+        }
+        if let Some(one) = each(entry.name)? {
+            selected.push(one, GFP_KERNEL)?;
         }
         Ok(())
     })?;
-    Ok(names)
+    Ok(selected)
 }
 
 /// Removes everything in `dir`.

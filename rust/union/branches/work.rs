@@ -7,7 +7,7 @@
 
 use super::{
     branch::Branch,
-    plinks, private,
+    plinks, private, records,
     tree::{self, OwnedName},
 };
 use crate::{
@@ -89,6 +89,7 @@ pub(crate) fn sweep(branch: &Branch) -> Result {
         return Ok(());
     }
     plinks::sweep(branch)?;
+    records::forget(branch);
     let name = Name::new(names::WORK)?;
     if let Some(dir) = namei::lookup(branch.mnt(), branch.root(), name)? {
         let access = branch.mnt().want_write()?;

@@ -17,6 +17,7 @@ use crate::{
         branches::{
             branch::{let_go, Branch},
             number::Number,
+            records,
             table::{Table, MAX_BRANCHES},
             volatile, work,
         },
@@ -230,15 +231,20 @@ impl Plan {
             // The watch of what goes goes, too: it is no use of the branch.
             watched.retain(|name| stays(name, &after));
         }
+        let will_be = |branch: &Branch| self.will_be_writable(branch);
+        // There may be many, so before anybody waits for the change.
+        let stays = after.branches.iter().filter(|branch| !will_be(branch));
+        load_records(log, instance, stays, will_be)?;
         {
             let gates = self.check(log, sb, &after)?;
             if !readonly {
-                take_over(log, instance, &after, |branch| {
-                    self.will_be_writable(branch)
-                })?;
+                take_over(log, instance, &after, will_be)?;
             }
+            load_records(log, instance, after.branches.iter(), will_be)
+                .inspect_err(|_| give_back(&after))?;
             // Before anybody asks for a number on what is new.
             ids.settle(&after.branches);
+            instance.cred.scope(|| records::keep_numbers(&after));
             self.commit(instance, after.clone());
             if let Some(shown) = shown {
                 shown.publish();
@@ -317,7 +323,11 @@ impl Plan {
 /// Claims and sweeps the branches of a union that was read-only, and is not to be any more.
 pub(crate) fn take_over_all(log: &Log, instance: &Instance) -> Result {
     let _ids = instance.changing.lock();
-    take_over(log, instance, &*instance.table()?, Branch::is_writable)
+    let table = instance.table()?;
+    take_over(log, instance, &table, Branch::is_writable)?;
+    load_records(log, instance, table.branches.iter(), Branch::is_writable)?;
+    instance.cred.scope(|| records::keep_numbers(&table));
+    Ok(())
 }
 
 /// Claims and sweeps the branches of `table` that the union has not written to so far, and is going to,
@@ -338,13 +348,55 @@ fn take_over(
         instance
             .cred
             .scope(|| sweep(log, branch))
-            .inspect_err(|_| {
-                for branch in table.branches.iter().filter(|b| !b.is_writable()) {
-                    branch.let_write(false);
-                }
-            })?;
+            .inspect_err(|_| give_back(table))?;
     }
     Ok(())
+}
+
+/// Undoes what [`take_over`] lets the union do with branches that it does not write to.
+fn give_back(table: &Table) {
+    for branch in table.branches.iter().filter(|b| !b.is_writable()) {
+        branch.let_write(false);
+    }
+}
+
+/// Has `branches` know what the names of others mean.
+fn load_records<'a>(
+    log: &Log,
+    instance: &Instance,
+    branches: impl Iterator<Item = &'a Arc<Branch>>,
+    will_be: impl Fn(&Branch) -> bool,
+) -> Result {
+    for branch in branches {
+        let writable = will_be(branch);
+        instance
+            .cred
+            .scope(|| read_records(log, branch, writable))?;
+    }
+    Ok(())
+}
+
+/// As [`records::load`], with a line in the log if it fails. Who does not write to the branch can do without.
+pub(crate) fn read_records(log: &Log, branch: &Branch, writable: bool) -> Result {
+    match records::load(branch) {
+        Err(e) if writable || e == EINTR || e == ENOMEM => {
+            log.error(fmt!(
+                "branch '{}': its pseudo-links cannot be read: {}",
+                branch.name(),
+                Reason(e)
+            ));
+            Err(e)
+        }
+        Err(e) => {
+            pr_warn!(
+                "branch '{}': its pseudo-links cannot be read ({}), and what they are copies of shows\n",
+                branch.name(),
+                e.to_errno()
+            );
+            Ok(())
+        }
+        Ok(()) => Ok(()),
+    }
 }
 
 /// As [`work::sweep`], with a line in the log if it fails.

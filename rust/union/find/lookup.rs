@@ -5,7 +5,7 @@
 use super::{indexing, refresh, whiteout};
 use crate::{
     union::{
-        branches::{branch, lift},
+        branches::{branch, identity, lift, plinks, records},
         object::{
             few::Layers,
             index::Hits,
@@ -37,12 +37,61 @@ use kernel::{
 /// means nothing. With the mounter's credentials.
 pub(crate) fn find(instance: &Instance, parent: &Stack, name: &Name) -> Result<Layers> {
     if !names::is_reserved(name) {
-        Ok(find_counted(parent, name)?.0)
+        copied(instance, find_counted(parent, name)?.0)
     } else if instance.settings().show_whiteouts {
         find_whiteout(&parent.layers, name)
     } else {
         Ok(Layers::new())
     }
+}
+
+/// What was `found`; or its copy, if it has other names by which it was copied up, in this mount or an
+/// earlier one.
+#[inline]
+fn copied(instance: &Instance, found: Layers) -> Result<Layers> {
+    match found.first().and_then(|top| top.dentry.inode()) {
+        Some(real) if real.nlink() > 1 && !real.is_dir() => copy_of(instance, found),
+        _ => Ok(found),
+    }
+}
+
+#[cold]
+fn copy_of(instance: &Instance, mut found: Layers) -> Result<Layers> {
+    let table = instance.table()?;
+    let branches = &table.branches;
+    if !branches.iter().any(|branch| branch.records.any()) {
+        return Ok(found);
+    }
+    let mut at = match found.first() {
+        Some(top) => table.index_of(top.branch.id()).unwrap_or(0),
+        None => 0,
+    };
+    // What is a copy may have been copied itself, further up.
+    while let Some(top) = found.first() {
+        let above = branches.iter().take(at).enumerate();
+        let mut above = above.filter(|(_, branch)| branch.records.any()).peekable();
+        if above.peek().is_none() {
+            break;
+        }
+        let Some(origin) = identity::origin_of(&table, &top.branch, top.path())? else {
+            break;
+        };
+        let mut copy = None;
+        for (index, branch) in above {
+            if let Some(dentry) = records::find(branch, &origin, top.inode()?)? {
+                let branch = branch.clone();
+                copy = Some((index, Layer { branch, dentry }));
+                break;
+            }
+        }
+        let Some((index, layer)) = copy else {
+            break;
+        };
+        found = Layers::new();
+        found.push(layer)?;
+        at = index;
+    }
+    Ok(found)
 }
 
 /// As [`find`], for a name that is not reserved; also returns in how many directories it had to look.
@@ -185,17 +234,28 @@ fn node_that_was(
         // A copy is there, under the number of its origin, before its inode stands for it.
         by_number: number.is_noted,
     };
-    let real = stack.top().inode()?;
-    let idmap = stack.top().path().idmap();
+    let top = stack.top();
+    let (real, idmap) = (top.inode()?, top.path().idmap());
     // A stale inode makes room for another; more than a few of them in a row means that the branch is
     // being rewritten under our hands.
     for _ in 0..8 {
         match sb.iget(&sought)? {
             Iget::New(new) => {
                 let unwatched = origin == Origin::Made && sb.data().watches();
-                let node = Node::new(stack.clone(), sb.data().depth, unwatched)?;
+                // Nobody can change what is recorded, while the inode is not there.
+                let below = match origin {
+                    Origin::Found => names_below(sb, top)?,
+                    Origin::Made => 0,
+                };
+                let plink = if below == 0 { 0 } else { plinks::RECORDED };
+                let node = Node::new(stack.clone(), sb.data().depth, unwatched, (below, plink))?;
                 let interval = Interval::begin();
-                let inode = new.fill(real, idmap, node)?;
+                // The pseudo-link is no name, but for those below.
+                let links = match below {
+                    0 => real.nlink(),
+                    _ => real.nlink().saturating_sub(1).saturating_add(below),
+                };
+                let inode = new.fill(real, links, idmap, node)?;
                 lift::settle(&stack.top().branch, &interval, || {
                     inode.copy_attr(real, idmap);
                 });
@@ -223,6 +283,18 @@ fn node_that_was(
         }
     }
     Err(ESTALE)
+}
+
+/// How many names below mean the object at `top`, a copy of an earlier mount, or one whose inode has left
+/// the cache since.
+#[inline]
+pub(crate) fn names_below(sb: &SuperBlock<Union>, top: &Layer) -> Result<u32> {
+    if !top.branch.records.any() || top.inode()?.is_dir() {
+        return Ok(0);
+    }
+    sb.data()
+        .cred
+        .scope(|| records::names_below(&top.branch, top.path()))
 }
 
 /// Whether the cached `inode` stands for what `found` does; updates it if so.
@@ -286,7 +358,7 @@ pub(crate) fn lookup(dir: &INode<Union>, dentry: InLookup<'_, Union>) -> Result<
         }
         let (layers, looked) = find_counted(&stack, name)?;
         indexing::looked_at(&stack, looked);
-        Ok::<_, Error>(layers)
+        copied(instance, layers)
     })?;
     let inode = if layers.is_empty() {
         None

@@ -286,7 +286,11 @@ pub(crate) fn may_become(inode: &INode<Union>, have: &Stack, found: &Stack) -> R
     if inode.is_dir() {
         return Ok(true);
     }
-    let alone = |stack: &Stack| Ok::<_, Error>(stack.top().inode()?.nlink() <= 1);
+    let alone = |stack: &Stack| {
+        let top = stack.top();
+        // The only link may be the one by which names below mean it.
+        Ok::<_, Error>(top.inode()?.nlink() <= 1 && lookup::names_below(inode.sb(), top)? == 0)
+    };
     Ok(inode.sb().data().settings().refrof
         && inode.mode().is_regular()
         && !inode.is_write_counted()

@@ -83,7 +83,8 @@ static STATE: lockdep::Classes = lockdep::Classes::new();
 
 impl Node {
     /// The data of an inode at stacking level `depth`. A directory that is `unwatched` so far is to be
-    /// looked at again, and watched from then on, when it is first used as a directory.
+    /// looked at again, and watched from then on, when it is first used as a directory. What else is
+    /// known of it are its [names below](Node::names_below), and its [pseudo-link](Node::plink).
     ///
     /// `ENOMEM`.
     // Inline, as all of it would be copied on its way to where it is kept.
@@ -92,6 +93,7 @@ impl Node {
         stack: RcuArc<Stack>,
         depth: usize,
         unwatched: bool,
+        (below, plink): (u32, u64),
     ) -> Result<impl PinInit<Self>> {
         let watch = match stack.top().inode()?.is_dir() {
             true => Some(Arc::new(Watch::new(), GFP_KERNEL_ACCOUNT)?),
@@ -115,8 +117,8 @@ impl Node {
             settled: Atomic::new(settled),
             stack: Slot::new(Some(stack)),
             top,
-            below: Atomic::new(0),
-            plink: Atomic::new(0),
+            below: Atomic::new(below),
+            plink: Atomic::new(plink),
             origins: Slot::empty(),
             new_names,
             branches,

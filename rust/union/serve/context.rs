@@ -7,6 +7,7 @@ use crate::{
         branches::{
             branch::{Branch, MAGIC},
             ids::Ids,
+            records,
             table::{Table, MAX_BRANCHES},
             volatile,
         },
@@ -28,7 +29,7 @@ use crate::{
         kept::Kept,
         path::PathBuf,
         stat::Stat,
-        super_block::{BlockSize, FileSystem, Params, Reconfigured, SuperBlock},
+        super_block::{BlockSize, FileSystem, Params, Reconfigured, SuperBlock, Uuid},
     },
 };
 use kernel::{
@@ -301,6 +302,10 @@ impl Context for Request {
         for branch in table.branches.iter().filter(swept) {
             plan::sweep(log, branch)?;
         }
+        for branch in &table.branches {
+            plan::read_records(log, branch, branch.is_writable())?;
+        }
+        records::keep_numbers(&table);
         let granularity = table
             .writable()
             .map_or(1, |branch| branch.mnt().super_block().time_granularity());
@@ -309,6 +314,7 @@ impl Context for Request {
             max_bytes: i64::MAX,
             time_granularity: granularity,
             block_size: first_block_size(&table)?,
+            uuid: Uuid::NONE,
             stack_depth: table.stack_depth(),
             posix_acl: self.settings.acl && any_acl(&table.branches),
             readonly: readonly || !writable,

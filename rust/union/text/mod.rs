@@ -9,3 +9,4 @@
 pub(crate) mod choice;
 pub(crate) mod names;
 pub(crate) mod options;
+pub(crate) mod origin;

@@ -33,14 +33,14 @@ pub(crate) struct Buffer {
 }
 
 impl Buffer {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self {
             bytes: [0; NAME_MAX],
             len: 0,
         }
     }
 
-    fn push(&mut self, part: &[u8]) {
+    pub(super) fn push(&mut self, part: &[u8]) {
         // Callers stay within `NAME_MAX`; what would not fit is left out rather than written.
         let end = (self.len + part.len()).min(NAME_MAX);
         let fits = end - self.len;
@@ -48,14 +48,14 @@ impl Buffer {
         self.len = end;
     }
 
-    fn hex(&mut self, value: u64) {
+    pub(super) fn hex(&mut self, value: u64) {
         for shift in (0..HEX).rev() {
             let digit = (value >> (shift * 4)) as usize & 0xf;
             self.push(&[b"0123456789abcdef"[digit]]);
         }
     }
 
-    fn decimal(&mut self, value: u64) {
+    pub(super) fn decimal(&mut self, value: u64) {
         let mut power = 1;
         while value / power >= 10 {
             power *= 10;

@@ -218,13 +218,62 @@ fn copy_one(
         dentry: copy,
     };
     // Other names of the object are still below, and mean this inode.
-    let names = inode.nlink().saturating_sub(1);
-    let held =
-        publish(dentry, inode, instance, &mut state, &stack, &layer, names).inspect_err(|_| {
-            instance.cred.scope(|| undo(parent, name, &layer));
-        })?;
+    let names = match inode.is_dir() {
+        true => 0,
+        false => inode.nlink().saturating_sub(1),
+    };
+    // That of what was copied stays with that.
+    let plink = node.plink();
+    node.set_plink(0);
+    let held = match publish_with_names(dentry, instance, &mut state, &stack, &layer, names) {
+        // What cannot be taken back shows from the next mount on at the latest: so it does now, and
+        // the names below mean it for as long as they can.
+        Err(e) if !instance.cred.scope(|| undo(parent, name, &layer)) => {
+            pr_warn!(
+                "branch '{}': names that are not used do not mean the copy after the next mount ({})\n",
+                layer.branch.name(),
+                e.to_errno()
+            );
+            publish(dentry, inode, instance, &mut state, &stack, &layer, names)?
+        }
+        published => published.inspect_err(|_| node.set_plink(plink))?,
+    };
     if hides && instance.cred.scope(|| unhide(parent, name)).is_err() {
         pr_warn_once!("a needless whiteout is left\n");
+    }
+    Ok(held)
+}
+
+/// As [`publish`], with a pseudo-link for the next mount if there are names below at all. The pseudo-link that the
+/// inode has is the copy's, or none.
+fn publish_with_names(
+    dentry: &DEntry<Union>,
+    instance: &Instance,
+    state: &mut State,
+    stack: &RcuArc<Stack>,
+    layer: &Layer,
+    names: u32,
+) -> Result<Held> {
+    let inode = dentry.positive()?;
+    let pending = match names {
+        0 => None,
+        _ => instance
+            .cred
+            .scope(|| plink::record(inode, state, stack.top(), layer, names))
+            .inspect_err(|_| {
+                instance
+                    .cred
+                    .scope(|| plink::take_back(inode, state, layer))
+            })?,
+    };
+    let held = publish(dentry, inode, instance, state, stack, layer, names).inspect_err(|_| {
+        instance.cred.scope(|| match &pending {
+            Some(pending) => plink::take_back_pending(layer, pending),
+            None => plink::take_back(inode, state, layer),
+        });
+    })?;
+    if let Some(pending) = pending {
+        plink::publish(inode, state, &layer.branch, pending);
     }
     Ok(held)
 }
@@ -264,15 +313,21 @@ fn unhide(parent: &Layer, name: &Name) -> Result {
 }
 
 /// Takes back the copy `made` at `name` in `parent`, which the union does not show yet.
-fn undo(parent: &Layer, name: &Name, made: &Layer) {
-    made.branch.numbers.forget(made.path());
-    if let Ok(access) = parent.branch.mnt().want_write() {
-        let objects = [&*parent.dentry, &*made.dentry];
-        // Where it cannot be taken off, the object cannot be removed, either, which is said then.
-        let lifted = lift(&access, &parent.branch, objects);
-        entry::undo(&access, parent, name);
-        drop(lifted);
+/// Whether that has succeeded.
+fn undo(parent: &Layer, name: &Name, made: &Layer) -> bool {
+    let Ok(access) = parent.branch.mnt().want_write() else {
+        return false;
+    };
+    let objects = [&*parent.dentry, &*made.dentry];
+    // Where it cannot be taken off, the object cannot be removed, either, which is said then.
+    let lifted = lift(&access, &parent.branch, objects);
+    let is_undone = entry::undo(&access, parent, name);
+    drop(lifted);
+    if is_undone {
+        // Nothing else has the number before the object has gone.
+        made.branch.numbers.forget(made.path());
     }
+    is_undone
 }
 
 fn copy_nameless(
@@ -291,38 +346,42 @@ fn copy_nameless(
     // Its other names are below, and mean what is copied up here.
     let has_others = !inode.is_dir() && (node.is_linked_below() || inode.nlink() > 1);
     let names = if has_others { inode.nlink() } else { 0 };
-    let made = instance.cred.scope(|| {
-        let stat = Stat::of(stack.top().path())?;
-        let copy = Copy {
-            inode,
-            instance,
-            source: stack.top(),
-            stat: &stat,
-            target,
-            data,
-            cred: instance.cred.for_copy_of(dentry)?,
-        };
-        if names == 0 {
-            return copy.make_nameless();
-        }
-        let dir = plinks::dir(&target.mnt().want_write()?, target)?;
-        let dir = Layer {
-            branch: target.clone(),
-            dentry: dir,
-        };
-        plink::make(inode, &state, &dir.dentry, target, |name| {
-            copy.make(&dir, name)
+    // That of what is copied stays with that.
+    let plink = node.plink();
+    node.set_plink(0);
+    let made = instance
+        .cred
+        .scope(|| {
+            let stat = Stat::of(stack.top().path())?;
+            let copy = Copy {
+                inode,
+                instance,
+                source: stack.top(),
+                stat: &stat,
+                target,
+                data,
+                cred: instance.cred.for_copy_of(dentry)?,
+            };
+            if names == 0 {
+                return copy.make_nameless();
+            }
+            let dir = plinks::dir(&target.mnt().want_write()?, target)?;
+            let dir = Layer {
+                branch: target.clone(),
+                dentry: dir,
+            };
+            plink::make(inode, &state, &dir.dentry, target, |name| {
+                copy.make(&dir, name)
+            })
         })
-    })?;
+        .inspect_err(|_| node.set_plink(plink))?;
     let layer = Layer {
         branch: target.clone(),
         dentry: made,
     };
-    publish(dentry, inode, instance, &mut state, &stack, &layer, names).inspect_err(|_| {
+    publish_with_names(dentry, instance, &mut state, &stack, &layer, names).inspect_err(|_| {
         layer.branch.numbers.forget(layer.path());
-        instance
-            .cred
-            .scope(|| plink::take_back(inode, &state, &layer));
+        node.set_plink(plink);
     })
 }
 

@@ -39,12 +39,13 @@ pub(crate) fn keep_links(inode: &INode<Union>, instance: &Instance, names: u32) 
         forget_links(inode, instance);
         return Ok(());
     }
-    if !node.is_linked_below() {
-        let mut pinned = instance.pinned.lock();
-        let old = pinned.try_create_and_insert(key(inode), inode.into(), GFP_KERNEL)?;
-        drop(pinned);
-        drop(old);
-    }
+    let mut pinned = instance.pinned.lock();
+    let old = match pinned.get(&key(inode)) {
+        None => pinned.try_create_and_insert(key(inode), inode.into(), GFP_KERNEL)?,
+        Some(_) => None,
+    };
+    drop(pinned);
+    drop(old);
     node.set_names_below(names);
     Ok(())
 }
@@ -82,7 +83,10 @@ fn one_less_below(access: &WriteAccess<'_>, inode: &INode<Union>, locked: &State
             drop_plink(access, inode, locked, layer);
             forget_links(inode, inode.sb().data());
         }
-        names => node.set_names_below(names - 1),
+        names => {
+            node.set_names_below(names - 1);
+            plink::recount(access, inode, locked, layer, names - 1);
+        }
     }
 }
 
@@ -107,18 +111,19 @@ pub(crate) fn lost_name(inode: &INode<Union>, locked: &State, on_branch: bool) -
     let node = inode.data();
     let stack = node.stack()?;
     let layer = stack.top();
-    if node.plink() != 0 && (is_gone || node.names_below() == 1) {
-        // The name is gone whether the branch can be written to by now or not.
-        if let Ok(access) = layer.branch.mnt().want_write() {
-            instance
-                .cred
-                .scope(|| drop_plink(&access, inode, locked, layer));
-        }
-    }
     let left = match is_gone {
         true => 0,
         false => node.names_below().saturating_sub(1),
     };
+    if node.plink() != 0 {
+        // The name is gone whether the branch can be written to by now or not.
+        if let Ok(access) = layer.branch.mnt().want_write() {
+            instance.cred.scope(|| match left {
+                0 => drop_plink(&access, inode, locked, layer),
+                _ => plink::recount(&access, inode, locked, layer, left),
+            });
+        }
+    }
     keep_links(inode, instance, left)
 }
 

@@ -455,6 +455,11 @@ impl Plan<'_> {
         times: &Stat,
     ) -> Result {
         if self.overwrite {
+            // What has other names may have been copied up by them.
+            let there = namei::lookup(self.to.branch.mnt(), &self.to.dentry, name)?;
+            if there.is_some_and(|there| there.inode().is_some_and(|inode| inode.nlink() > 1)) {
+                return Err(EBUSY);
+            }
             copy.replace(&self.to.dentry, name)?;
         } else {
             copy.move_to(&self.to.dentry, name)?;

@@ -6,13 +6,19 @@
 
 use crate::{
     union::{
-        branches::{branch::Branch, plinks},
+        branches::{
+            branch::Branch,
+            identity,
+            lift::lift,
+            plinks::{self, RECORDED},
+            records::{self, Pending},
+        },
         object::{instance::Union, node::State, stack::Layer},
         text::names,
     },
     vfs::{
         dentry::Dentry,
-        errno::ESTALE,
+        errno::{EDQUOT, ESTALE},
         inode::{INode, Inode},
         mount::WriteAccess,
         name::Name,
@@ -20,7 +26,9 @@ use crate::{
         rename::Renaming,
     },
 };
+use core::ptr;
 use kernel::{
+    pr_warn_once,
     prelude::*,
     sync::atomic::{Atomic, Relaxed},
 };
@@ -51,6 +59,126 @@ pub(crate) fn make<R>(
     let made = make(Name::new(name.as_bytes())?)?;
     inode.data().set_plink(serial);
     Ok(made)
+}
+
+/// Makes a pseudo-link by which the next mount, too, knows that so many `names` below mean the copy of `source`
+/// at `layer`, which `inode` is to stand for, where that can be. One that the copy has by another name gets this
+/// one. [`publish`] or [`take_back_pending`] follows.
+pub(crate) fn record(
+    inode: &INode<Union>,
+    _locked: &State,
+    source: &Layer,
+    layer: &Layer,
+    names: u32,
+) -> Result<Option<Pending>> {
+    let branch = &layer.branch;
+    let table = inode.sb().data().table()?;
+    let Some(origin) = identity::origin_of(&table, &source.branch, source.path())? else {
+        return Ok(None);
+    };
+    let made = Pending::new(branch, layer.path(), origin, names)
+        .and_then(|pending| place(inode, layer, &pending).map(|()| pending));
+    match made {
+        // The branch cannot give an object another name, or cannot have the directory, each filesystem
+        // with an error of its own; or there is another copy.
+        Err(e) if ![ENOMEM, EINTR, ENOSPC, EDQUOT, EIO, EROFS, ESTALE].contains(&e) => {
+            pr_warn_once!(
+                "branch '{}': names that are not used do not mean the copy after the next mount ({})\n",
+                branch.name(),
+                e.to_errno()
+            );
+            Ok(None)
+        }
+        other => other.map(Some),
+    }
+}
+
+/// Gives the copy at `layer` the name of `pending`.
+fn place(inode: &INode<Union>, layer: &Layer, pending: &Pending) -> Result {
+    let branch = &layer.branch;
+    let access = branch.mnt().want_write()?;
+    let dir = {
+        let _lifted = lift(&access, branch, [branch.root()])?;
+        plinks::try_dir(&access, branch)?
+    };
+    let _lifted = lift(&access, branch, [&*layer.dentry])?;
+    let name = pending.name();
+    let name = Name::new(name.as_bytes())?;
+    let is_it = |found: &Dentry| {
+        let found = found.inode().map(ptr::from_ref);
+        found.is_some() && found == layer.dentry.inode().map(ptr::from_ref)
+    };
+    let serial = inode.data().plink();
+    // What could not be removed is nobody's.
+    let left = namei::lookup(branch.mnt(), &dir, name)?;
+    if left.is_some_and(|left| left.inode().is_some_and(|inode| !inode.is_dir())) {
+        Removing::start(&access, &dir, name)?.unlink()?;
+    }
+    if serial == 0 {
+        Creating::start(&access, &dir, name)?.link(&layer.dentry)?;
+        return Ok(());
+    }
+    let from = names::plink(inode.ino(), serial);
+    let from = Name::new(from.as_bytes())?;
+    let renaming = Renaming::start(&access, &dir, from, &dir, name, 0)?;
+    if !is_it(renaming.source()) {
+        return Err(ESTALE);
+    }
+    if renaming.target().is_positive() {
+        return Err(EEXIST);
+    }
+    renaming.commit()?;
+    inode.data().set_plink(0);
+    Ok(())
+}
+
+/// The copy on `branch` that `pending` is of shows: it is found from now on.
+pub(crate) fn publish(inode: &INode<Union>, _locked: &State, branch: &Branch, pending: Pending) {
+    inode.data().set_plink(RECORDED);
+    pending.publish(branch);
+}
+
+/// The copy at `layer` that `pending` is of does not show after all.
+pub(crate) fn take_back_pending(layer: &Layer, pending: &Pending) {
+    let branch = &layer.branch;
+    let removed = || -> Result {
+        let access = branch.mnt().want_write()?;
+        let Some(dir) = plinks::find_dir(branch)? else {
+            return Ok(());
+        };
+        let _lifted = lift(&access, branch, [&*layer.dentry])?;
+        let name = pending.name();
+        let removing = Removing::start(&access, &dir, Name::new(name.as_bytes())?)?;
+        removing.unlink()
+    };
+    if let Err(e) = removed() {
+        pr_warn!(
+            "branch '{}': a pseudo-link is left ({})\n",
+            branch.name(),
+            e.to_errno()
+        );
+    }
+}
+
+/// So many `names` below mean the object at `layer`, which `inode` stands for, from now on: that is
+/// written down, if it was before.
+pub(crate) fn recount(
+    access: &WriteAccess<'_>,
+    inode: &INode<Union>,
+    _locked: &State,
+    layer: &Layer,
+    names: u32,
+) {
+    if inode.data().plink() != RECORDED {
+        return;
+    }
+    if let Err(e) = records::set_names(access, &layer.branch, layer.path(), names) {
+        pr_warn!(
+            "branch '{}': a pseudo-link keeps a wrong number of names ({})\n",
+            layer.branch.name(),
+            e.to_errno()
+        );
+    }
 }
 
 /// Gives the object at `layer`, which `inode` stands for, a pseudo-link.
@@ -133,6 +261,9 @@ fn remove_if(
         return Ok(());
     }
     inode.data().set_plink(0);
+    if serial == RECORDED {
+        return records::set_names(access, &layer.branch, layer.path(), 0);
+    }
     let Some(dir) = plinks::find_dir(&layer.branch)? else {
         return Ok(());
     };

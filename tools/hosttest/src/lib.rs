@@ -19,8 +19,15 @@ mod names;
 mod options;
 
 #[cfg(test)]
+#[path = "../../../rust/union/text/origin.rs"]
+#[allow(dead_code, clippy::all, clippy::pedantic)]
+mod origin;
+
+#[cfg(test)]
 mod choice_test;
 #[cfg(test)]
 mod names_test;
 #[cfg(test)]
 mod options_test;
+#[cfg(test)]
+mod origin_test;
