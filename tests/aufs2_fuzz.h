@@ -229,9 +229,13 @@ static long flags_of(int fd)
 /* What cannot be changed shall not be the most of the tree: they go as often as they come. */
 static long set_flags(int fd, uint32_t x)
 {
+	struct stat st;
 	int flags = 0;
 	long err = E(ioctl(fd, FS_IOC_GETFLAGS, &flags));
 
+	/* Other objects have flags on some filesystems only. */
+	if (!fstat(fd, &st) && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))
+		return -ENOTTY;
 	if (x % 8 == 0)
 		flags |= FS_IMMUTABLE_FL;
 	else if (x % 8 == 1)
@@ -471,6 +475,9 @@ static void perform_both(struct op *op, long number)
 	/* A lower branch without attributes says so, and not that it does not have this one. */
 	if (op->is[0] == -EOPNOTSUPP && op->is[1] == -ENODATA)
 		op->is[0] = -ENODATA;
+	/* Filesystems have either for a directory that is not empty. */
+	if (op->is[0] == -ENOTEMPTY && op->is[1] == -EEXIST)
+		op->is[0] = -EEXIST;
 	if (op->is[0] != op->is[1])
 		wrong("operation %ld (%s) is %ld on the union and should be %ld", number,
 		      kinds[op->kind].name, op->is[0], op->is[1]);
