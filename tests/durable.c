@@ -4,7 +4,7 @@
  * branch's filesystem that writes no log, and what is there after the next mount is
  * compared with what the calls had promised.
  */
-#include "aufs2.h"
+#include "aufs2_mvdown.h"
 #include <sys/mman.h>
 
 AUFS2_FIXTURE
@@ -196,6 +196,102 @@ TEST_F(u, a_long_name_stays_gone_on_ext4)
 TEST_F(u, a_long_name_stays_gone_on_xfs)
 {
 	long_names(_metadata, "xfs");
+}
+
+/* A copy has its data before it has its name, also if nobody asks for that. */
+static void copies(struct __test_metadata *_metadata, const char *type)
+{
+	const char *why = disk_made(type);
+
+	AUFS2_ONLY("it has the data written out if it is asked to");
+	if (why)
+		SKIP(return, "%s", why);
+	ASSERT_EQ(0, old_files());
+	ASSERT_EQ(0, union_on_disk("", 0));
+	ASSERT_EQ(0, E(close(open("u/f", O_RDWR))));
+	ASSERT_EQ(0, E(chmod("u/source", 0600)));
+	/* somebody else has the log written out */
+	ASSERT_EQ(0, shell("echo x > disk/x; sync disk/x"));
+	ASSERT_EQ(0, power_cut());
+	EXPECT_STREQ("file", kind("disk/rw/f"));
+	ASSERT_EQ(0, union_on_disk("", 0));
+	EXPECT_STREQ("old", read_file("u/f"));
+	EXPECT_EQ(16384, st_of("u/f").st_size);
+	EXPECT_STREQ("new", read_file("u/source"));
+	ASSERT_EQ(0, down());
+	EXPECT_EQ(0, E(umount("disk")));
+}
+
+TEST_F(u, a_copy_shows_with_its_data_on_ext4)
+{
+	copies(_metadata, "ext4");
+}
+
+TEST_F(u, a_copy_shows_with_its_data_on_xfs)
+{
+	copies(_metadata, "xfs");
+}
+
+/* What has been done to names, once the directory was synced; the whiteouts are in it. */
+static void names(struct __test_metadata *_metadata, const char *type)
+{
+	const char *why = disk_made(type);
+	int fd;
+
+	if (why)
+		SKIP(return, "%s", why);
+	ASSERT_EQ(0, shell("mkdir -p ro/d/sub; echo f > ro/d/f; printf g > ro/d/g; echo x > ro/d/sub/x"));
+	ASSERT_EQ(0, union_on_disk("", 0));
+	ASSERT_EQ(0, E(unlink("u/d/f")));
+	ASSERT_EQ(0, E(rename("u/d/g", "u/d/h")));
+	ASSERT_EQ(0, shell("rm -r u/d/sub; mkdir u/d/sub"));
+	ASSERT_EQ(0, write_file("u/d/new", ""));
+	ASSERT_LE(0, fd = open("u/d", O_RDONLY | O_DIRECTORY));
+	EXPECT_EQ(0, E(fsync(fd)));
+	ASSERT_EQ(0, power_cut());
+	ASSERT_EQ(0, union_on_disk("", 0));
+	EXPECT_STREQ("h new sub", list("u/d"));
+	EXPECT_STREQ("", list("u/d/sub"));
+	EXPECT_STREQ("g", read_file("u/d/h"));
+	ASSERT_EQ(0, down());
+	EXPECT_EQ(0, E(umount("disk")));
+}
+
+TEST_F(u, names_of_a_synced_directory_on_ext4)
+{
+	names(_metadata, "ext4");
+}
+
+TEST_F(u, names_of_a_synced_directory_on_xfs)
+{
+	names(_metadata, "xfs");
+}
+
+/* A file that is moved down is there before it is no longer above, where nothing is lost. */
+static void moves(struct __test_metadata *_metadata, const char *type)
+{
+	const char *why = disk_made(type);
+
+	AUFS2_ONLY("the command is aufs's");
+	if (why)
+		SKIP(return, "%s", why);
+	ASSERT_EQ(0, union_mount("", 0, (const char * const []){ "rw=rw", "disk/rw=rw", "ro", NULL }));
+	ASSERT_EQ(0, write_file("u/f", "moved"));
+	ASSERT_EQ(0, move_down("u/f", 0));
+	EXPECT_STREQ("ENOENT", kind("rw/f"));
+	ASSERT_EQ(0, power_cut());
+	EXPECT_STREQ("moved", read_file("disk/rw/f"));
+	EXPECT_EQ(0, E(umount("disk")));
+}
+
+TEST_F(u, what_is_moved_down_to_ext4)
+{
+	moves(_metadata, "ext4");
+}
+
+TEST_F(u, what_is_moved_down_to_xfs)
+{
+	moves(_metadata, "xfs");
 }
 
 /* --- fsync=volatile --------------------------------------------------------- */
