@@ -252,7 +252,11 @@ static void make_tree(const char *lower, const char *upper, int state)
 	if (!upper)
 		return;
 	write_file(path_of("%s/e/x", lower), "removed");
+	/* what an operation makes takes the place of something that was removed */
+	mkdir(path_of("%s/n", lower), 0755);
+	write_file(path_of("%s/n/old", lower), "removed");
 	mkdir(upper, 0755);
+	whiteout(path_of("%s/n", upper));
 	mkdir(path_of("%s/d", upper), 0755);
 	mkdir(path_of("%s/e", upper), 0755);
 	write_file(path_of("%s/f", upper), "from f");

@@ -392,13 +392,13 @@ TEST_F(u, what_the_fault_engine_leaves_alone)
 		p = map(&a, "v/f", O_RDONLY, PROT_READ, MAP_SHARED);
 		q = map(&a, "u/f", O_RDONLY, PROT_READ, MAP_SHARED);
 		look(&a, p, PAGES);
-		EXPECT_EQ(faults_of_pages(p), faults_of_pages(q));
+		/* not one for each page; but one more where the places are not aligned alike */
+		EXPECT_GE(1, labs(faults_of_pages(p) - faults_of_pages(q)));
 		munmap(p, size);
 		munmap(q, size);
 	}
-	/* once for the module; the ring may have lost it */
-	if (!shell("dmesg | grep -q 'Linux version'"))
-		EXPECT_EQ(0, shell("test $(dmesg | grep -c 'mapped directly, without a file in front') -eq 1"));
+	/* once for the module */
+	EXPECT_EQ(0, shell("test $(dmesg | grep -c 'mapped directly, without a file in front') -eq 1"));
 }
 
 TEST_HARNESS_MAIN

@@ -24,6 +24,34 @@ TEST_F(u, in_the_middle)
 	EXPECT_STREQ("ENOENT", kind("u/d/3"));
 }
 
+/* What is below it does not come back when the directory is changed, copied and replaced. */
+TEST_F(u, in_the_middle_of_what_changes)
+{
+	int round;
+
+	AUFS2_ONLY("a layer of its own kind");
+	ASSERT_EQ(0, shell("mkdir rw/d ro/d ro2/d; : > rw/d/1; echo -n 2 > ro/d/2; : > ro2/d/3"));
+	ASSERT_EQ(0, make_opaque("ro/d"));
+	ASSERT_EQ(0, up("rw", "ro=ro+wh", "ro2"));
+	EXPECT_EQ(0, append_file("u/d/2", "+"));
+	EXPECT_EQ(0, E(link("u/d/2", "u/d/l")));
+	EXPECT_EQ(0, E(rename("u/d", "u/n")));
+	for (round = 0; round < 2; round++) {
+		EXPECT_STREQ("n", list("u"));
+		EXPECT_STREQ("1 2 l", list("u/n"));
+		EXPECT_STREQ("2+", read_file("u/n/l"));
+		EXPECT_STREQ("ENOENT", kind("u/n/3"));
+		EXPECT_STREQ("ENOENT", kind("u/d"));
+		ASSERT_EQ(0, down());
+		ASSERT_EQ(0, up("rw", "ro=ro+wh", "ro2"));
+	}
+	EXPECT_EQ(0, E(mkdir("u/d", 0755)));
+	EXPECT_STREQ("", list("u/d"));
+	ASSERT_EQ(0, down());
+	ASSERT_EQ(0, up("rw", "ro=ro+wh", "ro2"));
+	EXPECT_STREQ("", list("u/d"));
+}
+
 TEST_F(u, in_a_plain_ro_branch_does_not_count)
 {
 	AUFS2_ONLY("its opaque directories always count");
