@@ -112,6 +112,9 @@ natively() {
 	run native "$@" > /mnt/native
 }
 
+# What a check that passes says is not printed; this is.
+exec 9>&1
+
 # compare OPTION PROGRAM [ARG...]: on a union with that option.
 compare() {
 	option=$1 try=1
@@ -122,7 +125,7 @@ compare() {
 		cd "$area" && umount u || return
 		diff /mnt/native /mnt/seen > /mnt/diff && return
 		# Of a try that was lost, too: who reads the log sees what it was that differed.
-		sed "s/^/#   try $try, $option: /" /mnt/diff >&2
+		sed "s/^/#   try $try, $option: /" /mnt/diff >&9
 		[ "$try" -lt "$TRIES" ] || break
 		try=$((try + 1))
 		natively "$@"
