@@ -51,6 +51,23 @@ TEST_F(u, a_branch_that_comes_below)
 	EXPECT_STREQ("z", list("u"));
 }
 
+/* What is protected has its names counted, too. */
+TEST_F(u, of_an_append_only_file)
+{
+	if (shell("mkdir low; echo -n low > low/a; ln low/a low/b; ln low/a low/c; chattr +a low/a"))
+		SKIP(return, "no flags here");
+	ASSERT_EQ(0, up("rw", "low"));
+	EXPECT_EQ(0, E(close(open("u/a", O_WRONLY | O_APPEND))));
+	EXPECT_EQ(3, st_of("u/b").st_nlink);
+	ASSERT_EQ(0, down());
+	EXPECT_EQ(0, shell("lsattr rw/a | grep -q '^[^ ]*a'"));
+	EXPECT_EQ(0, shell("ls " PLINKS " | grep -q '\\.2$'"));
+	ASSERT_EQ(0, up("rw", "low"));
+	EXPECT_EQ(3, st_of("u/b").st_nlink);
+	ASSERT_EQ(0, down());
+	EXPECT_EQ(0, shell("chattr -a low/a rw/a"));
+}
+
 /* Who can write to the directory could have any file with several names replaced by one of theirs. */
 TEST_F(u, a_directory_that_is_open_to_others)
 {

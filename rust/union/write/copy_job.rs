@@ -59,6 +59,9 @@ impl<'a> Kept<'a> {
     }
 }
 
+/// What is done with a copy that is complete, before it has its name: see [`Copy::make`].
+pub(crate) type Before<'a> = dyn FnMut(&WriteAccess<'_>, &Dentry) -> Result + 'a;
+
 /// A copy to be made.
 pub(crate) struct Copy<'a> {
     pub(crate) inode: &'a INode<Union>,
@@ -110,10 +113,16 @@ impl Copy<'_> {
         }
     }
 
-    /// Makes the copy under `name` in the directory `parent`, which keeps its times.
-    pub(crate) fn make(&self, parent: &Layer, name: &Name) -> Result<ARef<Dentry>> {
+    /// Makes the copy under `name` in the directory `parent`, which keeps its times, and does `before` first, which
+    /// may be once more with another one if that cannot have the name.
+    pub(crate) fn make(
+        &self,
+        parent: &Layer,
+        name: &Name,
+        before: &mut Before<'_>,
+    ) -> Result<ARef<Dentry>> {
         if self.stat.mode().file_type() != FileType::Regular {
-            return self.make_other(parent, name);
+            return self.make_other(parent, name, before);
         }
         if let Some((file, copied)) = self.nameless_file(&parent.dentry)? {
             let access = self.target.mnt().want_write()?;
@@ -121,29 +130,36 @@ impl Copy<'_> {
             self.set_attributes(&access, dentry)?;
             self.write_out(&file, copied)?;
             self.remember(dentry)?;
-            let _lifted = lift(&access, self.target, [&*parent.dentry])?;
-            // Now: others may have made something there while the data was copied.
-            let kept = Kept::of(parent)?;
-            let made = Creating::start(&access, &parent.dentry, name)
-                .and_then(|creating| creating.link(dentry))
-                .inspect_err(|_| self.forget(dentry))?;
-            kept.restore(&access);
-            return Ok(made);
+            let mut named = || {
+                before(&access, dentry)?;
+                let _lifted = lift(&access, self.target, [&*parent.dentry])?;
+                // Now: others may have made something there while the data was copied.
+                let kept = Kept::of(parent)?;
+                let made = Creating::start(&access, &parent.dentry, name)?.link(dentry)?;
+                kept.restore(&access);
+                Ok(made)
+            };
+            return named().inspect_err(|_| self.forget(dentry));
         }
         let (draft, file, copied) = self.draft()?;
         let access = self.target.mnt().want_write()?;
         let temporary = draft.resume(&access);
         self.set_attributes(&access, temporary.dentry())?;
         self.write_out(&file, copied)?;
-        self.finish(&access, temporary, &Kept::of(parent)?, name)
+        self.finish(&access, temporary, &Kept::of(parent)?, name, before)
     }
 
     /// Makes the copy of an object that has no data.
-    fn make_other(&self, parent: &Layer, name: &Name) -> Result<ARef<Dentry>> {
+    fn make_other(
+        &self,
+        parent: &Layer,
+        name: &Name,
+        before: &mut Before<'_>,
+    ) -> Result<ARef<Dentry>> {
         let access = self.target.mnt().want_write()?;
         let temporary = self.other(&access, None)?;
         let kept = Kept::of(parent)?;
-        match self.finish(&access, temporary, &kept, name) {
+        match self.finish(&access, temporary, &kept, name, before) {
             // The directory is in another part of the branch: a subvolume, a project with a quota,
             // what is encrypted with a key of its own.
             Err(e) if e == EXDEV => {
@@ -151,7 +167,7 @@ impl Copy<'_> {
                 let lifted = lift(&access, self.target, [dir])?;
                 let temporary = self.other(&access, Some(dir))?;
                 drop(lifted);
-                self.finish(&access, temporary, &kept, name)
+                self.finish(&access, temporary, &kept, name, before)
             }
             other => other,
         }
@@ -329,14 +345,18 @@ impl Copy<'_> {
         temporary: Temporary<'_>,
         kept: &Kept<'_>,
         name: &Name,
+        before: &mut Before<'_>,
     ) -> Result<ARef<Dentry>> {
         let dentry = temporary.dentry().clone();
         self.remember(&dentry)?;
-        let _lifted = lift(access, self.target, [&*kept.dir.dentry])?;
-        temporary
-            .move_to(&kept.dir.dentry, name)
-            .inspect_err(|_| self.forget(&dentry))?;
-        kept.restore(access);
+        let named = || -> Result {
+            before(access, &dentry)?;
+            let _lifted = lift(access, self.target, [&*kept.dir.dentry])?;
+            temporary.move_to(&kept.dir.dentry, name)?;
+            kept.restore(access);
+            Ok(())
+        };
+        named().inspect_err(|_| self.forget(&dentry))?;
         Ok(dentry)
     }
 }

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     union::{
-        branches::{branch::Branch, lift::lift, plinks},
+        branches::{branch::Branch, identity, lift::lift, plinks, records::Pending},
         find::{lookup, refresh, whiteout},
         object::{
             few::Layers,
@@ -21,11 +21,13 @@ use crate::{
             node::State,
             stack::{new_stack, Held, Layer, Stack},
         },
+        text::origin::Origin,
     },
     vfs::{
         dentry::{DEntry, Dentry},
         errno::ESTALE,
         inode::INode,
+        mount::WriteAccess,
         name::Name,
         rcu::RcuArc,
         stat::Stat,
@@ -187,95 +189,109 @@ fn copy_one(
     let name = name.get()?;
     let above = dentry.parent_entry();
     let _ours = above.positive()?.data().changing();
-    let (copy, hides) = instance.cred.scope(|| -> Result<(ARef<Dentry>, bool)> {
+    let branch = &parent.branch;
+    // Other names of the object are below, and mean this inode.
+    let links = match inode.is_dir() {
+        true => 1,
+        false => inode.nlink(),
+    };
+    let origin = origin_of(instance, &stack, links > 1)?;
+    // That of what is copied stays with that.
+    let plink = node.plink();
+    node.set_plink(0);
+    let (mut pending, mut is_left) = (None, false);
+    let mut made_known = |access: &WriteAccess<'_>, made: &Dentry| -> Result {
+        // All of the names mean the copy by that, this one too, until it is there.
+        let Some(origin) = origin else {
+            return Ok(());
+        };
+        if let Some(other) = &pending {
+            plink::remove_pending(access, branch, other)?;
+        }
+        pending = None;
+        pending = plink::record(access, inode, &state, branch, made, origin, links)?;
+        Ok(())
+    };
+    let made = instance.cred.scope(|| -> Result<(ARef<Dentry>, bool)> {
         let stat = Stat::of(stack.top().path())?;
         let copy = Copy {
             inode,
             instance,
             source: stack.top(),
             stat: &stat,
-            target: &parent.branch,
+            target: branch,
             data,
             cred: instance.cred.for_copy_of(dentry)?,
         };
-        let made = copy.make(parent, name)?;
+        let made = copy.make(parent, name, &mut made_known)?;
         let finish = || -> Result<bool> {
             let hides = inode.is_dir() && make_opaque(instance, &stack, parent, name, &made)?;
             copy.protect(&made)?;
             Ok(hides)
         };
-        let hides = finish().inspect_err(|_| {
-            let made = Layer {
-                branch: parent.branch.clone(),
-                dentry: made.clone(),
-            };
-            undo(parent, name, &made);
-        })?;
+        let hides = finish().inspect_err(|_| is_left = !undo(parent, name, &made))?;
         Ok((made, hides))
-    })?;
+    });
+    // What fails may be tried on another branch, but not if this one has a copy that all names mean from the
+    // next mount on.
+    let give_up = |pending: Option<Pending>, e: Error| {
+        node.set_plink(plink);
+        let take_back = |pending| {
+            instance
+                .cred
+                .scope(|| plink::take_back_pending(branch, &pending))
+        };
+        match pending.is_none_or(take_back) {
+            true => e,
+            false => EIO,
+        }
+    };
+    let (copy, hides) = match made {
+        Ok(made) => made,
+        // A name that could not be taken back is the copy's at the next mount, with all others.
+        Err(e) => return Err(give_up(pending.filter(|_| !is_left), e)),
+    };
     let layer = Layer {
-        branch: parent.branch.clone(),
+        branch: branch.clone(),
         dentry: copy,
     };
-    // Other names of the object are still below, and mean this inode.
-    let names = match inode.is_dir() {
-        true => 0,
-        false => inode.nlink().saturating_sub(1),
-    };
-    // That of what was copied stays with that.
-    let plink = node.plink();
-    node.set_plink(0);
-    let held = match publish_with_names(dentry, instance, &mut state, &stack, &layer, names) {
-        // What cannot be taken back shows from the next mount on at the latest: so it does now, and
-        // the names below mean it for as long as they can.
-        Err(e) if !instance.cred.scope(|| undo(parent, name, &layer)) => {
-            pr_warn!(
-                "branch '{}': names that are not used do not mean the copy after the next mount ({})\n",
-                layer.branch.name(),
-                e.to_errno()
-            );
-            publish(dentry, inode, instance, &mut state, &stack, &layer, names)?
+    let names = links.saturating_sub(1);
+    let held = match publish(dentry, inode, instance, &mut state, &stack, &layer, names) {
+        Ok(held) => held,
+        Err(e) => {
+            let is_undone = instance.cred.scope(|| undo(parent, name, &layer.dentry));
+            return Err(give_up(pending.filter(|_| is_undone), e));
         }
-        published => published.inspect_err(|_| node.set_plink(plink))?,
     };
+    if let Some(pending) = pending {
+        plink::publish(inode, &state, branch, pending);
+        // This name is there now.
+        let counted = || -> Result {
+            let access = branch.mnt().want_write()?;
+            let _lifted = lift(&access, branch, [&*layer.dentry])?;
+            plink::recount(&access, inode, &state, &layer, names);
+            Ok(())
+        };
+        if let Err(e) = instance.cred.scope(counted) {
+            plink::warn_of_count(&layer, e);
+        }
+    }
     if hides && instance.cred.scope(|| unhide(parent, name)).is_err() {
         pr_warn_once!("a needless whiteout is left\n");
     }
     Ok(held)
 }
 
-/// As [`publish`], with a pseudo-link for the next mount if there are names below at all. The pseudo-link that the
-/// inode has is the copy's, or none.
-fn publish_with_names(
-    dentry: &DEntry<Union>,
-    instance: &Instance,
-    state: &mut State,
-    stack: &RcuArc<Stack>,
-    layer: &Layer,
-    names: u32,
-) -> Result<Held> {
-    let inode = dentry.positive()?;
-    let pending = match names {
-        0 => None,
-        _ => instance
-            .cred
-            .scope(|| plink::record(inode, state, stack.top(), layer, names))
-            .inspect_err(|_| {
-                instance
-                    .cred
-                    .scope(|| plink::take_back(inode, state, layer))
-            })?,
-    };
-    let held = publish(dentry, inode, instance, state, stack, layer, names).inspect_err(|_| {
-        instance.cred.scope(|| match &pending {
-            Some(pending) => plink::take_back_pending(layer, pending),
-            None => plink::take_back(inode, state, layer),
-        });
-    })?;
-    if let Some(pending) = pending {
-        plink::publish(inode, state, &layer.branch, pending);
+/// What the object at the top of `stack` is for the next mount, if that is `wanted`, and can be told.
+fn origin_of(instance: &Instance, stack: &Stack, wanted: bool) -> Result<Option<Origin>> {
+    if !wanted {
+        return Ok(None);
     }
-    Ok(held)
+    let table = instance.table()?;
+    let top = stack.top();
+    instance
+        .cred
+        .scope(|| identity::origin_of(&table, &top.branch, top.path()))
 }
 
 /// A copy of a directory below the others, of `stack`, may be where the name is whited out: `made`, the
@@ -314,18 +330,18 @@ fn unhide(parent: &Layer, name: &Name) -> Result {
 
 /// Takes back the copy `made` at `name` in `parent`, which the union does not show yet.
 /// Whether that has succeeded.
-fn undo(parent: &Layer, name: &Name, made: &Layer) -> bool {
+fn undo(parent: &Layer, name: &Name, made: &Dentry) -> bool {
     let Ok(access) = parent.branch.mnt().want_write() else {
         return false;
     };
-    let objects = [&*parent.dentry, &*made.dentry];
+    let objects = [&*parent.dentry, made];
     // Where it cannot be taken off, the object cannot be removed, either, which is said then.
     let lifted = lift(&access, &parent.branch, objects);
     let is_undone = entry::undo(&access, parent, name);
     drop(lifted);
     if is_undone {
         // Nothing else has the number before the object has gone.
-        made.branch.numbers.forget(made.path());
+        parent.branch.numbers.forget(parent.branch.at(made));
     }
     is_undone
 }
@@ -346,6 +362,7 @@ fn copy_nameless(
     // Its other names are below, and mean what is copied up here.
     let has_others = !inode.is_dir() && (node.is_linked_below() || inode.nlink() > 1);
     let names = if has_others { inode.nlink() } else { 0 };
+    let origin = origin_of(instance, &stack, names != 0)?;
     // That of what is copied stays with that.
     let plink = node.plink();
     node.set_plink(0);
@@ -371,7 +388,7 @@ fn copy_nameless(
                 dentry: dir,
             };
             plink::make(inode, &state, &dir.dentry, target, |name| {
-                copy.make(&dir, name)
+                copy.make(&dir, name, &mut |_, _| Ok(()))
             })
         })
         .inspect_err(|_| node.set_plink(plink))?;
@@ -379,10 +396,37 @@ fn copy_nameless(
         branch: target.clone(),
         dentry: made,
     };
-    publish_with_names(dentry, instance, &mut state, &stack, &layer, names).inspect_err(|_| {
+    let give_up = || {
         layer.branch.numbers.forget(layer.path());
         node.set_plink(plink);
-    })
+    };
+    let known = instance.cred.scope(|| match origin {
+        Some(origin) => {
+            let access = target.mnt().want_write()?;
+            plink::record(&access, inode, &state, target, &layer.dentry, origin, names)
+        }
+        None => Ok(None),
+    });
+    let pending = known.inspect_err(|_| {
+        instance
+            .cred
+            .scope(|| plink::take_back(inode, &state, &layer));
+        give_up();
+    })?;
+    let held =
+        publish(dentry, inode, instance, &mut state, &stack, &layer, names).inspect_err(|_| {
+            instance.cred.scope(|| match &pending {
+                Some(pending) => {
+                    plink::take_back_pending(target, pending);
+                }
+                None => plink::take_back(inode, &state, &layer),
+            });
+            give_up();
+        })?;
+    if let Some(pending) = pending {
+        plink::publish(inode, &state, target, pending);
+    }
+    Ok(held)
 }
 
 /// The inode stands for the copy from now on, and so do its `names` below; a directory that has a

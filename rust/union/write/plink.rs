@@ -8,13 +8,12 @@ use crate::{
     union::{
         branches::{
             branch::Branch,
-            identity,
             lift::lift,
             plinks::{self, RECORDED},
             records::{self, Pending},
         },
         object::{instance::Union, node::State, stack::Layer},
-        text::names,
+        text::{names, origin::Origin},
     },
     vfs::{
         dentry::Dentry,
@@ -61,24 +60,23 @@ pub(crate) fn make<R>(
     Ok(made)
 }
 
-/// Makes a pseudo-link by which the next mount, too, knows that so many `names` below mean the copy of `source`
-/// at `layer`, which `inode` is to stand for, where that can be. One that the copy has by another name gets this
+/// Makes a pseudo-link by which the next mount, too, knows that so many `names` below mean `made` on `branch`, a copy
+/// of `origin` which `inode` is to stand for, where that can be. One that the copy has by another name gets this
 /// one. [`publish`] or [`take_back_pending`] follows.
 pub(crate) fn record(
+    access: &WriteAccess<'_>,
     inode: &INode<Union>,
     _locked: &State,
-    source: &Layer,
-    layer: &Layer,
+    branch: &Branch,
+    made: &Dentry,
+    origin: Origin,
     names: u32,
 ) -> Result<Option<Pending>> {
-    let branch = &layer.branch;
-    let table = inode.sb().data().table()?;
-    let Some(origin) = identity::origin_of(&table, &source.branch, source.path())? else {
-        return Ok(None);
-    };
-    let made = Pending::new(branch, layer.path(), origin, names)
-        .and_then(|pending| place(inode, layer, &pending).map(|()| pending));
-    match made {
+    let pending = Pending::new(branch, branch.at(made), origin, names).and_then(|pending| {
+        place(access, inode, branch, made, &pending)?;
+        Ok(pending)
+    });
+    match pending {
         // The branch cannot give an object another name, or cannot have the directory, each filesystem
         // with an error of its own; or there is another copy.
         Err(e) if ![ENOMEM, EINTR, ENOSPC, EDQUOT, EIO, EROFS, ESTALE].contains(&e) => {
@@ -93,35 +91,36 @@ pub(crate) fn record(
     }
 }
 
-/// Gives the copy at `layer` the name of `pending`.
-fn place(inode: &INode<Union>, layer: &Layer, pending: &Pending) -> Result {
-    let branch = &layer.branch;
-    let access = branch.mnt().want_write()?;
+/// Gives `made`, a copy on `branch`, the name of `pending`.
+fn place(
+    access: &WriteAccess<'_>,
+    inode: &INode<Union>,
+    branch: &Branch,
+    made: &Dentry,
+    pending: &Pending,
+) -> Result {
     let dir = {
-        let _lifted = lift(&access, branch, [branch.root()])?;
-        plinks::try_dir(&access, branch)?
+        let _lifted = lift(access, branch, [branch.root()])?;
+        plinks::try_dir(access, branch)?
     };
-    let _lifted = lift(&access, branch, [&*layer.dentry])?;
+    let _lifted = lift(access, branch, [made])?;
     let name = pending.name();
     let name = Name::new(name.as_bytes())?;
-    let is_it = |found: &Dentry| {
-        let found = found.inode().map(ptr::from_ref);
-        found.is_some() && found == layer.dentry.inode().map(ptr::from_ref)
-    };
-    let serial = inode.data().plink();
-    // What could not be removed is nobody's.
+    // What could not be removed is nobody's, unless it has another name.
     let left = namei::lookup(branch.mnt(), &dir, name)?;
-    if left.is_some_and(|left| left.inode().is_some_and(|inode| !inode.is_dir())) {
-        Removing::start(&access, &dir, name)?.unlink()?;
+    let is_nobodys = |inode: &Inode| !inode.is_dir() && inode.nlink() == 1;
+    if left.is_some_and(|left| left.inode().is_some_and(is_nobodys)) {
+        Removing::start(access, &dir, name)?.unlink()?;
     }
+    let serial = inode.data().plink();
     if serial == 0 {
-        Creating::start(&access, &dir, name)?.link(&layer.dentry)?;
+        Creating::start(access, &dir, name)?.link(made)?;
         return Ok(());
     }
     let from = names::plink(inode.ino(), serial);
-    let from = Name::new(from.as_bytes())?;
-    let renaming = Renaming::start(&access, &dir, from, &dir, name, 0)?;
-    if !is_it(renaming.source()) {
+    let renaming = Renaming::start(access, &dir, Name::new(from.as_bytes())?, &dir, name, 0)?;
+    let found = renaming.source().inode().map(ptr::from_ref);
+    if found.is_none() || found != made.inode().map(ptr::from_ref) {
         return Err(ESTALE);
     }
     if renaming.target().is_positive() {
@@ -138,26 +137,35 @@ pub(crate) fn publish(inode: &INode<Union>, _locked: &State, branch: &Branch, pe
     pending.publish(branch);
 }
 
-/// The copy at `layer` that `pending` is of does not show after all.
-pub(crate) fn take_back_pending(layer: &Layer, pending: &Pending) {
-    let branch = &layer.branch;
-    let removed = || -> Result {
-        let access = branch.mnt().want_write()?;
-        let Some(dir) = plinks::find_dir(branch)? else {
-            return Ok(());
-        };
-        let _lifted = lift(&access, branch, [&*layer.dentry])?;
-        let name = pending.name();
-        let removing = Removing::start(&access, &dir, Name::new(name.as_bytes())?)?;
-        removing.unlink()
-    };
-    if let Err(e) = removed() {
+/// The copy on `branch` that `pending` is of does not show after all. Whether nothing is left of that.
+pub(crate) fn take_back_pending(branch: &Branch, pending: &Pending) -> bool {
+    let removed =
+        (branch.mnt().want_write()).and_then(|access| remove_pending(&access, branch, pending));
+    if let Err(e) = removed {
         pr_warn!(
             "branch '{}': a pseudo-link is left ({})\n",
             branch.name(),
             e.to_errno()
         );
+        return false;
     }
+    true
+}
+
+/// As [`take_back_pending`].
+pub(crate) fn remove_pending(
+    access: &WriteAccess<'_>,
+    branch: &Branch,
+    pending: &Pending,
+) -> Result {
+    let Some(dir) = plinks::find_dir(branch)? else {
+        return Ok(());
+    };
+    let name = pending.name();
+    let name = Name::new(name.as_bytes())?;
+    let made = namei::lookup(branch.mnt(), &dir, name)?.ok_or(ESTALE)?;
+    let _lifted = lift(access, branch, [&*made])?;
+    Removing::start(access, &dir, name)?.unlink()
 }
 
 /// So many `names` below mean the object at `layer`, which `inode` stands for, from now on: that is
@@ -173,12 +181,17 @@ pub(crate) fn recount(
         return;
     }
     if let Err(e) = records::set_names(access, &layer.branch, layer.path(), names) {
-        pr_warn!(
-            "branch '{}': a pseudo-link keeps a wrong number of names ({})\n",
-            layer.branch.name(),
-            e.to_errno()
-        );
+        warn_of_count(layer, e);
     }
+}
+
+/// The pseudo-link of the object at `layer` could not be told how many names there are below.
+pub(crate) fn warn_of_count(layer: &Layer, error: Error) {
+    pr_warn!(
+        "branch '{}': a pseudo-link keeps a wrong number of names ({})\n",
+        layer.branch.name(),
+        error.to_errno()
+    );
 }
 
 /// Gives the object at `layer`, which `inode` stands for, a pseudo-link.
