@@ -29,6 +29,9 @@ FIXTURE_SETUP(u)
 	ASSERT_EQ(0, shell("mkdir -p base/rw/d base/rw2/d base/ro/d base/more/d held;"
 			   "for b in rw rw2 ro more; do echo $b > base/$b/who; echo $b > base/$b/d/$b; done;"
 			   "ln base/ro/who base/ro/name; touch base/rw/.wh.gone base/ro/gone base/more/gone"));
+	/* pseudo-links, which are read when a branch comes */
+	ASSERT_EQ(0, shell("for b in rw2 ro more; do mkdir -m 700 base/$b/.wh..wh.plnk; for i in 1 2; do "
+			   "echo > base/$b/.wh..wh.plnk/0.%032d.%016d.%016d.%016d.%016d.$i; done; done", 0, 0, 0, 0, 0));
 	ASSERT_EQ(0, mount_pass("held", "base", "branches"));
 }
 FIXTURE_TEARDOWN(u)
