@@ -471,6 +471,20 @@ TEST_F(u, no_room)
 	ASSERT_EQ(0, E(umount2("low", 0)));
 }
 
+/* What is replaced may have been copied up by another of its names. */
+TEST_F(u, over_what_has_several_names)
+{
+	ASSERT_EQ(0, shell("echo -n upper > rw/g; echo -n lower > low/g; ln low/g low/h"));
+	ASSERT_EQ(0, five());
+	EXPECT_EQ(-EBUSY, move_down("u/g", OWLOWER));
+	EXPECT_STREQ("upper", read_file("u/g"));
+	EXPECT_STREQ("lower", read_file("low/g"));
+	EXPECT_STREQ("lower", read_file("u/h"));
+	ASSERT_EQ(0, E(unlink("u/h")));
+	EXPECT_EQ(0, move_down("u/g", OWLOWER));
+	EXPECT_STREQ("upper", read_file("low/g"));
+}
+
 /* The copy is complete when it turns out that the original cannot be removed. */
 TEST_F(u, fails_half_way)
 {
