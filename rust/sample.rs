@@ -71,7 +71,7 @@ pub(crate) struct Request(Option<PathBuf>);
 impl fs_context::Context for Request {
     type Fs = Sample;
 
-    fn new(_log: &Log, _sb: Option<&SuperBlock<Sample>>) -> Result<Self> {
+    fn new(_log: &Log, _sb: Option<&SuperBlock<Sample>>, _type_name: &CStr) -> Result<Self> {
         Ok(Self(None))
     }
 

@@ -5,18 +5,17 @@
 . "$(dirname "$(readlink -f "$0")")/lib/lib.sh"
 need busybox pivot_root
 
-mkdir -p ro/bin ro/proc ro/old ro/tmp ro/etc
+mkdir -p ro/bin ro/proc ro/sys ro/old ro/tmp ro/etc
 cp "$(command -v busybox)" ro/bin/busybox
 if ! ro/bin/busybox true; then skip_all "busybox does not run"; fi
 for applet in sh mount umount cat echo ls rm mkdir grep pivot_root; do
 	ln -s busybox "ro/bin/$applet"
 done
 echo low > ro/etc/conf
-if [ -n "$reference" ]; then
-	mount -t overlay -o "lowerdir=$area/ro,upperdir=$area/rw,workdir=$area/.work" none u
-else
-	mount -t aufs2 -o "br:$area/rw=rw:$area/ro=ro" none u
-fi || fail_all "cannot mount"
+type=aufs options=br:$area/rw=rw:$area/ro=ro
+[ -z "$reference" ] ||
+	type=overlay options=lowerdir=$area/ro,upperdir=$area/rw,workdir=$area/.work
+mount -t "$type" -o "$options" none u || fail_all "cannot mount"
 
 # Static, or it takes its libraries along.
 if ! chroot u /bin/busybox true 2> /dev/null; then
@@ -26,7 +25,9 @@ if ! chroot u /bin/busybox true 2> /dev/null; then
 	done
 fi
 
-cat > inside <<'END'
+{
+	echo "area=$area reference=$reference"
+	cat <<'END'
 cd /
 mount -t proc proc /proc || exit 10
 [ "$(cat /etc/conf)" = low ] || exit 11
@@ -34,7 +35,14 @@ echo new > /etc/conf || exit 12
 [ "$(cat /etc/conf)" = new ] || exit 13
 mkdir /made && echo x > /made/f && rm -r /made || exit 14
 grep -q ' / / ' /proc/self/mountinfo || exit 15
+mount -t sysfs sysfs /sys || exit 24
+if [ -z "$reference" ]; then
+	[ "$(cat /sys/fs/aufs/si_*/br0)" = "/old$area/rw=rw" ] || exit 25
+	[ "$(cat /sys/fs/aufs/si_*/br1)" = "/old$area/ro=ro" ] || exit 26
+fi
 umount -l /old || exit 16
+[ -n "$reference" ] || [ "$(cat /sys/fs/aufs/si_*/br0)" = "(unreachable)$area/rw=rw" ] || exit 27
+umount /sys || exit 28
 # What runs is mapped from the union by its own name.
 grep -q ' /bin/busybox$' /proc/self/maps || exit 17
 mount -o remount,ro / || exit 18
@@ -45,15 +53,20 @@ echo again > /etc/conf || exit 22
 umount /proc || exit 23
 exit 0
 END
+} > inside
 cp inside u/inside
 
 pivot() {
-	# shellcheck disable=SC2016 # expanded in there
-	unshare --mount --propagation private sh -c '
-		cd u && pivot_root . old && exec /bin/sh /inside' < /dev/null
+	# The mounts of the branches are those of the namespace that the union is mounted in.
+	umount u
+	unshare --mount --propagation private sh -c "
+		mount -t $type -o '$options' none u && cd u && pivot_root . old && exec /bin/sh /inside
+	" < /dev/null
 }
 
-check 'pivot_root, work, remount,ro (status 10 to 23: see inside)' pivot
+check 'pivot_root, work, remount,ro (status 10 to 28: see inside)' pivot
+mount -t "$type" -o "$options" none u
+check 'it is there' same again "$(cat u/etc/conf)"
 check 'what was written is in the branch' same again "$(cat rw/etc/conf)"
 check 'the read-only branch is not changed' same low "$(cat ro/etc/conf)"
 check 'umount' umount u

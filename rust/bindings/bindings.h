@@ -24,6 +24,7 @@
 #include <linux/fs_context.h>
 #include <linux/fs_parser.h>
 #include <linux/fs_stack.h>
+#include <linux/fs_struct.h>
 #include <linux/fsnotify.h>
 #include <linux/iversion.h>
 #include <linux/kobject.h>

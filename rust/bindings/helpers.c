@@ -6,6 +6,13 @@
 
 #include "bindings.h"
 
+/* Places. */
+
+void aufs2_helper_get_fs_root(struct fs_struct *fs, struct path *root)
+{
+	get_fs_root(fs, root);
+}
+
 /* Inodes. */
 
 void aufs2_helper_inode_lock(struct inode *inode)

@@ -97,7 +97,7 @@ pub(crate) struct Request {
 impl fs_context::Context for Request {
     type Fs = Pass;
 
-    fn new(_log: &Log, _sb: Option<&SuperBlock<Pass>>) -> Result<Self> {
+    fn new(_log: &Log, _sb: Option<&SuperBlock<Pass>>, _type_name: &CStr) -> Result<Self> {
         Ok(Self {
             dir: None,
             control: None,

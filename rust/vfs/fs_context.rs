@@ -25,8 +25,9 @@ use kernel::{
 pub(crate) trait Context: Sized + Send + 'static {
     type Fs: FileSystem<Context = Self>;
 
-    /// An empty context. `sb` is the super block to reconfigure, if that is the purpose.
-    fn new(log: &Log, sb: Option<&SuperBlock<Self::Fs>>) -> Result<Self>;
+    /// An empty context. `sb` is the super block to reconfigure, if that is the purpose; `type_name` is what
+    /// the filesystem was asked for by, as it may be registered under several names.
+    fn new(log: &Log, sb: Option<&SuperBlock<Self::Fs>>, type_name: &CStr) -> Result<Self>;
 
     /// One parameter. `Ok(false)` if it is unknown here: the VFS then knows it or refuses it. `sb` is
     /// as for [`Context::new`]; nothing of it is locked, and whoever asks may turn out not to be
@@ -126,7 +127,9 @@ pub(super) unsafe extern "C" fn init<T: FileSystem>(fc: *mut bindings::fs_contex
         let sb = unsafe { reconfigured(fc) };
         // SAFETY: As above.
         unsafe { check_capable::<T>(fc, sb.is_some())? };
-        let context = KBox::new(T::Context::new(&Log(fc), sb)?, GFP_KERNEL)?;
+        // SAFETY: The type of a context is there as long as that, and has a name.
+        let type_name = unsafe { CStr::from_char_ptr((*(*fields(fc)).fs_type).name) };
+        let context = KBox::new(T::Context::new(&Log(fc), sb, type_name)?, GFP_KERNEL)?;
         // SAFETY: The context is new and ours to set up.
         unsafe {
             (*fields(fc)).fs_private = KBox::into_raw(context).cast();

@@ -11,7 +11,7 @@ use super::{
     mount::Mount,
 };
 use crate::bindings;
-use core::mem::MaybeUninit;
+use core::mem::{ManuallyDrop, MaybeUninit};
 use kernel::{
     error::{from_err_ptr, to_result},
     prelude::*,
@@ -91,6 +91,32 @@ impl<'a> Path<'a> {
         // SAFETY: The call returned a C string within the buffer, which is still there.
         text.extend_from_slice(unsafe { CStr::from_char_ptr(path) }.to_bytes(), GFP_KERNEL)?;
         Ok(text)
+    }
+
+    /// Whether the current task comes to the place from its root, by what is mounted now.
+    pub(crate) fn is_reachable(self) -> bool {
+        let task = kernel::current!();
+        let mut root = MaybeUninit::<bindings::path>::uninit();
+        // SAFETY: The current task has an `fs` as long as it runs, and nobody else replaces it. The call
+        // writes `root`, with two references that are ours.
+        let root = unsafe {
+            bindings::get_fs_root((*task.as_ptr()).fs, root.as_mut_ptr());
+            PathBuf::from_raw_owned(root.assume_init())
+        };
+        // SAFETY: Both places are valid during the call.
+        unsafe { bindings::path_is_under(&self.to_raw(), &root.as_ref().to_raw()) }
+    }
+
+    /// Whether its mount is mounted on another one: not so when it was unmounted, nor of the first mount of a
+    /// namespace.
+    pub(crate) fn is_mounted(self) -> bool {
+        let owned = ManuallyDrop::new(self.to_owned());
+        let mut above = owned.as_ref().to_raw();
+        // SAFETY: The place is valid, and its references are the call's to replace.
+        let is_mounted = unsafe { bindings::follow_up(&mut above) };
+        // SAFETY: Whatever it is now has two references, which nobody else gives up.
+        drop(unsafe { PathBuf::from_raw_owned(above) });
+        is_mounted != 0
     }
 
     /// Takes references.

@@ -5,6 +5,7 @@
 use super::{
     identity::{self, Identity},
     number::Numbers,
+    place::Place,
     range::Space,
     records::Records,
     volatile,
@@ -51,8 +52,8 @@ pub(crate) struct Branch {
     permission: Atomic<u32>,
     /// The path as it was given, for messages and listings.
     name: KVec<u8>,
-    /// The absolute path, for tools; `mem` for a branch in memory.
-    path: Arc<KVec<u8>>,
+    /// Where it is, for tools.
+    place: Arc<Place>,
     /// Whether the union may be told to write to the branch: the mount that it was made from can be.
     can_write: bool,
     is_remote: bool,
@@ -202,16 +203,8 @@ impl Branch {
                     "branch '{shown}': its mount cannot be used by a union"
                 ));
             })?;
-        // A path that is too long to be told is known as it was given.
-        let path = match place.absolute() {
-            Ok(path) => path,
-            Err(_) => {
-                let mut path = KVec::new();
-                path.extend_from_slice(&name, GFP_KERNEL)?;
-                path
-            }
-        };
-        let branch = Self::with_mount(id, space, name, path, mnt, permission, can_write)?;
+        let place = Place::new(place, &name)?;
+        let branch = Self::with_mount(id, space, name, place, mnt, permission, can_write)?;
         volatile::check(log, &branch)?;
         Ok(branch)
     }
@@ -221,12 +214,11 @@ impl Branch {
         id: BranchId,
         space: Arc<Space>,
         name: KVec<u8>,
-        path: KVec<u8>,
+        place: Arc<Place>,
         mnt: PrivateMount,
         permission: Permission,
         can_write: bool,
     ) -> Result<Arc<Self>> {
-        let path = Arc::new(path, GFP_KERNEL)?;
         let gone = Farewell(Arc::new(Atomic::new(false), GFP_KERNEL)?);
         let depth = mnt.super_block().stack_depth() + 1;
         let identity = identity::of(mnt.super_block());
@@ -236,7 +228,7 @@ impl Branch {
                 id,
                 permission: Atomic::new(permission.pack()),
                 name,
-                path,
+                place,
                 can_write,
                 is_remote,
                 gate <- Gate::new(),
@@ -283,9 +275,9 @@ impl Branch {
         BStr::from_bytes(&self.name)
     }
 
-    /// The absolute path when it became a branch; `mem` for a branch in memory.
-    pub(crate) fn path(&self) -> &Arc<KVec<u8>> {
-        &self.path
+    /// Where it is.
+    pub(crate) fn place(&self) -> &Arc<Place> {
+        &self.place
     }
 
     /// The permission as it is now.

@@ -136,9 +136,11 @@ impl File<Arc<State>> for Branches {
             let id = branch.id().0;
             seq_print!(seq, "{index} {id} {gate} {held} {writable} {numbers} ");
             // Paths with blanks stay one word.
-            let _ = sysfs::escape(branch.path(), b"", |piece| {
-                seq::write(seq, piece);
-                Ok(())
+            let _ = branch.place().show(|piece| {
+                sysfs::escape(piece, b"", |piece| {
+                    seq::write(seq, piece);
+                    Ok(())
+                })
             });
             seq_print!(seq, "\n");
         }

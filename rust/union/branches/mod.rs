@@ -13,6 +13,7 @@ pub(crate) mod identity;
 pub(crate) mod ids;
 pub(crate) mod lift;
 pub(crate) mod number;
+pub(crate) mod place;
 pub(crate) mod plinks;
 mod private;
 pub(crate) mod range;

@@ -7,6 +7,7 @@
 
 use super::{
     branch::{Branch, BranchId},
+    place::Place,
     table::Table,
 };
 use crate::{
@@ -55,7 +56,7 @@ pub(crate) fn escape(path: &[u8], also: &[u8], mut put: impl FnMut(&[u8]) -> Res
 
 /// A branch, as it is shown.
 struct Row {
-    path: Arc<KVec<u8>>,
+    place: Arc<Place>,
     permission: Permission,
     id: BranchId,
 }
@@ -69,7 +70,7 @@ impl Rows {
         let mut rows = KVVec::with_capacity(table.branches.len(), GFP_KERNEL)?;
         for branch in &table.branches {
             let row = Row {
-                path: branch.path().clone(),
+                place: branch.place().clone(),
                 permission: permission(branch),
                 id: branch.id(),
             };
@@ -109,7 +110,8 @@ impl Show for Published {
             File::XiPath => Ok(()),
             File::Branch(index) => {
                 let row = row(index)?;
-                escape(&row.path, b"", |piece| text.push(piece))?;
+                let mut text_of = |path: &[u8]| escape(path, b"", |piece| text.push(piece));
+                row.place.show(&mut text_of)?;
                 text.print(fmt!("={}\n", row.permission))
             }
             File::Id(index) => text.print(fmt!("{}\n", row(index)?.id.0)),

@@ -74,6 +74,7 @@ impl Leaving {
     /// Takes over the reference to a branch; there is room.
     pub(crate) fn add(&mut self, branch: Arc<Branch>) {
         drop(branch.work.lock().take());
+        branch.place().let_go();
         let leaver = Leaver {
             id: branch.id(),
             watch: branch.watch(),

@@ -4,7 +4,7 @@
 
 use crate::{
     union::{
-        branches::{branch::Branch, ids::Ids},
+        branches::{branch::Branch, ids::Ids, place::Place},
         text::{
             names,
             options::{self, BranchSpec, MemoryKey, Permission},
@@ -73,6 +73,8 @@ pub(crate) struct BranchMaker<'a> {
     pub(crate) ids: &'a mut Ids,
     pub(crate) memory: &'a [(MemoryKey, KVec<u8>)],
     pub(crate) is_remount: bool,
+    /// Whether branches hold the mounts that they are on.
+    pub(crate) holds: bool,
 }
 
 impl BranchMaker<'_> {
@@ -97,6 +99,9 @@ impl BranchMaker<'_> {
                 let space = self.ids.space(path.as_ref(), id, others)?;
                 let first = index == 0;
                 let branch = Branch::new(log, id, space, name, path, wanted.permission, first)?;
+                if self.holds {
+                    branch.place().hold(path.clone());
+                }
                 warn_of_whiteouts(&branch);
                 Ok(branch)
             }
@@ -104,11 +109,10 @@ impl BranchMaker<'_> {
                 let permission = wanted
                     .permission
                     .unwrap_or(Permission::new(options::Access::ReadWrite));
-                let mut path = KVec::new();
-                path.extend_from_slice(options::MEMORY, GFP_KERNEL)?;
+                let place = Place::memory()?;
                 let mnt = self.memory_branch(log)?;
                 let space = self.ids.space(mnt.at(mnt.root()), id, others)?;
-                Branch::with_mount(id, space, name, path, mnt, permission, true)
+                Branch::with_mount(id, space, name, place, mnt, permission, true)
             }
             None => Err(ENOENT),
         }

@@ -2,6 +2,7 @@
 
 //! Mounting a union, and remounting it.
 
+use super::union::AUFS;
 use crate::{
     union::{
         branches::{
@@ -44,6 +45,8 @@ pub(crate) struct Request {
     changes: KVVec<Change<Wanted, Named>>,
     settings: Settings,
     memory: KVec<(MemoryKey, KVec<u8>)>,
+    /// Whether branches hold the mounts that they are on, as those of aufs do.
+    holds: bool,
     /// Whether the union is mounted already.
     is_remount: bool,
     /// Whether a remount repeats a branch in memory from the mount, and so may what it was made with.
@@ -182,6 +185,7 @@ impl Request {
             ids,
             memory: &self.memory,
             is_remount: before.is_some(),
+            holds: self.holds,
         };
         for change in &self.changes {
             plan.apply(log, &mut maker, change)?;
@@ -232,8 +236,9 @@ fn any_acl(branches: &[Arc<Branch>]) -> bool {
 impl Context for Request {
     type Fs = Union;
 
-    fn new(_log: &Log, sb: Option<&SuperBlock<Union>>) -> Result<Self> {
+    fn new(_log: &Log, sb: Option<&SuperBlock<Union>>, type_name: &CStr) -> Result<Self> {
         Ok(Self {
+            holds: *type_name == *AUFS,
             changes: KVVec::new(),
             settings: sb.map_or_else(Settings::default, |sb| sb.data().settings()),
             memory: KVec::new(),

@@ -77,8 +77,10 @@ fn branches(file: &FsFile<Union>, command: Command) -> Result<u32> {
     }
     for (index, branch) in table.branches.iter().enumerate() {
         let mut path = KVec::new();
-        sysfs::escape(branch.path(), b"", |piece| {
-            Ok(path.extend_from_slice(piece, GFP_KERNEL)?)
+        branch.place().show(|piece| {
+            sysfs::escape(piece, b"", |piece| {
+                Ok(path.extend_from_slice(piece, GFP_KERNEL)?)
+            })
         })?;
         path.push(0, GFP_KERNEL)?;
         if path.len() > BRANCH_SIZE - BRANCH_PATH {

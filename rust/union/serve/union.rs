@@ -31,6 +31,10 @@ use crate::{
 };
 use kernel::{prelude::*, seq_file::SeqFile, seq_print, sync::Arc};
 
+/// The other name of the type. A union that is mounted by it does as aufs does where this one would do
+/// otherwise by itself.
+pub(crate) const AUFS: &CStr = c"aufs";
+
 #[vtable]
 impl FileSystem for Union {
     const NAME: &'static CStr = c"aufs2";
@@ -102,6 +106,8 @@ impl FileSystem for Union {
         drop(pinned);
         if let Ok(table) = instance.table() {
             instance.cred.scope(|| volatile::end_all(&table));
+            // When umount(2) has returned, and not when the last reader of a list has.
+            table.branches.iter().for_each(|b| b.place().let_go());
         }
     }
 
@@ -215,9 +221,11 @@ fn show_branches(instance: &Instance, seq: &SeqFile) {
     for branch in &table.branches {
         seq_print!(seq, ":");
         // Neither may end the option, or the path, where there is none.
-        let _ = sysfs::escape(branch.path(), b",:", |piece| {
-            seq::write(seq, piece);
-            Ok(())
+        let _ = branch.place().show(|piece| {
+            sysfs::escape(piece, b",:", |piece| {
+                seq::write(seq, piece);
+                Ok(())
+            })
         });
         seq_print!(seq, "={}", branch.permission());
     }
