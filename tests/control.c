@@ -440,7 +440,7 @@ TEST_F(u, writable_branch_by_descriptor)
 {
 	union aufs_brinfo b[3];
 	struct stat st;
-	int fd, status;
+	int fd, file, status;
 
 	ASSERT_EQ(0, E(ioctl(self->fd, AUFS_CTL_BRINFO, b)));
 	fd = writable_branch(self->fd, O_CLOEXEC, -1);
@@ -465,11 +465,23 @@ TEST_F(u, writable_branch_by_descriptor)
 	close(fd);
 	EXPECT_EQ(0, E(mount("none", "u", "aufs2", MS_REMOUNT, path_of("del:%s/rw", area))));
 	EXPECT_EQ(-EINVAL, writable_branch(self->fd, 0, b[0].id));
-	EXPECT_EQ(-EROFS, writable_branch(self->fd, 0, b[1].id));
+	EXPECT_EQ(-ENOENT, writable_branch(self->fd, 0, b[1].id));
 	EXPECT_EQ(-EINVAL, writable_branch(self->fd, 0, 1000));
 	EXPECT_EQ(-EINVAL, writable_branch(self->fd, O_RDWR, -1));
 	EXPECT_EQ(-EINVAL, writable_branch(self->fd, O_CREAT, -1));
-	EXPECT_EQ(-EFAULT, E(ioctl(self->fd, AUFS_CTL_WBR_FD, NULL)));
+	/* As pathconf(3) of aufs's library asks. */
+	fd = E(ioctl(self->fd, AUFS_CTL_WBR_FD, NULL));
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, E(fstat(fd, &st)));
+	EXPECT_EQ(st_of("rw2").st_ino, st.st_ino);
+	close(fd);
+	ASSERT_EQ(0, write_file("u/new", "new"));
+	file = open("u/new", O_RDONLY);
+	fd = E(ioctl(file, AUFS_CTL_WBR_FD, NULL));
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(0, E(faccessat(fd, "new", F_OK, 0)));
+	close(fd);
+	close(file);
 	EXPECT_EQ(-EFAULT, E(ioctl(self->fd, AUFS_CTL_WBR_FD, BAD)));
 	fd = open("u/both", O_RDONLY | O_DIRECTORY);
 	EXPECT_LE(0, writable_branch(fd, 0, -1));
@@ -481,7 +493,8 @@ TEST_F(u, writable_branch_by_descriptor)
 	wait(&status);
 	EXPECT_EQ(0, status);
 	ASSERT_EQ(0, E(mount("none", "u", "aufs2", MS_REMOUNT, path_of("mod:%s/rw2=ro", area))));
-	EXPECT_EQ(-EROFS, writable_branch(self->fd, 0, -1));
+	EXPECT_EQ(-ENOENT, writable_branch(self->fd, 0, -1));
+	EXPECT_EQ(-ENOENT, E(ioctl(self->fd, AUFS_CTL_WBR_FD, NULL)));
 }
 
 /* What there is no command for, or not here. */

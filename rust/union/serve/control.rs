@@ -50,6 +50,7 @@ const FULLNESS_FD: u32 = 0x4004_4106;
 pub(crate) fn file_ioctl(file: &FsFile<Union>, command: Command) -> Result<u32> {
     match command.number() {
         mvdown::MOVE_DOWN => mvdown::ioctl(file, command),
+        WRITABLE_BRANCH_FD => writable_branch_fd(file, command),
         _ => Err(ENOTTY),
     }
 }
@@ -134,18 +135,20 @@ fn busy_inode(file: &FsFile<Union>, command: Command) -> Result<u32> {
     Ok(0)
 }
 
-/// Opens the root of the branch with the given identity, or of the topmost writable one if it is
-/// negative. It shows what the union does not: whoever asks must be an administrator.
+/// Opens the root of the branch with the given identity, or of the topmost writable one if that is
+/// negative, or the argument null. It shows what the union does not: whoever asks must be an administrator.
 ///
 /// `EPERM`; `EINVAL` for flags other than `O_CLOEXEC`, `O_RDONLY` and `O_DIRECTORY`, or an identity
-/// that no branch has; `EROFS` if the branch is not writable.
+/// that no branch has; `ENOENT` if the branch is not writable, as aufs says it.
 fn writable_branch_fd(file: &FsFile<Union>, command: Command) -> Result<u32> {
     if !may_administer() {
         return Err(EPERM);
     }
-    let mut reader = command.reader(WRITABLE_BRANCH_FD_SIZE);
-    let oflags: u32 = reader.read()?;
-    let brid: i16 = reader.read()?;
+    let (mut oflags, mut brid): (u32, i16) = (0, -1);
+    if !command.is_null() {
+        let mut reader = command.reader(WRITABLE_BRANCH_FD_SIZE);
+        (oflags, brid) = (reader.read()?, reader.read()?);
+    }
     let known = flags::O_CLOEXEC | flags::O_RDONLY | flags::O_DIRECTORY | flags::O_LARGEFILE;
     if oflags & !known != 0 {
         return Err(EINVAL);
@@ -159,12 +162,12 @@ fn writable_branch_fd(file: &FsFile<Union>, command: Command) -> Result<u32> {
                 .iter()
                 .find(|branch| branch.id().0 == id)
                 .ok_or(EINVAL)?,
-            Err(_) => table.writable()?,
+            Err(_) => table.writable().map_err(|_| ENOENT)?,
         };
         // Whoever decides whether the branch goes has to know of the descriptor.
         if let Some(_inside) = branch.gate.enter() {
             if !branch.is_writable() {
-                return Err(EROFS);
+                return Err(ENOENT);
             }
             let root = branch.at(branch.root());
             root.inode().ok_or(ESTALE)?;
