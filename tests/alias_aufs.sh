@@ -24,6 +24,8 @@ echo low > ro/f
 echo second > ro2/g
 check 'mount -t aufs' mount -t aufs -o "br:$area/rw=rw:$area/ro=ro" aufs u
 check 'it is called so' same aufs "$(awk -v at="$area/u" '$2 == at { print $3 }' /proc/mounts)"
+check 'it says that no tool of aufs has to see to pseudo-links' \
+	contains ",$(awk -v at="$area/u" '$2 == at { print $4 }' /proc/mounts)," ,noplink,
 check 'it shows the branch' same low "$(cat u/f)"
 check 'remount,append: as for aufs' mount -o "remount,append:$area/ro2=ro" aufs u
 check 'the new branch shows' same second "$(cat u/g)"

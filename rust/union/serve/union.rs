@@ -147,6 +147,10 @@ impl FileSystem for Union {
         let instance = sb.data();
         let settings = instance.settings();
         seq_print!(seq, ",si={:x}", instance.si);
+        if *sb.type_name() == *AUFS {
+            // To aufs's tools, which would take the pseudo-links of the branches for theirs.
+            seq_print!(seq, ",noplink");
+        }
         match settings.fsync {
             Fsync::Auto => {}
             Fsync::Strict => seq_print!(seq, ",fsync=strict"),
