@@ -79,6 +79,14 @@ static inline bool on_tmpfs(void)
 	return !strcmp(test_fs(), "tmpfs");
 }
 
+/* Which of what is too much to try all of it is tried: as AUFS2_TEST_SEED says, or what a check has of its commit. */
+static inline long sample_from(void)
+{
+	const char *seed = getenv("AUFS2_TEST_SEED"), *sample = getenv("AUFS2_TEST_SAMPLE");
+
+	return seed && atol(seed) ? atol(seed) : sample ? atol(sample) : 0;
+}
+
 /* How long a stress or a fuzzer runs, in ms: AUFS2_TEST_LONG=N makes it N times as long. */
 static inline long long_ms(long ms)
 {

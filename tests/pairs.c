@@ -403,7 +403,7 @@ static long at_least(long number)
 /* Every so manyth of all, from that of the seed on. */
 static const char *try_all(enum what what, long every)
 {
-	const char *long_by = getenv("AUFS2_TEST_LONG"), *seed = getenv("AUFS2_TEST_SEED"), *err;
+	const char *long_by = getenv("AUFS2_TEST_LONG"), *err;
 	static const int errors[] = { EIO, ENOSPC };
 	int others = what == HOLD ? OPS : what == KILL ? 1 : 2;
 	const char *only = getenv("AUFS2_TEST_ONLY") ?: "";
@@ -417,7 +417,7 @@ static const char *try_all(enum what what, long every)
 	area_mounts[area_mounted++] = strdup(path_of("%s/pass", area));
 	every /= long_by && atol(long_by) > 0 ? atol(long_by) : 1;
 	every = every < 1 || *only ? 1 : every;
-	skip = (seed ? atol(seed) : 0) % every;
+	skip = sample_from() % every;
 	err = measure();
 	rounds = *only && long_by ? atol(long_by) : 1;
 	for (state = 0; state < STATES * rounds; state++) {

@@ -305,7 +305,7 @@ static const char *try_batch(int count)
 /* All sequences of LENGTH, or every so manyth of them. */
 static const char *try_all(int length, long every)
 {
-	const char *long_by = getenv("AUFS2_TEST_LONG"), *seed = getenv("AUFS2_TEST_SEED");
+	const char *long_by = getenv("AUFS2_TEST_LONG");
 	long count = STATES, number, rest;
 	int i, filled = 0, tried = 0;
 	const char *what = "";
@@ -317,7 +317,7 @@ static const char *try_all(int length, long every)
 		every = 1;
 	if (make_branch("m"))
 		return "no room for the model";
-	for (number = (seed ? atol(seed) : 0) % every; number < count && !*what; number += every) {
+	for (number = sample_from() % every; number < count && !*what; number += every) {
 		batch[filled] = (struct one){ .state = &states[number % STATES], .length = length };
 		for (i = 0, rest = number / STATES; i < length; i++, rest /= OPS)
 			batch[filled].ops[i] = &ops[rest % OPS];
