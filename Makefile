@@ -58,7 +58,7 @@ rustfmt rustfmtcheck:
 	$(Q)tools/cargo fmt --all $(if $(filter %check,$@),--check)
 
 # The programs for users: built in the build root, for this machine to run.
-PROGRAMS = mount-aufs2 aubusy
+PROGRAMS = mount-aufs2 aubusy aufs2
 .PHONY: tools tools_install
 tools:
 	$(Q)tools/cargo build --release --locked $(PROGRAMS:%=-p %)
@@ -66,7 +66,9 @@ tools:
 tools_install: tools
 	install -D "$$(tools/cargo --where)/mount-aufs2" $(DESTDIR)/usr/sbin/mount.aufs2
 	install -D "$$(tools/cargo --where)/aubusy" $(DESTDIR)/usr/sbin/aubusy
+	install -D "$$(tools/cargo --where)/aufs2" $(DESTDIR)/usr/sbin/aufs2
 	install -D -m 644 Documentation/man/aufs2.5 $(DESTDIR)/usr/share/man/man5/aufs2.5
+	install -D -m 644 Documentation/man/aufs2.1 $(DESTDIR)/usr/share/man/man1/aufs2.1
 	install -D -m 644 Documentation/man/mount.aufs2.8 $(DESTDIR)/usr/share/man/man8/mount.aufs2.8
 
 .PHONY: rustdoc rust-analyzer
@@ -108,7 +110,7 @@ help:
 	@echo 'Build it:'
 	@echo '  modules         - aufs2.ko (default)'
 	@echo '  modules_install - install it (needs KDIR)'
-	@echo '  tools           - mount.aufs2 and aubusy'
+	@echo '  tools           - mount.aufs2, aubusy and aufs2'
 	@echo '  tools_install   - install them and their man pages in /usr (of DESTDIR)'
 	@echo '  clean           - remove what was built'
 	@echo '  rustfmt         - format the Rust sources'

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The names that mean something on a branch: `Documentation/on-disk-format.md`.
+
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::io::Read;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+
+/// What every reserved name starts with.
+pub const PREFIX: &[u8] = b".wh.";
+/// In a directory: what is below it does not show.
+pub const OPAQUE: &str = ".wh..wh..opq";
+/// At the root: where objects are in the making.
+pub const WORK: &str = ".wh..wh.orph";
+/// At the root: what whiteouts are links to.
+pub const BASE: &str = ".wh..wh.aufs";
+/// At the root: what is on the branch may not be on the disk.
+pub const VOLATILE: &str = ".wh..wh.volatile";
+/// At the root: pseudo-links.
+pub const PLINKS: &str = ".wh..wh.plnk";
+/// What the name of a whiteout of a long name starts with.
+pub const LONG: &[u8] = b".wh..wh.l.";
+/// `NAME_MAX`.
+const NAME_MAX: usize = 255;
+/// The suffixes of the files of one hash, in the order in which they are tried.
+const SLOTS: [&str; 16] = [
+    "", ".1", ".2", ".3", ".4", ".5", ".6", ".7", ".8", ".9", ".a", ".b", ".c", ".d", ".e", ".f",
+];
+
+/// What a name in a directory of a branch is.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Meaning<'a> {
+    /// An object of the union.
+    Entry,
+    /// A whiteout of that name.
+    Whiteout(&'a OsStr),
+    /// A whiteout of a name that is in the file.
+    LongWhiteout,
+    /// The directory hides those below.
+    Opaque,
+    /// Something of the union's own, or nothing.
+    Reserved,
+}
+
+/// What `name` is.
+pub fn meaning(name: &OsStr) -> Meaning<'_> {
+    let bytes = name.as_bytes();
+    let Some(rest) = bytes.strip_prefix(PREFIX) else {
+        return Meaning::Entry;
+    };
+    if name == OPAQUE {
+        Meaning::Opaque
+    } else if bytes.starts_with(LONG) {
+        Meaning::LongWhiteout
+    } else if rest.is_empty() || rest.starts_with(PREFIX) {
+        Meaning::Reserved
+    } else {
+        Meaning::Whiteout(OsStr::from_bytes(rest))
+    }
+}
+
+/// Where files that could white out `name` in `dir` are, in the order in which they are tried.
+fn places(dir: &Path, name: &OsStr) -> Vec<PathBuf> {
+    let short = [PREFIX, name.as_bytes()].concat();
+    if short.len() <= NAME_MAX {
+        return vec![dir.join(OsString::from_vec(short))];
+    }
+    let hash = hash(name.as_bytes());
+    SLOTS
+        .iter()
+        .map(|slot| dir.join(slot_name(hash, slot)))
+        .collect()
+}
+
+fn slot_name(hash: u64, slot: &str) -> OsString {
+    OsString::from_vec([LONG, format!("{hash:016x}{slot}").as_bytes()].concat())
+}
+
+/// FNV-1a of 64 bits.
+fn hash(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    })
+}
+
+/// The name that the file of a long name's whiteout at `path` has in it, if it is one.
+pub fn long_name(path: &Path) -> Option<OsString> {
+    // Not a device, nor a pipe, which somebody has put there.
+    if !fs::symlink_metadata(path).ok()?.is_file() {
+        return None;
+    }
+    let mut name = Vec::new();
+    let file = fs::File::open(path).ok()?;
+    file.take(NAME_MAX as u64 + 1).read_to_end(&mut name).ok()?;
+    let fits = name.len() + PREFIX.len() > NAME_MAX && name.len() <= NAME_MAX;
+    let is_name = !name.iter().any(|&byte| byte == b'/' || byte == 0);
+    (fits && is_name).then(|| OsString::from_vec(name))
+}
+
+/// Whether `file`, the name of a long name's whiteout, is one of those for `name`.
+pub fn is_for(file: &OsStr, name: &OsStr) -> bool {
+    let hash = hash(name.as_bytes());
+    SLOTS.iter().any(|slot| slot_name(hash, slot) == file)
+}
+
+/// The whiteout of `name` in the directory `dir` of a branch, if there is one.
+pub fn whiteout(dir: &Path, name: &OsStr) -> Option<PathBuf> {
+    let is_long = name.len() + PREFIX.len() > NAME_MAX;
+    for place in places(dir, name) {
+        let Ok(there) = fs::symlink_metadata(&place) else {
+            return None;
+        };
+        if is_long {
+            if long_name(&place).as_deref() == Some(name) {
+                return Some(place);
+            }
+        } else {
+            // A directory in the place of a whiteout means nothing.
+            return (!there.is_dir()).then_some(place);
+        }
+    }
+    None
+}
+
+/// Whether the directory `dir` of a branch hides what is below it.
+pub fn is_opaque(dir: &Path) -> bool {
+    fs::symlink_metadata(dir.join(OPAQUE)).is_ok_and(|mark| !mark.is_dir())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn meanings() {
+        let of = |name: &'static str| meaning(OsStr::new(name));
+        assert_eq!(of("a"), Meaning::Entry);
+        assert_eq!(of(".wh"), Meaning::Entry);
+        assert_eq!(of(".wh.a"), Meaning::Whiteout(OsStr::new("a")));
+        assert_eq!(of(".wh.."), Meaning::Whiteout(OsStr::new(".")));
+        assert_eq!(of(".wh."), Meaning::Reserved);
+        assert_eq!(of(OPAQUE), Meaning::Opaque);
+        assert_eq!(of(BASE), Meaning::Reserved);
+        assert_eq!(of(WORK), Meaning::Reserved);
+        assert_eq!(of(".wh..wh.l.0123456789abcdef"), Meaning::LongWhiteout);
+    }
+
+    #[test]
+    fn long_names() {
+        let name = OsString::from("n".repeat(252));
+        let all = places(Path::new("d"), &name);
+        assert_eq!(all.len(), 16);
+        assert!(all.iter().all(|place| {
+            place
+                .file_name()
+                .is_some_and(|file| is_for(file, &name) && meaning(file) == Meaning::LongWhiteout)
+        }));
+        assert_eq!(places(Path::new("d"), OsStr::new("n")).len(), 1);
+        assert_eq!(hash(b""), 0xcbf2_9ce4_8422_2325);
+    }
+}

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `aufs2 status`: the unions that are mounted, their branches, and the room on them.
+
+use crate::union::{Space, Union, lossy};
+use serde::Serialize;
+use std::path::Path;
+
+/// A union, as it is told.
+#[derive(Debug, Serialize)]
+struct Told {
+    mountpoint: String,
+    si: String,
+    options: String,
+    branches: Vec<Row>,
+}
+
+#[derive(Debug, Serialize)]
+struct Row {
+    index: usize,
+    permission: String,
+    path: String,
+    #[serde(flatten)]
+    space: Option<Space>,
+}
+
+impl Told {
+    fn of(union: &Union) -> Self {
+        let row = |branch: &crate::union::Branch| Row {
+            index: branch.index,
+            permission: branch.permission.clone(),
+            path: lossy(&branch.path),
+            space: branch.dir().and_then(Space::of),
+        };
+        Self {
+            mountpoint: lossy(&union.mountpoint),
+            si: union.si.clone(),
+            options: union.options.clone(),
+            branches: union.branches.iter().map(row).collect(),
+        }
+    }
+}
+
+/// Prints the union that `path` is in, or all.
+pub fn run(path: Option<&Path>, json: bool) -> Result<(), String> {
+    let unions = match path {
+        Some(path) => vec![Union::of(path)?.0],
+        None => Union::all()?,
+    };
+    let told: Vec<Told> = unions.iter().map(Told::of).collect();
+    if json {
+        let text = serde_json::to_string(&told).map_err(|e| e.to_string())?;
+        println!("{text}");
+        return Ok(());
+    }
+    for union in &told {
+        println!("{} ({})", union.mountpoint, union.options);
+        for row in &union.branches {
+            let space = row.space.map(|space| {
+                let (available, size) = (human(space.available), human(space.size));
+                format!("  {available} of {size} free")
+            });
+            let space = space.unwrap_or_default();
+            println!("  {} {} {}{space}", row.index, row.permission, row.path);
+        }
+    }
+    Ok(())
+}
+
+/// A number of bytes with a unit, three digits of it.
+fn human(bytes: u64) -> String {
+    const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+    if bytes < 1024 {
+        return format!("{bytes} B");
+    }
+    // In tenths, so that all is exact.
+    let mut tenths = u128::from(bytes) * 10 / 1024;
+    let mut unit = 0;
+    while tenths >= 10240 {
+        tenths /= 1024;
+        unit += 1;
+    }
+    match tenths {
+        100.. => format!("{} {}", tenths / 10, UNITS[unit]),
+        _ => format!("{}.{} {}", tenths / 10, tenths % 10, UNITS[unit]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::human;
+
+    #[test]
+    fn sizes() {
+        assert_eq!(human(0), "0 B");
+        assert_eq!(human(1023), "1023 B");
+        assert_eq!(human(1024), "1.0 KiB");
+        assert_eq!(human(1536 << 10), "1.5 MiB");
+        assert_eq!(human(20 << 30), "20 GiB");
+        assert_eq!(human(u64::MAX), "15 EiB");
+    }
+}
