@@ -5,8 +5,8 @@
 use kernel::prelude::*;
 use union::object::instance::Union;
 use vfs::{
-    module_param::{int, module_parameter},
-    super_block::Registration,
+    admin::module_param::{int, module_parameter},
+    own::super_block::Registration,
 };
 
 mod bindings;

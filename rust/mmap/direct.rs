@@ -8,11 +8,12 @@
 
 use super::fault::{self, Held, Swap};
 use crate::vfs::{
-    cred::Cred,
-    file::KernelFile,
-    front_file::FrontPath,
-    vm_ops::{Prepared, ServedBy},
-    vma::NewMapping,
+    mm::{
+        front_file::FrontPath,
+        vm_ops::{Prepared, ServedBy},
+        vma::NewMapping,
+    },
+    object::{cred::Cred, file::KernelFile},
 };
 use kernel::prelude::*;
 

@@ -7,12 +7,13 @@
 //! which can be taken for the file on the branch at any moment; see `Documentation/mmap.md`.
 
 use crate::vfs::{
-    cred::Cred,
-    fault::{again, give_up, Entry, Fault, Served},
-    file::KernelFile,
-    front_file::FrontPath,
-    vm_ops::{Engine, Map, Prepared, ServedBy},
-    vma::{Handed, NewMapping, Suited},
+    mm::{
+        fault::{again, give_up, Entry, Fault, Served},
+        front_file::FrontPath,
+        vm_ops::{Engine, Map, Prepared, ServedBy},
+        vma::{Handed, NewMapping, Suited},
+    },
+    object::{cred::Cred, file::KernelFile},
 };
 use core::marker::PhantomData;
 use kernel::{prelude::*, str::BStr};

@@ -8,7 +8,10 @@
 mod direct;
 mod fault;
 
-use crate::vfs::{cred::Cred, file::KernelFile, front_file::FrontPath, vma::NewMapping};
+use crate::vfs::{
+    mm::{front_file::FrontPath, vma::NewMapping},
+    object::{cred::Cred, file::KernelFile},
+};
 use kernel::prelude::*;
 
 /// How a mapping is to be served.

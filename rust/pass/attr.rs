@@ -4,11 +4,13 @@
 
 use super::{real, update, Pass};
 use crate::vfs::{
-    attr::Attr,
-    errno::ESTALE,
-    path::Path,
+    call::{
+        attr::Attr,
+        xattr::{self, Handler, NameList},
+    },
+    object::path::Path,
     prelude::*,
-    xattr::{self, Handler, NameList},
+    value::errno::ESTALE,
 };
 use kernel::prelude::*;
 

@@ -4,13 +4,17 @@
 
 use super::{file, node, real, update, Pass};
 use crate::vfs::{
-    dentry::Negative,
-    errno::ESTALE,
-    file::{open_backing_tmpfile, NewFile},
-    inode::Locked,
-    namei::{Creating, Removing},
+    call::{
+        namei::{Creating, Removing},
+        rename::{Rename, Renaming},
+    },
+    object::{
+        dentry::Negative,
+        file::{open_backing_tmpfile, NewFile},
+    },
+    own::inode::Locked,
     prelude::*,
-    rename::{Rename, Renaming},
+    value::errno::ESTALE,
 };
 use core::ptr;
 use kernel::{prelude::*, sync::aref::ARef};

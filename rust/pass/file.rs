@@ -4,9 +4,9 @@
 
 use super::{real, update, Pass};
 use crate::vfs::{
-    backing::{Change, Hooks, LockedPipe, Pipe},
-    copy::{Range, RangeOp},
+    call::copy::{Range, RangeOp},
     prelude::*,
+    table::backing::{Change, Hooks, LockedPipe, Pipe},
 };
 use kernel::prelude::*;
 

@@ -13,7 +13,7 @@ mod dir;
 mod file;
 mod trouble;
 
-use crate::vfs::{debugfs::Directory, errno::ESTALE, prelude::*};
+use crate::vfs::{admin::debugfs::Directory, prelude::*, value::errno::ESTALE};
 use core::{convert::Infallible, ptr};
 use kernel::{
     prelude::*,

@@ -15,7 +15,7 @@
 //! Reading it says how many there were, which is held or was failed last, and the names of the last
 //! ones.
 
-use crate::vfs::{debugfs, killable::Permits};
+use crate::vfs::{admin::debugfs, sync::killable::Permits};
 use kernel::{
     new_mutex,
     prelude::*,

@@ -13,16 +13,16 @@ use super::{
 use crate::{
     union::text::options::{Access, Permission},
     vfs::{
-        claim::Claim,
-        dentry::Dentry,
-        errno::{EOPNOTSUPP, EREMOTE},
-        fs_context::Log,
-        gate::Gate,
-        inode::Inode,
-        load::Load,
-        lockdep,
-        mount::{Mount, PrivateMount, Unmounting},
-        path::{Path, PathBuf},
+        call::claim::Claim,
+        object::{
+            dentry::Dentry,
+            mount::{Mount, PrivateMount, Unmounting},
+            path::{Path, PathBuf},
+        },
+        own::inode::Inode,
+        sync::{gate::Gate, load::Load, lockdep},
+        table::fs_context::Log,
+        value::errno::{EOPNOTSUPP, EREMOTE},
     },
 };
 use kernel::{

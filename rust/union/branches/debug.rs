@@ -7,9 +7,11 @@
 
 use super::{sysfs, table::Table};
 use crate::vfs::{
-    debugfs::{Directory, File},
-    rcu::{RcuArc, Slot},
-    seq,
+    admin::{
+        debugfs::{Directory, File},
+        seq,
+    },
+    sync::rcu::{RcuArc, Slot},
 };
 use kernel::{
     prelude::*,

@@ -9,7 +9,12 @@ use super::{
 };
 use crate::{
     union::text::{names, origin::Origin},
-    vfs::{block, errno::ESTALE, path::Path, stat::Stat, super_block::AnySuperBlock},
+    vfs::{
+        call::{block, stat::Stat},
+        object::path::Path,
+        own::super_block::AnySuperBlock,
+        value::errno::ESTALE,
+    },
 };
 use core::ptr;
 use kernel::{prelude::*, rbtree::RBTree};

@@ -11,9 +11,8 @@
 
 use super::branch::Branch;
 use crate::vfs::{
-    dentry::Dentry,
-    mount::WriteAccess,
-    protection::{Interval, Off, Protection},
+    call::protection::{Interval, Off, Protection},
+    object::{dentry::Dentry, mount::WriteAccess},
 };
 use kernel::{
     pr_warn,

@@ -14,12 +14,13 @@
 
 use super::range::{Device, Space};
 use crate::vfs::{
-    errno::ESTALE,
-    inode::{INode, Inode},
-    load::Load,
-    number_map::NumberMap,
-    path::Path,
-    super_block::FileSystem,
+    object::path::Path,
+    own::{
+        inode::{INode, Inode},
+        super_block::FileSystem,
+    },
+    sync::{load::Load, number_map::NumberMap},
+    value::errno::ESTALE,
 };
 use kernel::{
     prelude::*,

@@ -5,8 +5,8 @@
 use crate::{
     union::text::options,
     vfs::{
-        errno::ENAMETOOLONG,
-        path::{Path, PathBuf},
+        object::path::{Path, PathBuf},
+        value::errno::ENAMETOOLONG,
     },
 };
 use kernel::{

@@ -9,11 +9,9 @@ use super::{branch::Branch, private, tree};
 use crate::{
     union::text::names,
     vfs::{
-        dentry::Dentry,
-        mode::Mode,
-        mount::WriteAccess,
-        name::Name,
-        namei::{self, Creating},
+        call::namei::{self, Creating},
+        object::{dentry::Dentry, mount::WriteAccess},
+        value::{mode::Mode, name::Name},
     },
 };
 use kernel::{prelude::*, sync::aref::ARef};

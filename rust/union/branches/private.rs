@@ -7,7 +7,10 @@
 //! that the directories where it has its names keep from them.
 
 use super::branch::Branch;
-use crate::vfs::{acl, attr::Attr, dentry::Dentry, mount::WriteAccess, stat::Stat};
+use crate::vfs::{
+    call::{acl, attr::Attr, stat::Stat},
+    object::{dentry::Dentry, mount::WriteAccess},
+};
 use kernel::{prelude::*, str::BStr};
 
 /// Sees to it that nobody but the mounter can reach what is in `dir`, which is `name` in the root of

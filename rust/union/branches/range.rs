@@ -11,11 +11,10 @@
 
 use super::branch::{Branch, BranchId};
 use crate::vfs::{
-    load::Load,
-    number_map::NumberMap,
-    path::Path,
-    stat::{Stat, StatFs},
-    super_block::{AnySuperBlock, Uuid},
+    call::stat::{Stat, StatFs},
+    object::path::Path,
+    own::super_block::{AnySuperBlock, Uuid},
+    sync::{load::Load, number_map::NumberMap},
 };
 use core::array;
 use kernel::{

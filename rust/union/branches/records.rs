@@ -23,18 +23,16 @@ use crate::{
         origin::{Origin, MOST_NAMES},
     },
     vfs::{
-        copy::fatal_signal_pending,
-        dentry::Dentry,
-        errno::ESTALE,
-        inode::Inode,
-        load::Load,
-        lockdep,
-        mount::WriteAccess,
-        name::Name,
-        namei::{self, Removing},
-        path::Path,
-        rename::Renaming,
-        stat::Stat,
+        call::{
+            copy::fatal_signal_pending,
+            namei::{self, Removing},
+            rename::Renaming,
+            stat::Stat,
+        },
+        object::{dentry::Dentry, mount::WriteAccess, path::Path},
+        own::inode::Inode,
+        sync::{load::Load, lockdep},
+        value::{errno::ESTALE, name::Name},
     },
 };
 use kernel::{

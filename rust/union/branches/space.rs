@@ -5,7 +5,7 @@
 use super::{branch::BranchId, table::Table};
 use crate::{
     union::text::choice::Candidate,
-    vfs::{cred::Cred, stat::StatFs},
+    vfs::{call::stat::StatFs, object::cred::Cred},
 };
 use kernel::{
     prelude::*,

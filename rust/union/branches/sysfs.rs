@@ -13,8 +13,8 @@ use super::{
 use crate::{
     union::text::options::Permission,
     vfs::{
-        kobject::{Directory, NoFiles, Show, Text},
-        rcu::{RcuArc, Slot},
+        admin::kobject::{Directory, NoFiles, Show, Text},
+        sync::rcu::{RcuArc, Slot},
     },
 };
 use kernel::{prelude::*, sync::Arc};

@@ -4,13 +4,12 @@
 
 use super::branch::Branch;
 use crate::vfs::{
-    copy::fatal_signal_pending,
-    dentry::Dentry,
-    file::KernelFile,
-    flags,
-    mount::WriteAccess,
-    name::Name,
-    namei::{self, Removing},
+    call::{
+        copy::fatal_signal_pending,
+        namei::{self, Removing},
+    },
+    object::{dentry::Dentry, file::KernelFile, mount::WriteAccess},
+    value::{flags, name::Name},
 };
 use kernel::{prelude::*, sync::aref::ARef};
 

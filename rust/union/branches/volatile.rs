@@ -10,15 +10,12 @@ use super::{branch::Branch, table::Table};
 use crate::{
     union::text::names,
     vfs::{
-        file::KernelFile,
-        flags,
-        fs_context::Log,
-        load::Load,
-        mode::Mode,
-        mount::WriteAccess,
-        name::Name,
-        namei::{self, Creating, Removing},
-        super_block::WriteErrors,
+        call::namei::{self, Creating, Removing},
+        object::{file::KernelFile, mount::WriteAccess},
+        own::super_block::WriteErrors,
+        sync::load::Load,
+        table::fs_context::Log,
+        value::{flags, mode::Mode, name::Name},
     },
 };
 use kernel::{

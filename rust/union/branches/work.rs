@@ -13,16 +13,13 @@ use super::{
 use crate::{
     union::text::names,
     vfs::{
-        dentry::Dentry,
-        errno::ENOTEMPTY,
-        file::KernelFile,
-        flags,
-        inode::Inode,
-        mode::Mode,
-        mount::WriteAccess,
-        name::Name,
-        namei::{self, Creating, Removing},
-        rename::Renaming,
+        call::{
+            namei::{self, Creating, Removing},
+            rename::Renaming,
+        },
+        object::{dentry::Dentry, file::KernelFile, mount::WriteAccess},
+        own::inode::Inode,
+        value::{errno::ENOTEMPTY, flags, mode::Mode, name::Name},
     },
 };
 use kernel::{

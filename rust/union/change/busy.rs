@@ -13,8 +13,10 @@ use crate::{
         },
     },
     vfs::{
-        copy::fatal_signal_pending, dentry::DEntry, fs_context::Log, inode::INode,
-        super_block::SuperBlock,
+        call::copy::fatal_signal_pending,
+        object::dentry::DEntry,
+        own::{inode::INode, super_block::SuperBlock},
+        table::fs_context::Log,
     },
 };
 use kernel::{

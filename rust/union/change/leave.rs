@@ -18,12 +18,10 @@ use crate::{
         write::links,
     },
     vfs::{
-        copy::fatal_signal_pending,
-        dentry::DEntry,
-        inode::INode,
-        mount::Mount,
-        rcu::{self, RcuArc},
-        super_block::SuperBlock,
+        call::copy::fatal_signal_pending,
+        object::{dentry::DEntry, mount::Mount},
+        own::{inode::INode, super_block::SuperBlock},
+        sync::rcu::{self, RcuArc},
     },
 };
 use kernel::{

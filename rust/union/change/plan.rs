@@ -26,8 +26,10 @@ use crate::{
         text::options::{Access, Change, Permission},
     },
     vfs::{
-        dentry::DEntry, fs_context::Log, gate::Closed, kept::Kept, rcu::RcuArc,
-        super_block::SuperBlock,
+        object::dentry::DEntry,
+        own::{kept::Kept, super_block::SuperBlock},
+        sync::{gate::Closed, rcu::RcuArc},
+        table::fs_context::Log,
     },
 };
 use kernel::{prelude::*, sync::Arc, time::Delta};

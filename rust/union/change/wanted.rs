@@ -10,7 +10,12 @@ use crate::{
             options::{self, BranchSpec, MemoryKey, Permission},
         },
     },
-    vfs::{fs_context::Log, mount::PrivateMount, name::Name, namei, path::PathBuf},
+    vfs::{
+        call::namei,
+        object::{mount::PrivateMount, path::PathBuf},
+        table::fs_context::Log,
+        value::name::Name,
+    },
 };
 use kernel::{fmt, prelude::*, str::BStr, sync::Arc};
 

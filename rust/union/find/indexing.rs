@@ -10,7 +10,10 @@ use crate::{
         },
         text::names::{self, Hides},
     },
-    vfs::{file::KernelFile, flags, inode::ChangeStamp, rcu::RcuArc, readdir::Entry},
+    vfs::{
+        call::readdir::Entry, object::file::KernelFile, own::inode::ChangeStamp, sync::rcu::RcuArc,
+        value::flags,
+    },
 };
 use kernel::{alloc::flags::GFP_KERNEL_ACCOUNT, prelude::*, sync::atomic::Relaxed};
 

@@ -16,16 +16,19 @@ use crate::{
         text::names::{self, Hides},
     },
     vfs::{
-        dentry::{DEntry, Dentry, InLookup, Spliced},
-        dentry_ops::{Operations, Real, Revalidate},
-        errno::ESTALE,
-        glimpse::Glimpse,
-        inode::INode,
-        inode_cache::{Iget, Sought},
-        name::Name,
-        protection::Interval,
-        rcu::{RcuArc, Reading},
-        super_block::SuperBlock,
+        call::protection::Interval,
+        object::{
+            dentry::{DEntry, Dentry, InLookup, Spliced},
+            glimpse::Glimpse,
+        },
+        own::{
+            inode::INode,
+            inode_cache::{Iget, Sought},
+            super_block::SuperBlock,
+        },
+        sync::rcu::{RcuArc, Reading},
+        table::dentry_ops::{Operations, Real, Revalidate},
+        value::{errno::ESTALE, name::Name},
     },
 };
 use kernel::{

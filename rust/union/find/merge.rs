@@ -13,12 +13,13 @@ use crate::{
         text::names::{self, Hides},
     },
     vfs::{
-        file::KernelFile,
-        flags,
-        inode::ChangeStamp,
-        name::{Name, NAME_MAX},
-        namei,
-        readdir::Entry,
+        call::{namei, readdir::Entry},
+        object::file::KernelFile,
+        own::inode::ChangeStamp,
+        value::{
+            flags,
+            name::{Name, NAME_MAX},
+        },
     },
 };
 use kernel::{alloc::flags::GFP_KERNEL_ACCOUNT, pr_warn_once, prelude::*, sync::Arc};

@@ -19,10 +19,10 @@ use crate::{
         },
     },
     vfs::{
-        dentry::{DEntry, Dentry},
-        errno::ESTALE,
-        inode::INode,
-        rcu::RcuArc,
+        object::dentry::{DEntry, Dentry},
+        own::inode::INode,
+        sync::rcu::RcuArc,
+        value::errno::ESTALE,
     },
 };
 use kernel::{prelude::*, sync::aref::ARef};

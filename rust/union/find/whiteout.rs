@@ -9,16 +9,18 @@ use crate::{
         text::{names, options::Attributes},
     },
     vfs::{
-        attr::Attr,
-        dentry::Dentry,
-        errno::{ENAMETOOLONG, EOPNOTSUPP, EREMOTE},
-        file::KernelFile,
-        flags,
-        mode::Mode,
-        mount::WriteAccess,
-        name::{Joined, Name, NAME_MAX},
-        namei::{self, Creating, Removing, Search},
-        rename::Renaming,
+        call::{
+            attr::Attr,
+            namei::{self, Creating, Removing, Search},
+            rename::Renaming,
+        },
+        object::{dentry::Dentry, file::KernelFile, mount::WriteAccess},
+        value::{
+            errno::{ENAMETOOLONG, EOPNOTSUPP, EREMOTE},
+            flags,
+            mode::Mode,
+            name::{Joined, Name, NAME_MAX},
+        },
     },
 };
 use kernel::{prelude::*, sync::aref::ARef};

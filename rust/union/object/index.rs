@@ -17,9 +17,9 @@
 
 use super::stack::{Layer, Stack};
 use crate::vfs::{
-    inode::ChangeStamp,
-    name::Name,
-    rcu::{RcuArc, Slot},
+    own::inode::ChangeStamp,
+    sync::rcu::{RcuArc, Slot},
+    value::name::Name,
 };
 use kernel::{prelude::*, sync::atomic::Atomic};
 

@@ -9,13 +9,15 @@ use crate::{
         text::{choice::Create, options::Fsync},
     },
     vfs::{
-        cred::Cred,
-        errno::ESTALE,
-        inode::INode,
-        load::Load,
-        lockdep,
-        rcu::{RcuArc, Slot},
-        watch::Group,
+        call::watch::Group,
+        object::cred::Cred,
+        own::inode::INode,
+        sync::{
+            load::Load,
+            lockdep,
+            rcu::{RcuArc, Slot},
+        },
+        value::errno::ESTALE,
     },
 };
 use kernel::{

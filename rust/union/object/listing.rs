@@ -4,8 +4,8 @@
 
 use super::stack::Stack;
 use crate::vfs::{
-    inode::ChangeStamp,
-    readdir::{Emitter, Entry},
+    call::readdir::{Emitter, Entry},
+    own::inode::ChangeStamp,
 };
 use kernel::prelude::*;
 

@@ -11,15 +11,19 @@ use super::{
 use crate::{
     union::branches::branch::BranchId,
     vfs::{
-        dentry::{Dentry, Published},
-        errno::ESTALE,
-        glimpse::Glimpse,
-        inode::{INode, Inode},
-        killable::{Guard, KillableMutex},
-        load::Load,
-        lockdep,
-        rcu::{RcuArc, Reading, Slot},
-        watch::{Changing, Mark, Watch},
+        call::watch::{Changing, Mark, Watch},
+        object::{
+            dentry::{Dentry, Published},
+            glimpse::Glimpse,
+        },
+        own::inode::{INode, Inode},
+        sync::{
+            killable::{Guard, KillableMutex},
+            load::Load,
+            lockdep,
+            rcu::{RcuArc, Reading, Slot},
+        },
+        value::errno::ESTALE,
     },
 };
 use kernel::{

@@ -8,7 +8,13 @@ use crate::{
         branch::{Branch, BranchId},
         number::Number,
     },
-    vfs::{dentry::Dentry, errno::ESTALE, inode::Inode, namei::Search, path::Path, rcu::RcuArc},
+    vfs::{
+        call::namei::Search,
+        object::{dentry::Dentry, path::Path},
+        own::inode::Inode,
+        sync::rcu::RcuArc,
+        value::errno::ESTALE,
+    },
 };
 use core::ops::Deref;
 use kernel::{

@@ -18,16 +18,16 @@ use crate::{
         },
     },
     vfs::{
-        acl::{Acl, AclType},
-        attr::Attr,
-        attr_ops::{self, Walk},
-        dentry::DEntry,
-        errno::EOPNOTSUPP,
-        idmap::Idmap,
-        inode::INode,
-        path::Path,
-        protection::Protection,
-        stat::Stat,
+        call::{
+            acl::{Acl, AclType},
+            attr::Attr,
+            protection::Protection,
+            stat::Stat,
+        },
+        object::{dentry::DEntry, idmap::Idmap, path::Path},
+        own::inode::INode,
+        table::attr_ops::{self, Walk},
+        value::errno::EOPNOTSUPP,
     },
 };
 use kernel::{prelude::*, sync::rcu};

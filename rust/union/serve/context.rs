@@ -24,13 +24,15 @@ use crate::{
         text::options::{self, Change, MemoryKey, Opt, Split, Udba},
     },
     vfs::{
-        fs_context::{Context, Log, Param, Value},
-        inode::INode,
-        ioctl::may_administer,
-        kept::Kept,
-        path::PathBuf,
-        stat::Stat,
-        super_block::{BlockSize, FileSystem, Params, Reconfigured, SuperBlock, Uuid},
+        admin::ioctl::may_administer,
+        call::stat::Stat,
+        object::path::PathBuf,
+        own::{
+            inode::INode,
+            kept::Kept,
+            super_block::{BlockSize, FileSystem, Params, Reconfigured, SuperBlock, Uuid},
+        },
+        table::fs_context::{Context, Log, Param, Value},
     },
 };
 use kernel::{

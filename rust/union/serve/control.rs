@@ -12,11 +12,13 @@ use crate::{
         write::mvdown,
     },
     vfs::{
-        copy::fatal_signal_pending,
-        errno::{EOPNOTSUPP, ESTALE},
-        file::{FsFile, KernelFile},
-        flags,
-        ioctl::{may_administer, Command},
+        admin::ioctl::{may_administer, Command},
+        call::copy::fatal_signal_pending,
+        object::file::{FsFile, KernelFile},
+        value::{
+            errno::{EOPNOTSUPP, ESTALE},
+            flags,
+        },
     },
 };
 use kernel::{prelude::*, sync::Arc};

@@ -14,17 +14,17 @@ use crate::{
         write::{entry, rename},
     },
     vfs::{
-        dentry::{DEntry, InLookup, Negative, Spliced},
-        file::{FsFile, KernelFile, NewFile, Opening},
-        file_ops, flags,
-        idmap::Idmap,
-        inode::{INode, InodeTables, Locked},
-        inode_ops::Operations,
-        ioctl::Command,
-        lockdep,
-        mode::Mode,
-        readdir::Emitter,
-        rename::Rename,
+        admin::ioctl::Command,
+        call::{readdir::Emitter, rename::Rename},
+        object::{
+            dentry::{DEntry, InLookup, Negative, Spliced},
+            file::{FsFile, KernelFile, NewFile, Opening},
+            idmap::Idmap,
+        },
+        own::inode::{INode, InodeTables, Locked},
+        sync::lockdep,
+        table::{file_ops, inode_ops::Operations},
+        value::{flags, mode::Mode},
     },
 };
 use kernel::{

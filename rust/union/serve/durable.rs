@@ -9,9 +9,9 @@
 use crate::{
     union::object::{instance::Union, node::Node},
     vfs::{
-        backing::{Change, Iocb},
-        file::{FsFile, KernelFile},
-        flags,
+        object::file::{FsFile, KernelFile},
+        table::backing::{Change, Iocb},
+        value::flags,
     },
 };
 use kernel::prelude::*;

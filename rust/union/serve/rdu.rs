@@ -9,10 +9,10 @@
 use crate::{
     union::object::{instance::Union, listing::Listing},
     vfs::{
-        copy::fatal_signal_pending,
-        file::FsFile,
-        flags,
-        ioctl::{user_memory, Command},
+        admin::ioctl::{user_memory, Command},
+        call::copy::fatal_signal_pending,
+        object::file::FsFile,
+        value::flags,
     },
 };
 use kernel::{prelude::*, sync::Arc};

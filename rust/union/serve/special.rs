@@ -5,13 +5,10 @@
 use crate::{
     union::object::instance::Union,
     vfs::{
-        file::Opening,
-        file_ops,
-        inode::{INode, InodeTables},
-        inode_ops::Operations,
-        namei,
-        symlink::Target,
-        vtable::Without,
+        call::{namei, symlink::Target},
+        object::file::Opening,
+        own::inode::{INode, InodeTables},
+        table::{file_ops, inode_ops::Operations, vtable::Without},
     },
 };
 use kernel::prelude::*;

@@ -17,16 +17,19 @@ use crate::{
         },
     },
     vfs::{
-        dentry::DEntry,
-        errno::ESTALE,
-        flags,
-        glimpse::Glimpse,
-        inode::{INode, Inode, InodeTables},
-        mode::{FileType, Mode},
-        seq,
-        shelves::Shelf,
-        stat::StatFs,
-        super_block::{FileSystem, SuperBlock},
+        admin::seq,
+        call::stat::StatFs,
+        object::{dentry::DEntry, glimpse::Glimpse},
+        own::{
+            inode::{INode, Inode, InodeTables},
+            shelves::Shelf,
+            super_block::{FileSystem, SuperBlock},
+        },
+        value::{
+            errno::ESTALE,
+            flags,
+            mode::{FileType, Mode},
+        },
     },
 };
 use kernel::{prelude::*, seq_file::SeqFile, seq_print, sync::Arc};

@@ -8,11 +8,10 @@ use crate::{
         write::{copy_up::Data, links},
     },
     vfs::{
-        dentry::DEntry,
-        errno::ENODATA,
-        idmap::Idmap,
-        inode::INode,
-        xattr::{self, Handler, NameList},
+        call::xattr::{self, Handler, NameList},
+        object::{dentry::DEntry, idmap::Idmap},
+        own::inode::INode,
+        value::errno::ENODATA,
     },
 };
 use kernel::prelude::*;

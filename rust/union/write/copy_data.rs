@@ -5,17 +5,18 @@
 use crate::{
     union::text::options::Attributes,
     vfs::{
-        acl, attr,
-        copy::{fatal_signal_pending, Range, RangeOp},
-        dentry::Dentry,
-        errno::{ENODATA, EOPNOTSUPP},
-        file::KernelFile,
-        flags,
-        mount::WriteAccess,
-        path::Path,
-        stat::Stat,
-        thread,
-        xattr::{self, NameList},
+        call::{
+            acl, attr,
+            copy::{fatal_signal_pending, Range, RangeOp},
+            stat::Stat,
+            xattr::{self, NameList},
+        },
+        object::{dentry::Dentry, file::KernelFile, mount::WriteAccess, path::Path},
+        sync::thread,
+        value::{
+            errno::{ENODATA, EOPNOTSUPP},
+            flags,
+        },
     },
 };
 use kernel::prelude::*;

@@ -22,18 +22,20 @@ use crate::{
         text::options::Fsync,
     },
     vfs::{
-        attr::Attr,
-        cred::Cred,
-        dentry::{DEntry, Dentry},
-        errno::EOPNOTSUPP,
-        file::KernelFile,
-        inode::INode,
-        mode::FileType,
-        mount::WriteAccess,
-        name::Name,
-        namei::{self, Creating},
-        protection::Protection,
-        stat::Stat,
+        call::{
+            attr::Attr,
+            namei::{self, Creating},
+            protection::Protection,
+            stat::Stat,
+        },
+        object::{
+            cred::Cred,
+            dentry::{DEntry, Dentry},
+            file::KernelFile,
+            mount::WriteAccess,
+        },
+        own::inode::INode,
+        value::{errno::EOPNOTSUPP, mode::FileType, name::Name},
     },
 };
 use kernel::{pr_warn_once, prelude::*, sync::aref::ARef};

@@ -24,13 +24,14 @@ use crate::{
         text::origin::Origin,
     },
     vfs::{
-        dentry::{DEntry, Dentry},
-        errno::ESTALE,
-        inode::INode,
-        mount::WriteAccess,
-        name::Name,
-        rcu::RcuArc,
-        stat::Stat,
+        call::stat::Stat,
+        object::{
+            dentry::{DEntry, Dentry},
+            mount::WriteAccess,
+        },
+        own::inode::INode,
+        sync::rcu::RcuArc,
+        value::{errno::ESTALE, name::Name},
     },
 };
 use kernel::{

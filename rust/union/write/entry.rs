@@ -21,17 +21,20 @@ use crate::{
         text::names,
     },
     vfs::{
-        cred::Cred,
-        dentry::{DEntry, Dentry, Negative},
-        errno::{ENOTEMPTY, ESTALE},
-        idmap::Idmap,
-        inode::{INode, Inode, Locked},
-        killable::Guard,
-        mode::Mode,
-        mount::WriteAccess,
-        name::Name,
-        namei::{self, Creating, Removing},
-        rcu::RcuArc,
+        call::namei::{self, Creating, Removing},
+        object::{
+            cred::Cred,
+            dentry::{DEntry, Dentry, Negative},
+            idmap::Idmap,
+            mount::WriteAccess,
+        },
+        own::inode::{INode, Inode, Locked},
+        sync::{killable::Guard, rcu::RcuArc},
+        value::{
+            errno::{ENOTEMPTY, ESTALE},
+            mode::Mode,
+            name::Name,
+        },
     },
 };
 use core::cell::Cell;

@@ -22,11 +22,13 @@ use crate::{
         },
     },
     vfs::{
-        dentry::{DEntry, Dentry},
-        errno::{EOPNOTSUPP, ESTALE},
-        inode::INode,
-        mount::WriteAccess,
-        namei::Creating,
+        call::namei::Creating,
+        object::{
+            dentry::{DEntry, Dentry},
+            mount::WriteAccess,
+        },
+        own::inode::INode,
+        value::errno::{EOPNOTSUPP, ESTALE},
     },
 };
 use kernel::{pr_warn_once, prelude::*};

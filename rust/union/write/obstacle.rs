@@ -17,12 +17,13 @@ use crate::{
         },
     },
     vfs::{
-        dentry::{DEntry, Dentry},
-        errno::ESTALE,
-        inode::Inode,
-        mount::WriteAccess,
-        name::Name,
-        namei::{self, Removing},
+        call::namei::{self, Removing},
+        object::{
+            dentry::{DEntry, Dentry},
+            mount::WriteAccess,
+        },
+        own::inode::Inode,
+        value::{errno::ESTALE, name::Name},
     },
 };
 use kernel::{pr_warn_once, prelude::*, sync::aref::ARef};

@@ -16,13 +16,16 @@ use crate::{
         text::{names, origin::Origin},
     },
     vfs::{
-        dentry::Dentry,
-        errno::{EDQUOT, ESTALE},
-        inode::{INode, Inode},
-        mount::WriteAccess,
-        name::Name,
-        namei::{self, Creating, Removing},
-        rename::Renaming,
+        call::{
+            namei::{self, Creating, Removing},
+            rename::Renaming,
+        },
+        object::{dentry::Dentry, mount::WriteAccess},
+        own::inode::{INode, Inode},
+        value::{
+            errno::{EDQUOT, ESTALE},
+            name::Name,
+        },
     },
 };
 use core::ptr;

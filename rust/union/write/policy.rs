@@ -21,9 +21,11 @@ use crate::{
         text::choice::{self, Candidate, CopyUp, Create, Kind},
     },
     vfs::{
-        dentry::DEntry,
-        errno::{EDQUOT, ESTALE},
-        name::Name,
+        object::dentry::DEntry,
+        value::{
+            errno::{EDQUOT, ESTALE},
+            name::Name,
+        },
     },
 };
 use kernel::{

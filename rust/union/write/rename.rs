@@ -26,18 +26,24 @@ use crate::{
         text::names,
     },
     vfs::{
-        cred::Cred,
-        dentry::{DEntry, Dentry},
-        errno::{ENOTEMPTY, ESTALE},
-        flags,
-        idmap::Idmap,
-        inode::{INode, Inode, Locked},
-        mode::{FileType, Mode},
-        mount::WriteAccess,
-        name::Name,
-        namei::Removing,
-        rcu::RcuArc,
-        rename::{Rename, Renaming},
+        call::{
+            namei::Removing,
+            rename::{Rename, Renaming},
+        },
+        object::{
+            cred::Cred,
+            dentry::{DEntry, Dentry},
+            idmap::Idmap,
+            mount::WriteAccess,
+        },
+        own::inode::{INode, Inode, Locked},
+        sync::rcu::RcuArc,
+        value::{
+            errno::{ENOTEMPTY, ESTALE},
+            flags,
+            mode::{FileType, Mode},
+            name::Name,
+        },
     },
 };
 use kernel::{pr_warn_once, prelude::*, sync::Arc};

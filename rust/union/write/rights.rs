@@ -15,13 +15,14 @@ use crate::{
         text::options::Attributes,
     },
     vfs::{
-        acl::{Acl, AclType},
-        attr::Attr,
-        dentry::Dentry,
-        errno::EOPNOTSUPP,
-        inode::INode,
-        mount::WriteAccess,
-        stat::Stat,
+        call::{
+            acl::{Acl, AclType},
+            attr::Attr,
+            stat::Stat,
+        },
+        object::{dentry::Dentry, mount::WriteAccess},
+        own::inode::INode,
+        value::errno::EOPNOTSUPP,
     },
 };
 use kernel::{pr_warn, prelude::*};

@@ -11,7 +11,7 @@ use crate::{
         branches::branch::Branch,
         object::instance::{Instance, Union},
     },
-    vfs::{dentry::DEntry, inode::INode, load::Load},
+    vfs::{object::dentry::DEntry, own::inode::INode, sync::load::Load},
 };
 use kernel::{
     prelude::*,

@@ -19,7 +19,9 @@ use crate::{
         object::{instance::Union, listing::Listing, node::detach, stack::Layer},
     },
     vfs::{
-        copy::fatal_signal_pending, dentry::DEntry, errno::ESTALE, name::Name, rename::LocksBelow,
+        call::{copy::fatal_signal_pending, rename::LocksBelow},
+        object::dentry::DEntry,
+        value::{errno::ESTALE, name::Name},
     },
 };
 use kernel::{

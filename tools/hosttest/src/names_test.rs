@@ -20,7 +20,7 @@ fn is_name(bytes: &[u8]) -> bool {
         && bytes != b".."
 }
 
-/// What `vfs::name::Joined` makes of the prefix and a name.
+/// What `vfs::value::name::Joined` makes of the prefix and a name.
 fn whiteout(name: &[u8]) -> Option<Vec<u8>> {
     let joined = [PREFIX, name].concat();
     (joined.len() <= NAME_MAX).then_some(joined)

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The fourth floor: the objects of the VFS, of whatever filesystem.
+//!
+//! Lives here: inodes, dentries, mounts, places, open files and credentials, each with its references and what
+//! can be read off it. May use [`sync`](super::sync) and below. Must not know of a filesystem of ours, nor
+//! change what is on a disk: that is [`call`](super::call).
+
+pub(crate) mod cred;
+pub(crate) mod dentry;
+pub(crate) mod file;
+pub(crate) mod file_chain;
+pub(crate) mod glimpse;
+pub(crate) mod idmap;
+pub(crate) mod inode_lock;
+pub(crate) mod mount;
+pub(crate) mod path;

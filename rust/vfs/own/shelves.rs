@@ -1,0 +1,294 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The inodes of a super block in groups: those of one group are found without a look at the others.
+//!
+//! There are as many shelves as a word has bits, for inodes that belong to one group each, and one
+//! more for those that belong to several. An inode is put on its shelf before anybody sees it, may
+//! move to the one for several, and is taken off when it is evicted.
+
+use super::{
+    inode::INode,
+    inodes::{is_unusual, BATCH},
+    super_block::{FileSystem, SuperBlock},
+};
+use crate::bindings;
+use core::{pin::Pin, ptr::NonNull};
+use kernel::{
+    new_spinlock,
+    prelude::*,
+    sync::{
+        aref::ARef,
+        atomic::{Atomic, Relaxed},
+        SpinLock,
+    },
+    types::Opaque,
+};
+
+/// The shelf of an inode.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Shelf(u32);
+
+impl Shelf {
+    /// None: the filesystem does not group its inodes.
+    pub(crate) const NONE: Self = Self(u32::MAX);
+    /// That of inodes that belong to several groups.
+    const SEVERAL: Self = Self(u64::BITS);
+    /// No inode, but a place that a walk has come to.
+    const CURSOR: Self = Self(u32::MAX - 1);
+
+    /// The shelf of an inode that belongs to the groups that are set in `groups`.
+    pub(crate) fn of(groups: u64) -> Self {
+        match groups.count_ones() {
+            1 => Self(groups.trailing_zeros()),
+            _ => Self::SEVERAL,
+        }
+    }
+}
+
+/// What is on a shelf: `Place`s.
+///
+/// # Invariants
+///
+/// The list is one of [`Place::link`]s: of inodes of the super block that the shelves belong to, and of
+/// walks.
+struct Chain(Opaque<bindings::hlist_head>);
+
+// SAFETY: The places in a chain are unlinked before they are freed, whatever thread does so.
+unsafe impl Send for Chain {}
+
+/// All shelves of a super block.
+#[pin_data]
+pub(in crate::vfs) struct Shelves {
+    /// Of one group each. Within [`Shelves::several`].
+    #[pin]
+    single: [SpinLock<Chain>; u64::BITS as usize],
+    #[pin]
+    several: SpinLock<Chain>,
+}
+
+impl Shelves {
+    /// Empty ones.
+    pub(in crate::vfs) fn new() -> impl PinInit<Self> {
+        pin_init!(Self {
+            single <- pin_init::pin_init_array_from_fn(|_| new_spinlock!(
+                Chain(pin_init::zeroed()),
+                "Shelves::single"
+            )),
+            several <- new_spinlock!(Chain(pin_init::zeroed()), "Shelves::several"),
+        })
+    }
+
+    fn get(&self, shelf: Shelf) -> Option<&SpinLock<Chain>> {
+        match shelf {
+            Shelf::SEVERAL => Some(&self.several),
+            Shelf(index) => self.single.get(index as usize),
+        }
+    }
+}
+
+/// Where an inode, or a walk, is on a shelf. All zeroes, and `Shelf::NONE`, when it is on none.
+///
+/// # Invariants
+///
+/// `link` is in the chain of `shelf`, or the walk's, and is added and taken out with that chain's lock
+/// held.
+#[repr(C)]
+pub(in crate::vfs) struct Place {
+    link: Opaque<bindings::hlist_node>,
+    /// Changes with the lock of [`Shelves::several`] held only, once it is known to others.
+    shelf: Atomic<u32>,
+}
+
+impl Place {
+    /// On no shelf.
+    pub(in crate::vfs) fn nowhere() -> Self {
+        // INVARIANT: It is not linked.
+        Self {
+            link: pin_init::zeroed(),
+            shelf: Atomic::new(Shelf::NONE.0),
+        }
+    }
+
+    fn shelf(&self) -> Shelf {
+        Shelf(self.shelf.load(Relaxed))
+    }
+
+    /// Puts a new inode's place on a shelf.
+    ///
+    /// # Safety
+    ///
+    /// The place is on no shelf, and that of an inode of the super block that `shelves` belong to;
+    /// until it is taken off ([`Place::remove`]) it is neither moved nor freed.
+    pub(in crate::vfs) unsafe fn put(&self, shelves: &Shelves, shelf: Shelf) {
+        let Some(chain) = shelves.get(shelf) else {
+            return;
+        };
+        let chain = chain.lock();
+        self.shelf.store(shelf.0, Relaxed);
+        // SAFETY: By the contract of this function; the lock is held.
+        unsafe { bindings::hlist_add_head(self.link.get(), chain.0.get()) };
+    }
+
+    /// Takes the place of an inode off its shelf: nobody finds it there from here on.
+    ///
+    /// # Safety
+    ///
+    /// Nobody moves the place meanwhile; `shelves` are those that it was put on.
+    pub(in crate::vfs) unsafe fn remove(&self, shelves: &Shelves) {
+        if let Some(chain) = shelves.get(self.shelf()) {
+            let _chain = chain.lock();
+            // SAFETY: It is in the chain, by the type invariant, whose lock is held.
+            unsafe { bindings::hlist_del_init(self.link.get()) };
+        }
+    }
+}
+
+/// The place of a walk.
+///
+/// # Invariants
+///
+/// The place is in the chain, or not linked.
+struct Cursor<'a> {
+    place: Place,
+    chain: &'a SpinLock<Chain>,
+}
+
+impl<'a> Cursor<'a> {
+    /// Before everything that is on the shelf.
+    fn new(chain: &'a SpinLock<Chain>) -> Self {
+        // INVARIANT: It is not linked.
+        let place = Place {
+            link: pin_init::zeroed(),
+            shelf: Atomic::new(Shelf::CURSOR.0),
+        };
+        Self { place, chain }
+    }
+}
+
+impl Drop for Cursor<'_> {
+    fn drop(&mut self) {
+        let _chain = self.chain.lock();
+        // SAFETY: It is in the chain whose lock is held, or not linked, which is all right.
+        unsafe { bindings::hlist_del_init(self.place.link.get()) };
+    }
+}
+
+/// How far a walk has come.
+enum Step<T: FileSystem> {
+    Inode(ARef<INode<T>>),
+    /// Somebody else is to get the lock.
+    Pause,
+    End,
+}
+
+impl Cursor<'_> {
+    /// Goes on to the next inode of `T` that `select` picks.
+    ///
+    /// # Safety
+    ///
+    /// The shelf is one of a super block of `T`.
+    unsafe fn step<T: FileSystem>(
+        self: Pin<&Self>,
+        select: &impl Fn(&T::INodeData) -> bool,
+    ) -> Step<T> {
+        let chain = self.chain.lock();
+        let here = self.place.link.get();
+        // SAFETY: The chain does not change while its lock is held, and all that is in it is alive.
+        // What is no cursor is the place of an inode, of `T` by the contract of this function, which
+        // was filled in before it was put there and is taken off before it is freed; `igrab` counts
+        // it, or says that it is being freed. The cursor is pinned, and taken out when it is dropped.
+        unsafe {
+            let mut link = match (*here).pprev.is_null() {
+                true => (*chain.0.get()).first,
+                false => (*here).next,
+            };
+            let mut last = core::ptr::null_mut();
+            let mut step = Step::End;
+            for _ in 0..BATCH {
+                if link.is_null() {
+                    break;
+                }
+                last = link;
+                link = (*link).next;
+                if (*last.cast::<Place>()).shelf() == Shelf::CURSOR {
+                    continue;
+                }
+                let inode = INode::<T>::of_place(last.cast());
+                if is_unusual(inode) || !select(INode::<T>::from_raw(inode).data()) {
+                    continue;
+                }
+                if let Some(inode) = NonNull::new(bindings::igrab(inode)) {
+                    step = Step::Inode(ARef::from_raw(inode.cast()));
+                    break;
+                }
+            }
+            if matches!(step, Step::End) && !link.is_null() {
+                step = Step::Pause;
+            }
+            if !last.is_null() && !core::ptr::eq(last, here) {
+                bindings::hlist_del_init(here);
+                bindings::hlist_add_behind(here, last);
+            }
+            step
+        }
+    }
+}
+
+impl<T: FileSystem> SuperBlock<T> {
+    /// Calls `act` with each cached inode that belongs to one of the groups that are set in `groups`
+    /// (see [`FileSystem::shelf`]), and that `select` picks, until it fails.
+    ///
+    /// `select` is called under spin locks, and also for inodes of other groups: it must not sleep,
+    /// and should be a load or two. `act` may sleep. An inode that is made meanwhile may be
+    /// missed; one whose eviction has begun is.
+    pub(crate) fn for_each_in(
+        &self,
+        groups: u64,
+        select: impl Fn(&T::INodeData) -> bool,
+        mut act: impl FnMut(&INode<T>) -> Result,
+    ) -> Result {
+        let shelves = self.shelves();
+        let single = (shelves.single.iter().enumerate())
+            .filter(|(group, _)| groups & (1 << group) != 0)
+            .map(|(_, chain)| chain);
+        // Inodes move to the last one only: none is missed.
+        for chain in Iterator::chain(single, [&shelves.several]) {
+            let cursor = core::pin::pin!(Cursor::new(chain));
+            loop {
+                // SAFETY: The shelves are those of a super block of `T`.
+                match unsafe { cursor.as_ref().step::<T>(&select) } {
+                    Step::Inode(inode) => act(&inode)?,
+                    Step::Pause => {}
+                    Step::End => break,
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<T: FileSystem> INode<T> {
+    /// The inode belongs to several groups from now on, whatever it did before.
+    pub(crate) fn move_to_several(&self) {
+        let (place, shelves) = (self.place(), self.sb().shelves());
+        if place.shelf() == Shelf::SEVERAL {
+            return;
+        }
+        let several = shelves.several.lock();
+        let shelf = place.shelf();
+        if shelf == Shelf::SEVERAL {
+            return;
+        }
+        let Some(chain) = shelves.get(shelf) else {
+            return;
+        };
+        let _chain = chain.lock();
+        // SAFETY: The inode is counted, so that nobody takes its place off. It is in the chain that
+        // it says, both of whose locks are held. INVARIANT: It is in the chain that it says again.
+        unsafe {
+            bindings::hlist_del_init(place.link.get());
+            bindings::hlist_add_head(place.link.get(), several.0.get());
+        }
+        place.shelf.store(Shelf::SEVERAL.0, Relaxed);
+    }
+}

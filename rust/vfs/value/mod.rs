@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The ground floor: what the kernel says in numbers, flags and names.
+//!
+//! Lives here: errors, flags, file types and permission bits, the name of an entry. Values, and what can be
+//! decided by looking at them. May use nothing of this layer. Must not know that there are objects with
+//! locks, counts or lives.
+
+pub(crate) mod errno;
+pub(crate) mod flags;
+pub(crate) mod mode;
+pub(crate) mod name;
