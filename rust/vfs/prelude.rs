@@ -20,8 +20,9 @@ pub(crate) use super::{
         path::PathBuf,
     },
     own::{
-        inode::{INode, InodeTables},
+        inode::INode,
         inode_cache::{Iget, Sought},
+        new_inode::InodeTables,
         super_block::{FileSystem, Params, Reconfigured, SuperBlock},
     },
     sync::rcu::{RcuArc, Slot},

@@ -16,10 +16,10 @@ use crate::{
         call::claim::Claim,
         object::{
             dentry::Dentry,
+            inode::Inode,
             mount::{Mount, PrivateMount, Unmounting},
             path::{Path, PathBuf},
         },
-        own::inode::Inode,
         sync::{gate::Gate, load::Load, lockdep},
         table::fs_context::Log,
         value::errno::{EOPNOTSUPP, EREMOTE},

@@ -11,8 +11,7 @@ use crate::{
     union::text::{names, origin::Origin},
     vfs::{
         call::{block, stat::Stat},
-        object::path::Path,
-        own::super_block::AnySuperBlock,
+        object::{path::Path, super_block::AnySuperBlock},
         value::errno::ESTALE,
     },
 };

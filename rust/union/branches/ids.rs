@@ -13,7 +13,7 @@ use super::{
     range::{Ranges, Space, Spaces},
     table::MAX_BRANCHES,
 };
-use crate::vfs::{object::path::Path, own::super_block::Uuid};
+use crate::vfs::object::{path::Path, super_block::Uuid};
 use kernel::{prelude::*, sync::Arc};
 
 /// Tells directory trees apart.

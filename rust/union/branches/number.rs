@@ -14,11 +14,8 @@
 
 use super::range::{Device, Space};
 use crate::vfs::{
-    object::path::Path,
-    own::{
-        inode::{INode, Inode},
-        super_block::FileSystem,
-    },
+    object::{inode::Inode, path::Path},
+    own::{inode::INode, super_block::FileSystem},
     sync::{load::Load, number_map::NumberMap},
     value::errno::ESTALE,
 };

@@ -12,8 +12,10 @@
 use super::branch::{Branch, BranchId};
 use crate::vfs::{
     call::stat::{Stat, StatFs},
-    object::path::Path,
-    own::super_block::{AnySuperBlock, Uuid},
+    object::{
+        path::Path,
+        super_block::{AnySuperBlock, Uuid},
+    },
     sync::{load::Load, number_map::NumberMap},
 };
 use core::array;

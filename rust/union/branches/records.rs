@@ -24,14 +24,12 @@ use crate::{
     },
     vfs::{
         call::{
-            copy::fatal_signal_pending,
             namei::{self, Removing},
             rename::Renaming,
             stat::Stat,
         },
-        object::{dentry::Dentry, mount::WriteAccess, path::Path},
-        own::inode::Inode,
-        sync::{load::Load, lockdep},
+        object::{dentry::Dentry, inode::Inode, mount::WriteAccess, path::Path},
+        sync::{load::Load, lockdep, task::fatal_signal_pending},
         value::{errno::ESTALE, name::Name},
     },
 };

@@ -4,7 +4,8 @@
 
 use super::branch::{let_go, Branch, BranchId};
 use crate::vfs::{
-    object::dentry::Dentry, own::super_block::AnySuperBlock, sync::lockdep::MAX_STACK_DEPTH,
+    object::{dentry::Dentry, super_block::AnySuperBlock},
+    sync::lockdep::MAX_STACK_DEPTH,
     table::fs_context::Log,
 };
 use kernel::{prelude::*, rbtree::RBTree, sync::Arc};

@@ -4,11 +4,9 @@
 
 use super::branch::Branch;
 use crate::vfs::{
-    call::{
-        copy::fatal_signal_pending,
-        namei::{self, Removing},
-    },
+    call::namei::{self, Removing},
     object::{dentry::Dentry, file::KernelFile, mount::WriteAccess},
+    sync::task::fatal_signal_pending,
     value::{flags, name::Name},
 };
 use kernel::{prelude::*, sync::aref::ARef};

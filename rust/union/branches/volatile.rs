@@ -11,8 +11,7 @@ use crate::{
     union::text::names,
     vfs::{
         call::namei::{self, Creating, Removing},
-        object::{file::KernelFile, mount::WriteAccess},
-        own::super_block::WriteErrors,
+        object::{file::KernelFile, mount::WriteAccess, super_block::WriteErrors},
         sync::load::Load,
         table::fs_context::Log,
         value::{flags, mode::Mode, name::Name},

@@ -17,8 +17,7 @@ use crate::{
             namei::{self, Creating, Removing},
             rename::Renaming,
         },
-        object::{dentry::Dentry, file::KernelFile, mount::WriteAccess},
-        own::inode::Inode,
+        object::{dentry::Dentry, file::KernelFile, inode::Inode, mount::WriteAccess},
         value::{errno::ENOTEMPTY, flags, mode::Mode, name::Name},
     },
 };

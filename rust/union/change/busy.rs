@@ -13,9 +13,9 @@ use crate::{
         },
     },
     vfs::{
-        call::copy::fatal_signal_pending,
         object::dentry::DEntry,
         own::{inode::INode, super_block::SuperBlock},
+        sync::task::fatal_signal_pending,
         table::fs_context::Log,
     },
 };

@@ -18,10 +18,12 @@ use crate::{
         write::links,
     },
     vfs::{
-        call::copy::fatal_signal_pending,
         object::{dentry::DEntry, mount::Mount},
         own::{inode::INode, super_block::SuperBlock},
-        sync::rcu::{self, RcuArc},
+        sync::{
+            rcu::{self, RcuArc},
+            task::fatal_signal_pending,
+        },
     },
 };
 use kernel::{

@@ -11,7 +11,9 @@ use crate::{
         text::names::{self, Hides},
     },
     vfs::{
-        call::readdir::Entry, object::file::KernelFile, own::inode::ChangeStamp, sync::rcu::RcuArc,
+        call::readdir::Entry,
+        object::{file::KernelFile, inode::ChangeStamp},
+        sync::rcu::RcuArc,
         value::flags,
     },
 };

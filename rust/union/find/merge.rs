@@ -14,8 +14,7 @@ use crate::{
     },
     vfs::{
         call::{namei, readdir::Entry},
-        object::file::KernelFile,
-        own::inode::ChangeStamp,
+        object::{file::KernelFile, inode::ChangeStamp},
         value::{
             flags,
             name::{Name, NAME_MAX},

@@ -17,7 +17,7 @@
 
 use super::stack::{Layer, Stack};
 use crate::vfs::{
-    own::inode::ChangeStamp,
+    object::inode::ChangeStamp,
     sync::rcu::{RcuArc, Slot},
     value::name::Name,
 };

@@ -5,7 +5,7 @@
 use super::stack::Stack;
 use crate::vfs::{
     call::readdir::{Emitter, Entry},
-    own::inode::ChangeStamp,
+    object::inode::ChangeStamp,
 };
 use kernel::prelude::*;
 

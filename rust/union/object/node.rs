@@ -15,8 +15,9 @@ use crate::{
         object::{
             dentry::{Dentry, Published},
             glimpse::Glimpse,
+            inode::Inode,
         },
-        own::inode::{INode, Inode},
+        own::inode::INode,
         sync::{
             killable::{Guard, KillableMutex},
             load::Load,

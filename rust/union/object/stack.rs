@@ -10,8 +10,7 @@ use crate::{
     },
     vfs::{
         call::namei::Search,
-        object::{dentry::Dentry, path::Path},
-        own::inode::Inode,
+        object::{dentry::Dentry, inode::Inode, path::Path},
         sync::rcu::RcuArc,
         value::errno::ESTALE,
     },

@@ -26,11 +26,14 @@ use crate::{
     vfs::{
         admin::ioctl::may_administer,
         call::stat::Stat,
-        object::path::PathBuf,
+        object::{
+            path::PathBuf,
+            super_block::{BlockSize, Uuid},
+        },
         own::{
             inode::INode,
             kept::Kept,
-            super_block::{BlockSize, FileSystem, Params, Reconfigured, SuperBlock, Uuid},
+            super_block::{FileSystem, Params, Reconfigured, SuperBlock},
         },
         table::fs_context::{Context, Log, Param, Value},
     },

@@ -13,8 +13,8 @@ use crate::{
     },
     vfs::{
         admin::ioctl::{may_administer, Command},
-        call::copy::fatal_signal_pending,
         object::file::{FsFile, KernelFile},
+        sync::task::fatal_signal_pending,
         value::{
             errno::{EOPNOTSUPP, ESTALE},
             flags,

@@ -21,7 +21,10 @@ use crate::{
             file::{FsFile, KernelFile, NewFile, Opening},
             idmap::Idmap,
         },
-        own::inode::{INode, InodeTables, Locked},
+        own::{
+            inode::{INode, Locked},
+            new_inode::InodeTables,
+        },
         sync::lockdep,
         table::{file_ops, inode_ops::Operations},
         value::{flags, mode::Mode},

@@ -10,8 +10,8 @@ use crate::{
     union::object::{instance::Union, listing::Listing},
     vfs::{
         admin::ioctl::{user_memory, Command},
-        call::copy::fatal_signal_pending,
         object::file::FsFile,
+        sync::task::fatal_signal_pending,
         value::flags,
     },
 };

@@ -22,15 +22,20 @@ use crate::{
     },
     vfs::{
         admin::ioctl::Command,
-        call::copy::{fatal_signal_pending, Range, RangeOp},
+        call::copy::{Range, RangeOp},
         mm::{front_file::FrontPath, vma::NewMapping},
         object::{
             file::{self, FsFile, KernelFile, NewFile, Opening, WritersKeptOut},
             file_chain::FileChain,
             idmap::Idmap,
         },
-        own::inode::{INode, InodeTables},
-        sync::{load::Load, lockdep, rcu::RcuArc, task},
+        own::{inode::INode, new_inode::InodeTables},
+        sync::{
+            load::Load,
+            lockdep,
+            rcu::RcuArc,
+            task::{self, fatal_signal_pending},
+        },
         table::{
             backing::{self, Change, Hooks, Iocb, Iter, LockedPipe, Pipe},
             file_ops::{self, Owner},

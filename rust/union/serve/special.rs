@@ -7,7 +7,7 @@ use crate::{
     vfs::{
         call::{namei, symlink::Target},
         object::file::Opening,
-        own::inode::{INode, InodeTables},
+        own::{inode::INode, new_inode::InodeTables},
         table::{file_ops, inode_ops::Operations, vtable::Without},
     },
 };

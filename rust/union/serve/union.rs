@@ -19,9 +19,10 @@ use crate::{
     vfs::{
         admin::seq,
         call::stat::StatFs,
-        object::{dentry::DEntry, glimpse::Glimpse},
+        object::{dentry::DEntry, glimpse::Glimpse, inode::Inode},
         own::{
-            inode::{INode, Inode, InodeTables},
+            inode::INode,
+            new_inode::InodeTables,
             shelves::Shelf,
             super_block::{FileSystem, SuperBlock},
         },

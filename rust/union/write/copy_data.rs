@@ -7,12 +7,12 @@ use crate::{
     vfs::{
         call::{
             acl, attr,
-            copy::{fatal_signal_pending, Range, RangeOp},
+            copy::{Range, RangeOp},
             stat::Stat,
             xattr::{self, NameList},
         },
         object::{dentry::Dentry, file::KernelFile, mount::WriteAccess, path::Path},
-        sync::thread,
+        sync::{task::fatal_signal_pending, thread},
         value::{
             errno::{ENODATA, EOPNOTSUPP},
             flags,

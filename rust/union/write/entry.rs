@@ -26,9 +26,10 @@ use crate::{
             cred::Cred,
             dentry::{DEntry, Dentry, Negative},
             idmap::Idmap,
+            inode::Inode,
             mount::WriteAccess,
         },
-        own::inode::{INode, Inode, Locked},
+        own::inode::{INode, Locked},
         sync::{killable::Guard, rcu::RcuArc},
         value::{
             errno::{ENOTEMPTY, ESTALE},

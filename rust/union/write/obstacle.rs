@@ -20,9 +20,9 @@ use crate::{
         call::namei::{self, Removing},
         object::{
             dentry::{DEntry, Dentry},
+            inode::Inode,
             mount::WriteAccess,
         },
-        own::inode::Inode,
         value::{errno::ESTALE, name::Name},
     },
 };

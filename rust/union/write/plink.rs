@@ -20,8 +20,8 @@ use crate::{
             namei::{self, Creating, Removing},
             rename::Renaming,
         },
-        object::{dentry::Dentry, mount::WriteAccess},
-        own::inode::{INode, Inode},
+        object::{dentry::Dentry, inode::Inode, mount::WriteAccess},
+        own::inode::INode,
         value::{
             errno::{EDQUOT, ESTALE},
             name::Name,

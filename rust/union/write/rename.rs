@@ -34,9 +34,10 @@ use crate::{
             cred::Cred,
             dentry::{DEntry, Dentry},
             idmap::Idmap,
+            inode::Inode,
             mount::WriteAccess,
         },
-        own::inode::{INode, Inode, Locked},
+        own::inode::{INode, Locked},
         sync::rcu::RcuArc,
         value::{
             errno::{ENOTEMPTY, ESTALE},

@@ -19,8 +19,9 @@ use crate::{
         object::{instance::Union, listing::Listing, node::detach, stack::Layer},
     },
     vfs::{
-        call::{copy::fatal_signal_pending, rename::LocksBelow},
+        call::rename::LocksBelow,
         object::dentry::DEntry,
+        sync::task::fatal_signal_pending,
         value::{errno::ESTALE, name::Name},
     },
 };

@@ -7,8 +7,10 @@
 use crate::{
     bindings,
     vfs::{
-        object::{dentry::Dentry, glimpse::Glimpse, idmap::Idmap, mount::WriteAccess, path::Path},
-        own::inode::Inode,
+        object::{
+            dentry::Dentry, glimpse::Glimpse, idmap::Idmap, inode::Inode, mount::WriteAccess,
+            path::Path,
+        },
         sync::rcu::Reading,
         value::errno::{ENODATA, EOPNOTSUPP},
     },

@@ -4,7 +4,7 @@
 //!
 //! C header: [`include/linux/buffer_head.h`](srctree/include/linux/buffer_head.h)
 
-use crate::{bindings, vfs::own::super_block::AnySuperBlock};
+use crate::{bindings, vfs::object::super_block::AnySuperBlock};
 use core::ptr;
 use kernel::prelude::*;
 

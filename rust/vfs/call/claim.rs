@@ -7,7 +7,7 @@
 
 use crate::{
     bindings,
-    vfs::{object::dentry::Dentry, own::inode::Inode},
+    vfs::object::{dentry::Dentry, inode::Inode},
 };
 use kernel::{prelude::*, sync::aref::ARef};
 

@@ -4,7 +4,7 @@
 
 use crate::{
     bindings,
-    vfs::{object::file::KernelFile, table::file_ops::checked},
+    vfs::{object::file::KernelFile, value::errno::checked},
 };
 use kernel::prelude::*;
 
@@ -69,10 +69,4 @@ impl KernelFile {
             )
         } as i64)
     }
-}
-
-/// Whether the current task is to die, so that work in progress should be undone.
-pub(crate) fn fatal_signal_pending() -> bool {
-    // SAFETY: The current task is alive.
-    unsafe { bindings::fatal_signal_pending(bindings::get_current()) != 0 }
 }

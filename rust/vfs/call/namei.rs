@@ -10,9 +10,9 @@ use crate::{
     vfs::{
         object::{
             dentry::Dentry,
+            inode::Inode,
             mount::{Mount, WriteAccess},
         },
-        own::inode::Inode,
         value::{errno::ENAMETOOLONG, mode::Mode, name::Name},
     },
 };

@@ -11,8 +11,7 @@ use super::attr::FileAttr;
 use crate::{
     bindings,
     vfs::{
-        object::{dentry::Dentry, mount::WriteAccess},
-        own::inode::Inode,
+        object::{dentry::Dentry, inode::Inode, mount::WriteAccess},
         value::errno::{EOPNOTSUPP, ESTALE},
     },
 };
@@ -195,13 +194,6 @@ impl Off {
 impl Drop for Off {
     fn drop(&mut self) {
         OFF.fetch_sub(1, Full);
-    }
-}
-
-impl Inode {
-    /// Whether the VFS lets nobody write to it but at its end.
-    pub(crate) fn is_append_only(&self) -> bool {
-        flags_of(self) & bindings::S_APPEND != 0
     }
 }
 

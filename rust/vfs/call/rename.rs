@@ -8,13 +8,11 @@ use crate::{
         object::{
             cred::NewName,
             dentry::{DEntry, Dentry},
+            inode::Inode,
             inode_lock::InodeLock,
             mount::WriteAccess,
         },
-        own::{
-            inode::{Inode, Locked},
-            super_block::FileSystem,
-        },
+        own::{inode::Locked, super_block::FileSystem},
         value::name::Name,
     },
 };

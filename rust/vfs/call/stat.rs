@@ -8,11 +8,8 @@
 use crate::{
     bindings,
     vfs::{
-        object::{idmap::Idmap, path::Path},
-        own::{
-            inode::INode,
-            super_block::{AnySuperBlock, FileSystem},
-        },
+        object::{idmap::Idmap, path::Path, super_block::AnySuperBlock},
+        own::{inode::INode, super_block::FileSystem},
         sync::load::once,
         value::{errno::succeeded, mode::Mode},
     },

@@ -7,7 +7,7 @@
 use crate::{
     bindings,
     vfs::{
-        own::inode::Inode,
+        object::inode::Inode,
         sync::{load::Load, lockdep, task},
     },
 };

@@ -7,8 +7,7 @@
 use crate::{
     bindings,
     vfs::{
-        object::{cred::Cred, file::KernelFile},
-        own::{inode::Inode, super_block::AnySuperBlock},
+        object::{cred::Cred, file::KernelFile, inode::Inode, super_block::AnySuperBlock},
         value::errno::succeeded,
     },
 };

@@ -4,13 +4,13 @@
 //!
 //! C header: [`include/linux/dcache.h`](srctree/include/linux/dcache.h)
 
-use super::glimpse::Glimpse;
+use super::{glimpse::Glimpse, inode::Inode, super_block::AnySuperBlock};
 use crate::{
     bindings,
     vfs::{
         own::{
-            inode::{INode, Inode, Locked},
-            super_block::{AnySuperBlock, FileSystem, SuperBlock},
+            inode::{INode, Locked},
+            super_block::{FileSystem, SuperBlock},
         },
         sync::{load::Load, rcu::Reading},
         value::{

@@ -8,6 +8,7 @@ use super::{
     cred::Cred,
     dentry::{DEntry, Dentry},
     idmap::Idmap,
+    inode::Inode,
     inode_lock::InodeLock,
     mount::{Mount, WriteAccess},
     path::Path,
@@ -15,10 +16,7 @@ use super::{
 use crate::{
     bindings,
     vfs::{
-        own::{
-            inode::{INode, Inode},
-            super_block::FileSystem,
-        },
+        own::{inode::INode, super_block::FileSystem},
         sync::{
             load::{once, store},
             thread,

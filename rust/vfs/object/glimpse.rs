@@ -3,9 +3,12 @@
 //! Objects that are there, but that nobody may be holding any more: as an RCU walk sees them, or the
 //! end of an inode.
 
-use super::dentry::{DEntry, Dentry};
+use super::{
+    dentry::{DEntry, Dentry},
+    inode::Inode,
+};
 use crate::vfs::own::{
-    inode::{INode, Inode},
+    inode::INode,
     super_block::{FileSystem, SuperBlock},
 };
 use core::ptr::eq;

@@ -4,7 +4,8 @@
 //!
 //! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h)
 
-use crate::{bindings, vfs::own::inode::Inode};
+use super::inode::Inode;
+use crate::bindings;
 use core::ops::Deref;
 use kernel::types::NotThreadSafe;
 

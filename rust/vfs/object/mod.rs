@@ -12,6 +12,8 @@ pub(crate) mod file;
 pub(crate) mod file_chain;
 pub(crate) mod glimpse;
 pub(crate) mod idmap;
+pub(crate) mod inode;
 pub(crate) mod inode_lock;
 pub(crate) mod mount;
 pub(crate) mod path;
+pub(crate) mod super_block;

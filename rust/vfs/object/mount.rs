@@ -4,11 +4,8 @@
 //!
 //! C header: [`include/linux/mount.h`](srctree/include/linux/mount.h)
 
-use super::{dentry::Dentry, idmap::Idmap, path::Path};
-use crate::{
-    bindings,
-    vfs::{own::super_block::AnySuperBlock, value::errno::succeeded},
-};
+use super::{dentry::Dentry, idmap::Idmap, path::Path, super_block::AnySuperBlock};
+use crate::{bindings, vfs::value::errno::succeeded};
 use core::{ops::Deref, ptr::NonNull};
 use kernel::{
     error::{from_err_ptr, to_result},

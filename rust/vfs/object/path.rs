@@ -7,9 +7,10 @@
 use super::{
     dentry::{Dentry, PATH_MAX},
     idmap::Idmap,
+    inode::Inode,
     mount::Mount,
 };
-use crate::{bindings, vfs::own::inode::Inode};
+use crate::bindings;
 use core::mem::{ManuallyDrop, MaybeUninit};
 use kernel::{
     error::{from_err_ptr, to_result},

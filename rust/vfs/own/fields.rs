@@ -2,15 +2,12 @@
 
 //! The attributes that a stacked inode repeats from the inode below it.
 
-use super::{
-    inode::{INode, Inode},
-    super_block::FileSystem,
-};
+use super::{inode::INode, super_block::FileSystem};
 use crate::{
     bindings,
     vfs::{
         call::protection,
-        object::idmap::Idmap,
+        object::{idmap::Idmap, inode::Inode},
         sync::load::{once, store},
     },
 };

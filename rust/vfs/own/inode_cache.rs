@@ -9,8 +9,9 @@
 //! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h)
 
 use super::{
-    inode::{INode, NewInode},
+    inode::INode,
     inodes::is_unusual,
+    new_inode::NewInode,
     super_block::{FileSystem, SuperBlock},
 };
 use crate::{

@@ -11,5 +11,6 @@ pub(crate) mod inode;
 pub(crate) mod inode_cache;
 pub(crate) mod inodes;
 pub(crate) mod kept;
+pub(crate) mod new_inode;
 pub(crate) mod shelves;
 pub(crate) mod super_block;

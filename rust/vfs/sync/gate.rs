@@ -4,7 +4,8 @@
 //!
 //! C header: [`include/linux/percpu-refcount.h`](srctree/include/linux/percpu-refcount.h)
 
-use crate::{bindings, vfs::call::copy::fatal_signal_pending};
+use super::task::fatal_signal_pending;
+use crate::bindings;
 use kernel::{
     error::to_result,
     prelude::*,

@@ -51,22 +51,22 @@ const fn new_key() -> LockClassKey {
     unsafe { LockClassKey::new_static() }
 }
 
-/// Puts the `i_rwsem` of a new inode in the class of its stacking level.
+/// Puts the `i_rwsem` of a new inode in the class of its stacking level; a directory's has one of its own.
 ///
 /// # Safety
 ///
-/// The inode is new, so that nobody holds its lock, and its mode is set.
-pub(in crate::vfs) unsafe fn classify_inode(inode: *mut bindings::inode) {
-    // SAFETY: By the contract of this function.
-    unsafe {
-        let depth = ((*(*inode).i_sb).s_stack_depth.max(1) as usize - 1).min(MAX_STACK_DEPTH - 1);
-        let dir = crate::vfs::value::mode::Mode((*inode).i_mode).is_dir();
-        let (key, name) = if dir {
-            (&DIR[depth], c"aufs2_i_mutex_dir_key")
-        } else {
-            (&FILE[depth], c"aufs2_i_mutex_key")
-        };
-        let key: *mut bindings::lock_class_key = core::ptr::from_ref(key).cast_mut().cast();
-        bindings::lockdep_set_class_and_name(&raw mut (*inode).i_rwsem, key, name.as_char_ptr());
-    }
+/// The lock is new, so that nobody holds it.
+pub(in crate::vfs) unsafe fn classify_inode(
+    lock: *mut bindings::rw_semaphore,
+    depth: usize,
+    is_dir: bool,
+) {
+    let level = depth.clamp(1, MAX_STACK_DEPTH) - 1;
+    let (key, name) = match is_dir {
+        true => (&DIR[level], c"aufs2_i_mutex_dir_key"),
+        false => (&FILE[level], c"aufs2_i_mutex_key"),
+    };
+    let key: *mut bindings::lock_class_key = core::ptr::from_ref(key).cast_mut().cast();
+    // SAFETY: By the contract of this function; the key is static.
+    unsafe { bindings::lockdep_set_class_and_name(lock, key, name.as_char_ptr()) };
 }

@@ -15,3 +15,9 @@ pub(crate) fn current_token() -> usize {
     // SAFETY: No requirements.
     unsafe { bindings::get_current() }.addr()
 }
+
+/// Whether the current task is to die, so that work in progress should be undone.
+pub(crate) fn fatal_signal_pending() -> bool {
+    // SAFETY: The current task is alive.
+    unsafe { bindings::fatal_signal_pending(bindings::get_current()) != 0 }
+}

@@ -17,16 +17,16 @@ use crate::{
             readdir::Emitter,
         },
         mm::vma::NewMapping,
-        object::file::{FsFile, KernelFile, Opening},
-        own::{
-            inode::INode,
-            super_block::{AnySuperBlock, FileSystem},
+        object::{
+            file::{FsFile, KernelFile, Opening},
+            super_block::AnySuperBlock,
         },
+        own::{inode::INode, super_block::FileSystem},
     },
 };
 use core::marker::PhantomData;
 use kernel::{
-    error::{from_result, to_result, VTABLE_DEFAULT_ERROR},
+    error::{from_result, VTABLE_DEFAULT_ERROR},
     prelude::*,
 };
 
@@ -677,10 +677,4 @@ fn show_mapping<O: Operations>(file: &FsFile<O::Fs>, data: &O::Data, may_share: 
         let errors = bindings::filemap_sample_wb_err(mapping);
         (&raw mut (*file).f_wb_err).write_volatile(errors);
     }
-}
-
-/// Whether `ret`, an errno or a count from C, is an error.
-pub(in crate::vfs) fn checked(ret: i64) -> Result<i64> {
-    to_result(ret.min(0) as c_int)?;
-    Ok(ret)
 }

@@ -49,3 +49,9 @@ errno! {
     ESTALE, "Stale file handle.";
     EREMOTE, "Object is remote.";
 }
+
+/// Whether `ret`, an errno or a count from C, is an error.
+pub(in crate::vfs) fn checked(ret: i64) -> Result<i64> {
+    to_result(ret.min(0) as c_int)?;
+    Ok(ret)
+}

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! An inode that is being made: what it is filled in with.
+//!
+//! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h)
+
+use super::{
+    inode::{Container, INode},
+    super_block::FileSystem,
+};
+use crate::{
+    bindings,
+    vfs::{
+        object::{idmap::Idmap, inode::Inode},
+        sync::lockdep,
+        table::{file_ops, inode_ops, vtable::Without},
+    },
+};
+use core::{marker::PhantomData, ptr::NonNull};
+use kernel::{prelude::*, sync::aref::ARef};
+#[cfg(kernel_7_3)]
+use pin_init::raw_try_init;
+
+/// An inode that is being made. Others who look for it wait until it is filled in; dropping it
+/// unfilled sends them to try again.
+///
+/// # Invariants
+///
+/// The inode is one of a super block of `T`, `I_NEW`, with a count of ours: nobody else touches it.
+pub(crate) struct NewInode<'a, T: FileSystem>(NonNull<bindings::inode>, PhantomData<&'a T>);
+
+/// What an inode is filled in with.
+pub(crate) struct InodeTables<T: FileSystem> {
+    inode: inode_ops::Ops<T>,
+    file: Option<file_ops::Ops<T>>,
+}
+
+impl<T: FileSystem> InodeTables<T> {
+    /// The table of inodes that the filesystem itself does not open.
+    pub(crate) const fn new<I: inode_ops::Operations<Fs = T>>() -> Self {
+        Self {
+            inode: inode_ops::Ops::new::<I, Without<T>>(),
+            file: None,
+        }
+    }
+
+    /// The tables of inodes that are opened as `F`.
+    pub(crate) const fn with_file<I, F>() -> Self
+    where
+        I: inode_ops::Operations<Fs = T>,
+        F: file_ops::Operations<Fs = T>,
+    {
+        Self {
+            inode: inode_ops::Ops::new::<I, F>(),
+            file: Some(file_ops::Ops::new::<F>()),
+        }
+    }
+}
+
+impl<T: FileSystem> NewInode<'_, T> {
+    /// # Safety
+    ///
+    /// `inode` is new, of a super block of `T`, and the caller gives a count of it up.
+    pub(in crate::vfs) unsafe fn assume(inode: NonNull<bindings::inode>) -> Self {
+        // INVARIANT: By the contract of this function.
+        Self(inode, PhantomData)
+    }
+
+    /// Fills the inode in and shows it to those who wait.
+    ///
+    /// `like` gives the type, the device number and the attributes, and has so many `links` in what is
+    /// filled in.
+    // Inline, as all of `data` would be copied on its way to where it is kept.
+    #[inline(always)]
+    pub(crate) fn fill<E>(
+        self,
+        like: &Inode,
+        links: u32,
+        idmap: &Idmap,
+        data: impl PinInit<T::INodeData, E>,
+    ) -> Result<ARef<INode<T>>>
+    where
+        Error: From<E>,
+    {
+        let inode = self.0.as_ptr();
+        let container = inode.cast::<Container<T>>();
+        // SAFETY: Nobody but us touches the data of a new inode; the slot is uninitialised memory
+        // that will not move, as inodes do not.
+        unsafe {
+            raw_try_init((*container).data.as_mut_ptr(), data)?;
+            (*container).ready = true;
+        }
+        // SAFETY: Nobody else uses a new inode; `like` is alive.
+        unsafe {
+            let mode = like.mode();
+            let tables = T::tables((*container).data.assume_init_ref(), mode);
+            (*inode).i_mode = mode.0;
+            (*inode).i_op = tables.inode.as_ptr();
+            (*inode).i_flags |= bindings::S_NOCMTIME;
+            bindings::cache_no_acl_dont(inode);
+            match tables.file {
+                Some(ops) => (*inode).__bindgen_anon_3.i_fop = ops.as_ptr(),
+                None => bindings::init_special_inode(inode, mode.0, like.rdev()),
+            }
+            if mode.is_regular() {
+                (*(*inode).i_mapping).a_ops = file_ops::DIRECT_AOPS.get();
+            }
+            let depth = (*(*inode).i_sb).s_stack_depth.max(0) as usize;
+            lockdep::classify_inode(&raw mut (*inode).i_rwsem, depth, mode.is_dir());
+        }
+        // INVARIANT: `InodeTables` has the tables of a pair only, and they never change.
+        let this = core::mem::ManuallyDrop::new(self);
+        // SAFETY: The inode is filled in, so it may be seen as one of `T`.
+        let filled = unsafe { INode::<T>::from_raw(this.0.as_ptr()) };
+        // SAFETY: The inode is new.
+        unsafe { filled.repeat(like, idmap) };
+        filled.set_nlink(links);
+        let shelf = T::shelf(filled.data());
+        // SAFETY: The inode is new, and so on no shelf; `evict` takes it off that of its super block
+        // before it is freed.
+        unsafe { filled.place().put(filled.sb().shelves(), shelf) };
+        // SAFETY: The inode is new and complete.
+        unsafe { bindings::unlock_new_inode(inode) };
+        // SAFETY: The count is ours.
+        Ok(unsafe { ARef::from_raw(this.0.cast()) })
+    }
+}
+
+impl<T: FileSystem> Drop for NewInode<'_, T> {
+    fn drop(&mut self) {
+        // SAFETY: The inode is new and ours; this gives it up, with our count.
+        unsafe { bindings::iget_failed(self.0.as_ptr()) };
+    }
+}
+
+/// What the `pin_init` of Linux 7.3 has by this name.
+///
+/// # Safety
+///
+/// `slot` is valid uninitialised memory that will not move; on error it stays uninitialised.
+#[cfg(not(kernel_7_3))]
+unsafe fn raw_try_init<T, E>(slot: *mut T, init: impl PinInit<T, E>) -> Result<(), E> {
+    // SAFETY: By the contract of this function.
+    unsafe { init.__pinned_init(slot) }
+}
