@@ -31,12 +31,8 @@ type Node = Slot<ARef<Dentry>>;
 #[vtable]
 impl FileSystem for Sample {
     const NAME: &'static CStr = c"aufs2_sample";
-    type Context = Request;
     type SuperData = Tree;
     type INodeData = Node;
-    type DentryOps = Names;
-    type Attrs = Attrs;
-    type Xattrs = Without<Self>;
 
     fn fresh_number(_: &SuperBlock<Sample>) -> u64 {
         static NEXT: Atomic<u64> = Atomic::new(1);
@@ -62,6 +58,13 @@ impl FileSystem for Sample {
         stat.identify(root.sb(), 255);
         Ok(stat)
     }
+}
+
+impl Mountable for Sample {
+    type Context = Request;
+    type DentryOps = Names;
+    type Attrs = Attrs;
+    type Xattrs = Without<Self>;
 }
 
 /// A mount being made.

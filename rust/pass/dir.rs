@@ -8,11 +8,8 @@ use crate::vfs::{
         namei::{Creating, Removing},
         rename::{Rename, Renaming},
     },
-    object::{
-        dentry::Negative,
-        file::{open_backing_tmpfile, NewFile},
-    },
-    own::inode::Locked,
+    object::file::{open_backing_tmpfile, NewFile},
+    own::{dentry::Negative, inode::Locked},
     prelude::*,
     value::errno::ESTALE,
 };

@@ -43,12 +43,8 @@ type Node = Slot<ARef<Dentry>>;
 #[vtable]
 impl FileSystem for Pass {
     const NAME: &'static CStr = c"aufs2_pass";
-    type Context = Request;
     type SuperData = Tree;
     type INodeData = Node;
-    type DentryOps = Without<Self>;
-    type Attrs = attr::Attrs;
-    type Xattrs = attr::Xattrs;
 
     // Never used: no two objects of one filesystem that are there have the same number.
     fn fresh_number(_: &SuperBlock<Pass>) -> u64 {
@@ -85,6 +81,13 @@ impl FileSystem for Pass {
             false => Ok(()),
         }
     }
+}
+
+impl Mountable for Pass {
+    type Context = Request;
+    type DentryOps = Without<Self>;
+    type Attrs = attr::Attrs;
+    type Xattrs = attr::Xattrs;
 }
 
 /// A mount being made.

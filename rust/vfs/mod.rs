@@ -20,7 +20,7 @@
 //!
 //! - all `unsafe` code of the module, and every call of a C binding, is in here or in the bindings;
 //! - an operation table is a trait, implemented by the filesystem and turned into the C table by a
-//!   constant: [`table::inode_ops`], [`table::file_ops`], [`table::dentry_ops`], [`own::super_block`],
+//!   constant: [`table::inode_ops`], [`table::file_ops`], [`table::dentry_ops`], [`table::super_ops`],
 //!   [`table::fs_context`], [`mm::vm_ops`];
 //! - an operation that a filesystem leaves out is left to the VFS: [`table::vtable`];
 //! - a thing that must be undone is a guard: [`object::mount::WriteAccess`], [`call::namei::Creating`],

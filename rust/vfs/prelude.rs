@@ -12,7 +12,7 @@ pub(crate) use super::{
     mm::vma::NewMapping,
     object::{
         cred::Cred,
-        dentry::{DEntry, Dentry, InLookup, Spliced},
+        dentry::Dentry,
         file::{self, FsFile, KernelFile, Opening},
         glimpse::Glimpse,
         idmap::Idmap,
@@ -20,10 +20,11 @@ pub(crate) use super::{
         path::PathBuf,
     },
     own::{
+        dentry::{DEntry, InLookup, Spliced},
+        file_system::{FileSystem, InodeTables},
         inode::INode,
         inode_cache::{Iget, Sought},
-        new_inode::InodeTables,
-        super_block::{FileSystem, Params, Reconfigured, SuperBlock},
+        super_block::{Reconfigured, SuperBlock},
     },
     sync::rcu::{RcuArc, Slot},
     table::{
@@ -32,6 +33,8 @@ pub(crate) use super::{
         dentry_ops, file_ops,
         fs_context::{self, Log, Value},
         inode_ops,
+        mountable::Mountable,
+        super_ops::Params,
         vtable::Without,
     },
     value::{

@@ -15,7 +15,7 @@
 use super::range::{Device, Space};
 use crate::vfs::{
     object::{inode::Inode, path::Path},
-    own::{inode::INode, super_block::FileSystem},
+    own::{file_system::FileSystem, inode::INode},
     sync::{load::Load, number_map::NumberMap},
     value::errno::ESTALE,
 };

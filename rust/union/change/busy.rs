@@ -13,8 +13,7 @@ use crate::{
         },
     },
     vfs::{
-        object::dentry::DEntry,
-        own::{inode::INode, super_block::SuperBlock},
+        own::{dentry::DEntry, inode::INode, super_block::SuperBlock},
         sync::task::fatal_signal_pending,
         table::fs_context::Log,
     },

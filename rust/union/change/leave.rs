@@ -18,8 +18,8 @@ use crate::{
         write::links,
     },
     vfs::{
-        object::{dentry::DEntry, mount::Mount},
-        own::{inode::INode, super_block::SuperBlock},
+        object::mount::Mount,
+        own::{dentry::DEntry, inode::INode, super_block::SuperBlock},
         sync::{
             rcu::{self, RcuArc},
             task::fatal_signal_pending,

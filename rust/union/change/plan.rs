@@ -26,8 +26,7 @@ use crate::{
         text::options::{Access, Change, Permission},
     },
     vfs::{
-        object::dentry::DEntry,
-        own::{kept::Kept, super_block::SuperBlock},
+        own::{dentry::DEntry, kept::Kept, super_block::SuperBlock},
         sync::{gate::Closed, rcu::RcuArc},
         table::fs_context::Log,
     },

@@ -17,11 +17,9 @@ use crate::{
     },
     vfs::{
         call::protection::Interval,
-        object::{
-            dentry::{DEntry, Dentry, InLookup, Spliced},
-            glimpse::Glimpse,
-        },
+        object::{dentry::Dentry, glimpse::Glimpse},
         own::{
+            dentry::{DEntry, InLookup, Spliced},
             inode::INode,
             inode_cache::{Iget, Sought},
             super_block::SuperBlock,

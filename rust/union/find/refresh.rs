@@ -19,8 +19,8 @@ use crate::{
         },
     },
     vfs::{
-        object::dentry::{DEntry, Dentry},
-        own::inode::INode,
+        object::dentry::Dentry,
+        own::{dentry::DEntry, inode::INode},
         sync::rcu::RcuArc,
         value::errno::ESTALE,
     },

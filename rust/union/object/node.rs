@@ -12,11 +12,7 @@ use crate::{
     union::branches::branch::BranchId,
     vfs::{
         call::watch::{Changing, Mark, Watch},
-        object::{
-            dentry::{Dentry, Published},
-            glimpse::Glimpse,
-            inode::Inode,
-        },
+        object::{dentry::Dentry, glimpse::Glimpse, inode::Inode, published::Published},
         own::inode::INode,
         sync::{
             killable::{Guard, KillableMutex},

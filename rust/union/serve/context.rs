@@ -31,11 +31,15 @@ use crate::{
             super_block::{BlockSize, Uuid},
         },
         own::{
+            file_system::FileSystem,
             inode::INode,
             kept::Kept,
-            super_block::{FileSystem, Params, Reconfigured, SuperBlock},
+            super_block::{Reconfigured, SuperBlock},
         },
-        table::fs_context::{Context, Log, Param, Value},
+        table::{
+            fs_context::{Context, Log, Param, Value},
+            super_ops::Params,
+        },
     },
 };
 use kernel::{

@@ -17,13 +17,13 @@ use crate::{
         admin::ioctl::Command,
         call::{readdir::Emitter, rename::Rename},
         object::{
-            dentry::{DEntry, InLookup, Negative, Spliced},
             file::{FsFile, KernelFile, NewFile, Opening},
             idmap::Idmap,
         },
         own::{
+            dentry::{DEntry, InLookup, Negative, Spliced},
+            file_system::InodeTables,
             inode::{INode, Locked},
-            new_inode::InodeTables,
         },
         sync::lockdep,
         table::{file_ops, inode_ops::Operations},

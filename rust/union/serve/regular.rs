@@ -29,7 +29,7 @@ use crate::{
             file_chain::FileChain,
             idmap::Idmap,
         },
-        own::{inode::INode, new_inode::InodeTables},
+        own::{file_system::InodeTables, inode::INode},
         sync::{
             load::Load,
             lockdep,

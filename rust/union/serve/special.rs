@@ -7,7 +7,7 @@ use crate::{
     vfs::{
         call::{namei, symlink::Target},
         object::file::Opening,
-        own::{inode::INode, new_inode::InodeTables},
+        own::{file_system::InodeTables, inode::INode},
         table::{file_ops, inode_ops::Operations, vtable::Without},
     },
 };

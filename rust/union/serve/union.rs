@@ -19,13 +19,15 @@ use crate::{
     vfs::{
         admin::seq,
         call::stat::StatFs,
-        object::{dentry::DEntry, glimpse::Glimpse, inode::Inode},
+        object::{glimpse::Glimpse, inode::Inode},
         own::{
+            dentry::DEntry,
+            file_system::{FileSystem, InodeTables},
             inode::INode,
-            new_inode::InodeTables,
             shelves::Shelf,
-            super_block::{FileSystem, SuperBlock},
+            super_block::SuperBlock,
         },
+        table::mountable::Mountable,
         value::{
             errno::ESTALE,
             flags,
@@ -43,12 +45,8 @@ pub(crate) const AUFS: &CStr = c"aufs";
 impl FileSystem for Union {
     const NAME: &'static CStr = c"aufs2";
     const FLAGS: u32 = flags::FS_ALLOW_IDMAP | flags::FS_RENAME_DOES_D_MOVE;
-    type Context = Request;
     type SuperData = Pin<KBox<Instance>>;
     type INodeData = Node;
-    type DentryOps = Revalidation;
-    type Attrs = Attrs;
-    type Xattrs = Xattrs;
 
     fn tables(node: &Node, mode: Mode) -> InodeTables<Self> {
         let has_no_devices = || {
@@ -218,6 +216,13 @@ impl FileSystem for Union {
         }
         Ok(())
     }
+}
+
+impl Mountable for Union {
+    type Context = Request;
+    type DentryOps = Revalidation;
+    type Attrs = Attrs;
+    type Xattrs = Xattrs;
 }
 
 /// Prints the branches as an option, as aufs does with its module parameter `brs=0`.

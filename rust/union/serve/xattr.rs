@@ -9,8 +9,8 @@ use crate::{
     },
     vfs::{
         call::xattr::{self, Handler, NameList},
-        object::{dentry::DEntry, idmap::Idmap},
-        own::inode::INode,
+        object::idmap::Idmap,
+        own::{dentry::DEntry, inode::INode},
         value::errno::ENODATA,
     },
 };

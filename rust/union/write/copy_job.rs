@@ -28,13 +28,8 @@ use crate::{
             protection::Protection,
             stat::Stat,
         },
-        object::{
-            cred::Cred,
-            dentry::{DEntry, Dentry},
-            file::KernelFile,
-            mount::WriteAccess,
-        },
-        own::inode::INode,
+        object::{cred::Cred, dentry::Dentry, file::KernelFile, mount::WriteAccess},
+        own::{dentry::DEntry, inode::INode},
         value::{errno::EOPNOTSUPP, mode::FileType, name::Name},
     },
 };

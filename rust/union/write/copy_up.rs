@@ -25,11 +25,8 @@ use crate::{
     },
     vfs::{
         call::stat::Stat,
-        object::{
-            dentry::{DEntry, Dentry},
-            mount::WriteAccess,
-        },
-        own::inode::INode,
+        object::{dentry::Dentry, mount::WriteAccess},
+        own::{dentry::DEntry, inode::INode},
         sync::rcu::RcuArc,
         value::{errno::ESTALE, name::Name},
     },

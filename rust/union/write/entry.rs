@@ -22,14 +22,11 @@ use crate::{
     },
     vfs::{
         call::namei::{self, Creating, Removing},
-        object::{
-            cred::Cred,
-            dentry::{DEntry, Dentry, Negative},
-            idmap::Idmap,
-            inode::Inode,
-            mount::WriteAccess,
+        object::{cred::Cred, dentry::Dentry, idmap::Idmap, inode::Inode, mount::WriteAccess},
+        own::{
+            dentry::{DEntry, Negative},
+            inode::{INode, Locked},
         },
-        own::inode::{INode, Locked},
         sync::{killable::Guard, rcu::RcuArc},
         value::{
             errno::{ENOTEMPTY, ESTALE},

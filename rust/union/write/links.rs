@@ -23,11 +23,8 @@ use crate::{
     },
     vfs::{
         call::namei::Creating,
-        object::{
-            dentry::{DEntry, Dentry},
-            mount::WriteAccess,
-        },
-        own::inode::INode,
+        object::{dentry::Dentry, mount::WriteAccess},
+        own::{dentry::DEntry, inode::INode},
         value::errno::{EOPNOTSUPP, ESTALE},
     },
 };

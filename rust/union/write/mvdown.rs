@@ -28,11 +28,11 @@ use crate::{
             stat::{Stat, StatFs},
         },
         object::{
-            dentry::{DEntry, Dentry},
+            dentry::Dentry,
             file::{FsFile, KernelFile},
             mount::WriteAccess,
         },
-        own::inode::INode,
+        own::{dentry::DEntry, inode::INode},
         sync::rcu::RcuArc,
         value::{errno::ESTALE, flags, name::Name},
     },

@@ -18,11 +18,8 @@ use crate::{
     },
     vfs::{
         call::namei::{self, Removing},
-        object::{
-            dentry::{DEntry, Dentry},
-            inode::Inode,
-            mount::WriteAccess,
-        },
+        object::{dentry::Dentry, inode::Inode, mount::WriteAccess},
+        own::dentry::DEntry,
         value::{errno::ESTALE, name::Name},
     },
 };

@@ -21,7 +21,7 @@ use crate::{
         text::choice::{self, Candidate, CopyUp, Create, Kind},
     },
     vfs::{
-        object::dentry::DEntry,
+        own::dentry::DEntry,
         value::{
             errno::{EDQUOT, ESTALE},
             name::Name,

@@ -30,14 +30,11 @@ use crate::{
             namei::Removing,
             rename::{Rename, Renaming},
         },
-        object::{
-            cred::Cred,
-            dentry::{DEntry, Dentry},
-            idmap::Idmap,
-            inode::Inode,
-            mount::WriteAccess,
+        object::{cred::Cred, dentry::Dentry, idmap::Idmap, inode::Inode, mount::WriteAccess},
+        own::{
+            dentry::DEntry,
+            inode::{INode, Locked},
         },
-        own::inode::{INode, Locked},
         sync::rcu::RcuArc,
         value::{
             errno::{ENOTEMPTY, ESTALE},

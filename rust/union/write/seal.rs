@@ -11,7 +11,10 @@ use crate::{
         branches::branch::Branch,
         object::instance::{Instance, Union},
     },
-    vfs::{object::dentry::DEntry, own::inode::INode, sync::load::Load},
+    vfs::{
+        own::{dentry::DEntry, inode::INode},
+        sync::load::Load,
+    },
 };
 use kernel::{
     prelude::*,

@@ -20,7 +20,7 @@ use crate::{
     },
     vfs::{
         call::rename::LocksBelow,
-        object::dentry::DEntry,
+        own::dentry::DEntry,
         sync::task::fatal_signal_pending,
         value::{errno::ESTALE, name::Name},
     },

@@ -8,13 +8,8 @@ use super::{protection::Protection, stat::Stat};
 use crate::{
     bindings,
     vfs::{
-        object::{
-            dentry::{DEntry, Dentry},
-            idmap::Idmap,
-            mount::WriteAccess,
-            path::Path,
-        },
-        own::super_block::FileSystem,
+        object::{dentry::Dentry, idmap::Idmap, mount::WriteAccess, path::Path},
+        own::{dentry::DEntry, file_system::FileSystem},
         sync::load::once,
         value::{errno::EOPNOTSUPP, mode::Mode},
     },

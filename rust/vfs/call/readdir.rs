@@ -9,7 +9,7 @@ use crate::{
     bindings,
     vfs::{
         object::file::{FsFile, KernelFile},
-        own::super_block::FileSystem,
+        own::file_system::FileSystem,
     },
 };
 use core::marker::PhantomData;

@@ -6,13 +6,9 @@ use crate::{
     bindings,
     vfs::{
         object::{
-            cred::NewName,
-            dentry::{DEntry, Dentry},
-            inode::Inode,
-            inode_lock::InodeLock,
-            mount::WriteAccess,
+            cred::NewName, dentry::Dentry, inode::Inode, inode_lock::InodeLock, mount::WriteAccess,
         },
-        own::{inode::Locked, super_block::FileSystem},
+        own::{dentry::DEntry, file_system::FileSystem, inode::Locked},
         value::name::Name,
     },
 };

@@ -9,7 +9,7 @@ use crate::{
     bindings,
     vfs::{
         object::{idmap::Idmap, path::Path, super_block::AnySuperBlock},
-        own::{inode::INode, super_block::FileSystem},
+        own::{file_system::FileSystem, inode::INode},
         sync::load::once,
         value::{errno::succeeded, mode::Mode},
     },

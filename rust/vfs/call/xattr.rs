@@ -7,13 +7,8 @@
 use crate::{
     bindings,
     vfs::{
-        object::{
-            dentry::{DEntry, Dentry},
-            idmap::Idmap,
-            mount::WriteAccess,
-            path::Path,
-        },
-        own::{inode::INode, super_block::FileSystem},
+        object::{dentry::Dentry, idmap::Idmap, mount::WriteAccess, path::Path},
+        own::{dentry::DEntry, file_system::FileSystem, inode::INode},
         table::vtable::{if_has, Without},
         value::errno::{ECANCELED, EOPNOTSUPP},
     },

@@ -4,15 +4,15 @@
 //!
 //! C header: [`include/linux/cred.h`](srctree/include/linux/cred.h)
 
-use super::{
-    dentry::{DEntry, Negative},
-    file::NewFile,
-    idmap::Idmap,
-};
+use super::{file::NewFile, idmap::Idmap};
 use crate::{
     bindings,
     vfs::{
-        own::{inode::INode, super_block::FileSystem},
+        own::{
+            dentry::{DEntry, Negative},
+            file_system::FileSystem,
+            inode::INode,
+        },
         value::mode::Mode,
     },
 };

@@ -6,7 +6,7 @@
 
 use super::{
     cred::Cred,
-    dentry::{DEntry, Dentry},
+    dentry::Dentry,
     idmap::Idmap,
     inode::Inode,
     inode_lock::InodeLock,
@@ -16,7 +16,7 @@ use super::{
 use crate::{
     bindings,
     vfs::{
-        own::{inode::INode, super_block::FileSystem},
+        own::{dentry::DEntry, file_system::FileSystem, inode::INode},
         sync::{
             load::{once, store},
             thread,

@@ -16,4 +16,5 @@ pub(crate) mod inode;
 pub(crate) mod inode_lock;
 pub(crate) mod mount;
 pub(crate) mod path;
+pub(crate) mod published;
 pub(crate) mod super_block;

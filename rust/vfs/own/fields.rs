@@ -2,7 +2,7 @@
 
 //! The attributes that a stacked inode repeats from the inode below it.
 
-use super::{inode::INode, super_block::FileSystem};
+use super::{file_system::FileSystem, inode::INode};
 use crate::{
     bindings,
     vfs::{

@@ -4,11 +4,7 @@
 //!
 //! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h)
 
-use super::{
-    inode_cache::Known,
-    shelves::Place,
-    super_block::{FileSystem, SuperBlock},
-};
+use super::{file_system::FileSystem, inode_cache::Known, shelves::Place, super_block::SuperBlock};
 use crate::{bindings, vfs::object::inode::Inode};
 use core::{
     marker::PhantomData,

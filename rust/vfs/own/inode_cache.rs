@@ -9,10 +9,8 @@
 //! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h)
 
 use super::{
-    inode::INode,
-    inodes::is_unusual,
-    new_inode::NewInode,
-    super_block::{FileSystem, SuperBlock},
+    file_system::FileSystem, inode::INode, inodes::is_unusual, new_inode::NewInode,
+    super_block::SuperBlock,
 };
 use crate::{
     bindings,

@@ -2,10 +2,7 @@
 
 //! All inodes of a super block that are cached.
 
-use super::{
-    inode::INode,
-    super_block::{FileSystem, SuperBlock},
-};
+use super::{file_system::FileSystem, inode::INode, super_block::SuperBlock};
 use crate::{bindings, vfs::object::glimpse::Glimpse};
 use core::{mem::offset_of, ptr::NonNull};
 use kernel::{prelude::*, sync::aref::ARef};

@@ -2,11 +2,8 @@
 
 //! Keeping names in the cache, and the super block that they are on.
 
-use super::super_block::{FileSystem, SuperBlock};
-use crate::{
-    bindings,
-    vfs::{object::dentry::DEntry, value::errno::ESTALE},
-};
+use super::{dentry::DEntry, file_system::FileSystem, super_block::SuperBlock};
+use crate::{bindings, vfs::value::errno::ESTALE};
 use core::{ops::Deref, ptr::NonNull};
 use kernel::{prelude::*, sync::aref::ARef};
 

@@ -6,7 +6,10 @@
 //! keeps in them; how an inode is made and found again. May use all below. Must not know which function
 //! answers which call of the VFS.
 
+pub(crate) mod dentry;
 pub(crate) mod fields;
+pub(crate) mod file_system;
+pub(crate) mod glimpse;
 pub(crate) mod inode;
 pub(crate) mod inode_cache;
 pub(crate) mod inodes;

@@ -5,15 +5,14 @@
 //! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h)
 
 use super::{
+    file_system::FileSystem,
     inode::{Container, INode},
-    super_block::FileSystem,
 };
 use crate::{
     bindings,
     vfs::{
         object::{idmap::Idmap, inode::Inode},
         sync::lockdep,
-        table::{file_ops, inode_ops, vtable::Without},
     },
 };
 use core::{marker::PhantomData, ptr::NonNull};
@@ -28,34 +27,6 @@ use pin_init::raw_try_init;
 ///
 /// The inode is one of a super block of `T`, `I_NEW`, with a count of ours: nobody else touches it.
 pub(crate) struct NewInode<'a, T: FileSystem>(NonNull<bindings::inode>, PhantomData<&'a T>);
-
-/// What an inode is filled in with.
-pub(crate) struct InodeTables<T: FileSystem> {
-    inode: inode_ops::Ops<T>,
-    file: Option<file_ops::Ops<T>>,
-}
-
-impl<T: FileSystem> InodeTables<T> {
-    /// The table of inodes that the filesystem itself does not open.
-    pub(crate) const fn new<I: inode_ops::Operations<Fs = T>>() -> Self {
-        Self {
-            inode: inode_ops::Ops::new::<I, Without<T>>(),
-            file: None,
-        }
-    }
-
-    /// The tables of inodes that are opened as `F`.
-    pub(crate) const fn with_file<I, F>() -> Self
-    where
-        I: inode_ops::Operations<Fs = T>,
-        F: file_ops::Operations<Fs = T>,
-    {
-        Self {
-            inode: inode_ops::Ops::new::<I, F>(),
-            file: Some(file_ops::Ops::new::<F>()),
-        }
-    }
-}
 
 impl<T: FileSystem> NewInode<'_, T> {
     /// # Safety
@@ -95,15 +66,15 @@ impl<T: FileSystem> NewInode<'_, T> {
             let mode = like.mode();
             let tables = T::tables((*container).data.assume_init_ref(), mode);
             (*inode).i_mode = mode.0;
-            (*inode).i_op = tables.inode.as_ptr();
+            (*inode).i_op = tables.inode;
             (*inode).i_flags |= bindings::S_NOCMTIME;
             bindings::cache_no_acl_dont(inode);
             match tables.file {
-                Some(ops) => (*inode).__bindgen_anon_3.i_fop = ops.as_ptr(),
+                Some(ops) => (*inode).__bindgen_anon_3.i_fop = ops,
                 None => bindings::init_special_inode(inode, mode.0, like.rdev()),
             }
             if mode.is_regular() {
-                (*(*inode).i_mapping).a_ops = file_ops::DIRECT_AOPS.get();
+                (*(*inode).i_mapping).a_ops = DIRECT_AOPS.get();
             }
             let depth = (*(*inode).i_sb).s_stack_depth.max(0) as usize;
             lockdep::classify_inode(&raw mut (*inode).i_rwsem, depth, mode.is_dir());
@@ -143,3 +114,21 @@ unsafe fn raw_try_init<T, E>(slot: *mut T, init: impl PinInit<T, E>) -> Result<(
     // SAFETY: By the contract of this function.
     unsafe { init.__pinned_init(slot) }
 }
+
+/// Address space operations of files whose pages are elsewhere: the VFS only looks whether direct
+/// I/O is possible at all.
+static DIRECT_AOPS: Aops = Aops(bindings::address_space_operations {
+    direct_IO: Some(bindings::noop_direct_IO),
+    ..pin_init::zeroed()
+});
+
+struct Aops(bindings::address_space_operations);
+
+impl Aops {
+    fn get(&'static self) -> *const bindings::address_space_operations {
+        &self.0
+    }
+}
+
+// SAFETY: The table is never written.
+unsafe impl Sync for Aops {}

@@ -7,9 +7,10 @@
 //! move to the one for several, and is taken off when it is evicted.
 
 use super::{
+    file_system::FileSystem,
     inode::INode,
     inodes::{is_unusual, BATCH},
-    super_block::{FileSystem, SuperBlock},
+    super_block::SuperBlock,
 };
 use crate::bindings;
 use core::{pin::Pin, ptr::NonNull};

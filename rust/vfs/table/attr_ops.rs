@@ -11,8 +11,8 @@ use crate::vfs::{
         attr::Attr,
         stat::Stat,
     },
-    object::{dentry::DEntry, glimpse::Glimpse, idmap::Idmap, path::Path},
-    own::{inode::INode, super_block::FileSystem},
+    object::{glimpse::Glimpse, idmap::Idmap, path::Path},
+    own::{dentry::DEntry, file_system::FileSystem, inode::INode},
 };
 use kernel::{error::VTABLE_DEFAULT_ERROR, prelude::*};
 

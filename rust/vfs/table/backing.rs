@@ -12,7 +12,7 @@ use crate::{
             cred::Cred,
             file::{FsFile, KernelFile, LockedFile},
         },
-        own::super_block::FileSystem,
+        own::file_system::FileSystem,
         value::errno::succeeded,
     },
 };

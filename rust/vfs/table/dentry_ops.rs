@@ -8,11 +8,8 @@ use super::vtable::{if_has, Without};
 use crate::{
     bindings,
     vfs::{
-        object::{
-            dentry::{DEntry, Dentry},
-            glimpse::Glimpse,
-        },
-        own::{inode::INode, super_block::FileSystem},
+        object::{dentry::Dentry, glimpse::Glimpse},
+        own::{dentry::DEntry, file_system::FileSystem, inode::INode},
         sync::rcu::Reading,
     },
 };

@@ -21,7 +21,7 @@ use crate::{
             file::{FsFile, KernelFile, Opening},
             super_block::AnySuperBlock,
         },
-        own::{inode::INode, super_block::FileSystem},
+        own::{file_system::FileSystem, inode::INode},
     },
 };
 use core::marker::PhantomData;
@@ -164,37 +164,10 @@ impl<T: FileSystem> Operations for Without<T> {
     }
 }
 
-/// An operations table for files of `T`.
-pub(crate) struct Ops<T: FileSystem>(&'static bindings::file_operations, PhantomData<T>);
-
-impl<T: FileSystem> Ops<T> {
-    /// The table of `O`. The VFS keeps the module from being unloaded while a file is open.
-    pub(crate) const fn new<O: Operations<Fs = T>>() -> Self {
-        Self(const { &Table::<O>::TABLE }, PhantomData)
-    }
-
-    pub(in crate::vfs) fn as_ptr(&self) -> *const bindings::file_operations {
-        self.0
-    }
+/// The table of `O`. The VFS keeps the module from being unloaded while a file is open.
+pub(super) const fn table<O: Operations>() -> &'static bindings::file_operations {
+    const { &Table::<O>::TABLE }
 }
-
-/// Address space operations of files whose pages are elsewhere: the VFS only looks whether direct
-/// I/O is possible at all.
-pub(in crate::vfs) static DIRECT_AOPS: Aops = Aops(bindings::address_space_operations {
-    direct_IO: Some(bindings::noop_direct_IO),
-    ..pin_init::zeroed()
-});
-
-pub(in crate::vfs) struct Aops(bindings::address_space_operations);
-
-impl Aops {
-    pub(in crate::vfs) fn get(&'static self) -> *const bindings::address_space_operations {
-        &self.0
-    }
-}
-
-// SAFETY: The table is never written.
-unsafe impl Sync for Aops {}
 
 struct Table<O: Operations>(PhantomData<O>);
 

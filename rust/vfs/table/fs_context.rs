@@ -5,14 +5,19 @@
 //! C header: [`include/linux/fs_context.h`](srctree/include/linux/fs_context.h),
 //! `Documentation/filesystems/mount_api.rst`
 
-use super::vtable::if_has;
+use super::{
+    mountable::Mountable,
+    super_ops::{self, Params},
+    vtable::if_has,
+};
 use crate::{
     bindings,
     vfs::{
         object::path::{Path, PathBuf},
         own::{
+            file_system::FileSystem,
             inode::INode,
-            super_block::{self, FileSystem, Params, Reconfigured, SuperBlock},
+            super_block::{Reconfigured, SuperBlock},
         },
     },
 };
@@ -27,7 +32,7 @@ use kernel::{
 /// What a mount, or a reconfiguration, is asked for: collected by parameters, then used once.
 #[vtable]
 pub(crate) trait Context: Sized + Send + 'static {
-    type Fs: FileSystem<Context = Self>;
+    type Fs: Mountable<Context = Self>;
 
     /// An empty context. `sb` is the super block to reconfigure, if that is the purpose; `type_name` is what
     /// the filesystem was asked for by, as it may be registered under several names.
@@ -125,9 +130,7 @@ fn fields(fc: *mut bindings::fs_context) -> *mut bindings::fs_context_full {
 ///
 /// Called by the VFS with a new context for the type `T`; when that is to reconfigure, its `root`
 /// is a counted dentry of a super block of `T`, whose `s_active` it holds.
-pub(in crate::vfs) unsafe extern "C" fn init<T: FileSystem>(
-    fc: *mut bindings::fs_context,
-) -> c_int {
+pub(in crate::vfs) unsafe extern "C" fn init<T: Mountable>(fc: *mut bindings::fs_context) -> c_int {
     from_result(|| {
         // SAFETY: The context is new; by the contract of this function.
         let sb = unsafe { reconfigured(fc) };
@@ -305,7 +308,7 @@ impl<O: Context> Table<O> {
             unsafe {
                 let readonly = (*fields(fc)).sb_flags & bindings::SB_RDONLY != 0;
                 let (params, data) = Self::context(fc).prepare(&Log(fc), readonly)?;
-                super_block::fill::<O::Fs>(sb, &params, data, O::make_root)?;
+                super_ops::fill::<O::Fs>(sb, &params, data, O::make_root)?;
             }
             Ok(0)
         })

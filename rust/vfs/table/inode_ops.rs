@@ -4,22 +4,16 @@
 //!
 //! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h)
 
-use super::{file_ops, inode_table::Table, vtable::Without};
-use crate::{
-    bindings,
-    vfs::{
-        call::{rename::Rename, symlink::Target},
-        object::{
-            dentry::{DEntry, InLookup, Negative, Spliced},
-            file::NewFile,
-            idmap::Idmap,
-        },
-        own::{
-            inode::{INode, Locked},
-            super_block::FileSystem,
-        },
-        value::mode::Mode,
+use super::{file_ops, inode_table::Table, mountable::Mountable, vtable::Without};
+use crate::vfs::{
+    call::{rename::Rename, symlink::Target},
+    object::{file::NewFile, idmap::Idmap},
+    own::{
+        dentry::{DEntry, InLookup, Negative, Spliced},
+        file_system::InodeTables,
+        inode::{INode, Locked},
     },
+    value::mode::Mode,
 };
 use core::marker::PhantomData;
 use kernel::{error::VTABLE_DEFAULT_ERROR, prelude::*, sync::aref::ARef};
@@ -28,7 +22,7 @@ use kernel::{error::VTABLE_DEFAULT_ERROR, prelude::*, sync::aref::ARef};
 /// is not implemented is not supported, with the errno that the VFS has for it.
 #[vtable]
 pub(crate) trait Operations: Sized + 'static {
-    type Fs: FileSystem;
+    type Fs: Mountable;
 
     /// Finds `dentry`'s name in `dir`.
     fn lookup(
@@ -85,24 +79,32 @@ pub(crate) trait Operations: Sized + 'static {
 }
 
 #[vtable]
-impl<T: FileSystem> Operations for Without<T> {
+impl<T: Mountable> Operations for Without<T> {
     type Fs = T;
 }
 
-/// An operations table for inodes of `T`.
-pub(in crate::vfs) struct Ops<T: FileSystem>(&'static bindings::inode_operations, PhantomData<T>);
-
-impl<T: FileSystem> Ops<T> {
-    /// The table of `O`, for inodes that are opened as `F`.
-    pub(in crate::vfs) const fn new<O, F>() -> Self
-    where
-        O: Operations<Fs = T>,
-        F: file_ops::Operations<Fs = T>,
-    {
-        Self(const { &Table::<O, F>::TABLE }, PhantomData)
+impl<T: Mountable> InodeTables<T> {
+    /// The table of inodes that the filesystem itself does not open.
+    pub(crate) const fn new<I: Operations<Fs = T>>() -> Self {
+        // INVARIANT: There is no table of files.
+        Self {
+            inode: const { &Table::<I, Without<T>>::TABLE },
+            file: None,
+            _fs: PhantomData,
+        }
     }
 
-    pub(in crate::vfs) fn as_ptr(&self) -> *const bindings::inode_operations {
-        self.0
+    /// The tables of inodes that are opened as `F`.
+    pub(crate) const fn with_file<I, F>() -> Self
+    where
+        I: Operations<Fs = T>,
+        F: file_ops::Operations<Fs = T>,
+    {
+        // INVARIANT: Both are of `F`.
+        Self {
+            inode: const { &Table::<I, F>::TABLE },
+            file: Some(file_ops::table::<F>()),
+            _fs: PhantomData,
+        }
     }
 }

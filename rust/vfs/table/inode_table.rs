@@ -8,6 +8,7 @@ use super::{
     attr_ops::{Operations as _, Walk},
     file_ops,
     inode_ops::Operations,
+    mountable::Mountable,
     vtable::if_has,
 };
 use crate::{
@@ -20,14 +21,10 @@ use crate::{
             stat::Stat,
             xattr::Handler as _,
         },
-        object::{
-            dentry::{DEntry, InLookup, Negative},
-            file::NewFile,
-            idmap::Idmap,
-        },
+        object::{file::NewFile, idmap::Idmap},
         own::{
+            dentry::{DEntry, InLookup, Negative},
             inode::{INode, Locked},
-            super_block::FileSystem,
         },
         value::{errno::EOPNOTSUPP, mode::Mode},
     },
@@ -36,9 +33,9 @@ use core::marker::PhantomData;
 use kernel::{error::from_result, prelude::*, sync::aref::ARef};
 
 /// The operations on the attributes of `O`'s inodes.
-type Attrs<O> = <<O as Operations>::Fs as FileSystem>::Attrs;
+type Attrs<O> = <<O as Operations>::Fs as Mountable>::Attrs;
 /// The operations on the extended attributes of `O`'s inodes.
-type Xattrs<O> = <<O as Operations>::Fs as FileSystem>::Xattrs;
+type Xattrs<O> = <<O as Operations>::Fs as Mountable>::Xattrs;
 
 /// As [`if_has`], but never for a symbolic link: it has no ACL.
 macro_rules! if_acl {

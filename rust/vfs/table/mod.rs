@@ -13,4 +13,7 @@ pub(crate) mod file_ops;
 pub(crate) mod fs_context;
 pub(crate) mod inode_ops;
 mod inode_table;
+pub(crate) mod mountable;
+pub(crate) mod registration;
+pub(crate) mod super_ops;
 pub(crate) mod vtable;
