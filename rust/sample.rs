@@ -144,7 +144,7 @@ fn real(inode: &INode<Sample>) -> Result<RcuArc<ARef<Dentry>>> {
 fn open(inode: &INode<Sample>, file: &Opening<'_, Sample>) -> Result<Pin<KBox<KernelFile>>> {
     let (real, tree) = (real(inode)?, inode.sb().data());
     let flags = file.flags() & (flags::O_DIRECTORY | flags::O_DIRECT) | flags::O_LARGEFILE;
-    let below = file::open_backing(file, flags, tree.mnt.at(&real), &tree.cred)?;
+    let below = backing::open_backing(file, flags, tree.mnt.at(&real), &tree.cred)?;
     file.copy_direct_io(&below);
     Ok(KBox::pin(below, GFP_KERNEL)?)
 }

@@ -8,9 +8,9 @@ use crate::vfs::{
         namei::{Creating, Removing},
         rename::{Rename, Renaming},
     },
-    object::file::{open_backing_tmpfile, NewFile},
-    own::{dentry::Negative, inode::Locked},
+    own::{dentry::Negative, file::NewFile, inode::Locked},
     prelude::*,
+    table::backing::open_backing_tmpfile,
     value::errno::ESTALE,
 };
 use core::ptr;

@@ -30,7 +30,7 @@ fn open(inode: &INode<Pass>, file: &Opening<'_, Pass>) -> Result<Pin<KBox<Kernel
     tree.trouble.ask("open")?;
     let is_dir = flags::O_DIRECTORY & file.flags();
     let flags = file.flags() & !OPEN_ONLY | is_dir;
-    let below = file::open_backing(file, flags, tree.mnt.at(&real), &tree.cred)?;
+    let below = backing::open_backing(file, flags, tree.mnt.at(&real), &tree.cred)?;
     file.copy_direct_io(&below);
     Ok(KBox::pin(below, GFP_KERNEL)?)
 }

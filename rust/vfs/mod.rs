@@ -26,7 +26,7 @@
 //! - a thing that must be undone is a guard: [`object::mount::WriteAccess`], [`call::namei::Creating`],
 //!   [`call::namei::Removing`], [`call::rename::Renaming`];
 //! - a lock that the caller holds is a type: [`own::inode::Locked`], [`object::inode_lock::InodeLock`],
-//!   [`object::file::LockedFile`], [`table::backing::LockedPipe`], [`own::super_block::Reconfigured`];
+//!   [`own::file::LockedFile`], [`table::backing::LockedPipe`], [`own::super_block::Reconfigured`];
 //! - differences between kernel versions stay behind this module's functions.
 
 pub(crate) mod admin;

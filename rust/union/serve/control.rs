@@ -13,7 +13,8 @@ use crate::{
     },
     vfs::{
         admin::ioctl::{may_administer, Command},
-        object::file::{FsFile, KernelFile},
+        object::file::KernelFile,
+        own::file::FsFile,
         sync::task::fatal_signal_pending,
         value::{
             errno::{EOPNOTSUPP, ESTALE},

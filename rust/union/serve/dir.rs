@@ -16,12 +16,10 @@ use crate::{
     vfs::{
         admin::ioctl::Command,
         call::{readdir::Emitter, rename::Rename},
-        object::{
-            file::{FsFile, KernelFile, NewFile, Opening},
-            idmap::Idmap,
-        },
+        object::{file::KernelFile, idmap::Idmap},
         own::{
             dentry::{DEntry, InLookup, Negative, Spliced},
+            file::{FsFile, NewFile, Opening},
             file_system::InodeTables,
             inode::{INode, Locked},
         },

@@ -9,7 +9,8 @@
 use crate::{
     union::object::{instance::Union, node::Node},
     vfs::{
-        object::file::{FsFile, KernelFile},
+        object::file::KernelFile,
+        own::file::FsFile,
         table::backing::{Change, Iocb},
         value::flags,
     },

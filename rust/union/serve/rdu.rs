@@ -10,7 +10,7 @@ use crate::{
     union::object::{instance::Union, listing::Listing},
     vfs::{
         admin::ioctl::{user_memory, Command},
-        object::file::FsFile,
+        own::file::FsFile,
         sync::task::fatal_signal_pending,
         value::flags,
     },

@@ -22,14 +22,21 @@ use crate::{
     },
     vfs::{
         admin::ioctl::Command,
-        call::copy::{Range, RangeOp},
+        call::{
+            copy::{Range, RangeOp},
+            open::{self, WritersKeptOut},
+        },
         mm::{front_file::FrontPath, vma::NewMapping},
         object::{
-            file::{self, FsFile, KernelFile, NewFile, Opening, WritersKeptOut},
+            file::{dentry_of, KernelFile},
             file_chain::FileChain,
             idmap::Idmap,
         },
-        own::{file_system::InodeTables, inode::INode},
+        own::{
+            file::{FsFile, NewFile, Opening},
+            file_system::InodeTables,
+            inode::INode,
+        },
         sync::{
             load::Load,
             lockdep,
@@ -161,8 +168,8 @@ fn open_at(user: &FsFile<Union>, stack: &Stack, flags: u32) -> Result<KernelFile
     // Security modules take whoever allocates a file for the one who opened it: the mounter, as of
     // all that is done on branches.
     cred.scope(|| {
-        let flags = file::may_open(path, flags, path.idmap())?;
-        file::open_backing(user, flags, path, cred)
+        let flags = open::may_open(path, flags, path.idmap())?;
+        backing::open_backing(user, flags, path, cred)
     })
 }
 
@@ -605,11 +612,11 @@ pub(crate) fn tmpfile(
             let access = branch.mnt().want_write()?;
             let real = cred.scope(|| {
                 let flags = user.flags() & !UNION_ONLY | flags::O_NOATIME;
-                file::open_backing_tmpfile(&user, flags, &access, &layer.dentry, mode)
+                backing::open_backing_tmpfile(&user, flags, &access, &layer.dentry, mode)
             })?;
             Ok(Layer {
                 branch: branch.clone(),
-                dentry: file::dentry_of(&real),
+                dentry: dentry_of(&real),
             })
         },
     )?;

@@ -6,8 +6,7 @@ use crate::{
     union::object::instance::Union,
     vfs::{
         call::{namei, symlink::Target},
-        object::file::Opening,
-        own::{file_system::InodeTables, inode::INode},
+        own::{file::Opening, file_system::InodeTables, inode::INode},
         table::{file_ops, inode_ops::Operations, vtable::Without},
     },
 };

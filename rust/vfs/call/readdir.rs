@@ -8,8 +8,8 @@
 use crate::{
     bindings,
     vfs::{
-        object::file::{FsFile, KernelFile},
-        own::file_system::FileSystem,
+        object::file::KernelFile,
+        own::{file::FsFile, file_system::FileSystem},
     },
 };
 use core::marker::PhantomData;

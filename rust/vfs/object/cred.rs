@@ -4,12 +4,13 @@
 //!
 //! C header: [`include/linux/cred.h`](srctree/include/linux/cred.h)
 
-use super::{file::NewFile, idmap::Idmap};
+use super::idmap::Idmap;
 use crate::{
     bindings,
     vfs::{
         own::{
             dentry::{DEntry, Negative},
+            file::NewFile,
             file_system::FileSystem,
             inode::INode,
         },

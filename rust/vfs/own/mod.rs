@@ -8,6 +8,7 @@
 
 pub(crate) mod dentry;
 pub(crate) mod fields;
+pub(crate) mod file;
 pub(crate) mod file_system;
 pub(crate) mod glimpse;
 pub(crate) mod inode;

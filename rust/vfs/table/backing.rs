@@ -8,16 +8,19 @@ use super::vtable::Without;
 use crate::{
     bindings,
     vfs::{
-        object::{
-            cred::Cred,
-            file::{FsFile, KernelFile, LockedFile},
+        object::{cred::Cred, dentry::Dentry, file::KernelFile, mount::WriteAccess, path::Path},
+        own::{
+            file::{FsFile, LockedFile, NewFile},
+            file_system::FileSystem,
         },
-        own::file_system::FileSystem,
-        value::errno::succeeded,
+        value::{errno::succeeded, mode::Mode},
     },
 };
 use core::{marker::PhantomData, mem::MaybeUninit};
-use kernel::prelude::*;
+use kernel::{
+    error::{from_err_ptr, to_result},
+    prelude::*,
+};
 
 /// What a stacked filesystem does after I/O below it.
 pub(crate) trait Hooks: Sized + 'static {
@@ -382,4 +385,78 @@ fn with_iocb<T: FileSystem>(
     let ret = f(&mut iocb);
     *pos = iocb.ki_pos;
     count(ret)
+}
+
+/// Opens the place `path` as the file below `user`, a file of `T`: procfs shows the name of `user`
+/// for it. The current task's permission is checked against `cred`.
+pub(crate) fn open_backing<T: FileSystem>(
+    user: &FsFile<T>,
+    flags: u32,
+    path: Path<'_>,
+    cred: &Cred,
+) -> Result<KernelFile> {
+    path.dentry.require_inode()?;
+    if user.is_silent() {
+        return open_silently(user, flags, path, cred);
+    }
+    // SAFETY: All are valid during the call.
+    let file = from_err_ptr(unsafe {
+        bindings::backing_file_open(user.as_ptr(), flags as c_int, &path.to_raw(), cred.as_ptr())
+    })?;
+    // SAFETY: The call returned a counted file.
+    Ok(unsafe { KernelFile::from_raw(file) })
+}
+
+/// As [`open_backing`], for a file of which nobody is told: a listener of fanotify's that is to answer
+/// for the file on the branch, too, would wait for itself. `backing_file_open` knows that from 7.3.4 on.
+fn open_silently<T: FileSystem>(
+    user: &FsFile<T>,
+    flags: u32,
+    path: Path<'_>,
+    cred: &Cred,
+) -> Result<KernelFile> {
+    // SAFETY: All are valid during the call.
+    let file = from_err_ptr(unsafe {
+        bindings::alloc_empty_backing_file(flags as c_int, cred.as_ptr(), user.as_ptr())
+    })?;
+    // SAFETY: Nobody else knows the file, which is new and counted: dropping it is what is done to one
+    // that could not be opened. It takes over the reference to its user path that is taken here, and
+    // takes those to `path` itself.
+    unsafe {
+        let shown = bindings::file_user_path(user.as_ptr());
+        bindings::path_get(shown);
+        bindings::backing_file_set_user_path(file, shown);
+        let new = KernelFile::from_raw(file);
+        (*file).f_mode &= !bindings::FMODE_FSNOTIFY_MASK;
+        (*file).f_mode |= bindings::FMODE_NONOTIFY_FLAG;
+        (*file).__bindgen_anon_1.__f_path = path.to_raw();
+        to_result(bindings::finish_open(file, path.dentry.as_ptr(), None))?;
+        Ok(new)
+    }
+}
+
+/// Makes a nameless file in the directory `dir`, as the file below `user`. `EINVAL` if `mode` is not that
+/// of a regular file.
+pub(crate) fn open_backing_tmpfile<T: FileSystem>(
+    user: &NewFile<'_, T>,
+    flags: u32,
+    access: &WriteAccess<'_>,
+    dir: &Dentry,
+    mode: Mode,
+) -> Result<KernelFile> {
+    dir.require_dir()?;
+    mode.require_regular()?;
+    let path = access.at(dir)?;
+    // SAFETY: All are valid during the call.
+    let file = from_err_ptr(unsafe {
+        bindings::backing_tmpfile_open(
+            user.0.as_ptr(),
+            flags as c_int,
+            &path.to_raw(),
+            mode.0,
+            bindings::current_cred(),
+        )
+    })?;
+    // SAFETY: The call returned a counted file.
+    Ok(unsafe { KernelFile::from_raw(file) })
 }

@@ -17,11 +17,12 @@ use crate::{
             readdir::Emitter,
         },
         mm::vma::NewMapping,
-        object::{
-            file::{FsFile, KernelFile, Opening},
-            super_block::AnySuperBlock,
+        object::{file::KernelFile, super_block::AnySuperBlock},
+        own::{
+            file::{FsFile, Opening},
+            file_system::FileSystem,
+            inode::INode,
         },
-        own::{file_system::FileSystem, inode::INode},
     },
 };
 use core::marker::PhantomData;

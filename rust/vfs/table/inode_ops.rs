@@ -7,9 +7,10 @@
 use super::{file_ops, inode_table::Table, mountable::Mountable, vtable::Without};
 use crate::vfs::{
     call::{rename::Rename, symlink::Target},
-    object::{file::NewFile, idmap::Idmap},
+    object::idmap::Idmap,
     own::{
         dentry::{DEntry, InLookup, Negative, Spliced},
+        file::NewFile,
         file_system::InodeTables,
         inode::{INode, Locked},
     },

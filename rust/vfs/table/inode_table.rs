@@ -21,9 +21,10 @@ use crate::{
             stat::Stat,
             xattr::Handler as _,
         },
-        object::{file::NewFile, idmap::Idmap},
+        object::idmap::Idmap,
         own::{
             dentry::{DEntry, InLookup, Negative},
+            file::NewFile,
             inode::{INode, Locked},
         },
         value::{errno::EOPNOTSUPP, mode::Mode},
