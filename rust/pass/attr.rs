@@ -6,10 +6,11 @@ use super::{real, update, Pass};
 use crate::vfs::{
     call::{
         attr::Attr,
-        xattr::{self, Handler, NameList},
+        xattr::{self, NameList},
     },
     object::path::Path,
     prelude::*,
+    table::xattr_ops::Handler,
     value::errno::ESTALE,
 };
 use kernel::prelude::*;

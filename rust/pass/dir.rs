@@ -6,11 +6,11 @@ use super::{file, node, real, update, Pass};
 use crate::vfs::{
     call::{
         namei::{Creating, Removing},
-        rename::{Rename, Renaming},
+        rename::Renaming,
     },
     own::{dentry::Negative, file::NewFile, inode::Locked},
     prelude::*,
-    table::backing::open_backing_tmpfile,
+    table::{backing::open_backing_tmpfile, rename::Rename},
     value::errno::ESTALE,
 };
 use core::ptr;

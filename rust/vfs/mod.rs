@@ -23,7 +23,7 @@
 //!   constant: [`table::inode_ops`], [`table::file_ops`], [`table::dentry_ops`], [`table::super_ops`],
 //!   [`table::fs_context`], [`mm::vm_ops`];
 //! - an operation that a filesystem leaves out is left to the VFS: [`table::vtable`];
-//! - a thing that must be undone is a guard: [`object::mount::WriteAccess`], [`call::namei::Creating`],
+//! - a thing that must be undone is a guard: [`object::write_access::WriteAccess`], [`call::namei::Creating`],
 //!   [`call::namei::Removing`], [`call::rename::Renaming`];
 //! - a lock that the caller holds is a type: [`own::inode::Locked`], [`object::inode_lock::InodeLock`],
 //!   [`own::file::LockedFile`], [`table::backing::LockedPipe`], [`own::super_block::Reconfigured`];

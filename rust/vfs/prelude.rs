@@ -5,14 +5,13 @@
 pub(crate) use super::{
     call::{
         namei,
-        readdir::Emitter,
         stat::{Stat, StatFs},
         symlink::Target,
     },
     mm::vma::NewMapping,
     object::{
         cred::Cred, dentry::Dentry, file::KernelFile, glimpse::Glimpse, idmap::Idmap,
-        mount::PrivateMount, path::PathBuf,
+        path::PathBuf, private_mount::PrivateMount,
     },
     own::{
         dentry::{DEntry, InLookup, Spliced},
@@ -26,7 +25,9 @@ pub(crate) use super::{
     table::{
         attr_ops,
         backing::{self, Iocb, Iter},
-        dentry_ops, file_ops,
+        dentry_ops,
+        emitter::Emitter,
+        file_ops,
         fs_context::{self, Log, Value},
         inode_ops,
         mountable::Mountable,

@@ -17,8 +17,9 @@ use crate::{
         object::{
             dentry::Dentry,
             inode::Inode,
-            mount::{Mount, PrivateMount, Unmounting},
+            mount::Mount,
             path::{Path, PathBuf},
+            private_mount::{PrivateMount, Unmounting},
         },
         sync::{gate::Gate, load::Load, lockdep},
         table::fs_context::Log,

@@ -12,7 +12,7 @@
 use super::branch::Branch;
 use crate::vfs::{
     call::protection::{Interval, Off, Protection},
-    object::{dentry::Dentry, mount::WriteAccess},
+    object::{dentry::Dentry, write_access::WriteAccess},
 };
 use kernel::{
     pr_warn,

@@ -10,7 +10,7 @@ use crate::{
     union::text::names,
     vfs::{
         call::namei::{self, Creating},
-        object::{dentry::Dentry, mount::WriteAccess},
+        object::{dentry::Dentry, write_access::WriteAccess},
         value::{mode::Mode, name::Name},
     },
 };

@@ -9,7 +9,7 @@
 use super::branch::Branch;
 use crate::vfs::{
     call::{acl, attr::Attr, stat::Stat},
-    object::{dentry::Dentry, mount::WriteAccess},
+    object::{dentry::Dentry, write_access::WriteAccess},
 };
 use kernel::{prelude::*, str::BStr};
 

@@ -28,7 +28,7 @@ use crate::{
             rename::Renaming,
             stat::Stat,
         },
-        object::{dentry::Dentry, inode::Inode, mount::WriteAccess, path::Path},
+        object::{dentry::Dentry, inode::Inode, path::Path, write_access::WriteAccess},
         sync::{load::Load, lockdep, task::fatal_signal_pending},
         value::{errno::ESTALE, name::Name},
     },

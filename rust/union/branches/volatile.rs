@@ -11,7 +11,7 @@ use crate::{
     union::text::names,
     vfs::{
         call::namei::{self, Creating, Removing},
-        object::{file::KernelFile, mount::WriteAccess, super_block::WriteErrors},
+        object::{file::KernelFile, super_block::WriteErrors, write_access::WriteAccess},
         sync::load::Load,
         table::fs_context::Log,
         value::{flags, mode::Mode, name::Name},

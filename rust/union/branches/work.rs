@@ -17,7 +17,7 @@ use crate::{
             namei::{self, Creating, Removing},
             rename::Renaming,
         },
-        object::{dentry::Dentry, file::KernelFile, inode::Inode, mount::WriteAccess},
+        object::{dentry::Dentry, file::KernelFile, inode::Inode, write_access::WriteAccess},
         value::{errno::ENOTEMPTY, flags, mode::Mode, name::Name},
     },
 };

@@ -12,7 +12,7 @@ use crate::{
     },
     vfs::{
         call::namei,
-        object::{mount::PrivateMount, path::PathBuf},
+        object::{path::PathBuf, private_mount::PrivateMount},
         table::fs_context::Log,
         value::name::Name,
     },

@@ -14,7 +14,7 @@ use crate::{
             namei::{self, Creating, Removing, Search},
             rename::Renaming,
         },
-        object::{dentry::Dentry, file::KernelFile, mount::WriteAccess},
+        object::{dentry::Dentry, file::KernelFile, write_access::WriteAccess},
         value::{
             errno::{ENAMETOOLONG, EOPNOTSUPP, EREMOTE},
             flags,

@@ -3,10 +3,7 @@
 //! The entries of a directory of the union, as they were read: `find/merge.rs` makes them.
 
 use super::stack::Stack;
-use crate::vfs::{
-    call::readdir::{Emitter, Entry},
-    object::inode::ChangeStamp,
-};
+use crate::vfs::{call::readdir::Entry, object::inode::ChangeStamp, table::emitter::Emitter};
 use kernel::prelude::*;
 
 /// One entry; its name is in the arena.

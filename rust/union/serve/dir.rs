@@ -15,7 +15,6 @@ use crate::{
     },
     vfs::{
         admin::ioctl::Command,
-        call::{readdir::Emitter, rename::Rename},
         object::{file::KernelFile, idmap::Idmap},
         own::{
             dentry::{DEntry, InLookup, Negative, Spliced},
@@ -24,7 +23,7 @@ use crate::{
             inode::{INode, Locked},
         },
         sync::lockdep,
-        table::{file_ops, inode_ops::Operations},
+        table::{emitter::Emitter, file_ops, inode_ops::Operations, rename::Rename},
         value::{flags, mode::Mode},
     },
 };

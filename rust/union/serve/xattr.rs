@@ -8,9 +8,10 @@ use crate::{
         write::{copy_up::Data, links},
     },
     vfs::{
-        call::xattr::{self, Handler, NameList},
+        call::xattr::{self, NameList},
         object::idmap::Idmap,
         own::{dentry::DEntry, inode::INode},
+        table::xattr_ops::Handler,
         value::errno::ENODATA,
     },
 };

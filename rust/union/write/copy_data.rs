@@ -6,12 +6,13 @@ use crate::{
     union::text::options::Attributes,
     vfs::{
         call::{
-            acl, attr,
+            acl,
             copy::{Range, RangeOp},
+            fileattr,
             stat::Stat,
             xattr::{self, NameList},
         },
-        object::{dentry::Dentry, file::KernelFile, mount::WriteAccess, path::Path},
+        object::{dentry::Dentry, file::KernelFile, path::Path, write_access::WriteAccess},
         sync::{task::fatal_signal_pending, thread},
         value::{
             errno::{ENODATA, EOPNOTSUPP},
@@ -225,5 +226,5 @@ fn is_capability(name: &CStr) -> bool {
 /// Copies the `chattr(1)` flags that still make sense on a copy: those that forbid changes do not,
 /// as the copy is made in order to be changed.
 pub(crate) fn copy_fileattr(source: Path<'_>, access: &WriteAccess<'_>, target: &Dentry) -> Result {
-    attr::copy_flags(source, access, target)
+    fileattr::copy_flags(source, access, target)
 }

@@ -28,7 +28,7 @@ use crate::{
             protection::Protection,
             stat::Stat,
         },
-        object::{cred::Cred, dentry::Dentry, file::KernelFile, mount::WriteAccess},
+        object::{cred::Cred, dentry::Dentry, file::KernelFile, write_access::WriteAccess},
         own::{dentry::DEntry, inode::INode},
         value::{errno::EOPNOTSUPP, mode::FileType, name::Name},
     },

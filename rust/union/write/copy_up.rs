@@ -25,7 +25,7 @@ use crate::{
     },
     vfs::{
         call::stat::Stat,
-        object::{dentry::Dentry, mount::WriteAccess},
+        object::{dentry::Dentry, write_access::WriteAccess},
         own::{dentry::DEntry, inode::INode},
         sync::rcu::RcuArc,
         value::{errno::ESTALE, name::Name},

@@ -22,7 +22,9 @@ use crate::{
     },
     vfs::{
         call::namei::{self, Creating, Removing},
-        object::{cred::Cred, dentry::Dentry, idmap::Idmap, inode::Inode, mount::WriteAccess},
+        object::{
+            cred::Cred, dentry::Dentry, idmap::Idmap, inode::Inode, write_access::WriteAccess,
+        },
         own::{
             dentry::{DEntry, Negative},
             inode::{INode, Locked},

@@ -23,7 +23,7 @@ use crate::{
     },
     vfs::{
         call::namei::Creating,
-        object::{dentry::Dentry, mount::WriteAccess},
+        object::{dentry::Dentry, write_access::WriteAccess},
         own::{dentry::DEntry, inode::INode},
         value::errno::{EOPNOTSUPP, ESTALE},
     },

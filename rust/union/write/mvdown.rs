@@ -27,7 +27,7 @@ use crate::{
             protection::Protection,
             stat::{Stat, StatFs},
         },
-        object::{dentry::Dentry, file::KernelFile, mount::WriteAccess},
+        object::{dentry::Dentry, file::KernelFile, write_access::WriteAccess},
         own::{dentry::DEntry, file::FsFile, inode::INode},
         sync::rcu::RcuArc,
         value::{errno::ESTALE, flags, name::Name},

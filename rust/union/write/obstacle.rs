@@ -18,7 +18,7 @@ use crate::{
     },
     vfs::{
         call::namei::{self, Removing},
-        object::{dentry::Dentry, inode::Inode, mount::WriteAccess},
+        object::{dentry::Dentry, inode::Inode, write_access::WriteAccess},
         own::dentry::DEntry,
         value::{errno::ESTALE, name::Name},
     },

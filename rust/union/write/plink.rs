@@ -20,7 +20,7 @@ use crate::{
             namei::{self, Creating, Removing},
             rename::Renaming,
         },
-        object::{dentry::Dentry, inode::Inode, mount::WriteAccess},
+        object::{dentry::Dentry, inode::Inode, write_access::WriteAccess},
         own::inode::INode,
         value::{
             errno::{EDQUOT, ESTALE},

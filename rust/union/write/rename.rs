@@ -26,16 +26,16 @@ use crate::{
         text::names,
     },
     vfs::{
-        call::{
-            namei::Removing,
-            rename::{Rename, Renaming},
+        call::{namei::Removing, rename::Renaming},
+        object::{
+            cred::Cred, dentry::Dentry, idmap::Idmap, inode::Inode, write_access::WriteAccess,
         },
-        object::{cred::Cred, dentry::Dentry, idmap::Idmap, inode::Inode, mount::WriteAccess},
         own::{
             dentry::DEntry,
             inode::{INode, Locked},
         },
         sync::rcu::RcuArc,
+        table::rename::Rename,
         value::{
             errno::{ENOTEMPTY, ESTALE},
             flags,

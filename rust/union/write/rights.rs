@@ -20,7 +20,7 @@ use crate::{
             attr::Attr,
             stat::Stat,
         },
-        object::{dentry::Dentry, mount::WriteAccess},
+        object::{dentry::Dentry, write_access::WriteAccess},
         own::inode::INode,
         value::errno::EOPNOTSUPP,
     },

@@ -19,9 +19,9 @@ use crate::{
         object::{instance::Union, listing::Listing, node::detach, stack::Layer},
     },
     vfs::{
-        call::rename::LocksBelow,
         own::dentry::DEntry,
         sync::task::fatal_signal_pending,
+        table::rename::LocksBelow,
         value::{errno::ESTALE, name::Name},
     },
 };

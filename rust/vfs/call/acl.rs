@@ -8,8 +8,8 @@ use crate::{
     bindings,
     vfs::{
         object::{
-            dentry::Dentry, glimpse::Glimpse, idmap::Idmap, inode::Inode, mount::WriteAccess,
-            path::Path,
+            dentry::Dentry, glimpse::Glimpse, idmap::Idmap, inode::Inode, path::Path,
+            write_access::WriteAccess,
         },
         sync::rcu::Reading,
         value::errno::{ENODATA, EOPNOTSUPP},

@@ -7,7 +7,7 @@
 use crate::{
     bindings,
     vfs::{
-        object::{file::KernelFile, mount::WriteAccess},
+        object::{file::KernelFile, write_access::WriteAccess},
         sync::{load::once, thread},
     },
 };

@@ -8,11 +8,7 @@ use super::symlink::Target;
 use crate::{
     bindings,
     vfs::{
-        object::{
-            dentry::Dentry,
-            inode::Inode,
-            mount::{Mount, WriteAccess},
-        },
+        object::{dentry::Dentry, inode::Inode, mount::Mount, write_access::WriteAccess},
         value::{errno::ENAMETOOLONG, mode::Mode, name::Name},
     },
 };

@@ -7,7 +7,9 @@
 use crate::{
     bindings,
     vfs::{
-        object::{dentry::Dentry, file::KernelFile, idmap::Idmap, mount::WriteAccess, path::Path},
+        object::{
+            dentry::Dentry, file::KernelFile, idmap::Idmap, path::Path, write_access::WriteAccess,
+        },
         sync::load::once,
         value::mode::Mode,
     },

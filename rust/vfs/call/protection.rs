@@ -7,11 +7,11 @@
 //! filesystem has, tells and writes to the disk stays as it is; but for those few, as hfsplus, ntfs3 and
 //! ocfs2, that have no others than `i_flags`, and are told again.
 
-use super::attr::FileAttr;
+use super::fileattr::FileAttr;
 use crate::{
     bindings,
     vfs::{
-        object::{dentry::Dentry, inode::Inode, mount::WriteAccess},
+        object::{dentry::Dentry, inode::Inode, write_access::WriteAccess},
         value::errno::{EOPNOTSUPP, ESTALE},
     },
 };

@@ -8,8 +8,7 @@
 use crate::{
     bindings,
     vfs::{
-        object::{idmap::Idmap, path::Path, super_block::AnySuperBlock},
-        own::{file_system::FileSystem, inode::INode},
+        object::{path::Path, super_block::AnySuperBlock},
         sync::load::once,
         value::{errno::succeeded, mode::Mode},
     },
@@ -148,25 +147,6 @@ impl Stat {
     /// Sets the number of links.
     pub(crate) fn set_nlink(&mut self, nlink: u32) {
         self.0.nlink = nlink;
-    }
-
-    /// Shows the object as `inode` on a mount with `idmap`: its device, its number, its owner, and
-    /// what the VFS enforces on it.
-    pub(crate) fn identify<T: FileSystem>(&mut self, inode: &INode<T>, idmap: &Idmap) {
-        self.0.ino = inode.ino();
-        // SAFETY: The inode and its super block are alive; the calls only read the inode's flags and
-        // the mapping.
-        unsafe {
-            self.0.dev = (*inode.sb().as_ptr()).s_dev;
-            bindings::generic_fill_statx_attr(inode.as_ptr(), &mut self.0);
-            // What the calls find out first.
-            if core::ptr::eq(idmap, Idmap::nop()) {
-                return;
-            }
-            let ns = (*inode.sb().as_ptr()).s_user_ns;
-            self.0.uid.val = bindings::make_vfsuid(idmap.as_ptr(), ns, self.0.uid).val;
-            self.0.gid.val = bindings::make_vfsgid(idmap.as_ptr(), ns, self.0.gid).val;
-        }
     }
 }
 

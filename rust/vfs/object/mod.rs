@@ -16,5 +16,7 @@ pub(crate) mod inode;
 pub(crate) mod inode_lock;
 pub(crate) mod mount;
 pub(crate) mod path;
+pub(crate) mod private_mount;
 pub(crate) mod published;
 pub(crate) mod super_block;
+pub(crate) mod write_access;

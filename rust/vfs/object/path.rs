@@ -129,6 +129,26 @@ impl<'a> Path<'a> {
     }
 }
 
+impl Mount {
+    /// The place of `dentry` on this mount. One of another filesystem, which this mount does not keep, is
+    /// nowhere on it: who asks for that, by mistake, is told so in the log and gets the root.
+    #[inline]
+    pub(crate) fn at<'a>(&'a self, dentry: &'a Dentry) -> Path<'a> {
+        let dentry = match dentry.is_on(self.super_block()) {
+            true => dentry,
+            false => self.root_for_stranger(),
+        };
+        // INVARIANT: Just checked.
+        Path { mnt: self, dentry }
+    }
+
+    #[cold]
+    fn root_for_stranger(&self) -> &Dentry {
+        kernel::warn_on!(true);
+        self.root()
+    }
+}
+
 /// A place with references held.
 ///
 /// # Invariants

@@ -4,7 +4,7 @@
 //!
 //! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h)
 
-use super::{file_system::FileSystem, inode_cache::Known, shelves::Place, super_block::SuperBlock};
+use super::{file_system::FileSystem, shelves::Place, super_block::SuperBlock};
 use crate::{bindings, vfs::object::inode::Inode};
 use core::{
     marker::PhantomData,
@@ -12,7 +12,11 @@ use core::{
     ops::Deref,
     ptr::NonNull,
 };
-use kernel::{prelude::*, sync::aref::AlwaysRefCounted, types::Opaque};
+use kernel::{
+    prelude::*,
+    sync::{aref::AlwaysRefCounted, atomic::Atomic},
+    types::Opaque,
+};
 
 /// An inode of the filesystem `T`, with its data.
 ///
@@ -21,6 +25,24 @@ use kernel::{prelude::*, sync::aref::AlwaysRefCounted, types::Opaque};
 /// The inode is the start of a [`Container<T>`], on a super block of `T`, and is ready.
 #[repr(transparent)]
 pub(crate) struct INode<T: FileSystem>(Inode, PhantomData<T>);
+
+/// What an inode is found by: see [`inode_cache`](super::inode_cache).
+pub(in crate::vfs) struct Known {
+    /// Under which it is in the hash table: constant from then on.
+    pub(super) hash: Atomic<u64>,
+    /// What it stands for.
+    pub(super) key: Atomic<usize>,
+}
+
+impl Known {
+    /// Of an inode that is not in the cache.
+    pub(in crate::vfs) fn nowhere() -> Self {
+        Self {
+            hash: Atomic::new(0),
+            key: Atomic::new(0),
+        }
+    }
+}
 
 /// An inode with the data that its filesystem keeps beside it.
 ///

@@ -24,27 +24,9 @@ use kernel::{
     prelude::*,
     sync::{
         aref::ARef,
-        atomic::{Atomic, Relaxed, Release},
+        atomic::{Relaxed, Release},
     },
 };
-
-/// What an inode is found by.
-pub(in crate::vfs) struct Known {
-    /// Under which it is in the hash table: constant from then on.
-    hash: Atomic<u64>,
-    /// What it stands for.
-    key: Atomic<usize>,
-}
-
-impl Known {
-    /// Of an inode that is not in the cache.
-    pub(in crate::vfs) fn nowhere() -> Self {
-        Self {
-            hash: Atomic::new(0),
-            key: Atomic::new(0),
-        }
-    }
-}
 
 /// What an inode is wanted for.
 #[derive(Clone, Copy)]

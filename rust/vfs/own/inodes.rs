@@ -1,14 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! All inodes of a super block that are cached.
+//! The inodes of a super block that are cached: all of them, or those of some groups.
 
-use super::{file_system::FileSystem, inode::INode, super_block::SuperBlock};
+use super::{
+    file_system::FileSystem,
+    inode::INode,
+    shelves::{Cursor, Step},
+    super_block::SuperBlock,
+};
 use crate::{bindings, vfs::object::glimpse::Glimpse};
 use core::{mem::offset_of, ptr::NonNull};
 use kernel::{prelude::*, sync::aref::ARef};
 
 /// How many inodes are looked at before the lock of the list is given up for a moment.
-pub(in crate::vfs) const BATCH: usize = 1024;
+const BATCH: usize = 1024;
 
 /// Whether an inode is not filled in yet, or is being freed.
 ///
@@ -83,5 +88,51 @@ impl<T: FileSystem> SuperBlock<T> {
                 None => return Ok(()),
             }
         }
+    }
+
+    /// Calls `act` with each cached inode that belongs to one of the groups that are set in `groups`
+    /// (see [`FileSystem::shelf`]), and that `select` picks, until it fails.
+    ///
+    /// `select` is called under spin locks, and also for inodes of other groups: it must not sleep,
+    /// and should be a load or two. `act` may sleep. An inode that is made meanwhile may be
+    /// missed; one whose eviction has begun is.
+    pub(crate) fn for_each_in(
+        &self,
+        groups: u64,
+        select: impl Fn(&T::INodeData) -> bool,
+        mut act: impl FnMut(&INode<T>) -> Result,
+    ) -> Result {
+        for chain in self.shelves().of(groups) {
+            let cursor = core::pin::pin!(Cursor::new(chain));
+            loop {
+                let step = cursor.as_ref().step(|place| {
+                    // SAFETY: The shelf is one of this super block, so that the place is that of an inode
+                    // of `T`. It was filled in before it was put there, and is taken off before it is
+                    // freed; `igrab` counts it, or says that it is being freed.
+                    unsafe {
+                        let inode = INode::<T>::of_place(place);
+                        if is_unusual(inode) || !select(INode::<T>::from_raw(inode).data()) {
+                            return None;
+                        }
+                        let inode = NonNull::new(bindings::igrab(inode))?;
+                        Some(ARef::<INode<T>>::from_raw(inode.cast()))
+                    }
+                });
+                match step {
+                    Step::Found(inode) => act(&inode)?,
+                    Step::Pause => {}
+                    Step::End => break,
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<T: FileSystem> INode<T> {
+    /// The inode belongs to several groups from now on, whatever it did before.
+    pub(crate) fn move_to_several(&self) {
+        // SAFETY: The inode is counted, so that nobody takes its place off.
+        unsafe { self.place().move_to_several(self.sb().shelves()) };
     }
 }

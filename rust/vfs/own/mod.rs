@@ -16,5 +16,6 @@ pub(crate) mod inode_cache;
 pub(crate) mod inodes;
 pub(crate) mod kept;
 pub(crate) mod new_inode;
+pub(crate) mod new_name;
 pub(crate) mod shelves;
 pub(crate) mod super_block;

@@ -1,29 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The inodes of a super block in groups: those of one group are found without a look at the others.
+//! Shelves, which the inodes of a super block are on by groups: those of one group are found without a look
+//! at the others.
 //!
 //! There are as many shelves as a word has bits, for inodes that belong to one group each, and one
 //! more for those that belong to several. An inode is put on its shelf before anybody sees it, may
 //! move to the one for several, and is taken off when it is evicted.
 
-use super::{
-    file_system::FileSystem,
-    inode::INode,
-    inodes::{is_unusual, BATCH},
-    super_block::SuperBlock,
-};
 use crate::bindings;
-use core::{pin::Pin, ptr::NonNull};
+use core::pin::Pin;
 use kernel::{
     new_spinlock,
     prelude::*,
     sync::{
-        aref::ARef,
         atomic::{Atomic, Relaxed},
         SpinLock,
     },
     types::Opaque,
 };
+
+/// How many places are looked at before the lock of a shelf is given up for a moment.
+const BATCH: usize = 1024;
 
 /// The shelf of an inode.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -52,7 +49,7 @@ impl Shelf {
 ///
 /// The list is one of [`Place::link`]s: of inodes of the super block that the shelves belong to, and of
 /// walks.
-struct Chain(Opaque<bindings::hlist_head>);
+pub(super) struct Chain(Opaque<bindings::hlist_head>);
 
 // SAFETY: The places in a chain are unlinked before they are freed, whatever thread does so.
 unsafe impl Send for Chain {}
@@ -77,6 +74,15 @@ impl Shelves {
             )),
             several <- new_spinlock!(Chain(pin_init::zeroed()), "Shelves::several"),
         })
+    }
+
+    /// Those of the groups that are set in `groups`. Inodes move to the last one only, so that none is
+    /// missed by who looks at them in this order.
+    pub(super) fn of(&self, groups: u64) -> impl Iterator<Item = &SpinLock<Chain>> {
+        let single = (self.single.iter().enumerate())
+            .filter(move |(group, _)| groups & (1 << group) != 0)
+            .map(|(_, chain)| chain);
+        Iterator::chain(single, [&self.several])
     }
 
     fn get(&self, shelf: Shelf) -> Option<&SpinLock<Chain>> {
@@ -142,6 +148,33 @@ impl Place {
             unsafe { bindings::hlist_del_init(self.link.get()) };
         }
     }
+
+    /// Moves the place of an inode to the shelf of those that belong to several groups, if it is on another.
+    ///
+    /// # Safety
+    ///
+    /// Nobody moves the place in memory, or takes it off, meanwhile; `shelves` are those that it was put on.
+    pub(super) unsafe fn move_to_several(&self, shelves: &Shelves) {
+        if self.shelf() == Shelf::SEVERAL {
+            return;
+        }
+        let several = shelves.several.lock();
+        let shelf = self.shelf();
+        if shelf == Shelf::SEVERAL {
+            return;
+        }
+        let Some(chain) = shelves.get(shelf) else {
+            return;
+        };
+        let _chain = chain.lock();
+        // SAFETY: By the contract of this function. It is in the chain that it says, both of whose locks
+        // are held. INVARIANT: It is in the chain that it says again.
+        unsafe {
+            bindings::hlist_del_init(self.link.get());
+            bindings::hlist_add_head(self.link.get(), several.0.get());
+        }
+        self.shelf.store(Shelf::SEVERAL.0, Relaxed);
+    }
 }
 
 /// The place of a walk.
@@ -149,14 +182,14 @@ impl Place {
 /// # Invariants
 ///
 /// The place is in the chain, or not linked.
-struct Cursor<'a> {
+pub(super) struct Cursor<'a> {
     place: Place,
     chain: &'a SpinLock<Chain>,
 }
 
 impl<'a> Cursor<'a> {
     /// Before everything that is on the shelf.
-    fn new(chain: &'a SpinLock<Chain>) -> Self {
+    pub(super) fn new(chain: &'a SpinLock<Chain>) -> Self {
         // INVARIANT: It is not linked.
         let place = Place {
             link: pin_init::zeroed(),
@@ -175,29 +208,25 @@ impl Drop for Cursor<'_> {
 }
 
 /// How far a walk has come.
-enum Step<T: FileSystem> {
-    Inode(ARef<INode<T>>),
+pub(super) enum Step<R> {
+    /// To what was picked.
+    Found(R),
     /// Somebody else is to get the lock.
     Pause,
     End,
 }
 
-impl Cursor<'_> {
-    /// Goes on to the next inode of `T` that `select` picks.
-    ///
-    /// # Safety
-    ///
-    /// The shelf is one of a super block of `T`.
-    unsafe fn step<T: FileSystem>(
+impl<'a> Cursor<'a> {
+    /// Goes on to the next place that `pick` makes something of. `pick` is called with the lock of the
+    /// shelf held, for the places of inodes that have not been taken off it.
+    pub(super) fn step<R>(
         self: Pin<&Self>,
-        select: &impl Fn(&T::INodeData) -> bool,
-    ) -> Step<T> {
+        mut pick: impl FnMut(*mut Place) -> Option<R>,
+    ) -> Step<R> {
         let chain = self.chain.lock();
         let here = self.place.link.get();
-        // SAFETY: The chain does not change while its lock is held, and all that is in it is alive.
-        // What is no cursor is the place of an inode, of `T` by the contract of this function, which
-        // was filled in before it was put there and is taken off before it is freed; `igrab` counts
-        // it, or says that it is being freed. The cursor is pinned, and taken out when it is dropped.
+        // SAFETY: The chain does not change while its lock is held, and all that is in it is alive, as
+        // it is taken off before it is freed. The cursor is pinned, and taken out when it is dropped.
         unsafe {
             let mut link = match (*here).pprev.is_null() {
                 true => (*chain.0.get()).first,
@@ -214,12 +243,8 @@ impl Cursor<'_> {
                 if (*last.cast::<Place>()).shelf() == Shelf::CURSOR {
                     continue;
                 }
-                let inode = INode::<T>::of_place(last.cast());
-                if is_unusual(inode) || !select(INode::<T>::from_raw(inode).data()) {
-                    continue;
-                }
-                if let Some(inode) = NonNull::new(bindings::igrab(inode)) {
-                    step = Step::Inode(ARef::from_raw(inode.cast()));
+                if let Some(found) = pick(last.cast()) {
+                    step = Step::Found(found);
                     break;
                 }
             }
@@ -232,64 +257,5 @@ impl Cursor<'_> {
             }
             step
         }
-    }
-}
-
-impl<T: FileSystem> SuperBlock<T> {
-    /// Calls `act` with each cached inode that belongs to one of the groups that are set in `groups`
-    /// (see [`FileSystem::shelf`]), and that `select` picks, until it fails.
-    ///
-    /// `select` is called under spin locks, and also for inodes of other groups: it must not sleep,
-    /// and should be a load or two. `act` may sleep. An inode that is made meanwhile may be
-    /// missed; one whose eviction has begun is.
-    pub(crate) fn for_each_in(
-        &self,
-        groups: u64,
-        select: impl Fn(&T::INodeData) -> bool,
-        mut act: impl FnMut(&INode<T>) -> Result,
-    ) -> Result {
-        let shelves = self.shelves();
-        let single = (shelves.single.iter().enumerate())
-            .filter(|(group, _)| groups & (1 << group) != 0)
-            .map(|(_, chain)| chain);
-        // Inodes move to the last one only: none is missed.
-        for chain in Iterator::chain(single, [&shelves.several]) {
-            let cursor = core::pin::pin!(Cursor::new(chain));
-            loop {
-                // SAFETY: The shelves are those of a super block of `T`.
-                match unsafe { cursor.as_ref().step::<T>(&select) } {
-                    Step::Inode(inode) => act(&inode)?,
-                    Step::Pause => {}
-                    Step::End => break,
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-impl<T: FileSystem> INode<T> {
-    /// The inode belongs to several groups from now on, whatever it did before.
-    pub(crate) fn move_to_several(&self) {
-        let (place, shelves) = (self.place(), self.sb().shelves());
-        if place.shelf() == Shelf::SEVERAL {
-            return;
-        }
-        let several = shelves.several.lock();
-        let shelf = place.shelf();
-        if shelf == Shelf::SEVERAL {
-            return;
-        }
-        let Some(chain) = shelves.get(shelf) else {
-            return;
-        };
-        let _chain = chain.lock();
-        // SAFETY: The inode is counted, so that nobody takes its place off. It is in the chain that
-        // it says, both of whose locks are held. INVARIANT: It is in the chain that it says again.
-        unsafe {
-            bindings::hlist_del_init(place.link.get());
-            bindings::hlist_add_head(place.link.get(), several.0.get());
-        }
-        place.shelf.store(Shelf::SEVERAL.0, Relaxed);
     }
 }

@@ -5,16 +5,22 @@
 //! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h)
 
 use super::vtable::Without;
-use crate::vfs::{
-    call::{
-        acl::{Acl, AclType},
-        attr::Attr,
-        stat::Stat,
+use crate::{
+    bindings,
+    vfs::{
+        call::{
+            acl::{Acl, AclType},
+            attr::Attr,
+            stat::Stat,
+        },
+        object::{glimpse::Glimpse, idmap::Idmap, path::Path},
+        own::{dentry::DEntry, file_system::FileSystem, inode::INode},
     },
-    object::{glimpse::Glimpse, idmap::Idmap, path::Path},
-    own::{dentry::DEntry, file_system::FileSystem, inode::INode},
 };
-use kernel::{error::VTABLE_DEFAULT_ERROR, prelude::*};
+use kernel::{
+    error::{to_result, VTABLE_DEFAULT_ERROR},
+    prelude::*,
+};
 
 /// What an operation is about that may be part of an RCU walk.
 pub(crate) enum Walk<'a, O> {
@@ -85,4 +91,59 @@ pub(crate) trait Operations: Sized + 'static {
 #[vtable]
 impl<T: FileSystem> Operations for Without<T> {
     type Fs = T;
+}
+
+/// What a filesystem makes of a request that it gets.
+impl Attr {
+    /// Checks that the current task may change `dentry`, of the filesystem `T`, like this, and
+    /// settles what the request implies (`setattr_prepare`).
+    pub(crate) fn prepare<T: FileSystem>(&mut self, idmap: &Idmap, dentry: &DEntry<T>) -> Result {
+        dentry.require_inode()?;
+        // SAFETY: All are valid during the call.
+        to_result(unsafe {
+            bindings::setattr_prepare(idmap.as_ptr(), dentry.as_ptr(), &mut self.0)
+        })
+    }
+
+    /// The request as it goes to the filesystem below: killing set-id bits is settled by the mode,
+    /// and the fact of an `O_TRUNC` is not the lower one's business.
+    ///
+    /// Owners are given in the ids of a mount with `idmap`; what comes out is the filesystem's.
+    pub(crate) fn for_lower<T: FileSystem>(mut self, idmap: &Idmap, dentry: &DEntry<T>) -> Self {
+        // SAFETY: The super block, and with it its user namespace, is alive; either member of the
+        // unions has the same bits.
+        unsafe {
+            let ns = (*dentry.sb().as_ptr()).s_user_ns;
+            self.0.__bindgen_anon_1.ia_uid =
+                bindings::from_vfsuid(idmap.as_ptr(), ns, self.0.__bindgen_anon_1.ia_vfsuid);
+            self.0.__bindgen_anon_2.ia_gid =
+                bindings::from_vfsgid(idmap.as_ptr(), ns, self.0.__bindgen_anon_2.ia_vfsgid);
+        }
+        if self.0.ia_valid & (bindings::ATTR_KILL_SUID | bindings::ATTR_KILL_SGID) != 0 {
+            self.0.ia_valid &= !bindings::ATTR_MODE;
+        }
+        self.0.ia_valid &= !bindings::ATTR_OPEN;
+        self
+    }
+}
+
+impl Stat {
+    /// Shows the object as `inode` on a mount with `idmap`: its device, its number, its owner, and
+    /// what the VFS enforces on it.
+    pub(crate) fn identify<T: FileSystem>(&mut self, inode: &INode<T>, idmap: &Idmap) {
+        self.0.ino = inode.ino();
+        // SAFETY: The inode and its super block are alive; the calls only read the inode's flags and
+        // the mapping.
+        unsafe {
+            self.0.dev = (*inode.sb().as_ptr()).s_dev;
+            bindings::generic_fill_statx_attr(inode.as_ptr(), &mut self.0);
+            // What the calls find out first.
+            if core::ptr::eq(idmap, Idmap::nop()) {
+                return;
+            }
+            let ns = (*inode.sb().as_ptr()).s_user_ns;
+            self.0.uid.val = bindings::make_vfsuid(idmap.as_ptr(), ns, self.0.uid).val;
+            self.0.gid.val = bindings::make_vfsgid(idmap.as_ptr(), ns, self.0.gid).val;
+        }
+    }
 }

@@ -8,7 +8,9 @@ use super::vtable::Without;
 use crate::{
     bindings,
     vfs::{
-        object::{cred::Cred, dentry::Dentry, file::KernelFile, mount::WriteAccess, path::Path},
+        object::{
+            cred::Cred, dentry::Dentry, file::KernelFile, path::Path, write_access::WriteAccess,
+        },
         own::{
             file::{FsFile, LockedFile, NewFile},
             file_system::FileSystem,

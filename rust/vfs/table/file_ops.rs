@@ -6,16 +6,14 @@
 
 use super::{
     backing::{Iocb, Iter, LockedPipe, Pipe},
+    emitter::Emitter,
     vtable::{if_has, Without},
 };
 use crate::{
     bindings,
     vfs::{
         admin::ioctl::Command,
-        call::{
-            copy::{Range, RangeOp},
-            readdir::Emitter,
-        },
+        call::copy::{Range, RangeOp},
         mm::vma::NewMapping,
         object::{file::KernelFile, super_block::AnySuperBlock},
         own::{

@@ -4,19 +4,17 @@
 //!
 //! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h)
 
-use super::{file_ops, inode_table::Table, mountable::Mountable, vtable::Without};
+use super::{mountable::Mountable, rename::Rename, vtable::Without};
 use crate::vfs::{
-    call::{rename::Rename, symlink::Target},
+    call::symlink::Target,
     object::idmap::Idmap,
     own::{
         dentry::{DEntry, InLookup, Negative, Spliced},
         file::NewFile,
-        file_system::InodeTables,
         inode::{INode, Locked},
     },
     value::mode::Mode,
 };
-use core::marker::PhantomData;
 use kernel::{error::VTABLE_DEFAULT_ERROR, prelude::*, sync::aref::ARef};
 
 /// What inodes of one kind can do that others cannot: directories and symbolic links, that is. What
@@ -82,30 +80,4 @@ pub(crate) trait Operations: Sized + 'static {
 #[vtable]
 impl<T: Mountable> Operations for Without<T> {
     type Fs = T;
-}
-
-impl<T: Mountable> InodeTables<T> {
-    /// The table of inodes that the filesystem itself does not open.
-    pub(crate) const fn new<I: Operations<Fs = T>>() -> Self {
-        // INVARIANT: There is no table of files.
-        Self {
-            inode: const { &Table::<I, Without<T>>::TABLE },
-            file: None,
-            _fs: PhantomData,
-        }
-    }
-
-    /// The tables of inodes that are opened as `F`.
-    pub(crate) const fn with_file<I, F>() -> Self
-    where
-        I: Operations<Fs = T>,
-        F: file_ops::Operations<Fs = T>,
-    {
-        // INVARIANT: Both are of `F`.
-        Self {
-            inode: const { &Table::<I, F>::TABLE },
-            file: Some(file_ops::table::<F>()),
-            _fs: PhantomData,
-        }
-    }
 }

@@ -9,7 +9,9 @@ use super::{
     file_ops,
     inode_ops::Operations,
     mountable::Mountable,
-    vtable::if_has,
+    rename::Rename,
+    vtable::{if_has, Without},
+    xattr_ops::Handler as _,
 };
 use crate::{
     bindings,
@@ -17,14 +19,13 @@ use crate::{
         call::{
             acl::{Acl, AclType},
             attr::Attr,
-            rename::Rename,
             stat::Stat,
-            xattr::Handler as _,
         },
         object::idmap::Idmap,
         own::{
             dentry::{DEntry, InLookup, Negative},
             file::NewFile,
+            file_system::InodeTables,
             inode::{INode, Locked},
         },
         value::{errno::EOPNOTSUPP, mode::Mode},
@@ -58,6 +59,32 @@ macro_rules! if_acl {
 pub(in crate::vfs) struct Table<O: Operations, F: file_ops::Operations<Fs = O::Fs>>(
     PhantomData<(O, F)>,
 );
+
+impl<T: Mountable> InodeTables<T> {
+    /// The table of inodes that the filesystem itself does not open.
+    pub(crate) const fn new<I: Operations<Fs = T>>() -> Self {
+        // INVARIANT: There is no table of files.
+        Self {
+            inode: const { &Table::<I, Without<T>>::TABLE },
+            file: None,
+            _fs: PhantomData,
+        }
+    }
+
+    /// The tables of inodes that are opened as `F`.
+    pub(crate) const fn with_file<I, F>() -> Self
+    where
+        I: Operations<Fs = T>,
+        F: file_ops::Operations<Fs = T>,
+    {
+        // INVARIANT: Both are of `F`.
+        Self {
+            inode: const { &Table::<I, F>::TABLE },
+            file: Some(file_ops::table::<F>()),
+            _fs: PhantomData,
+        }
+    }
+}
 
 // What the VFS guarantees is in `Documentation/filesystems/locking.rst` and `vfs.rst`.
 impl<O: Operations, F: file_ops::Operations<Fs = O::Fs>> Table<O, F> {
@@ -529,7 +556,7 @@ impl<O: Operations, F: file_ops::Operations<Fs = O::Fs>> Table<O, F> {
             let entry = unsafe { DEntry::<O::Fs>::from_raw(dentry) };
             Attrs::<O>::with_lower(entry, false, |lower| {
                 // SAFETY: By the contract of this function.
-                unsafe { crate::vfs::call::attr::fileattr_get(lower, fa) }
+                unsafe { crate::vfs::call::fileattr::fileattr_get(lower, fa) }
             })?;
             Ok(0)
         })
@@ -547,13 +574,14 @@ impl<O: Operations, F: file_ops::Operations<Fs = O::Fs>> Table<O, F> {
         from_result(|| {
             // SAFETY: A live dentry.
             let entry = unsafe { DEntry::<O::Fs>::from_raw(dentry) };
-            let shown = Attrs::<O>::with_lower(entry, false, crate::vfs::call::attr::Shown::at)?;
+            let shown =
+                Attrs::<O>::with_lower(entry, false, crate::vfs::call::fileattr::Shown::at)?;
             // With the caller's credentials, which those below are not.
             let may_protect = crate::vfs::call::protection::Protection::may_change();
             Attrs::<O>::with_lower(entry, true, |lower| {
                 // SAFETY: By the contract of this function.
                 let now = unsafe {
-                    crate::vfs::call::attr::fileattr_set(lower, &shown, may_protect, fa)?
+                    crate::vfs::call::fileattr::fileattr_set(lower, &shown, may_protect, fa)?
                 };
                 if let (Some(inode), Some(real)) = (entry.node(), lower.inode()) {
                     inode.copy_attr(real, lower.idmap());

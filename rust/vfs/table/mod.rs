@@ -9,11 +9,14 @@
 pub(crate) mod attr_ops;
 pub(crate) mod backing;
 pub(crate) mod dentry_ops;
+pub(crate) mod emitter;
 pub(crate) mod file_ops;
 pub(crate) mod fs_context;
 pub(crate) mod inode_ops;
 mod inode_table;
 pub(crate) mod mountable;
 pub(crate) mod registration;
+pub(crate) mod rename;
 pub(crate) mod super_ops;
 pub(crate) mod vtable;
+pub(crate) mod xattr_ops;

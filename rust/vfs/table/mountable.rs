@@ -2,8 +2,8 @@
 
 //! A filesystem that can be mounted: which implementation answers the calls of each kind.
 
-use super::{attr_ops, dentry_ops, fs_context};
-use crate::vfs::{call::xattr, own::file_system::FileSystem};
+use super::{attr_ops, dentry_ops, fs_context, xattr_ops};
+use crate::vfs::own::file_system::FileSystem;
 
 /// A filesystem with all that the VFS calls. For kinds of operations that it has none of, there is
 /// [`Without`](super::vtable::Without); those of inodes and open files are said for each inode, by
@@ -16,5 +16,5 @@ pub(crate) trait Mountable: FileSystem {
     /// The attributes.
     type Attrs: attr_ops::Operations<Fs = Self>;
     /// The extended attributes.
-    type Xattrs: xattr::Handler<Fs = Self>;
+    type Xattrs: xattr_ops::Handler<Fs = Self>;
 }

@@ -4,11 +4,10 @@
 //!
 //! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h)
 
-use super::{dentry_ops, mountable::Mountable, registration::cache_of, vtable::if_has};
+use super::{dentry_ops, mountable::Mountable, registration::cache_of, vtable::if_has, xattr_ops};
 use crate::{
     bindings,
     vfs::{
-        call::xattr,
         object::super_block::{AnySuperBlock, BlockSize, Uuid},
         own::{
             dentry::DEntry,
@@ -107,7 +106,7 @@ pub(in crate::vfs) unsafe fn fill<T: Mountable>(
             false => params.uuid.0.len() as u8,
         };
         (*sb).s_op = const { &SuperTable::<T>::TABLE };
-        (*sb).s_xattr = xattr::table::<T::Xattrs>();
+        (*sb).s_xattr = xattr_ops::table::<T::Xattrs>();
         (*sb).s_iflags |= bindings::SB_I_NOUMASK as c_ulong;
         // `sync(2)` writes the filesystems below out by themselves; and what EVM would sign with the
         // numbers of this one's inodes lies there.
