@@ -6,9 +6,11 @@ use super::{real, update, Pass};
 use crate::vfs::{
     call::{
         attr::Attr,
+        extents::Extents,
+        fileattr::{self, Shown},
+        protection::Protection,
         xattr::{self, NameList},
     },
-    object::path::Path,
     prelude::*,
     table::xattr_ops::Handler,
     value::errno::ESTALE,
@@ -69,24 +71,33 @@ impl attr_ops::Operations for Attrs {
         }
     }
 
-    fn with_lower<R>(
-        dentry: &DEntry<Pass>,
-        write: bool,
-        f: impl FnOnce(Path<'_>) -> Result<R>,
-    ) -> Result<R> {
+    fn fileattr_get(dentry: &DEntry<Pass>, request: &mut fileattr::Request<'_>) -> Result {
         let inode = dentry.positive()?;
         let (real, tree) = (real(inode)?, inode.sb().data());
-        tree.trouble.ask(match write {
-            true => "fileattr_set",
-            false => "fileattr_get",
-        })?;
-        let _access = match write {
-            true => Some(tree.mnt.want_write()?),
-            false => None,
-        };
-        let result = tree.cred.scope(|| f(tree.mnt.at(&real)))?;
-        update(inode)?;
-        Ok(result)
+        tree.trouble.ask("fileattr_get")?;
+        tree.cred.scope(|| request.read(tree.mnt.at(&real)))?;
+        update(inode)
+    }
+
+    fn fileattr_set(dentry: &DEntry<Pass>, request: &mut fileattr::Request<'_>) -> Result {
+        let inode = dentry.positive()?;
+        let (real, tree) = (real(inode)?, inode.sb().data());
+        tree.trouble.ask("fileattr_get")?;
+        let shown = tree.cred.scope(|| Shown::at(tree.mnt.at(&real)))?;
+        let may_protect = Protection::may_change();
+        tree.trouble.ask("fileattr_set")?;
+        {
+            let access = tree.mnt.want_write()?;
+            let flags = (tree.cred).scope(|| request.apply(&access, &real, &shown, may_protect))?;
+            Protection::of_flags(flags).act(dentry)?;
+        }
+        update(inode)
+    }
+
+    fn fiemap(inode: &INode<Pass>, extents: Extents<'_>) -> Result {
+        let (real, tree) = (real(inode)?, inode.sb().data());
+        tree.trouble.ask("fileattr_get")?;
+        tree.cred.scope(|| extents.tell(tree.mnt.at(&real)))
     }
 }
 

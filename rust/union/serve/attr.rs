@@ -21,10 +21,12 @@ use crate::{
         call::{
             acl::{Acl, AclType},
             attr::Attr,
+            extents::Extents,
+            fileattr::{self, Shown},
             protection::Protection,
             stat::Stat,
         },
-        object::{idmap::Idmap, path::Path},
+        object::idmap::Idmap,
         own::{dentry::DEntry, inode::INode},
         table::attr_ops::{self, Walk},
         value::errno::EOPNOTSUPP,
@@ -181,21 +183,39 @@ impl attr_ops::Operations for Attrs {
         }
     }
 
-    fn with_lower<R>(
-        dentry: &DEntry<Union>,
-        write: bool,
-        f: impl FnOnce(Path<'_>) -> Result<R>,
-    ) -> Result<R> {
-        let cred = &dentry.sb().data().cred;
-        if write {
-            let layer = links::ensure_to_change(dentry, Data::All)?;
-            // In the order in which those who lift something take them.
-            let _access = layer.branch.mnt().want_write()?;
-            let _held = lift::hold_off(&layer.branch);
-            return cred.scope(|| f(layer.path()));
-        }
+    fn fileattr_get(dentry: &DEntry<Union>, request: &mut fileattr::Request<'_>) -> Result {
         let stack = dentry.positive()?.data().stack()?;
-        cred.scope(|| f(stack.top().path()))
+        let cred = &dentry.sb().data().cred;
+        cred.scope(|| request.read(stack.top().path()))
+    }
+
+    // The attributes of a copy are not those of the original: what is asked for is taken as a change of
+    // what was told.
+    fn fileattr_set(dentry: &DEntry<Union>, request: &mut fileattr::Request<'_>) -> Result {
+        let inode = dentry.positive()?;
+        let cred = &dentry.sb().data().cred;
+        let shown = {
+            let stack = inode.data().stack()?;
+            cred.scope(|| Shown::at(stack.top().path()))?
+        };
+        // With the caller's credentials, which those below are not.
+        let may_protect = Protection::may_change();
+        let layer = links::ensure_to_change(dentry, Data::All)?;
+        // In the order in which those who lift something take them.
+        let access = layer.branch.mnt().want_write()?;
+        let _held = lift::hold_off(&layer.branch);
+        cred.scope(|| {
+            let flags = request.apply(&access, &layer.dentry, &shown, may_protect)?;
+            inode.copy_attr(layer.inode()?, layer.path().idmap());
+            // That is not taken from the inode below, as somebody may have it off there.
+            Protection::of_flags(flags).act(dentry)
+        })
+    }
+
+    fn fiemap(inode: &INode<Union>, extents: Extents<'_>) -> Result {
+        let stack = inode.data().stack()?;
+        let cred = &inode.sb().data().cred;
+        cred.scope(|| extents.tell(stack.top().path()))
     }
 }
 

@@ -4,7 +4,6 @@
 //!
 //! C header: [`include/linux/fileattr.h`](srctree/include/linux/fileattr.h)
 
-use super::protection::Protection;
 use crate::{
     bindings,
     vfs::{
@@ -14,29 +13,13 @@ use crate::{
 };
 use kernel::{error::to_result, prelude::*};
 
-/// Reads the `FS_IOC_GETFLAGS` attributes at `path`.
-///
-/// # Safety
-///
-/// `fa` is valid.
-pub(in crate::vfs) unsafe fn fileattr_get(path: Path<'_>, fa: *mut bindings::file_kattr) -> Result {
-    path.dentry.require_inode()?;
-    // SAFETY: `path` is valid during the call.
-    let ret = to_result(unsafe { bindings::vfs_fileattr_get(path.dentry.as_ptr(), fa) });
-    // A filesystem without the operation says so to the VFS in a code of the kernel's own.
-    match ret {
-        Err(e) if e.to_errno() == -(bindings::ENOIOCTLCMD as c_int) => Err(ENOTTY),
-        other => other,
-    }
-}
-
 /// The `FS_IOC_GETFLAGS` attributes of an object that may be about to be copied, of which the caller of
 /// a change knows.
 ///
 /// # Invariants
 ///
 /// `attr` was filled in by the filesystem of the object `of`, which may be gone: nobody looks at it.
-pub(in crate::vfs) struct Shown {
+pub(crate) struct Shown {
     /// Only compared.
     of: *const bindings::inode,
     attr: bindings::file_kattr_full,
@@ -44,7 +27,7 @@ pub(in crate::vfs) struct Shown {
 
 impl Shown {
     /// Those at `path`.
-    pub(in crate::vfs) fn at(path: Path<'_>) -> Result<Self> {
+    pub(crate) fn at(path: Path<'_>) -> Result<Self> {
         Ok(Self {
             of: path.dentry.require_inode()?.as_ptr(),
             attr: FileAttr::of(path)?,
@@ -77,36 +60,54 @@ impl Shown {
     }
 }
 
-/// Changes what was `shown` of the `FS_IOC_SETFLAGS` attributes at `path` to `fa`; for whoever has the
-/// right to write to its mount. Returns the protection that the object has then, which only who
-/// `may_protect` changes: `EPERM`. `EOPNOTSUPP` for a directory that is to ignore the case of names:
-/// whoever is stacked on it does not.
-///
-/// # Safety
-///
-/// `fa` is valid, and nobody else uses it.
-pub(in crate::vfs) unsafe fn fileattr_set(
-    path: Path<'_>,
-    shown: &Shown,
-    may_protect: bool,
-    fa: *mut bindings::file_kattr,
-) -> Result<Protection> {
-    let inode = path.dentry.require_inode()?;
-    // SAFETY: By the contract of this function.
-    let new = unsafe { &mut *fa.cast::<bindings::file_kattr_full>() };
-    if new.flags & bindings::FS_CASEFOLD_FL != 0 && !inode.ignores_case() {
-        return Err(EOPNOTSUPP);
+/// What the VFS asks a filesystem of ours for: to tell the attributes of an object, or to change them to
+/// these.
+pub(crate) struct Request<'a>(&'a mut bindings::file_kattr_full);
+
+impl Request<'_> {
+    /// # Safety
+    ///
+    /// `fa` is valid, and nobody else uses it, for as long as this lives.
+    pub(in crate::vfs) unsafe fn from_raw(fa: *mut bindings::file_kattr) -> Self {
+        // SAFETY: By the contract of this function; the kernel's bindings have the type without fields.
+        Self(unsafe { &mut *fa.cast() })
     }
-    shown.translate(new, path)?;
-    // What the VFS has compared with may have been read in the moment in which somebody had it off.
-    if !may_protect {
-        let is = FileAttr::of(path)?;
-        if (new.flags ^ is.flags) & (bindings::FS_IMMUTABLE_FL | bindings::FS_APPEND_FL) != 0 {
-            return Err(EPERM);
+
+    /// Tells those of what is at `path`. `ENOTTY` if it has none.
+    pub(crate) fn read(&mut self, path: Path<'_>) -> Result {
+        let fa = core::ptr::from_mut(self.0).cast();
+        // SAFETY: The structure is the request's alone.
+        unsafe { fileattr_get(path, fa) }
+    }
+
+    /// Makes the change of what was `shown` to these of `dentry`, which need not be what was shown: it may
+    /// be a copy. Returns the flags (`FS_*_FL`) that it has then. Those of its protection only who
+    /// `may_protect` changes: `EPERM`. `EOPNOTSUPP` for a directory that is to ignore the case of names:
+    /// whoever is stacked on it does not.
+    pub(crate) fn apply(
+        &mut self,
+        access: &WriteAccess<'_>,
+        dentry: &Dentry,
+        shown: &Shown,
+        may_protect: bool,
+    ) -> Result<u32> {
+        let path = access.at(dentry)?;
+        let inode = path.dentry.require_inode()?;
+        let new = &mut *self.0;
+        if new.flags & bindings::FS_CASEFOLD_FL != 0 && !inode.ignores_case() {
+            return Err(EOPNOTSUPP);
         }
+        shown.translate(new, path)?;
+        // What the VFS has compared with may have been read in the moment in which somebody had it off.
+        if !may_protect {
+            let is = FileAttr::of(path)?;
+            if (new.flags ^ is.flags) & (bindings::FS_IMMUTABLE_FL | bindings::FS_APPEND_FL) != 0 {
+                return Err(EPERM);
+            }
+        }
+        FileAttr::set(path, new)?;
+        Ok(new.flags)
     }
-    FileAttr::set(path, new)?;
-    Ok(Protection::of_flags(new.flags))
 }
 
 /// The flags that a copy of an object takes over, as `FS_*_FL` and as `FS_XFLAG_*`.
@@ -138,6 +139,22 @@ pub(crate) fn copy_flags(source: Path<'_>, access: &WriteAccess<'_>, target: &De
         }
     }
     Ok(())
+}
+
+/// Reads the `FS_IOC_GETFLAGS` attributes at `path`.
+///
+/// # Safety
+///
+/// `fa` is valid.
+unsafe fn fileattr_get(path: Path<'_>, fa: *mut bindings::file_kattr) -> Result {
+    path.dentry.require_inode()?;
+    // SAFETY: `path` is valid during the call.
+    let ret = to_result(unsafe { bindings::vfs_fileattr_get(path.dentry.as_ptr(), fa) });
+    // A filesystem without the operation says so to the VFS in a code of the kernel's own.
+    match ret {
+        Err(e) if e.to_errno() == -(bindings::ENOIOCTLCMD as c_int) => Err(ENOTTY),
+        other => other,
+    }
 }
 
 /// The flags of an object, as its filesystem has them.

@@ -11,6 +11,7 @@ pub(crate) mod attr;
 pub(crate) mod block;
 pub(crate) mod claim;
 pub(crate) mod copy;
+pub(crate) mod extents;
 pub(crate) mod fileattr;
 pub(crate) mod io;
 pub(crate) mod namei;

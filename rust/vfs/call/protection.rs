@@ -124,7 +124,7 @@ impl Protection {
     }
 
     /// That in `FS_*_FL` flags.
-    pub(in crate::vfs) fn of_flags(flags: u32) -> Self {
+    pub(crate) fn of_flags(flags: u32) -> Self {
         Self {
             immutable: flags & bindings::FS_IMMUTABLE_FL != 0,
             append_only: flags & bindings::FS_APPEND_FL != 0,
@@ -132,7 +132,7 @@ impl Protection {
     }
 
     /// Whether the current task may put any on, or take it off.
-    pub(in crate::vfs) fn may_change() -> bool {
+    pub(crate) fn may_change() -> bool {
         // SAFETY: May be called by any task; the namespace is static.
         unsafe {
             bindings::ns_capable_noaudit(
@@ -143,7 +143,7 @@ impl Protection {
     }
 
     /// Has the VFS act upon this one.
-    pub(in crate::vfs) fn act(self, dentry: &Dentry) -> Result {
+    pub(crate) fn act(self, dentry: &Dentry) -> Result {
         let inode = dentry.inode().ok_or(ESTALE)?;
         let mut flags = 0;
         if self.immutable {

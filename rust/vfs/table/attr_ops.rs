@@ -11,9 +11,11 @@ use crate::{
         call::{
             acl::{Acl, AclType},
             attr::Attr,
+            extents::Extents,
+            fileattr,
             stat::Stat,
         },
-        object::{glimpse::Glimpse, idmap::Idmap, path::Path},
+        object::{glimpse::Glimpse, idmap::Idmap},
         own::{dentry::DEntry, file_system::FileSystem, inode::INode},
     },
 };
@@ -76,14 +78,16 @@ pub(crate) trait Operations: Sized + 'static {
     fn update_atime(_inode: &INode<Self::Fs>) {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
-    /// Calls `f` with the place below whose `FS_IOC_GETFLAGS` attributes and extents (`FIEMAP`) are
-    /// this inode's, made writable first if `write`, and with the right to write to its mount; with
-    /// the credentials that count there. The VFS has checked what the caller may do with this one.
-    fn with_lower<R>(
-        _dentry: &DEntry<Self::Fs>,
-        _write: bool,
-        _f: impl FnOnce(Path<'_>) -> Result<R>,
-    ) -> Result<R> {
+    /// Tells the attributes of `FS_IOC_GETFLAGS`.
+    fn fileattr_get(_dentry: &DEntry<Self::Fs>, _request: &mut fileattr::Request<'_>) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+    /// Changes them. What the caller may do the VFS has checked, by what [`Operations::fileattr_get`] told.
+    fn fileattr_set(_dentry: &DEntry<Self::Fs>, _request: &mut fileattr::Request<'_>) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+    /// Tells where the data lies (`FS_IOC_FIEMAP`).
+    fn fiemap(_inode: &INode<Self::Fs>, _extents: Extents<'_>) -> Result {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 }

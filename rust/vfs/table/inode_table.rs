@@ -19,6 +19,8 @@ use crate::{
         call::{
             acl::{Acl, AclType},
             attr::Attr,
+            extents::Extents,
+            fileattr::Request,
             stat::Stat,
         },
         object::idmap::Idmap,
@@ -28,7 +30,7 @@ use crate::{
             file_system::InodeTables,
             inode::{INode, Locked},
         },
-        value::{errno::EOPNOTSUPP, mode::Mode},
+        value::mode::Mode,
     },
 };
 use core::marker::PhantomData;
@@ -108,9 +110,9 @@ impl<O: Operations, F: file_ops::Operations<Fs = O::Fs>> Table<O, F> {
         listxattr: if_has!(Xattrs<O>: HAS_LIST, Self::listxattr),
         update_time: if_has!(Attrs<O>: HAS_UPDATE_ATIME, Self::update_time),
         tmpfile: if_has!(HAS_TMPFILE, Self::tmpfile),
-        fileattr_get: if_has!(Attrs<O>: HAS_WITH_LOWER, Self::fileattr_get),
-        fileattr_set: if_has!(Attrs<O>: HAS_WITH_LOWER, Self::fileattr_set),
-        fiemap: if_has!(Attrs<O>: HAS_WITH_LOWER, Self::fiemap),
+        fileattr_get: if_has!(Attrs<O>: HAS_FILEATTR_GET, Self::fileattr_get),
+        fileattr_set: if_has!(Attrs<O>: HAS_FILEATTR_SET, Self::fileattr_set),
+        fiemap: if_has!(Attrs<O>: HAS_FIEMAP, Self::fiemap),
         ..pin_init::zeroed()
     };
 
@@ -551,13 +553,9 @@ impl<O: Operations, F: file_ops::Operations<Fs = O::Fs>> Table<O, F> {
         dentry: *mut bindings::dentry,
         fa: *mut bindings::file_kattr,
     ) -> c_int {
-        from_result(|| {
-            // SAFETY: A live dentry.
-            let entry = unsafe { DEntry::<O::Fs>::from_raw(dentry) };
-            Attrs::<O>::with_lower(entry, false, |lower| {
-                // SAFETY: By the contract of this function.
-                unsafe { crate::vfs::call::fileattr::fileattr_get(lower, fa) }
-            })?;
+        // SAFETY: By the contract of this function.
+        from_result(|| unsafe {
+            Attrs::<O>::fileattr_get(DEntry::from_raw(dentry), &mut Request::from_raw(fa))?;
             Ok(0)
         })
     }
@@ -571,24 +569,9 @@ impl<O: Operations, F: file_ops::Operations<Fs = O::Fs>> Table<O, F> {
         dentry: *mut bindings::dentry,
         fa: *mut bindings::file_kattr,
     ) -> c_int {
-        from_result(|| {
-            // SAFETY: A live dentry.
-            let entry = unsafe { DEntry::<O::Fs>::from_raw(dentry) };
-            let shown =
-                Attrs::<O>::with_lower(entry, false, crate::vfs::call::fileattr::Shown::at)?;
-            // With the caller's credentials, which those below are not.
-            let may_protect = crate::vfs::call::protection::Protection::may_change();
-            Attrs::<O>::with_lower(entry, true, |lower| {
-                // SAFETY: By the contract of this function.
-                let now = unsafe {
-                    crate::vfs::call::fileattr::fileattr_set(lower, &shown, may_protect, fa)?
-                };
-                if let (Some(inode), Some(real)) = (entry.node(), lower.inode()) {
-                    inode.copy_attr(real, lower.idmap());
-                }
-                // That is not taken from the inode below, as somebody may have it off there.
-                now.act(entry)
-            })?;
+        // SAFETY: By the contract of this function.
+        from_result(|| unsafe {
+            Attrs::<O>::fileattr_set(DEntry::from_raw(dentry), &mut Request::from_raw(fa))?;
             Ok(0)
         })
     }
@@ -602,19 +585,9 @@ impl<O: Operations, F: file_ops::Operations<Fs = O::Fs>> Table<O, F> {
         start: u64,
         len: u64,
     ) -> c_int {
-        from_result(|| {
-            // SAFETY: A live inode.
-            let node = unsafe { INode::<O::Fs>::from_raw(inode) };
-            let entry = DEntry::<O::Fs>::alias_of(node).ok_or(ENOENT)?;
-            Attrs::<O>::with_lower(&entry, false, |lower| {
-                let real = lower.inode().ok_or(ENOENT)?.as_ptr();
-                // SAFETY: The inode below is alive, and so are its operations; the rest is the
-                // contract of this function.
-                kernel::error::to_result(unsafe {
-                    let fiemap = (*(*real).i_op).fiemap.ok_or(EOPNOTSUPP)?;
-                    fiemap(real, info, start, len)
-                })
-            })?;
+        // SAFETY: By the contract of this function.
+        from_result(|| unsafe {
+            Attrs::<O>::fiemap(INode::from_raw(inode), Extents::from_raw(info, start, len))?;
             Ok(0)
         })
     }
