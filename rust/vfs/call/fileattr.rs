@@ -158,11 +158,11 @@ unsafe fn fileattr_get(path: Path<'_>, fa: *mut bindings::file_kattr) -> Result 
 }
 
 /// The flags of an object, as its filesystem has them.
-pub(in crate::vfs) struct FileAttr;
+pub(super) struct FileAttr;
 
 impl FileAttr {
     /// Those of what is at `path`.
-    pub(in crate::vfs) fn of(path: Path<'_>) -> Result<bindings::file_kattr_full> {
+    pub(super) fn of(path: Path<'_>) -> Result<bindings::file_kattr_full> {
         let mut fa = bindings::file_kattr_full::default();
         fa.set_flags_valid(true);
         // SAFETY: The structure is ours.
@@ -171,7 +171,7 @@ impl FileAttr {
     }
 
     /// Sets them to `new`. `EOPNOTSUPP`.
-    pub(in crate::vfs) fn set(path: Path<'_>, new: &mut bindings::file_kattr_full) -> Result {
+    pub(super) fn set(path: Path<'_>, new: &mut bindings::file_kattr_full) -> Result {
         let new = core::ptr::from_mut(new).cast();
         // SAFETY: All are valid during the call.
         let ret = to_result(unsafe {

@@ -65,7 +65,7 @@ impl Served<'_> {
     /// # Safety
     ///
     /// The handler returns this for the fault that `self` is about, and uses nothing of it any more.
-    pub(in crate::vfs) unsafe fn into_raw(self) -> bindings::vm_fault_t {
+    pub(super) unsafe fn into_raw(self) -> bindings::vm_fault_t {
         if !self.unlocked.is_null() {
             // SAFETY: By the type invariant, and the contract of this function: the lock of the fault's
             // address space is held for reading, and that is alive for as long as the fault.
@@ -77,7 +77,7 @@ impl Served<'_> {
 
 /// What a handler is asked to do.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(in crate::vfs) enum Step {
+pub(super) enum Step {
     /// `->fault`: find the page.
     Fault,
     /// `->page_mkwrite`: make ready for the first write to a page.
@@ -90,7 +90,7 @@ impl Fault<'_> {
     /// # Safety
     ///
     /// `vmf` is the argument of the handler for `step`, during its call.
-    pub(in crate::vfs) unsafe fn from_raw(vmf: *mut bindings::vm_fault, step: Step) -> Self {
+    pub(super) unsafe fn from_raw(vmf: *mut bindings::vm_fault, step: Step) -> Self {
         // INVARIANT: By the contract of this function.
         Self {
             vmf,
@@ -169,10 +169,10 @@ pub(crate) enum Entry<'a> {
 ///
 /// `front` is a placed front file that owns this, `file` what it stands in front of, and `ops` the
 /// table that the filesystem of `file` gave the mapping, which lives as long as `file`.
-pub(in crate::vfs) struct Behind {
-    pub(in crate::vfs) file: KernelFile,
-    pub(in crate::vfs) ops: *const bindings::vm_operations_struct,
-    pub(in crate::vfs) front: *mut bindings::file,
+pub(super) struct Behind {
+    pub(super) file: KernelFile,
+    pub(super) ops: *const bindings::vm_operations_struct,
+    pub(super) front: *mut bindings::file,
     turns: BitLocks,
 }
 
@@ -185,7 +185,7 @@ impl Behind {
     /// # Safety
     ///
     /// The type invariants hold as soon as `front` is in use.
-    pub(in crate::vfs) unsafe fn new(
+    pub(super) unsafe fn new(
         file: KernelFile,
         ops: *const bindings::vm_operations_struct,
         front: *mut bindings::file,
@@ -200,7 +200,7 @@ impl Behind {
     }
 
     /// Asks for the turn, and waits for it unless the fault must not.
-    pub(in crate::vfs) fn enter<'a>(&'a self, mut fault: Fault<'a>) -> Entry<'a> {
+    pub(super) fn enter<'a>(&'a self, mut fault: Fault<'a>) -> Entry<'a> {
         let address = fault.vma() as usize;
         let lock = if fault.is_nowait() {
             match self.turns.try_lock(address) {
@@ -236,7 +236,7 @@ impl Behind {
     /// # Safety
     ///
     /// `vma` is a mapping of `front` whose file nobody else changes, copies or gives up meanwhile.
-    pub(in crate::vfs) unsafe fn swap_in(&self, vma: *mut bindings::vm_area_struct) {
+    pub(super) unsafe fn swap_in(&self, vma: *mut bindings::vm_area_struct) {
         // SAFETY: By the contract of this function. Readers without a lock find either file, both
         // of which live as long as `vma` has its reference to `front`.
         unsafe { (&raw mut (*vma).vm_file).write_volatile(self.file.as_ptr()) };
@@ -247,7 +247,7 @@ impl Behind {
     /// # Safety
     ///
     /// After [`Self::swap_in`], with `vma` still as it demands.
-    pub(in crate::vfs) unsafe fn swap_out(&self, vma: *mut bindings::vm_area_struct) {
+    pub(super) unsafe fn swap_out(&self, vma: *mut bindings::vm_area_struct) {
         // SAFETY: As in `swap_in`.
         unsafe { (&raw mut (*vma).vm_file).write_volatile(self.front) };
     }

@@ -33,7 +33,7 @@ pub(crate) enum FrontPath {
 ///
 /// A valid file, of which this owns the only count. It is a backing file with a user path, and is
 /// not marked as opened: dropping the count frees it without a call of its operations.
-pub(in crate::vfs) struct FrontFile {
+pub(super) struct FrontFile {
     file: NonNull<bindings::file>,
     shown: FrontPath,
 }
@@ -52,7 +52,7 @@ impl FrontFile {
     /// # Safety
     ///
     /// `user` is a valid open file during the call.
-    pub(in crate::vfs) unsafe fn new(
+    pub(super) unsafe fn new(
         user: *mut bindings::file,
         cred: &Cred,
         shown: FrontPath,
@@ -86,7 +86,7 @@ impl FrontFile {
         Ok(Self { file, shown })
     }
 
-    pub(in crate::vfs) fn as_ptr(&self) -> *mut bindings::file {
+    pub(super) fn as_ptr(&self) -> *mut bindings::file {
         self.file.as_ptr()
     }
 
@@ -97,7 +97,7 @@ impl FrontFile {
     ///
     /// `fops` belongs to this module, and is valid until its own `->release` has replaced it by a
     /// table that lives as long as the module; until then, whoever `fops` belongs to holds `behind`.
-    pub(in crate::vfs) unsafe fn place(
+    pub(super) unsafe fn place(
         self,
         behind: &KernelFile,
         fops: *const bindings::file_operations,
@@ -152,7 +152,7 @@ impl FrontFile {
 /// # Safety
 ///
 /// Called by `->release` of a front file that was placed before `behind`, with that file.
-pub(in crate::vfs) unsafe fn retire(front: *mut bindings::file, behind: &KernelFile) {
+pub(super) unsafe fn retire(front: *mut bindings::file, behind: &KernelFile) {
     // SAFETY: The last count of `front` has gone, and with it everybody who might look at its user
     // path. The memory of the file, and with it the references that are taken here, is given up
     // last of all; those of the old path are given up here.

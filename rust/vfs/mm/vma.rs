@@ -54,7 +54,7 @@ impl<'a> NewMapping<'a> {
     }
 
     /// The file that user space mapped, or who stands for it.
-    pub(in crate::vfs) fn user_file(&self) -> *mut bindings::file {
+    pub(super) fn user_file(&self) -> *mut bindings::file {
         // SAFETY: The mapping is ours, by the type invariant.
         unsafe { (*self.0).vm_file }
     }
@@ -132,7 +132,7 @@ pub(crate) struct Suited<'a>(Handed<'a>);
 
 impl<'a> Suited<'a> {
     /// For who puts a front file there.
-    pub(in crate::vfs) fn into_handed(self) -> Handed<'a> {
+    pub(super) fn into_handed(self) -> Handed<'a> {
         self.0
     }
 }
@@ -177,13 +177,13 @@ impl Handed<'_> {
     }
 
     /// The file that serves the mapping.
-    pub(in crate::vfs) fn file(&self) -> KernelFile {
+    pub(super) fn file(&self) -> KernelFile {
         // SAFETY: The mapping holds its file; the count is taken here.
         unsafe { KernelFile::from_raw(bindings::get_file((*self.0).vm_file)) }
     }
 
     /// How the file serves the mapping.
-    pub(in crate::vfs) fn ops(&self) -> *const bindings::vm_operations_struct {
+    pub(super) fn ops(&self) -> *const bindings::vm_operations_struct {
         // SAFETY: The mapping is ours, by the type invariant.
         unsafe { (*self.0).vm_ops }
     }
@@ -193,7 +193,7 @@ impl Handed<'_> {
     /// # Safety
     ///
     /// `file` is alive, and can stand for the file that serves the mapping.
-    pub(in crate::vfs) unsafe fn set_file(&self, file: *mut bindings::file) {
+    pub(super) unsafe fn set_file(&self, file: *mut bindings::file) {
         // SAFETY: The mapping is ours; it takes a reference to the file.
         unsafe { bindings::vma_set_file(self.0, file) };
     }
@@ -203,7 +203,7 @@ impl Handed<'_> {
     /// # Safety
     ///
     /// `ops` lives as long as the mapping's file.
-    pub(in crate::vfs) unsafe fn set_ops(&self, ops: *const bindings::vm_operations_struct) {
+    pub(super) unsafe fn set_ops(&self, ops: *const bindings::vm_operations_struct) {
         // SAFETY: The mapping is ours.
         unsafe { (*self.0).vm_ops = ops };
     }

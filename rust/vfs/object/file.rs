@@ -41,7 +41,7 @@ impl KernelFile {
 
     /// Closes the file before this returns, where dropping it would leave that to the way back to user
     /// space. For whoever is in `->release`, or holds no locks either.
-    pub(in crate::vfs) fn close(self) {
+    pub(super) fn close(self) {
         let file = ManuallyDrop::new(self).0;
         // SAFETY: The count is ours, by the type invariant.
         unsafe { bindings::__fput_sync(file.as_ptr()) };

@@ -60,12 +60,12 @@ impl Mount {
     /// # Safety
     ///
     /// `ptr` is a valid mount and the caller owns a count, which this takes over.
-    pub(in crate::vfs) unsafe fn from_raw_owned(ptr: *mut bindings::vfsmount) -> ARef<Self> {
+    pub(super) unsafe fn from_raw_owned(ptr: *mut bindings::vfsmount) -> ARef<Self> {
         // SAFETY: By the contract of this function.
         unsafe { ARef::from_raw(NonNull::new_unchecked(ptr.cast())) }
     }
 
-    pub(in crate::vfs) fn as_ptr(&self) -> *mut bindings::vfsmount {
+    pub(super) fn as_ptr(&self) -> *mut bindings::vfsmount {
         self.0.get()
     }
 

@@ -63,7 +63,7 @@ impl<T: FileSystem> INode<T> {
     /// # Safety
     ///
     /// Nobody else writes these fields: `i_lock` is held, or the inode is new.
-    pub(in crate::vfs) unsafe fn repeat(&self, real: &Inode, idmap: &Idmap) {
+    pub(super) unsafe fn repeat(&self, real: &Inode, idmap: &Idmap) {
         let (to, from) = (self.as_ptr(), real.as_ptr());
         let (uid, gid) = owner(real, idmap);
         // SAFETY: Both inodes are alive, and the fields of this one ours to write, by the contract of

@@ -18,7 +18,7 @@ impl<'a, T: FileSystem> Glimpse<'a, INode<T>> {
     }
 
     /// As [`Inode::ino`].
-    pub(in crate::vfs) fn ino(self) -> u64 {
+    pub(super) fn ino(self) -> u64 {
         self.get().ino()
     }
 

@@ -27,7 +27,7 @@ use kernel::{
 pub(crate) struct INode<T: FileSystem>(Inode, PhantomData<T>);
 
 /// What an inode is found by: see [`inode_cache`](super::inode_cache).
-pub(in crate::vfs) struct Known {
+pub(super) struct Known {
     /// Under which it is in the hash table: constant from then on.
     pub(super) hash: Atomic<u64>,
     /// What it stands for.
@@ -36,7 +36,7 @@ pub(in crate::vfs) struct Known {
 
 impl Known {
     /// Of an inode that is not in the cache.
-    pub(in crate::vfs) fn nowhere() -> Self {
+    pub(super) fn nowhere() -> Self {
         Self {
             hash: Atomic::new(0),
             key: Atomic::new(0),
@@ -104,9 +104,7 @@ impl<T: FileSystem> INode<T> {
     /// # Safety
     ///
     /// `ptr` is an inode of a super block of `T` that is not freed during `'a`, and not `I_NEW`.
-    pub(in crate::vfs) unsafe fn data_of<'a>(
-        ptr: *mut bindings::inode,
-    ) -> Option<&'a T::INodeData> {
+    pub(super) unsafe fn data_of<'a>(ptr: *mut bindings::inode) -> Option<&'a T::INodeData> {
         let container = ptr.cast::<Container<T>>();
         // SAFETY: By the contract of this function; `ready` does not change any more, and says that
         // the data is initialised, by the type invariant.
@@ -118,13 +116,13 @@ impl<T: FileSystem> INode<T> {
     }
 
     /// Where the inode is on the super block's shelves.
-    pub(in crate::vfs) fn place(&self) -> &Place {
+    pub(super) fn place(&self) -> &Place {
         // SAFETY: The inode is in a `Container<T>`, whose place is there from the allocation on.
         unsafe { &(*self.as_ptr().cast::<Container<T>>()).place }
     }
 
     /// What the inode is found by in the cache.
-    pub(in crate::vfs) fn known(&self) -> &Known {
+    pub(super) fn known(&self) -> &Known {
         // SAFETY: The inode is in a `Container<T>`, and alive.
         unsafe { Self::known_of(self.as_ptr()) }
     }
@@ -134,7 +132,7 @@ impl<T: FileSystem> INode<T> {
     /// # Safety
     ///
     /// `ptr` is an inode of a super block of `T` whose memory is not freed during `'a`.
-    pub(in crate::vfs) unsafe fn known_of<'a>(ptr: *mut bindings::inode) -> &'a Known {
+    pub(super) unsafe fn known_of<'a>(ptr: *mut bindings::inode) -> &'a Known {
         // SAFETY: By the contract of this function, it is in a `Container<T>`, in which this is there
         // from the allocation on.
         unsafe { &(*ptr.cast::<Container<T>>()).known }
@@ -145,7 +143,7 @@ impl<T: FileSystem> INode<T> {
     /// # Safety
     ///
     /// `place` is that of an inode of a super block of `T`.
-    pub(in crate::vfs) unsafe fn of_place(place: *mut Place) -> *mut bindings::inode {
+    pub(super) unsafe fn of_place(place: *mut Place) -> *mut bindings::inode {
         // SAFETY: By the contract of this function, the place is in a container.
         unsafe { place.byte_sub(offset_of!(Container<T>, place)).cast() }
     }

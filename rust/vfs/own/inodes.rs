@@ -20,7 +20,7 @@ const BATCH: usize = 1024;
 /// # Safety
 ///
 /// `inode` is not freed during the call.
-pub(in crate::vfs) unsafe fn is_unusual(inode: *mut bindings::inode) -> bool {
+pub(super) unsafe fn is_unusual(inode: *mut bindings::inode) -> bool {
     let unusual = bindings::inode_state_flags_enum_I_NEW
         | bindings::inode_state_flags_enum_I_FREEING
         | bindings::inode_state_flags_enum_I_WILL_FREE;

@@ -32,7 +32,7 @@ impl<T: FileSystem> NewInode<'_, T> {
     /// # Safety
     ///
     /// `inode` is new, of a super block of `T`, and the caller gives a count of it up.
-    pub(in crate::vfs) unsafe fn assume(inode: NonNull<bindings::inode>) -> Self {
+    pub(super) unsafe fn assume(inode: NonNull<bindings::inode>) -> Self {
         // INVARIANT: By the contract of this function.
         Self(inode, PhantomData)
     }

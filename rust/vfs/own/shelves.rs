@@ -100,7 +100,7 @@ impl Shelves {
 /// `link` is in the chain of `shelf`, or the walk's, and is added and taken out with that chain's lock
 /// held.
 #[repr(C)]
-pub(in crate::vfs) struct Place {
+pub(super) struct Place {
     link: Opaque<bindings::hlist_node>,
     /// Changes with the lock of [`Shelves::several`] held only, once it is known to others.
     shelf: Atomic<u32>,
@@ -108,7 +108,7 @@ pub(in crate::vfs) struct Place {
 
 impl Place {
     /// On no shelf.
-    pub(in crate::vfs) fn nowhere() -> Self {
+    pub(super) fn nowhere() -> Self {
         // INVARIANT: It is not linked.
         Self {
             link: pin_init::zeroed(),
@@ -126,7 +126,7 @@ impl Place {
     ///
     /// The place is on no shelf, and that of an inode of the super block that `shelves` belong to;
     /// until it is taken off ([`Place::remove`]) it is neither moved nor freed.
-    pub(in crate::vfs) unsafe fn put(&self, shelves: &Shelves, shelf: Shelf) {
+    pub(super) unsafe fn put(&self, shelves: &Shelves, shelf: Shelf) {
         let Some(chain) = shelves.get(shelf) else {
             return;
         };
@@ -141,7 +141,7 @@ impl Place {
     /// # Safety
     ///
     /// Nobody moves the place meanwhile; `shelves` are those that it was put on.
-    pub(in crate::vfs) unsafe fn remove(&self, shelves: &Shelves) {
+    pub(super) unsafe fn remove(&self, shelves: &Shelves) {
         if let Some(chain) = shelves.get(self.shelf()) {
             let _chain = chain.lock();
             // SAFETY: It is in the chain, by the type invariant, whose lock is held.

@@ -54,7 +54,7 @@ impl<T: FileSystem> SuperBlock<T> {
     }
 
     /// Where its inodes are by groups.
-    pub(in crate::vfs) fn shelves(&self) -> &Shelves {
+    pub(super) fn shelves(&self) -> &Shelves {
         &self.info().shelves
     }
 }

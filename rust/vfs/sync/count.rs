@@ -10,24 +10,24 @@ use core::sync::atomic::{fence, AtomicUsize, Ordering};
 
 /// A count of references. It is a word, and so is never too large: there is no memory for as many
 /// references.
-pub(in crate::vfs) struct Count(AtomicUsize);
+pub(super) struct Count(AtomicUsize);
 
 impl Count {
     /// The one of whoever makes it.
-    pub(in crate::vfs) const fn one() -> Self {
+    pub(super) const fn one() -> Self {
         Self(AtomicUsize::new(1))
     }
 
     /// One more, for who has one.
     #[inline(always)]
-    pub(in crate::vfs) fn get(&self) {
+    pub(super) fn get(&self) {
         // Nothing comes after it that who has one could not do before.
         self.0.fetch_add(1, Ordering::Relaxed);
     }
 
     /// One more, unless there is none any more. Says whether there was.
     #[inline(always)]
-    pub(in crate::vfs) fn get_unless_zero(&self) -> bool {
+    pub(super) fn get_unless_zero(&self) -> bool {
         let mut count = self.0.load(Ordering::Relaxed);
         while count != 0 {
             let more = count.wrapping_add(1);
@@ -42,7 +42,7 @@ impl Count {
 
     /// One fewer. Says whether it was the last: then what all others did comes before what follows.
     #[inline(always)]
-    pub(in crate::vfs) fn put(&self) -> bool {
+    pub(super) fn put(&self) -> bool {
         if self.0.fetch_sub(1, Ordering::Release) != 1 {
             return false;
         }

@@ -45,26 +45,20 @@ impl<T: FileSystem> Hooks for Without<T> {
 ///
 /// The pointer is a control block, valid during `'a`, of a file of `T` that it holds, and that was not
 /// passed on before.
-pub(crate) struct Iocb<'a, T: FileSystem>(
-    pub(in crate::vfs) *mut bindings::kiocb,
-    PhantomData<&'a T>,
-);
+pub(crate) struct Iocb<'a, T: FileSystem>(pub(super) *mut bindings::kiocb, PhantomData<&'a T>);
 
 /// The user's side of a read or write: where data goes to or comes from.
 ///
 /// # Invariants
 ///
 /// The pointer is valid, and the owner's alone, during `'a`.
-pub(crate) struct Iter<'a>(
-    pub(in crate::vfs) *mut bindings::iov_iter,
-    PhantomData<&'a ()>,
-);
+pub(crate) struct Iter<'a>(pub(super) *mut bindings::iov_iter, PhantomData<&'a ()>);
 
 impl Iter<'_> {
     /// # Safety
     ///
     /// `ptr` is valid, and the caller's alone, during `'a`.
-    pub(in crate::vfs) unsafe fn from_raw(ptr: *mut bindings::iov_iter) -> Self {
+    pub(super) unsafe fn from_raw(ptr: *mut bindings::iov_iter) -> Self {
         // INVARIANT: By the contract of this function.
         Self(ptr, PhantomData)
     }
@@ -82,7 +76,7 @@ impl<'a, T: FileSystem> Iocb<'a, T> {
     ///
     /// `ptr` is a valid control block of a file of `T` during `'a`, which the caller passes on to nobody
     /// else.
-    pub(in crate::vfs) unsafe fn from_raw(ptr: *mut bindings::kiocb) -> Self {
+    pub(super) unsafe fn from_raw(ptr: *mut bindings::kiocb) -> Self {
         // INVARIANT: By the contract of this function.
         Self(ptr, PhantomData)
     }
@@ -310,7 +304,7 @@ impl Pipe<'_> {
     /// # Safety
     ///
     /// `ptr` is a pipe that is valid during `'a`, and that the current task does not lock meanwhile.
-    pub(in crate::vfs) unsafe fn from_raw(ptr: *mut bindings::pipe_inode_info) -> Self {
+    pub(super) unsafe fn from_raw(ptr: *mut bindings::pipe_inode_info) -> Self {
         // INVARIANT: By the contract of this function.
         Self(ptr, PhantomData)
     }
@@ -327,7 +321,7 @@ impl LockedPipe<'_> {
     /// # Safety
     ///
     /// `ptr` is a pipe that is valid during `'a`, and that the current task has locked.
-    pub(in crate::vfs) unsafe fn from_raw(ptr: *mut bindings::pipe_inode_info) -> Self {
+    pub(super) unsafe fn from_raw(ptr: *mut bindings::pipe_inode_info) -> Self {
         // INVARIANT: By the contract of this function.
         Self(ptr, PhantomData)
     }

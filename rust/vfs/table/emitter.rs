@@ -32,7 +32,7 @@ impl Emitter<'_> {
     /// # Safety
     ///
     /// `ctx` is valid, and the caller's alone, during `'a`.
-    pub(in crate::vfs) unsafe fn from_raw(ctx: *mut bindings::dir_context) -> Self {
+    pub(super) unsafe fn from_raw(ctx: *mut bindings::dir_context) -> Self {
         // INVARIANT: By the contract of this function.
         Self(ctx, PhantomData)
     }

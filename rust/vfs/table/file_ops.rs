@@ -573,7 +573,7 @@ impl<O: Operations> Table<O> {
 /// # Safety
 ///
 /// `file` was opened through the table of `O`, and is alive.
-pub(in crate::vfs) unsafe fn truncated<O: Operations>(file: *mut bindings::file) -> Result {
+pub(super) unsafe fn truncated<O: Operations>(file: *mut bindings::file) -> Result {
     if O::HAS_TRUNCATED {
         // SAFETY: By the contract of this function.
         unsafe { O::truncated(Table::<O>::data(file), FsFile::from_raw(file))? };

@@ -130,7 +130,7 @@ fn fields(fc: *mut bindings::fs_context) -> *mut bindings::fs_context_full {
 ///
 /// Called by the VFS with a new context for the type `T`; when that is to reconfigure, its `root`
 /// is a counted dentry of a super block of `T`, whose `s_active` it holds.
-pub(in crate::vfs) unsafe extern "C" fn init<T: Mountable>(fc: *mut bindings::fs_context) -> c_int {
+pub(super) unsafe extern "C" fn init<T: Mountable>(fc: *mut bindings::fs_context) -> c_int {
     from_result(|| {
         // SAFETY: The context is new; by the contract of this function.
         let sb = unsafe { reconfigured(fc) };

@@ -58,9 +58,7 @@ macro_rules! if_acl {
 ///
 /// A file that is open on an inode with this table was opened through the table of `F`, unless `F`
 /// is `Without`.
-pub(in crate::vfs) struct Table<O: Operations, F: file_ops::Operations<Fs = O::Fs>>(
-    PhantomData<(O, F)>,
-);
+pub(super) struct Table<O: Operations, F: file_ops::Operations<Fs = O::Fs>>(PhantomData<(O, F)>);
 
 impl<T: Mountable> InodeTables<T> {
     /// The table of inodes that the filesystem itself does not open.
@@ -90,7 +88,7 @@ impl<T: Mountable> InodeTables<T> {
 
 // What the VFS guarantees is in `Documentation/filesystems/locking.rst` and `vfs.rst`.
 impl<O: Operations, F: file_ops::Operations<Fs = O::Fs>> Table<O, F> {
-    pub(in crate::vfs) const TABLE: bindings::inode_operations = bindings::inode_operations {
+    pub(super) const TABLE: bindings::inode_operations = bindings::inode_operations {
         lookup: if_has!(HAS_LOOKUP, Self::lookup),
         get_link: if_has!(HAS_GET_LINK, Self::get_link),
         permission: if_has!(Attrs<O>: HAS_PERMISSION, Self::permission),

@@ -74,7 +74,7 @@ impl Params {
 /// # Safety
 ///
 /// `sb` is a new super block of type `T`, without data.
-pub(in crate::vfs) unsafe fn fill<T: Mountable>(
+pub(super) unsafe fn fill<T: Mountable>(
     sb: *mut bindings::super_block,
     params: &Params,
     data: T::SuperData,
@@ -143,7 +143,7 @@ pub(in crate::vfs) unsafe fn fill<T: Mountable>(
 ///
 /// `->kill_sb`: called once with a super block of the type `T`, filled in or not, when its last
 /// active count has gone; `s_umount` is held for writing.
-pub(in crate::vfs) unsafe extern "C" fn kill<T: FileSystem>(sb: *mut bindings::super_block) {
+pub(super) unsafe extern "C" fn kill<T: FileSystem>(sb: *mut bindings::super_block) {
     // SAFETY: The VFS shuts down a super block of ours; after `kill_anon_super` nobody uses it but RCU
     // walks that have begun before, which see what they see of it for a grace period at most.
     unsafe {
