@@ -4,7 +4,7 @@
 //!
 //! Lives here: what mount options and permissions are made of, which names are reserved, how a
 //! branch is chosen of those that can be. May use nothing of the union and nothing of [`crate::vfs`]
-//! but its types for names and numbers. Must not know that there are inodes, branches or mounts.
+//! but [`value`](crate::vfs::value). Must not know that there are inodes, branches or mounts.
 
 pub(crate) mod choice;
 pub(crate) mod names;

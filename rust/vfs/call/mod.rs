@@ -2,9 +2,10 @@
 
 //! The fifth floor: what is asked of the filesystems below.
 //!
-//! Lives here: looking up, making, removing and renaming names, reading and changing attributes, extended
-//! attributes and ACLs, copying data, noticing changes. May use [`object`](super::object) and below. Must not
-//! know of a filesystem of ours: whoever calls may be any part of the kernel.
+//! Lives here: looking up, making, removing and renaming names, opening files, I/O on them and copying from one
+//! to another, reading and changing attributes, extended attributes and ACLs, noticing changes. May use
+//! [`object`](super::object) and below. Must not know of a filesystem of ours: whoever calls may be any part
+//! of the kernel.
 
 pub(crate) mod acl;
 pub(crate) mod attr;

@@ -16,7 +16,7 @@ use kernel::{error::to_result, prelude::*, sync::aref::AlwaysRefCounted, types::
 ///
 /// # Invariants
 ///
-/// It is an inode for as long as there is a reference: of whoever lends it, or an [`ARef`], which holds a
+/// It is an inode for as long as there is a reference: of whoever lends it, or an `ARef`, which holds a
 /// count but not the super block. A mount or an open file has to keep that longer.
 #[repr(transparent)]
 pub(crate) struct Inode(Opaque<bindings::inode>);

@@ -66,7 +66,7 @@ impl<'a, T: FileSystem> Glimpse<'a, DEntry<T>> {
         self.get().stamp()
     }
 
-    /// As [`Dentry::is_positive`].
+    /// As [`Dentry::is_positive`](crate::vfs::object::dentry::Dentry::is_positive).
     #[cfg_attr(not(aufs2_sample), expect(dead_code))]
     pub(crate) fn is_positive(self) -> bool {
         self.get().is_positive()

@@ -14,7 +14,7 @@ use crate::{
     vfs::{
         admin::ioctl::Command,
         call::copy::{Range, RangeOp},
-        mm::vma::NewMapping,
+        mm::vma::{self, NewMapping},
         object::{file::KernelFile, super_block::AnySuperBlock},
         own::{
             file::{FsFile, Opening},
@@ -350,7 +350,7 @@ impl<O: Operations> Table<O> {
     ) -> c_ulong {
         // SAFETY: By the contract of this function.
         match O::lower(unsafe { Self::data(file) }) {
-            Ok(lower) => crate::vfs::mm::vma::unmapped_area(lower, addr, len, pgoff, flags),
+            Ok(lower) => vma::unmapped_area(lower, addr, len, pgoff, flags),
             Err(e) => e.to_errno() as c_ulong,
         }
     }

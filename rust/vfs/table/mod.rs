@@ -2,9 +2,9 @@
 
 //! The top floor: what the VFS calls.
 //!
-//! Lives here: the operations that a filesystem implements, as traits; the C tables that are made of them; the
-//! registration of a type, its mounts and remounts. May use all below. Must not know of any particular
-//! filesystem.
+//! Lives here: the operations that a filesystem implements, as traits, with what they are called with; the C
+//! tables that are made of them; I/O that is passed on to a file below; the registration of a type, its mounts
+//! and remounts. May use all below. Must not know of any particular filesystem.
 
 pub(crate) mod attr_ops;
 pub(crate) mod backing;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The ground floor: what the kernel says in numbers, flags and names.
+//! The first floor: what the kernel says in numbers, flags and names.
 //!
 //! Lives here: errors, flags, file types and permission bits, the name of an entry. Values, and what can be
 //! decided by looking at them. May use nothing of this layer. Must not know that there are objects with
