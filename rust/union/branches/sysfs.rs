@@ -14,7 +14,7 @@ use crate::{
     union::text::options::Permission,
     vfs::{
         admin::kobject::{Directory, NoFiles, Show, Text},
-        sync::rcu::{RcuArc, Slot},
+        sync::rcu::{RcuArc, Shared, Slot},
     },
 };
 use kernel::{prelude::*, sync::Arc};
@@ -63,6 +63,8 @@ struct Row {
 
 /// All branches, as they are shown.
 pub(crate) struct Rows(KVVec<Row>);
+
+impl Shared for Rows {}
 
 impl Rows {
     /// Those of `table`, with the permissions that they are to have.

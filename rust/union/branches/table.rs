@@ -5,7 +5,7 @@
 use super::branch::{let_go, Branch, BranchId};
 use crate::vfs::{
     object::{dentry::Dentry, super_block::AnySuperBlock},
-    sync::lockdep::MAX_STACK_DEPTH,
+    sync::{lockdep::MAX_STACK_DEPTH, rcu::Shared},
     table::fs_context::Log,
 };
 use kernel::{prelude::*, rbtree::RBTree, sync::Arc};
@@ -19,6 +19,8 @@ pub(crate) struct Table {
     pub(crate) generation: usize,
     pub(crate) branches: KVVec<Arc<Branch>>,
 }
+
+impl Shared for Table {}
 
 impl Drop for Table {
     fn drop(&mut self) {

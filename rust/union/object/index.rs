@@ -18,7 +18,7 @@
 use super::stack::{Layer, Stack};
 use crate::vfs::{
     object::inode::ChangeStamp,
-    sync::rcu::{RcuArc, Slot},
+    sync::rcu::{RcuArc, Shared, Slot},
     value::name::Name,
 };
 use kernel::{prelude::*, sync::atomic::Atomic};
@@ -54,6 +54,8 @@ pub(crate) struct Index {
     /// Its size is a power of two, and a part of it is free.
     pub(crate) slots: KVVec<u64>,
 }
+
+impl Shared for Index {}
 
 /// Where a name may be.
 pub(crate) struct Hits {

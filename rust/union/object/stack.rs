@@ -11,7 +11,7 @@ use crate::{
     vfs::{
         call::namei::Search,
         object::{dentry::Dentry, inode::Inode, path::Path},
-        sync::rcu::RcuArc,
+        sync::rcu::{RcuArc, Shared},
         value::errno::ESTALE,
     },
 };
@@ -80,6 +80,8 @@ pub(crate) struct Stack {
     /// Where names in the directories are, if that is known.
     pub(crate) index: Seat,
 }
+
+impl Shared for Stack {}
 
 impl Stack {
     /// The object that attributes come from.

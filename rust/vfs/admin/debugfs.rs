@@ -10,7 +10,10 @@
 //! Nothing here fails: who cannot be shown is not. Removing a directory waits for those who are
 //! reading a file in it just then; whoever has one open gets `EIO` afterwards.
 
-use crate::{bindings, vfs::sync::rcu::RcuArc};
+use crate::{
+    bindings,
+    vfs::sync::rcu::{RcuArc, Shared},
+};
 use core::marker::PhantomData;
 use kernel::{prelude::*, seq_file::SeqFile, uaccess::UserSlice};
 
@@ -52,6 +55,8 @@ pub(crate) struct Directory<T: Send + Sync + 'static, P = ()> {
 unsafe impl<T: Send + Sync, P: Send> Send for Directory<T, P> {}
 // SAFETY: As above; the data and the parent may be shared.
 unsafe impl<T: Send + Sync, P: Sync> Sync for Directory<T, P> {}
+
+impl<T: Send + Sync + 'static, P: Send + Sync> Shared for Directory<T, P> {}
 
 impl<T: Send + Sync + 'static> Directory<T> {
     /// Makes the directory `name` in debugfs itself. `ENOMEM`.

@@ -50,20 +50,36 @@ impl<T: FileSystem> INode<T> {
             return;
         }
         let inode = self.as_ptr();
-        // SAFETY: The inode is alive; `i_lock` serialises writers of the fields.
-        unsafe {
-            bindings::spin_lock(&raw mut (*inode).i_lock);
-            self.repeat(real, idmap);
-            bindings::spin_unlock(&raw mut (*inode).i_lock);
+        let mut has_set_id = None;
+        loop {
+            // SAFETY: The inode is alive; `i_lock` serialises writers of the fields.
+            let asks = unsafe {
+                bindings::spin_lock(&raw mut (*inode).i_lock);
+                let asks = self.repeat(real, idmap, has_set_id);
+                bindings::spin_unlock(&raw mut (*inode).i_lock);
+                asks
+            };
+            if !asks {
+                return;
+            }
+            has_set_id = Some(T::has_set_id(self, real));
         }
     }
 
-    /// Writes all that [`INode::copy_attr`] repeats.
+    /// Writes all that [`INode::copy_attr`] repeats, with set-id bits if they are known to mean something.
+    /// Whether [`FileSystem::has_set_id`] is to be asked, and all repeated again: it may sleep, and this may
+    /// be called with a spin lock.
     ///
     /// # Safety
     ///
     /// Nobody else writes these fields: `i_lock` is held, or the inode is new.
-    pub(super) unsafe fn repeat(&self, real: &Inode, idmap: &Idmap) {
+    #[must_use]
+    pub(super) unsafe fn repeat(
+        &self,
+        real: &Inode,
+        idmap: &Idmap,
+        has_set_id: Option<bool>,
+    ) -> bool {
         let (to, from) = (self.as_ptr(), real.as_ptr());
         let (uid, gid) = owner(real, idmap);
         // SAFETY: Both inodes are alive, and the fields of this one ours to write, by the contract of
@@ -73,8 +89,8 @@ impl<T: FileSystem> INode<T> {
             store!((*to).i_gid.val, gid);
             // An inode keeps its type, which its tables are for.
             let mode = self.mode().with_permissions_of(real.mode());
-            let asks = T::HAS_HAS_SET_ID && mode.has_set_id() && mode.is_regular();
-            let mode = match asks && !T::has_set_id(self, real) {
+            let depends = T::HAS_HAS_SET_ID && mode.has_set_id() && mode.is_regular();
+            let mode = match depends && has_set_id != Some(true) {
                 true => mode.without_set_id(),
                 false => mode,
             };
@@ -96,6 +112,7 @@ impl<T: FileSystem> INode<T> {
             let size = real.size();
             fence(Ordering::Release);
             store!((*to).i_size, size);
+            depends && has_set_id.is_none()
         }
     }
 

@@ -41,7 +41,7 @@ pub(crate) trait FileSystem: Sized + Send + Sync + 'static {
     /// A number for an inode that is to show one which another shows. Called under spin locks.
     fn fresh_number(sb: &SuperBlock<Self>) -> u64;
     /// Whether the set-id bits of `real`, whose attributes the regular file `inode` is about to repeat,
-    /// mean something in it.
+    /// mean something in it. May sleep.
     fn has_set_id(_inode: &INode<Self>, _real: &Inode) -> bool {
         build_error!(VTABLE_DEFAULT_ERROR)
     }

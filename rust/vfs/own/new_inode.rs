@@ -84,7 +84,11 @@ impl<T: FileSystem> NewInode<'_, T> {
         // SAFETY: The inode is filled in, so it may be seen as one of `T`.
         let filled = unsafe { INode::<T>::from_raw(this.0.as_ptr()) };
         // SAFETY: The inode is new.
-        unsafe { filled.repeat(like, idmap) };
+        if unsafe { filled.repeat(like, idmap, None) } {
+            let has_set_id = T::has_set_id(filled, like);
+            // SAFETY: As above. What was asked for is there.
+            let _ = unsafe { filled.repeat(like, idmap, Some(has_set_id)) };
+        }
         filled.set_nlink(links);
         let shelf = T::shelf(filled.data());
         // SAFETY: The inode is new, and so on no shelf; `evict` takes it off that of its super block

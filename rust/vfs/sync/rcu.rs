@@ -19,6 +19,7 @@ use core::{
 use kernel::{
     alloc::Flags,
     prelude::*,
+    sync::aref::{ARef, AlwaysRefCounted},
     sync::atomic::{Atomic, Full},
     sync::rcu,
     types::{NotThreadSafe, Opaque},
@@ -63,21 +64,35 @@ struct Node<T> {
     value: ManuallyDrop<T>,
 }
 
-/// A counted reference to a value. The last one is to be dropped where what the value's drop does is
-/// allowed.
+/// What is shared by [`RcuArc`]s.
+pub(crate) trait Shared: Send + Sync {
+    /// Whether dropping a value may sleep. Then no reference may be given up where one must not, as any may
+    /// be the last; a kernel that looks for sleepers (`CONFIG_DEBUG_ATOMIC_SLEEP`) says so for each.
+    const DROP_SLEEPS: bool = true;
+}
+
+impl Shared for KVec<usize> {
+    const DROP_SLEEPS: bool = false;
+}
+
+impl<T: Send + Sync> Shared for Pin<KBox<T>> {}
+
+impl<T: AlwaysRefCounted> Shared for ARef<T> where Self: Send + Sync {}
+
+/// A counted reference to a value. It is to be dropped where what the value's drop does is allowed.
 ///
 /// # Invariants
 ///
 /// The pointer is valid, its value is not dropped, and this object owns one count of `refs`.
-pub(crate) struct RcuArc<T: Send + Sync>(NonNull<Node<T>>, PhantomData<T>);
+pub(crate) struct RcuArc<T: Shared>(NonNull<Node<T>>, PhantomData<T>);
 
 // SAFETY: It is a shared reference that may also drop the value on another thread, hence both bounds
 // on `T`.
-unsafe impl<T: Send + Sync> Send for RcuArc<T> {}
+unsafe impl<T: Shared> Send for RcuArc<T> {}
 // SAFETY: As above.
-unsafe impl<T: Send + Sync> Sync for RcuArc<T> {}
+unsafe impl<T: Shared> Sync for RcuArc<T> {}
 
-impl<T: Send + Sync> RcuArc<T> {
+impl<T: Shared> RcuArc<T> {
     /// Allocates a counted value. `ENOMEM`, and `value` is dropped.
     pub(crate) fn new(value: T, flags: Flags) -> Result<Self> {
         // The memory comes first: a `Node` that could not be had would not drop its value.
@@ -97,7 +112,7 @@ impl<T: Send + Sync> RcuArc<T> {
     }
 }
 
-impl<T: Send + Sync> Deref for RcuArc<T> {
+impl<T: Shared> Deref for RcuArc<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
@@ -106,7 +121,7 @@ impl<T: Send + Sync> Deref for RcuArc<T> {
     }
 }
 
-impl<T: Send + Sync> Clone for RcuArc<T> {
+impl<T: Shared> Clone for RcuArc<T> {
     fn clone(&self) -> Self {
         // SAFETY: The node is alive by the type invariant.
         unsafe { self.0.as_ref() }.refs.get();
@@ -115,9 +130,13 @@ impl<T: Send + Sync> Clone for RcuArc<T> {
     }
 }
 
-impl<T: Send + Sync> Drop for RcuArc<T> {
+impl<T: Shared> Drop for RcuArc<T> {
     #[inline]
     fn drop(&mut self) {
+        #[cfg(CONFIG_DEBUG_ATOMIC_SLEEP)]
+        if T::DROP_SLEEPS {
+            kernel::task::might_sleep();
+        }
         // SAFETY: The node is alive by the type invariant, until our count is given up here.
         if unsafe { self.0.as_ref() }.refs.put() {
             // SAFETY: That was the last.
@@ -126,7 +145,7 @@ impl<T: Send + Sync> Drop for RcuArc<T> {
     }
 }
 
-impl<T: Send + Sync> RcuArc<T> {
+impl<T: Shared> RcuArc<T> {
     /// # Safety
     ///
     /// The last count of the node was given up by the caller.
@@ -149,14 +168,14 @@ impl<T: Send + Sync> RcuArc<T> {
 /// # Invariants
 ///
 /// The pointer is null or a node of which the slot owns one count.
-pub(crate) struct Slot<T: Send + Sync>(Atomic<*mut Node<T>>, PhantomData<T>);
+pub(crate) struct Slot<T: Shared>(Atomic<*mut Node<T>>, PhantomData<T>);
 
 // SAFETY: A slot hands out counted references to `T` only.
-unsafe impl<T: Send + Sync> Send for Slot<T> {}
+unsafe impl<T: Shared> Send for Slot<T> {}
 // SAFETY: As above; the pointer is only accessed atomically.
-unsafe impl<T: Send + Sync> Sync for Slot<T> {}
+unsafe impl<T: Shared> Sync for Slot<T> {}
 
-impl<T: Send + Sync> Slot<T> {
+impl<T: Shared> Slot<T> {
     /// A slot with a value published, or none.
     pub(crate) fn new(value: Option<RcuArc<T>>) -> Self {
         // INVARIANT: The count of `value` moves to the slot.
@@ -195,7 +214,7 @@ impl<T: Send + Sync> Slot<T> {
     }
 }
 
-impl<T: Send + Sync> Drop for Slot<T> {
+impl<T: Shared> Drop for Slot<T> {
     fn drop(&mut self) {
         drop(self.replace(None));
     }
@@ -229,6 +248,10 @@ mod tests {
     static LIVING: Atomic<i32> = Atomic::new(0);
 
     struct Living;
+
+    impl Shared for Living {}
+
+    impl Shared for i32 {}
 
     impl Living {
         fn new() -> Self {
