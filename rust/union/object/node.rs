@@ -63,7 +63,9 @@ pub(crate) struct Node {
     /// How many renames of the object are between what they do on the branch and what they do in
     /// the dentry cache.
     moving: Atomic<u32>,
-    /// Held while the stack is replaced, and during a copy-up.
+    /// Held while the stack is replaced, and during a copy-up, with all that this does on branches; that of
+    /// one inode at a time. `Instance::changing` is taken before it, the right to write to a branch after
+    /// it; whose gate is closed is not waited for with it. See `Documentation/locking.md`.
     #[pin]
     state: KillableMutex<State>,
 }
@@ -476,11 +478,12 @@ impl Node {
         self.is_linked_below() && locked.earlier.iter().any(same)
     }
 
-    /// Gives the stack up, as the inode leaves the cache.
+    /// Gives the stack up, as the inode leaves the cache, or what it stands for the union. Who decides
+    /// something about that is waited for.
     pub(crate) fn release(&self) {
+        let mut state = self.state.lock();
         self.top.replace(None);
         drop(self.stack.replace(None));
-        let mut state = self.state.lock();
         drop(state.listing.take());
         drop(self.origins.replace(None));
         state.earlier = Few::new();
