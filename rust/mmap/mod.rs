@@ -2,7 +2,8 @@
 
 //! Mappings of files of the union.
 //!
-//! This is the one place that decides which engine serves a mapping; an engine is a file.
+//! This is the one place where an engine is found for a mapping, by what the mount asks for and by what the
+//! mapping is; an engine is a file.
 #![forbid(unsafe_code)]
 
 mod direct;

@@ -20,8 +20,9 @@
 //!
 //! - all `unsafe` code of the module, and every call of a C binding, is in here or in the bindings;
 //! - an operation table is a trait, implemented by the filesystem and turned into the C table by a
-//!   constant: [`table::inode_ops`], [`table::file_ops`], [`table::dentry_ops`], [`table::super_ops`],
-//!   [`table::fs_context`], [`mm::vm_ops`];
+//!   constant: [`table::inode_ops`], [`table::attr_ops`], [`table::xattr_ops`], [`table::file_ops`],
+//!   [`table::dentry_ops`], [`table::super_ops`], [`table::fs_context`], [`mm::vm_ops`]. The functions of C's types
+//!   for the three of inodes, which differ between kernels, are in `table::inode_table`;
 //! - an operation that a filesystem leaves out is left to the VFS: [`table::vtable`];
 //! - a thing that must be undone is a guard: [`object::write_access::WriteAccess`], [`call::namei::Creating`],
 //!   [`call::namei::Removing`], [`call::rename::Renaming`];

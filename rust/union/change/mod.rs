@@ -2,8 +2,9 @@
 
 //! The sixth floor: branches that come and go.
 //!
-//! Lives here: the plan of a remount, who keeps a branch busy, taking a branch out of every inode. Must
-//! not know the grammar of the options that asked for it.
+//! Lives here: what a remount makes of the branches, who keeps one busy, taking one out of every inode. Must
+//! not know the grammar of the options that asked for it, nor the other settings: those are with
+//! [`serve::context`](super::serve::context).
 
 pub(crate) mod busy;
 pub(crate) mod leave;

@@ -2,8 +2,8 @@
 
 //! The third floor: what an inode and a super block of the union *are*.
 //!
-//! Lives here: the stack of objects that an inode stands for, its lock and its stamps, the data of a
-//! mounted union and its settings. Data, and what keeps it consistent; no operations: nothing here
+//! Lives here: the stack of objects that an inode stands for, its lock and its stamps, the index of where names
+//! may be, the data of a mounted union and its settings. Data, and what keeps it consistent; no operations: nothing here
 //! looks a name up or changes a branch.
 
 pub(crate) mod few;

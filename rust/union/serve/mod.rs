@@ -2,8 +2,10 @@
 
 //! The top floor: what the VFS and tools call.
 //!
-//! Lives here: the operations of inodes, files and dentries, mounting and remounting, sysfs, debugfs and
-//! the ioctls; `impl FileSystem for Union`. Each says what is done, and the floors below do it.
+//! Lives here: the operations of inodes and files, mounting, remounting and what that changes of the
+//! settings, the ioctls; `impl FileSystem for Union`. Each says what is done, and the floors below do it.
+//! The operations of dentries are with lookups, in [`find`](super::find), and what sysfs and debugfs show is with
+//! the [`branches`](super::branches).
 
 pub(crate) mod attr;
 pub(crate) mod context;
