@@ -440,3 +440,8 @@ void aufs2_helper_brelse(struct buffer_head *buffer)
 {
 	brelse(buffer);
 }
+
+/* The module! macro has no version; bindgen, which reads this as well, is not told one. */
+#ifdef AUFS2_VERSION
+MODULE_VERSION(AUFS2_VERSION);
+#endif
