@@ -71,6 +71,11 @@ tools_install: tools
 	install -D -m 644 Documentation/man/aufs2.1 $(DESTDIR)/usr/share/man/man1/aufs2.1
 	install -D -m 644 Documentation/man/mount.aufs2.8 $(DESTDIR)/usr/share/man/man8/mount.aufs2.8
 
+# The Debian packages, in a clean root; DESTDIR= says where they go.
+.PHONY: deb
+deb:
+	$(Q)scripts/deb
+
 .PHONY: rustdoc rust-analyzer
 rustdoc:
 	+$(Q)$(call KMAKE,modules DOC=y)
@@ -115,6 +120,7 @@ help:
 	@echo '  clean           - remove what was built'
 	@echo '  rustfmt         - format the Rust sources'
 	@echo '  rustfmtcheck    - check that they are formatted'
+	@echo '  deb             - the Debian packages, into $$AUFS2_CACHE/deb, or DESTDIR='
 	@echo '  rustdoc         - documentation of the Rust sources'
 	@echo '  rust-analyzer   - rust-project.json for an editor'
 	@echo
