@@ -82,7 +82,7 @@ rustdoc:
 rust-analyzer:
 	+$(Q)$(if $(KDIR),$(call KMAKE,$@),scripts/rust-analyzer)
 
-.PHONY: demo shell check check-debug check-long check-locks check-dkms bench
+.PHONY: demo shell check check-debug check-long check-locks check-deb check-dkms bench
 demo:
 	$(Q)scripts/demo
 shell:
@@ -95,8 +95,10 @@ check-long:
 	$(Q)scripts/check-long
 check-locks:
 	$(Q)scripts/check-locks
+check-deb:
+	$(Q)scripts/check-deb
 check-dkms:
-	$(Q)scripts/check-dkms
+	$(Q)scripts/check-deb dkms
 bench: modules
 	$(Q)scripts/bench
 
@@ -110,17 +112,18 @@ help:
 	@echo '  check-debug     - the tests on a kernel with every checker on'
 	@echo '  check-long      - the stresses and fuzzers, for LONG=20 times as long'
 	@echo '  check-locks     - whether the stresses notice a lock that is missing'
-	@echo '  check-dkms      - the module as dkms installs it, in a clean root'
+	@echo '  check-deb       - the packages: installed, booted, upgraded, purged; part of check-long'
+	@echo '  check-dkms      - of these, the one that has dkms build the module'
 	@echo '  bench           - instructions per operation, beside native and overlayfs'
 	@echo 'Build it:'
 	@echo '  modules         - aufs2.ko (default)'
 	@echo '  modules_install - install it (needs KDIR)'
 	@echo '  tools           - mount.aufs2, aubusy and aufs2'
 	@echo '  tools_install   - install them and their man pages in /usr (of DESTDIR)'
+	@echo '  deb             - the Debian packages, into $$AUFS2_CACHE/deb, or DESTDIR='
 	@echo '  clean           - remove what was built'
 	@echo '  rustfmt         - format the Rust sources'
 	@echo '  rustfmtcheck    - check that they are formatted'
-	@echo '  deb             - the Debian packages, into $$AUFS2_CACHE/deb, or DESTDIR='
 	@echo '  rustdoc         - documentation of the Rust sources'
 	@echo '  rust-analyzer   - rust-project.json for an editor'
 	@echo
