@@ -9,6 +9,7 @@ use crate::{
         call::protection,
         object::{idmap::Idmap, inode::Inode},
         sync::load::{once, store},
+        value::mode::Mode,
     },
 };
 use core::sync::atomic::{fence, Ordering};
@@ -59,16 +60,28 @@ impl<T: FileSystem> INode<T> {
                 bindings::spin_unlock(&raw mut (*inode).i_lock);
                 asks
             };
-            if !asks {
+            // What was repeated as meaning something has to mean it still: meanwhile the inode may have
+            // come to stand for another one, and its bits are not to come back.
+            if !asks && has_set_id != Some(true) {
                 return;
             }
-            has_set_id = Some(T::has_set_id(self, real));
+            let answer = Some(T::has_set_id(self, real));
+            if !asks && answer == has_set_id {
+                return;
+            }
+            has_set_id = answer;
         }
     }
 
+    /// Whether [`FileSystem::has_set_id`] says what the set-id bits of an inode with `mode` mean.
+    fn asks_of(mode: Mode) -> bool {
+        T::HAS_HAS_SET_ID && mode.has_set_id() && mode.is_regular()
+    }
+
     /// Writes all that [`INode::copy_attr`] repeats, with set-id bits if they are known to mean something.
-    /// Whether [`FileSystem::has_set_id`] is to be asked, and all repeated again: it may sleep, and this may
-    /// be called with a spin lock.
+    /// Where that is not known it writes nothing, as who runs the file in between would get neither the
+    /// rights nor an error: whether [`FileSystem::has_set_id`] is to be asked, and this to be called again.
+    /// That may sleep, and this may be called with a spin lock.
     ///
     /// # Safety
     ///
@@ -81,19 +94,19 @@ impl<T: FileSystem> INode<T> {
         has_set_id: Option<bool>,
     ) -> bool {
         let (to, from) = (self.as_ptr(), real.as_ptr());
+        // An inode keeps its type, which its tables are for.
+        let mode = self.mode().with_permissions_of(real.mode());
+        let mode = match (Self::asks_of(mode), has_set_id) {
+            (true, None) => return true,
+            (true, Some(false)) => mode.without_set_id(),
+            _ => mode,
+        };
         let (uid, gid) = owner(real, idmap);
         // SAFETY: Both inodes are alive, and the fields of this one ours to write, by the contract of
         // this function; those of the other may change at any time, as anywhere in the VFS.
         unsafe {
             store!((*to).i_uid.val, uid);
             store!((*to).i_gid.val, gid);
-            // An inode keeps its type, which its tables are for.
-            let mode = self.mode().with_permissions_of(real.mode());
-            let depends = T::HAS_HAS_SET_ID && mode.has_set_id() && mode.is_regular();
-            let mode = match depends && has_set_id != Some(true) {
-                true => mode.without_set_id(),
-                false => mode,
-            };
             store!((*to).i_mode, mode.0);
             let flags = once!((*to).i_flags);
             if (flags ^ once!((*from).i_flags)) & COPIED_FLAGS != 0 {
@@ -112,8 +125,8 @@ impl<T: FileSystem> INode<T> {
             let size = real.size();
             fence(Ordering::Release);
             store!((*to).i_size, size);
-            depends && has_set_id.is_none()
         }
+        false
     }
 
     /// Has security modules ask for the label again when they need it next: it may be another one now.
@@ -130,8 +143,12 @@ impl<T: FileSystem> INode<T> {
         }
     }
 
-    /// Whether owner, mode and flags are those of `real`.
+    /// Whether owner, mode and flags are those of `real`. Not where set-id bits may have come to mean
+    /// nothing: [`FileSystem::has_set_id`] has to be asked.
     fn has_owner_of(&self, real: &Inode, idmap: &Idmap) -> bool {
+        if Self::asks_of(self.mode()) {
+            return false;
+        }
         let (to, from) = (self.as_ptr(), real.as_ptr());
         // SAFETY: Both inodes are alive; the fields may change at any time, as anywhere in the VFS.
         unsafe {
