@@ -230,24 +230,24 @@ fn copy_one(
         let hides = finish().inspect_err(|_| is_left = !undo(parent, name, &made))?;
         Ok((made, hides))
     });
-    // What fails may be tried on another branch, but not if this one has a copy that all names mean from the
-    // next mount on.
-    let give_up = |pending: Option<Pending>, e: Error| {
+    // What fails may be tried on another branch, but not if this one has kept a name of the copy, or what all
+    // names mean from the next mount on: that would hide what is written there.
+    let give_up = |pending: Option<Pending>, is_left: bool, e: Error| {
         node.set_plink(plink);
         let take_back = |pending| {
             instance
                 .cred
                 .scope(|| plink::take_back_pending(branch, &pending))
         };
-        match pending.is_none_or(take_back) {
+        // Where the name is left, what it means has to stay as well.
+        match !is_left && pending.is_none_or(take_back) {
             true => e,
             false => EIO,
         }
     };
     let (copy, hides) = match made {
         Ok(made) => made,
-        // A name that could not be taken back is the copy's at the next mount, with all others.
-        Err(e) => return Err(give_up(pending.filter(|_| !is_left), e)),
+        Err(e) => return Err(give_up(pending, is_left, e)),
     };
     let layer = Layer {
         branch: branch.clone(),
@@ -258,7 +258,7 @@ fn copy_one(
         Ok(held) => held,
         Err(e) => {
             let is_undone = instance.cred.scope(|| undo(parent, name, &layer.dentry));
-            return Err(give_up(pending.filter(|_| is_undone), e));
+            return Err(give_up(pending, !is_undone, e));
         }
     };
     if let Some(pending) = pending {

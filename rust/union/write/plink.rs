@@ -76,7 +76,13 @@ pub(crate) fn record(
     names: u32,
 ) -> Result<Option<Pending>> {
     let pending = Pending::new(branch, branch.at(made), origin, names).and_then(|pending| {
-        place(access, inode, branch, made, &pending)?;
+        if let Err(e) = place(access, inode, branch, made, &pending) {
+            // A server may have done what it says it could not.
+            return match remove_of(access, branch, &pending, Some(made)) {
+                Ok(false) => Err(e),
+                Ok(true) | Err(_) => Err(EIO),
+            };
+        }
         Ok(pending)
     });
     match pending {
@@ -161,14 +167,31 @@ pub(crate) fn remove_pending(
     branch: &Branch,
     pending: &Pending,
 ) -> Result {
+    remove_of(access, branch, pending, None).map(drop)
+}
+
+/// Removes the pseudo-link of `pending`, if it is there, and one of `made` where that is told; whether it was.
+fn remove_of(
+    access: &WriteAccess<'_>,
+    branch: &Branch,
+    pending: &Pending,
+    made: Option<&Dentry>,
+) -> Result<bool> {
     let Some(dir) = plinks::find_dir(branch)? else {
-        return Ok(());
+        return Ok(false);
     };
     let name = pending.name();
     let name = Name::new(name.as_bytes())?;
-    let made = namei::lookup(branch.mnt(), &dir, name)?.ok_or(ESTALE)?;
-    let _lifted = lift(access, branch, [&*made])?;
-    Removing::start(access, &dir, name)?.unlink()
+    let Some(found) = namei::lookup(branch.mnt(), &dir, name)? else {
+        return Ok(false);
+    };
+    let real = |dentry: &Dentry| dentry.inode().map(ptr::from_ref);
+    if made.is_some_and(|made| real(made) != real(&found)) {
+        return Ok(false);
+    }
+    let _lifted = lift(access, branch, [&*found])?;
+    Removing::start(access, &dir, name)?.unlink()?;
+    Ok(true)
 }
 
 /// So many `names` below mean the object at `layer`, which `inode` stands for, from now on: that is
