@@ -4,10 +4,7 @@
 
 use crate::{
     union::text::options,
-    vfs::{
-        object::path::{Path, PathBuf},
-        value::errno::ENAMETOOLONG,
-    },
+    vfs::object::path::{Path, PathBuf},
 };
 use kernel::{
     prelude::*,
@@ -72,25 +69,17 @@ impl Place {
     }
 
     /// Calls `put` with the path, in pieces: as the current task sees the directory now, if its mount is
-    /// held, and else what it was at first. `ENOMEM`.
+    /// held and that can be told, and else what it was at first.
     pub(crate) fn show(&self, mut put: impl FnMut(&[u8]) -> Result) -> Result {
         let held = self.held.lock();
         if let Some(path) = &*held {
             // One of another namespace is shown as it is there.
             if !path.as_ref().is_reachable() && !path.as_ref().is_mounted() {
                 put(UNREACHABLE)?;
-            } else if let Some(now) = known(path.as_ref().absolute())? {
+            } else if let Ok(now) = path.as_ref().absolute() {
                 return put(&now);
             }
         }
         put(&self.first)
-    }
-}
-
-/// What was found out, unless it is too long to be told.
-fn known(path: Result<KVec<u8>>) -> Result<Option<KVec<u8>>> {
-    match path {
-        Err(e) if e == ENAMETOOLONG => Ok(None),
-        other => other.map(Some),
     }
 }
