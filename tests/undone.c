@@ -18,7 +18,7 @@ FIXTURE_SETUP(u)
 	if (why)
 		SKIP(return, "%s", why);
 	ASSERT_EQ(0, area_enter());
-	ASSERT_EQ(0, shell("mkdir -p base/rw base/rw2 base/ro held"));
+	ASSERT_EQ(0, shell("mkdir -p base/rw base/rw2 base/ro held rw3 ro2"));
 }
 FIXTURE_TEARDOWN(u)
 {
@@ -122,6 +122,59 @@ TEST_F(u, a_copy_where_the_name_is_whited_out)
 		EXPECT_EQ(NULL, strchr(list(path_of("u/d%d", turn)), 'x')) TH_LOG("mounted again, at %d", turn);
 	ASSERT_EQ(0, down_both());
 	EXPECT_EQ(0, shell("chattr -R -a base"));
+}
+
+static long up_beside(void)
+{
+	if (mount_pass("held", "base", "undone"))
+		return -errno;
+	return union_mount("", 0, (const char * const []){ "held/rw=rw", "rw3=rw", "ro2", NULL });
+}
+
+/* Catches: a copy on the next branch that what is left on one without room hides. */
+TEST_F(u, a_copy_that_is_tried_elsewhere)
+{
+	long results[TURNS];
+	int turn, last, elsewhere = 0, failed = 0;
+
+	ASSERT_EQ(0, shell("for n in $(seq %d); do echo -n low > ro2/f$n; done", TURNS));
+	/* every other one has two names; and what makes a copy complete that has its name already */
+	ASSERT_EQ(0, shell("for n in $(seq 2 2 %d); do ln ro2/f$n ro2/g$n; done", TURNS));
+	if (shell("chattr +a ro2/f*"))
+		SKIP(return, "no append-only files here");
+	ASSERT_EQ(0, up_beside());
+	for (turn = 1; turn < TURNS; turn++) {
+		const char *file = path_of("u/f%d", turn);
+		bool any;
+		int fd;
+
+		tell("break %d %d", turn, ENOSPC);
+		fd = open(file, O_WRONLY | O_APPEND);
+		results[turn] = fd < 0 ? -errno : 0;
+		any = asked("failed ") != 0;
+		tell("count");
+		if (fd >= 0) {
+			ASSERT_EQ(3, write(fd, "new", 3));
+			close(fd);
+		}
+		if (!any)
+			break;
+		failed += results[turn] != 0;
+		elsewhere += !access(path_of("rw3/f%d", turn), F_OK);
+		EXPECT_STREQ(results[turn] ? "low" : "lownew", read_file(file)) TH_LOG("at %d", turn);
+	}
+	EXPECT_GT(TURNS, turn);
+	/* there are both */
+	EXPECT_LT(0, failed);
+	EXPECT_LT(3, elsewhere);
+	last = turn;
+	ASSERT_EQ(0, down_both());
+	ASSERT_EQ(0, up_beside());
+	for (turn = 1; turn < last; turn++)
+		EXPECT_STREQ(results[turn] ? "low" : "lownew", read_file(path_of("u/f%d", turn)))
+			TH_LOG("mounted again, at %d, %ld", turn, results[turn]);
+	ASSERT_EQ(0, down_both());
+	EXPECT_EQ(0, shell("chattr -R -a base rw3"));
 }
 
 TEST_HARNESS_MAIN
