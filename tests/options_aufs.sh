@@ -52,9 +52,9 @@ for option in sum nosum wsum acl noacl udba=none udba=reval refrof norefrof retr
 	check "$option at remount" mount -i -o "remount,$option" u
 done
 union "$base,create=pmfsrr:100:5,cpup=bup,noretry,nowarn_perm"
-check 'they are shown' contains "$(shown)" ,create=pmfsrr:100:5,cpup=bup,noretry,nowarn_perm
+check 'they are shown' contains "$(shown)" ,cpup=bup,noretry,nowarn_perm,create=pmfsrr:100:5
 check 'a remount keeps them' mount -i -o remount,norefrof u
-check 'all of them' contains "$(shown)" ,norefrof,create=pmfsrr:100:5,cpup=bup,noretry,nowarn_perm
+check 'all of them' contains "$(shown)" ,norefrof,cpup=bup,noretry,nowarn_perm,create=pmfsrr:100:5
 union "$base,wsum"
 all=$(stat -f -c %b u)
 union "$base"

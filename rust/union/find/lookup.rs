@@ -39,7 +39,7 @@ use kernel::{
 pub(crate) fn find(instance: &Instance, parent: &Stack, name: &Name) -> Result<Layers> {
     if !names::is_reserved(name) {
         copied(instance, find_counted(parent, name)?.0)
-    } else if instance.settings().show_whiteouts {
+    } else if instance.settings().show_whiteouts() {
         find_whiteout(&parent.layers, name)
     } else {
         Ok(Layers::new())
@@ -344,7 +344,7 @@ pub(crate) fn lookup(dir: &INode<Union>, dentry: InLookup<'_, Union>) -> Result<
     let sb = dir.sb();
     let instance = sb.data();
     let name = dentry.name_in_lookup()?;
-    if names::is_reserved(name) && !instance.settings().show_whiteouts {
+    if names::is_reserved(name) && !instance.settings().show_whiteouts() {
         return dentry.splice(None, dir.data().stamp(instance.generation()));
     }
     let stack = match dir.data().is_settled(instance.generation()) {

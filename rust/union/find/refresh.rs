@@ -291,7 +291,7 @@ pub(crate) fn may_become(inode: &INode<Union>, have: &Stack, found: &Stack) -> R
         // The only link may be the one by which names below mean it.
         Ok::<_, Error>(top.inode()?.nlink() <= 1 && lookup::names_below(inode.sb(), top)? == 0)
     };
-    Ok(inode.sb().data().settings().refrof
+    Ok(inode.sb().data().settings().refrof()
         && inode.mode().is_regular()
         && !inode.is_write_counted()
         && !inode.data().is_linked_below()

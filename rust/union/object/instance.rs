@@ -2,11 +2,13 @@
 
 //! A mounted union.
 
-use super::settings::{Settings, UDBA_REVAL};
 use crate::{
     union::{
         branches::{debug, ids::Ids, range::Ranges, space::Remembered, sysfs, table::Table},
-        text::{choice::Create, options::Fsync},
+        text::{
+            choice::Create,
+            settings::{Bits, Fsync, Settings, Udba},
+        },
     },
     vfs::{
         call::watch::Group,
@@ -49,8 +51,9 @@ pub(crate) struct Instance {
     /// What debugfs shows of it.
     _debug_entry: debug::Entry,
     debug: Arc<debug::State>,
-    /// [`Settings`], packed, but for [`Create::low`].
+    /// [`Settings`]: [`Bits`], and [`Create`] in two words.
     settings: Atomic<u64>,
+    create: Atomic<u64>,
     create_low: Atomic<u64>,
     /// What the policies remember.
     #[pin]
@@ -86,7 +89,7 @@ impl Instance {
         let generation = table.generation;
         let table = RcuArc::new(table, GFP_KERNEL)?;
         let cred = Cred::current_within_limits()?;
-        let create_low = settings.create.low;
+        let (create, create_low) = settings.create.pack();
         let group = Group::new()?;
         let ranges = ids.ranges().clone();
         let si = NEXT_SI.fetch_add(1, Relaxed);
@@ -100,7 +103,8 @@ impl Instance {
             sysfs,
             _debug_entry,
             debug,
-            settings: Atomic::new(settings.pack()),
+            settings: Atomic::new(settings.chosen().0),
+            create: Atomic::new(create),
             create_low: Atomic::new(create_low),
             policy <- Remembered::new(),
             cred,
@@ -146,27 +150,26 @@ impl Instance {
 
     /// The policy for new objects.
     pub(crate) fn create_policy(&self) -> Create {
-        self.settings().create
+        Create::unpack((self.create.load_once(), self.create_low.load_once()))
     }
 
-    /// What was chosen.
+    /// What was chosen, but for that.
     #[inline]
-    pub(crate) fn settings(&self) -> Settings {
-        let settings = Settings::unpack(self.settings.load_once());
-        let low = self.create_low.load_once();
-        Settings {
-            create: Create {
-                low,
-                ..settings.create
-            },
-            ..settings
-        }
+    pub(crate) fn settings(&self) -> Bits {
+        Bits(self.settings.load_once())
+    }
+
+    /// All that was chosen.
+    pub(crate) fn all_settings(&self) -> Settings {
+        Settings::new(self.settings(), self.create_policy())
     }
 
     /// Chooses anew.
     pub(crate) fn set_settings(&self, settings: Settings) {
-        self.create_low.store(settings.create.low, Relaxed);
-        self.settings.store(settings.pack(), Relaxed);
+        let (create, create_low) = settings.create.pack();
+        self.create_low.store(create_low, Relaxed);
+        self.create.store(create, Relaxed);
+        self.settings.store(settings.chosen().0, Relaxed);
     }
 
     /// Whether a name is checked against the branch when it is used.
@@ -174,9 +177,9 @@ impl Instance {
         self.looks_at_branches()
     }
 
-    /// One bit of the settings, without the others: on the way of every name.
+    /// On the way of every name.
     fn looks_at_branches(&self) -> bool {
-        self.settings.load_once() & UDBA_REVAL != 0
+        self.settings().udba() == Udba::Reval
     }
 
     /// Whether changes of the branches' directories by others are to be noticed.
@@ -186,6 +189,6 @@ impl Instance {
 
     /// Whether nothing is written out to the devices at all.
     pub(crate) fn is_volatile(&self) -> bool {
-        self.settings().fsync == Fsync::Volatile
+        self.settings().fsync() == Fsync::Volatile
     }
 }

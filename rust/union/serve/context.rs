@@ -17,11 +17,11 @@ use crate::{
             wanted::{known, want, BranchMaker, Named, Reason, Wanted},
         },
         find::{lookup, refresh},
-        object::{
-            instance::{Instance, Union},
-            settings::Settings,
+        object::instance::{Instance, Union},
+        text::{
+            options::{self, Change, MemoryKey, Opt, Split},
+            settings::{Settings, Udba},
         },
-        text::options::{self, Change, MemoryKey, Opt, Split, Udba},
     },
     vfs::{
         admin::ioctl::may_administer,
@@ -144,18 +144,8 @@ impl Request {
                     self.add(log, change)?;
                 }
             }
-            Opt::Refrof(refrof) => self.settings.refrof = refrof,
-            Opt::Udba(udba) => self.settings.udba = udba,
-            Opt::Fsync(fsync) => self.settings.fsync = fsync,
+            Opt::Setting(chosen) => self.settings.choose(chosen),
             Opt::Create(create) => self.settings.create = create,
-            Opt::CopyUp(copy_up) => self.settings.copy_up = copy_up,
-            Opt::Retry(retry) => self.settings.retry = retry,
-            Opt::ShowWhiteouts(show) => self.settings.show_whiteouts = show,
-            Opt::WarnPermission(warn) => self.settings.warn_permission = warn,
-            Opt::Sum(sum) => self.settings.sum = sum,
-            Opt::Acl(acl) => self.settings.acl = acl,
-            Opt::Mmap(mmap) => self.settings.mmap = mmap,
-            Opt::MmapPath(union) => self.settings.mmap_path = union,
             Opt::Memory(key, value) => match self.memory.iter_mut().find(|(k, _)| *k == key) {
                 Some((_, old)) => *old = value,
                 None => self.memory.push((key, value), GFP_KERNEL)?,
@@ -179,7 +169,7 @@ impl Request {
     /// Whiteouts that show could be removed, or made, by anybody: `EINVAL` if the union can be written
     /// to.
     fn check_shown_whiteouts(&self, log: &Log, writable: bool) -> Result {
-        if self.settings.show_whiteouts && writable {
+        if self.settings.show_whiteouts() && writable {
             log.error(fmt!("shwh is for a union that is read-only"));
             return Err(EINVAL);
         }
@@ -199,7 +189,7 @@ impl Request {
         for change in &self.changes {
             plan.apply(log, &mut maker, change)?;
         }
-        if self.settings.warn_permission {
+        if self.settings.warn_permission() {
             warn_of_permissions(&plan.branches, before);
         }
         Ok(plan)
@@ -249,7 +239,7 @@ impl Context for Request {
         Ok(Self {
             holds: *type_name == *AUFS,
             changes: KVVec::new(),
-            settings: sb.map_or_else(Settings::default, |sb| sb.data().settings()),
+            settings: sb.map_or_else(Settings::default, |sb| sb.data().all_settings()),
             memory: KVec::new(),
             is_remount: sb.is_some(),
             repeats_memory: false,
@@ -330,7 +320,7 @@ impl Context for Request {
             block_size: first_block_size(&table)?,
             uuid: Uuid::NONE,
             stack_depth: table.stack_depth(),
-            posix_acl: self.settings.acl && any_acl(&table.branches),
+            posix_acl: self.settings.acl() && any_acl(&table.branches),
             readonly: readonly || !writable,
         };
         let instance = KBox::pin_init(Instance::new(table, ids, self.settings)?, GFP_KERNEL)?;
@@ -369,17 +359,17 @@ impl Context for Request {
         if !readonly {
             self.check_shown_whiteouts(log, plan.has_writable())?;
         }
-        let old = instance.settings();
+        let old = instance.all_settings();
         instance.set_settings(self.settings);
         let mut watched = self.watched.take();
         // What is watched from now on has to be looked at again first; and what names mean changes
         // with what shows.
-        let starts_watching = old.udba == Udba::None && instance.watches();
-        let shows_otherwise = old.show_whiteouts != self.settings.show_whiteouts;
+        let starts_watching = old.udba() == Udba::None && instance.watches();
+        let shows_otherwise = old.show_whiteouts() != self.settings.show_whiteouts();
         // What has ACLs shows them from the first moment on, and to the last.
         let (had_acl, has_acl) = (
             sb.has_posix_acl(),
-            self.settings.acl && any_acl(&plan.branches),
+            self.settings.acl() && any_acl(&plan.branches),
         );
         sb.set_posix_acl(had_acl || has_acl);
         let done = if plan.changed || starts_watching || shows_otherwise {

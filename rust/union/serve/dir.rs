@@ -131,7 +131,7 @@ fn listing(dentry: &DEntry<Union>) -> Result<Arc<Listing>> {
     }
     // No change through the union can come in between: the caller holds the directory's lock.
     let instance = inode.sb().data();
-    let shows = instance.settings().show_whiteouts;
+    let shows = instance.settings().show_whiteouts();
     let read = instance
         .cred
         .scope(|| merge::read(&stack, shows, changes))?;

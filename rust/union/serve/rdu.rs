@@ -174,7 +174,7 @@ pub(crate) fn read(
         request.block = BLOCK;
     }
     fill(file, &mut request, &shown)?;
-    request.whiteouts = instance.settings().show_whiteouts;
+    request.whiteouts = instance.settings().show_whiteouts();
     request.flags = CONTINUED | if request.full { FULL } else { 0 };
     // CAST: For who compares it with that of an earlier answer.
     request.generation = instance.generation() as u32;

@@ -14,7 +14,7 @@ use crate::{
             node::copy_attr,
             stack::{Layer, Stack},
         },
-        text::options::{Attributes, Mmap},
+        text::{options::Attributes, settings::Mmap},
         write::{
             copy_up::{self, Data},
             links, policy,
@@ -213,7 +213,7 @@ impl OpenFile {
     /// The branches have changed.
     fn catch_up(&self, user: &FsFile<Union>, generation: usize) -> Result {
         // What cannot be brought up to date shows what it showed.
-        if user.node().sb().data().settings().refrof && !user.is_writable() {
+        if user.node().sb().data().settings().refrof() && !user.is_writable() {
             refresh::refresh(user.dentry())?;
         }
         self.seen.store(generation, Relaxed);
@@ -448,11 +448,11 @@ impl file_ops::Operations for RegularFile {
         }
         let instance = file.node().sb().data();
         let settings = instance.settings();
-        let engine = match settings.mmap {
+        let engine = match settings.mmap() {
             Mmap::Direct => mmap::Engine::Direct,
             Mmap::Fault => mmap::Engine::Fault,
         };
-        let shown = if settings.mmap_path {
+        let shown = if settings.mmap_path() {
             FrontPath::User
         } else {
             FrontPath::Behind
@@ -605,7 +605,7 @@ pub(crate) fn tmpfile(
     // Of the branches as they are before one is chosen.
     let generation = dir.data().stack()?.generation;
     let made = policy::with_retry(
-        instance.settings().retry,
+        instance.settings().retry(),
         |tried| policy::create(&parent, None, false, tried),
         |branch| {
             let layer = copy_up::ensure_dir(&parent, branch)?;

@@ -11,10 +11,6 @@ use crate::{
             instance::{Instance, Pins, Union},
             node::Node,
         },
-        text::{
-            choice::{CopyUp, Create},
-            options::{Fsync, Mmap, Udba},
-        },
     },
     vfs::{
         admin::seq,
@@ -120,7 +116,7 @@ impl FileSystem for Union {
         let mut stat = instance.cred.scope(|| -> Result<StatFs> {
             let first = table.branches.first().ok_or(ESTALE)?;
             let mut stat = StatFs::of(first.at(first.root()))?;
-            if instance.settings().sum {
+            if instance.settings().sum() {
                 for (index, branch) in table.branches.iter().enumerate().skip(1) {
                     let again = table.branches[..index].iter().any(|other| {
                         core::ptr::eq(other.mnt().super_block(), branch.mnt().super_block())
@@ -147,50 +143,12 @@ impl FileSystem for Union {
 
     fn show_options(sb: &SuperBlock<Self>, seq: &SeqFile) {
         let instance = sb.data();
-        let settings = instance.settings();
         seq_print!(seq, ",si={:x}", instance.si);
         if *sb.type_name() == *AUFS {
             // To aufs's tools, which would take the pseudo-links of the branches for theirs.
             seq_print!(seq, ",noplink");
         }
-        match settings.fsync {
-            Fsync::Auto => {}
-            Fsync::Strict => seq_print!(seq, ",fsync=strict"),
-            Fsync::Volatile => seq_print!(seq, ",fsync=volatile"),
-        }
-        if settings.udba == Udba::None {
-            seq_print!(seq, ",udba=none");
-        }
-        if settings.sum {
-            seq_print!(seq, ",sum");
-        }
-        if !settings.acl {
-            seq_print!(seq, ",noacl");
-        }
-        if settings.mmap == Mmap::Fault {
-            seq_print!(seq, ",mmap=fault");
-        }
-        if settings.mmap_path {
-            seq_print!(seq, ",mmap_path=union");
-        }
-        if !settings.refrof {
-            seq_print!(seq, ",norefrof");
-        }
-        if settings.create != Create::default() {
-            seq_print!(seq, ",create={}", settings.create);
-        }
-        if settings.copy_up != CopyUp::TopDownParent {
-            seq_print!(seq, ",cpup={}", settings.copy_up.name());
-        }
-        if !settings.retry {
-            seq_print!(seq, ",noretry");
-        }
-        if settings.show_whiteouts {
-            seq_print!(seq, ",shwh");
-        }
-        if !settings.warn_permission {
-            seq_print!(seq, ",nowarn_perm");
-        }
+        seq_print!(seq, "{}", instance.all_settings());
         if crate::BRS.get() == 0 {
             show_branches(instance, seq);
         }

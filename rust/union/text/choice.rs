@@ -56,19 +56,9 @@ impl Kind {
         )
     }
 
-    /// The number of the kind, for an atomic.
-    pub(crate) fn pack(self) -> u64 {
-        // CAST: There are seven.
-        Self::ALL
-            .iter()
-            .position(|&(_, _, kind)| kind == self)
-            .unwrap_or(0) as u64
-    }
-
-    /// The other way round.
-    #[inline]
-    pub(crate) fn unpack(packed: u64) -> Self {
-        let at = usize::try_from(packed).unwrap_or(0);
+    /// What has that number in [`Kind::ALL`].
+    fn of(number: u64) -> Self {
+        let at = usize::try_from(number).unwrap_or(0);
         Self::ALL
             .get(at)
             .map_or(Self::TopDownParent, |&(_, _, kind)| kind)
@@ -96,6 +86,24 @@ impl Default for Create {
 }
 
 impl Create {
+    /// In two words, for atomics: kind and seconds, and [`Create::low`].
+    pub(crate) fn pack(self) -> (u64, u64) {
+        let number = Kind::ALL.iter().position(|&(_, _, kind)| kind == self.kind);
+        // CAST: There are seven.
+        let number = number.unwrap_or(0) as u64;
+        (number << 16 | u64::from(self.seconds), self.low)
+    }
+
+    /// The other way round.
+    pub(crate) fn unpack((packed, low): (u64, u64)) -> Self {
+        Self {
+            kind: Kind::of(packed >> 16),
+            low,
+            // CAST: Only what `pack` put there.
+            seconds: packed as u16,
+        }
+    }
+
     /// Reads the value of `create=`: `KIND[:LOW][:SECONDS]`. `EINVAL`.
     pub(crate) fn parse(text: &[u8]) -> Result<Self> {
         let mut parts = text.split(|&b| b == b':');
@@ -166,27 +174,6 @@ pub(crate) enum CopyUp {
     BottomUpParent,
     /// `bu`: the nearest.
     BottomUp,
-}
-
-impl CopyUp {
-    /// Reads the value of `cpup=`. `EINVAL`.
-    pub(crate) fn parse(text: &[u8]) -> Result<Self> {
-        match text {
-            b"tdp" | b"top-down-parent" => Ok(Self::TopDownParent),
-            b"bup" | b"bottom-up-parent" => Ok(Self::BottomUpParent),
-            b"bu" | b"bottom-up" => Ok(Self::BottomUp),
-            _ => Err(EINVAL),
-        }
-    }
-
-    /// As the option has it.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::TopDownParent => "tdp",
-            Self::BottomUpParent => "bup",
-            Self::BottomUp => "bu",
-        }
-    }
 }
 
 /// A writable branch that an object could be made on.

@@ -10,3 +10,4 @@ pub(crate) mod choice;
 pub(crate) mod names;
 pub(crate) mod options;
 pub(crate) mod origin;
+pub(crate) mod settings;

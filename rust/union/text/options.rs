@@ -5,7 +5,10 @@
 //! Pure text in, values out. `mount(8)` cuts an option at its first `=` into a key and a value, so
 //! that `br:/a=rw:/b` arrives as the key `br:/a` and the value `rw:/b`; both forms are understood.
 
-use super::choice::{CopyUp, Create};
+use super::{
+    choice::Create,
+    settings::{self, Chosen},
+};
 use kernel::{fmt, prelude::*};
 
 /// Who may write to a branch.
@@ -177,35 +180,6 @@ pub(crate) struct BranchSpec {
 /// The path that stands for a branch in memory.
 pub(crate) const MEMORY: &[u8] = b"mem";
 
-/// How durable a copy-up is made before it is published.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Fsync {
-    /// The data of a copied-up file is written out before it is published.
-    Auto,
-    /// As `Auto`, and directories and metadata are, too.
-    Strict,
-    /// Nothing is written out, ever: `fsync(2)` does nothing.
-    Volatile,
-}
-
-/// How hard changes made to the branches directly are looked for.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Udba {
-    /// Not at all.
-    None,
-    /// Names that come and go are noticed, and a name is checked when it is used.
-    Reval,
-}
-
-/// Who serves the faults of new mappings: `rust/mmap/`.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Mmap {
-    /// The file on the branch, by itself.
-    Direct,
-    /// The file on the branch, on behalf of a file of the union.
-    Fault,
-}
-
 /// A change of the branches. Those of one request are made from left to right.
 #[derive(PartialEq, Eq, Debug)]
 pub(crate) enum Change<B, P> {
@@ -227,32 +201,10 @@ pub(crate) enum Change<B, P> {
 pub(crate) enum Opt {
     /// Changes of the branches, in their order.
     Branches(KVec<Change<BranchSpec, KVec<u8>>>),
-    /// `refrof`: open files show what their name means after the branches have changed; or
-    /// `norefrof`.
-    Refrof(bool),
-    /// `udba`.
-    Udba(Udba),
-    /// `fsync`.
-    Fsync(Fsync),
+    /// A setting that has a row.
+    Setting(Chosen),
     /// `create`: which branch new objects are made on.
     Create(Create),
-    /// `cpup`: which branch objects are copied up to.
-    CopyUp(CopyUp),
-    /// `retry`: what has no room on the branch that was chosen goes to another; or `noretry`.
-    Retry(bool),
-    /// `shwh`: whiteouts show; or `noshwh`.
-    ShowWhiteouts(bool),
-    /// `warn_perm`: branches with another owner or mode than the union are warned of; or
-    /// `nowarn_perm`.
-    WarnPermission(bool),
-    /// `sum`: `statfs(2)` adds the branches up; or `nosum`.
-    Sum(bool),
-    /// `acl` or `noacl`.
-    Acl(bool),
-    /// `mmap`.
-    Mmap(Mmap),
-    /// `mmap_path`: whether the file of a mapping has the union's path itself.
-    MmapPath(bool),
     /// A parameter of the branch in memory: `size`, `nr_inodes`, `mode`.
     Memory(MemoryKey, KVec<u8>),
     /// Accepted for the sake of aufs; it changes nothing here, as `Documentation/usage.md` says.
@@ -283,39 +235,18 @@ pub(crate) fn parse(key: &[u8], value: Option<&[u8]>) -> Result<Option<Opt>> {
     if rest.is_some() {
         return Ok(None);
     }
+    if let Some(chosen) = settings::parse(word, value)? {
+        return Ok(Some(Opt::Setting(chosen)));
+    }
     Ok(Some(match (word, value) {
-        (b"udba", Some(b"none")) => Opt::Udba(Udba::None),
-        (b"udba", Some(b"reval" | b"notify" | b"fsnotify")) => Opt::Udba(Udba::Reval),
-        (b"fsync", Some(b"auto")) => Opt::Fsync(Fsync::Auto),
-        (b"fsync", Some(b"strict")) => Opt::Fsync(Fsync::Strict),
-        (b"fsync", Some(b"volatile")) => Opt::Fsync(Fsync::Volatile),
-        (b"refrof", None) => Opt::Refrof(true),
-        (b"norefrof", None) => Opt::Refrof(false),
         (b"create" | b"create_policy", Some(v)) => Opt::Create(Create::parse(v)?),
-        (b"cpup" | b"copyup" | b"copyup_policy", Some(v)) => Opt::CopyUp(CopyUp::parse(v)?),
-        (b"retry", None) => Opt::Retry(true),
-        (b"noretry", None) => Opt::Retry(false),
-        (b"shwh", None) => Opt::ShowWhiteouts(true),
-        (b"noshwh", None) => Opt::ShowWhiteouts(false),
-        (b"warn_perm", None) => Opt::WarnPermission(true),
-        (b"nowarn_perm", None) => Opt::WarnPermission(false),
-        // Blocks are weighed by their size in either case.
-        (b"sum" | b"wsum", None) => Opt::Sum(true),
-        (b"nosum", None) => Opt::Sum(false),
-        (b"acl", None) => Opt::Acl(true),
-        (b"noacl", None) => Opt::Acl(false),
-        (b"mmap", Some(b"direct")) => Opt::Mmap(Mmap::Direct),
-        (b"mmap", Some(b"fault")) => Opt::Mmap(Mmap::Fault),
-        (b"mmap_path", Some(b"branch")) => Opt::MmapPath(false),
-        (b"mmap_path", Some(b"union")) => Opt::MmapPath(true),
         (b"size", Some(v)) => Opt::Memory(MemoryKey::Size, copy(v)?),
         (b"nr_inodes", Some(v)) => Opt::Memory(MemoryKey::Inodes, copy(v)?),
         (b"mode", Some(v)) => Opt::Memory(MemoryKey::Mode, copy(v)?),
         (word, value) if is_ignored(word, value) => Opt::Ignored,
         (
-            b"udba" | b"fsync" | b"mmap" | b"mmap_path" | b"create" | b"create_policy" | b"cpup"
-            | b"copyup" | b"copyup_policy" | b"diropq" | b"dirwh" | b"rdcache" | b"rdblk"
-            | b"rdhash" | b"fhsm_sec" | b"itrunc_xino" | b"coo",
+            b"create" | b"create_policy" | b"diropq" | b"dirwh" | b"rdcache" | b"rdblk" | b"rdhash"
+            | b"fhsm_sec" | b"itrunc_xino" | b"coo",
             _,
         ) => return Err(EINVAL),
         _ => return Ok(None),

@@ -19,7 +19,7 @@ use crate::{
             instance::{Instance, Union},
             stack::Layer,
         },
-        text::options::Fsync,
+        text::settings::Fsync,
     },
     vfs::{
         call::{
@@ -319,7 +319,7 @@ impl Copy<'_> {
     }
 
     fn write_out(&self, file: &KernelFile, copied: Copied) -> Result {
-        match self.instance.settings().fsync {
+        match self.instance.settings().fsync() {
             Fsync::Auto if copied == Copied::ToMemory => file.sync(),
             Fsync::Strict => file.sync(),
             Fsync::Auto | Fsync::Volatile => Ok(()),

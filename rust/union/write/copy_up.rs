@@ -55,7 +55,7 @@ pub(crate) fn ensure(dentry: &DEntry<Union>, data: Data) -> Result<Held> {
     if source.branch.is_writable() {
         return Ok(Held::top(stack));
     }
-    let retries = dentry.sb().data().settings().retry && !inode.is_dir();
+    let retries = dentry.sb().data().settings().retry() && !inode.is_dir();
     policy::with_retry(
         retries,
         |tried| policy::copy_up(dentry, source.branch.id(), tried),

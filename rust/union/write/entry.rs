@@ -74,7 +74,7 @@ fn make(
     let _ours = dir.data().changing();
     let cred = new.cred(instance, &entry)?;
     let inode = policy::with_retry(
-        instance.settings().retry && !is_dir,
+        instance.settings().retry() && !is_dir,
         |tried| policy::create(parent, Some(name), is_dir, tried),
         |branch| {
             let layer = copy_up::ensure_dir(parent, branch)?;

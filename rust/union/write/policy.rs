@@ -151,7 +151,7 @@ pub(crate) fn copy_up(
     }
     let parent = dentry.parent_entry();
     let stack = parent.positive()?.data().stack()?;
-    let policy = instance.settings().copy_up;
+    let policy = instance.settings().copy_up();
     if policy == CopyUp::TopDownParent && tried.is_empty() {
         let above = stack.layers.iter().filter(|l| l.branch.is_writable());
         let mut above = above.filter(|layer| {

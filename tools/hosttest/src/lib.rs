@@ -24,6 +24,11 @@ mod options;
 mod origin;
 
 #[cfg(test)]
+#[path = "../../../rust/union/text/settings.rs"]
+#[allow(dead_code, clippy::all, clippy::pedantic)]
+mod settings;
+
+#[cfg(test)]
 mod choice_test;
 #[cfg(test)]
 mod names_test;
@@ -31,3 +36,5 @@ mod names_test;
 mod options_test;
 #[cfg(test)]
 mod origin_test;
+#[cfg(test)]
+mod settings_test;
