@@ -72,7 +72,7 @@ impl kernel::InPlaceModule for Aufs2 {
             #[cfg(aufs2_sample)]
             pass <- Registration::new(module),
             registration <- Registration::new(module),
-            alias <- registration.alias(module, union::serve::union::AUFS, ALIAS.get()),
+            alias <- registration.alias(module, union::object::instance::AUFS, ALIAS.get()),
             // The directory goes with the name, so that two modules do not want the same.
             sysfs: union::branches::sysfs::Root::new(sysfs_name(alias.is_registered()))
                 .inspect_err(|e| pr_warn!("no directory in sysfs ({})\n", e.to_errno()))

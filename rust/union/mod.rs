@@ -7,19 +7,25 @@
 //! `scripts/house-rules` refuses anything else. From the ground up:
 //!
 //! - [`text`]: grammar and decisions, and nothing else;
-//! - [`branches`]: the trees that the union is made of, and their order;
+//! - [`numbers`]: which object is which;
+//! - [`mod@branch`]: one of the trees that the union is made of;
+//! - [`branches`]: all of them, and their order;
 //! - [`object`]: what an inode and a super block of the union are;
 //! - [`find`]: reading the union: lookup, merging, whiteouts, bringing up to date;
-//! - [`mod@write`]: changing it: policies, copy-up, entries, renames;
+//! - [`copy`]: bringing an object to a branch that can be written to;
+//! - [`mod@write`]: changing the union: entries, renames, moves;
 //! - [`change`]: branches that come and go;
 //! - [`serve`]: what the VFS and tools call.
 //!
 //! The order of locks is in `Documentation/locking.md`.
 #![forbid(unsafe_code)]
 
+pub(crate) mod branch;
 pub(crate) mod branches;
 pub(crate) mod change;
+pub(crate) mod copy;
 pub(crate) mod find;
+pub(crate) mod numbers;
 pub(crate) mod object;
 pub(crate) mod serve;
 pub(crate) mod text;

@@ -6,14 +6,19 @@
 //! number when the branch that it was first seen on goes. So an identity is only used again for the
 //! same directory tree, whose numbers mean the same objects again; and not even for that if objects
 //! have been moved from it to another branch with their numbers. The ranges of numbers are given out
-//! beside them: see [`range`](super::range).
+//! beside them: see [`range`](crate::union::numbers::range).
 
-use super::{
-    branch::{Branch, BranchId},
-    range::{Ranges, Space, Spaces},
-    table::MAX_BRANCHES,
+use super::{spaces::Spaces, table::MAX_BRANCHES};
+use crate::{
+    union::{
+        branch::branch::Branch,
+        numbers::{
+            id::BranchId,
+            range::{Ranges, Space},
+        },
+    },
+    vfs::object::{path::Path, super_block::Uuid},
 };
-use crate::vfs::object::{path::Path, super_block::Uuid};
 use kernel::{prelude::*, sync::Arc};
 
 /// Tells directory trees apart.

@@ -5,13 +5,13 @@
 //! What the files show is a list of its own, which is published at once with the table: a reader
 //! sees the branches of before a change or those of after, and keeps no branch from going.
 
-use super::{
-    branch::{Branch, BranchId},
-    place::Place,
-    table::Table,
-};
+use super::table::Table;
 use crate::{
-    union::text::options::Permission,
+    union::{
+        branch::{branch::Branch, place::Place},
+        numbers::id::BranchId,
+        text::options::Permission,
+    },
     vfs::{
         admin::kobject::{Directory, NoFiles, Show, Text},
         sync::rcu::{RcuArc, Shared, Slot},

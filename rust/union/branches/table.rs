@@ -2,11 +2,16 @@
 
 //! The branches of a union, in their order.
 
-use super::branch::{let_go, Branch, BranchId};
-use crate::vfs::{
-    object::{dentry::Dentry, super_block::AnySuperBlock},
-    sync::{lockdep::MAX_STACK_DEPTH, rcu::Shared},
-    table::fs_context::Log,
+use crate::{
+    union::{
+        branch::branch::{let_go, Branch},
+        numbers::id::BranchId,
+    },
+    vfs::{
+        object::{dentry::Dentry, super_block::AnySuperBlock},
+        sync::{lockdep::MAX_STACK_DEPTH, rcu::Shared},
+        table::fs_context::Log,
+    },
 };
 use kernel::{prelude::*, rbtree::RBTree, sync::Arc};
 

@@ -4,12 +4,12 @@
 
 use crate::{
     union::{
-        branches::{branch::Branch, table::Table},
+        branch::branch::Branch,
+        branches::table::Table,
         find::refresh,
         object::{
-            few::Layers,
             instance::{Instance, Union},
-            stack::{BranchSet, Layer, Stack},
+            stack::{BranchSet, Layer, Layers, Stack},
         },
     },
     vfs::{

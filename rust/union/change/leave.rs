@@ -5,17 +5,15 @@
 use super::busy;
 use crate::{
     union::{
-        branches::{
-            branch::{let_go, Branch, BranchId, Watch},
-            number::Number,
-            table::Table,
-        },
+        branch::branch::{let_go, Branch, Watch},
+        branches::table::Table,
         find::refresh::{self, remaining},
+        numbers::{id::BranchId, number::Number},
         object::{
             instance::Union,
+            pins,
             stack::{new_stack, BranchSet, Stack},
         },
-        write::links,
     },
     vfs::{
         object::mount::Mount,
@@ -181,7 +179,7 @@ fn leave(
         }
         None => {
             drop(state);
-            links::forget_links(inode, inode.sb().data());
+            pins::forget_links(inode, inode.sb().data());
             inode.unhash();
             if let Some(dentry) = dentry {
                 dentry.drop_from_cache();

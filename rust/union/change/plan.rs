@@ -14,14 +14,16 @@ use super::{
 };
 use crate::{
     union::{
-        branches::{
+        branch::{
             branch::{let_go, Branch},
-            number::Number,
-            records,
+            records, volatile, work,
+        },
+        branches::{
+            origins,
             table::{Table, MAX_BRANCHES},
-            volatile, work,
         },
         find::refresh,
+        numbers::number::Number,
         object::instance::{Instance, Union},
         text::options::{Access, Change, Permission},
     },
@@ -245,7 +247,7 @@ impl Plan {
                 .inspect_err(|_| give_back(&after))?;
             // Before anybody asks for a number on what is new.
             ids.settle(&after.branches);
-            instance.cred.scope(|| records::keep_numbers(&after));
+            instance.cred.scope(|| origins::keep_numbers(&after));
             self.commit(instance, after.clone());
             if let Some(shown) = shown {
                 shown.publish();
@@ -327,7 +329,7 @@ pub(crate) fn take_over_all(log: &Log, instance: &Instance) -> Result {
     let table = instance.table()?;
     take_over(log, instance, &table, Branch::is_writable)?;
     load_records(log, instance, table.branches.iter(), Branch::is_writable)?;
-    instance.cred.scope(|| records::keep_numbers(&table));
+    instance.cred.scope(|| origins::keep_numbers(&table));
     Ok(())
 }
 

@@ -4,7 +4,8 @@
 
 use crate::{
     union::{
-        branches::{branch::Branch, ids::Ids, place::Place},
+        branch::{branch::Branch, place::Place, volatile},
+        branches::ids::Ids,
         text::{
             names,
             options::{self, BranchSpec, MemoryKey, Permission},
@@ -104,6 +105,7 @@ impl BranchMaker<'_> {
                 let space = self.ids.space(path.as_ref(), id, others)?;
                 let first = index == 0;
                 let branch = Branch::new(log, id, space, name, path, wanted.permission, first)?;
+                volatile::check(log, &branch)?;
                 if self.holds {
                     branch.place().hold(path.clone());
                 }

@@ -5,7 +5,8 @@
 use crate::{
     union::{
         object::{
-            index::{fold, Index, MANY, MOST_HITS},
+            hits::MOST_HITS,
+            index::{fold, Index, MANY},
             stack::{Layer, Stack},
         },
         text::names::{self, Hides},

@@ -5,34 +5,30 @@
 use super::{indexing, refresh, whiteout};
 use crate::{
     union::{
-        branches::{branch, identity, lift, plinks, records},
+        branch::{branch, lift, plinks, records},
+        branches::origins,
         object::{
-            few::Layers,
-            index::Hits,
+            hits::Hits,
             instance::{Instance, Union},
-            node::{copy_attr, Node, State},
-            stack::{new_stack, Layer, Stack},
+            node::{Node, State},
+            stack::{new_stack, Layer, Layers, Stack},
         },
         text::names::{self, Hides},
     },
     vfs::{
         call::protection::Interval,
-        object::{dentry::Dentry, glimpse::Glimpse},
+        object::dentry::Dentry,
         own::{
-            dentry::{DEntry, InLookup, Spliced},
+            dentry::{InLookup, Spliced},
             inode::INode,
             inode_cache::{Iget, Sought},
             super_block::SuperBlock,
         },
-        sync::rcu::{RcuArc, Reading},
-        table::dentry_ops::{Operations, Real, Revalidate},
+        sync::rcu::RcuArc,
         value::{errno::ESTALE, name::Name},
     },
 };
-use kernel::{
-    prelude::*,
-    sync::{aref::ARef, rcu},
-};
+use kernel::{prelude::*, sync::aref::ARef};
 
 /// The objects that `name` means in a directory that stands for `parent`, topmost first; none if it
 /// means nothing. With the mounter's credentials.
@@ -74,7 +70,7 @@ fn copy_of(instance: &Instance, mut found: Layers) -> Result<Layers> {
         if above.peek().is_none() {
             break;
         }
-        let Some(origin) = identity::origin_of(&table, &top.branch, top.path())? else {
+        let Some(origin) = origins::origin_of(&table, &top.branch, top.path())? else {
             break;
         };
         let mut copy = None;
@@ -367,76 +363,4 @@ pub(crate) fn lookup(dir: &INode<Union>, dentry: InLookup<'_, Union>) -> Result<
         Some(node(sb, stack.generation, layers)?)
     };
     dentry.splice(inode, stamp)
-}
-
-/// The dentry operations.
-pub(crate) struct Revalidation;
-
-#[vtable]
-impl Operations for Revalidation {
-    type Fs = Union;
-
-    #[inline]
-    fn revalidate(call: Revalidate<'_, Union>) -> Result<bool> {
-        let (dentry, dir) = call.seen();
-        let instance = dentry.sb().data();
-        let is_repeated = matches!(call, Revalidate::Again(..));
-        if !is_repeated && dentry.stamp() == dir.data().stamp(instance.generation()) {
-            if !instance.revalidates() {
-                return Ok(true);
-            }
-            let seen = match &call {
-                Revalidate::Rcu(.., reading) => look(dentry, *reading),
-                Revalidate::Ref(..) | Revalidate::Again(..) => {
-                    look(dentry, Reading::from(&rcu::read_lock()))
-                }
-            };
-            match (seen, &call) {
-                (Seen::Same, _) => return Ok(true),
-                (Seen::OtherMode, Revalidate::Ref(dentry, _)) => {
-                    if copy_attr(dentry.positive()?).is_ok() {
-                        return Ok(true);
-                    }
-                }
-                _ => {}
-            }
-        }
-        match call {
-            Revalidate::Rcu(..) => Err(ECHILD),
-            Revalidate::Ref(dentry, _) | Revalidate::Again(dentry, _) => {
-                refresh::look_again(dentry)
-            }
-        }
-    }
-
-    fn real(dentry: &DEntry<Union>, _what: Real) -> Option<ARef<Dentry>> {
-        let stack = dentry.node()?.data().stack().ok()?;
-        Some(stack.top().dentry.clone())
-    }
-}
-
-/// What a look at the object that a dentry shows has found.
-enum Seen {
-    /// It is where it was found, and as it was.
-    Same,
-    /// It is there, but somebody else may do something with it now.
-    OtherMode,
-    /// It is gone.
-    Other,
-}
-
-/// Looks whether the object that `dentry` shows is still where it was found.
-#[inline]
-fn look(dentry: Glimpse<'_, DEntry<Union>>, reading: Reading<'_>) -> Seen {
-    let Some(inode) = dentry.node() else {
-        return Seen::Same;
-    };
-    match inode.data().top_rcu(reading) {
-        Some(top) if top.is_current() => match top.inode() {
-            Some(real) if inode.has_mode_of(real) => Seen::Same,
-            Some(_) => Seen::OtherMode,
-            None => Seen::Other,
-        },
-        _ => Seen::Other,
-    }
 }

@@ -5,7 +5,7 @@
 use super::whiteout;
 use crate::{
     union::{
-        branches::number::Entries,
+        numbers::number::Entries,
         object::{
             listing::{Item, Listing},
             stack::{Layer, Stack},

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The fourth floor: reading the union.
+//! The sixth floor: reading the union.
 //!
 //! Lives here: what a name means, what a directory has in it, whiteouts and opaque marks, and bringing
 //! an inode up to date after branches or their contents have changed. Must not copy anything up, nor

@@ -10,12 +10,12 @@
 use super::{lookup, whiteout};
 use crate::{
     union::{
-        branches::{number::Number, table::Table},
+        branches::table::Table,
+        numbers::number::Number,
         object::{
-            few::Layers,
             instance::{Instance, Union},
             node::{copy_attr, State},
-            stack::{new_stack, Layer, Stack},
+            stack::{new_stack, Layer, Layers, Stack},
         },
     },
     vfs::{

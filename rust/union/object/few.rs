@@ -2,7 +2,6 @@
 
 //! Lists that mostly have one item, or none.
 
-use super::stack::Layer;
 use core::{mem, ops::Deref};
 use kernel::{alloc::flags::GFP_KERNEL_ACCOUNT, prelude::*};
 
@@ -16,9 +15,6 @@ pub(crate) enum Few<T> {
     /// Any number.
     Many(KVec<T>),
 }
-
-/// Layers, topmost first: most objects are on one branch.
-pub(crate) type Layers = Few<Layer>;
 
 impl<T> Few<T> {
     /// None so far.

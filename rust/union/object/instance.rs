@@ -4,7 +4,8 @@
 
 use crate::{
     union::{
-        branches::{debug, ids::Ids, range::Ranges, space::Remembered, sysfs, table::Table},
+        branches::{debug, ids::Ids, room::Remembered, sysfs, table::Table},
+        numbers::range::Ranges,
         text::{
             choice::Create,
             settings::{Bits, Fsync, Settings, Udba},
@@ -35,6 +36,10 @@ use kernel::{
 /// The filesystem type.
 pub(crate) struct Union;
 
+/// The other name of the type. A union that is mounted by it does as aufs does where this one would do
+/// otherwise by itself.
+pub(crate) const AUFS: &CStr = c"aufs";
+
 /// Inodes that are kept in the cache.
 pub(crate) type Pins = RBTree<usize, ARef<INode<Union>>>;
 
@@ -64,7 +69,7 @@ pub(crate) struct Instance {
     pub(crate) depth: usize,
     /// What watches the branches' directories.
     pub(crate) group: Group,
-    /// How many [`Seal`](crate::union::write::seal::Seal)s there are.
+    /// How many [`Seal`](crate::union::copy::seal::Seal)s there are.
     pub(crate) seals: Atomic<u32>,
     /// The numbers that are given out.
     pub(crate) ranges: Arc<Ranges>,

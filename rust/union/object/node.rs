@@ -3,13 +3,13 @@
 //! What an inode of the union stands for.
 
 use super::{
-    few::{Few, Layers},
+    few::Few,
     instance::{Instance, Union},
     listing::Listing,
-    stack::{new_stack, BranchSet, Layer, Stack},
+    stack::{new_stack, BranchSet, Layer, Layers, Stack},
 };
 use crate::{
-    union::branches::branch::BranchId,
+    union::numbers::id::BranchId,
     vfs::{
         call::watch::{Changing, Mark, Watch},
         object::{dentry::Dentry, glimpse::Glimpse, inode::Inode, published::Published},
@@ -58,7 +58,7 @@ pub(crate) struct Node {
     /// The generation of the stack, and how much of what others do it is known to hold with: see
     /// [`stamp`].
     settled: Atomic<usize>,
-    /// How many [`Seal`](crate::union::write::seal::Seal)s keep this directory on its branch.
+    /// How many [`Seal`](crate::union::copy::seal::Seal)s keep this directory on its branch.
     pub(crate) seals: Atomic<u32>,
     /// How many renames of the object are between what they do on the branch and what they do in
     /// the dentry cache.
@@ -441,7 +441,7 @@ impl Node {
         self.below.store(names, Release);
     }
 
-    /// What the name of the object's [pseudo-link](crate::union::branches::plinks) is made of; 0 if it has none. For
+    /// What the name of the object's [pseudo-link](crate::union::branch::plinks) is made of; 0 if it has none. For
     /// whoever has the lock.
     pub(crate) fn plink(&self) -> u64 {
         self.plink.load_once()

@@ -2,17 +2,17 @@
 
 //! The objects on the branches that an inode of the union stands for.
 
-use super::{few::Layers, index::Seat};
+use super::{few::Few, index::Seat};
 use crate::{
-    union::branches::{
-        branch::{Branch, BranchId},
-        number::Number,
+    union::{
+        branch::branch::Branch,
+        numbers::{id::BranchId, number::Number},
     },
     vfs::{
-        call::namei::Search,
+        call::namei::{self, Search},
         object::{dentry::Dentry, inode::Inode, path::Path},
         sync::rcu::{RcuArc, Shared},
-        value::errno::ESTALE,
+        value::{errno::ESTALE, name::Name},
     },
 };
 use core::ops::Deref;
@@ -39,6 +39,11 @@ impl Layer {
     /// The directory, to look names up in: see [`Search`].
     pub(crate) fn search(&self) -> Result<Search<'_>> {
         Search::start(self.branch.mnt(), &self.dentry)
+    }
+
+    /// Whether `name` means something in the directory, on this branch.
+    pub(crate) fn has(&self, name: &Name) -> Result<bool> {
+        Ok(namei::lookup(self.branch.mnt(), &self.dentry, name)?.is_some())
     }
 
     /// The inode. `ESTALE` if the object went behind our back.
@@ -68,6 +73,9 @@ impl Layer {
         self.branch.id() == other.branch.id() && inode(self) == inode(other)
     }
 }
+
+/// Layers, topmost first: most objects are on one branch.
+pub(crate) type Layers = Few<Layer>;
 
 /// The objects that an inode stands for, topmost first: the directories that are merged, or the one
 /// object that is seen. Never empty, and never changed: a change publishes another stack.

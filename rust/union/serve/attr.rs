@@ -8,14 +8,11 @@
 
 use crate::{
     union::{
-        branches::lift,
+        branch::lift,
+        copy::{data::Data, links},
         find::refresh,
         object::{instance::Union, node::copy_attr, stack::Layer},
-        write::{
-            copy_up::Data,
-            links,
-            rights::{self, Change},
-        },
+        write::rights::{self, Change},
     },
     vfs::{
         call::{

@@ -2,22 +2,23 @@
 
 //! Mounting a union, and remounting it.
 
-use super::union::AUFS;
 use crate::{
     union::{
-        branches::{
+        branch::{
             branch::{Branch, MAGIC},
-            ids::Ids,
-            records,
-            table::{Table, MAX_BRANCHES},
             volatile,
+        },
+        branches::{
+            ids::Ids,
+            origins,
+            table::{Table, MAX_BRANCHES},
         },
         change::{
             plan::{self, Plan},
             wanted::{known, want, BranchMaker, Named, Reason, Wanted},
         },
         find::{lookup, refresh},
-        object::instance::{Instance, Union},
+        object::instance::{Instance, Union, AUFS},
         text::{
             options::{self, Change, MemoryKey, Opt, Split},
             settings::{Settings, Udba},
@@ -309,7 +310,7 @@ impl Context for Request {
         for branch in &table.branches {
             plan::read_records(log, branch, branch.is_writable())?;
         }
-        records::keep_numbers(&table);
+        origins::keep_numbers(&table);
         let granularity = table
             .writable()
             .map_or(1, |branch| branch.mnt().super_block().time_granularity());
@@ -325,7 +326,7 @@ impl Context for Request {
         };
         let instance = KBox::pin_init(Instance::new(table, ids, self.settings)?, GFP_KERNEL)?;
         if instance.is_volatile() && !readonly {
-            volatile::begin(log, &*instance.table()?)?;
+            volatile::begin(log, &instance.table()?.branches)?;
         }
         Ok((params, instance))
     }
@@ -388,7 +389,7 @@ impl Context for Request {
         let is_volatile = instance.is_volatile() && !readonly;
         instance
             .cred
-            .scope(|| volatile::settle(log, &table, is_volatile));
+            .scope(|| volatile::settle(log, &table.branches, is_volatile));
         Ok(())
     }
 }

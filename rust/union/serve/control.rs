@@ -3,13 +3,14 @@
 //! The `ioctl(2)` commands of a union, with the numbers and structures of aufs
 //! (`include/uapi/linux/aufs_type.h`).
 
+use super::mvdown;
 use crate::{
     union::{
-        branches::{branch::Branch, sysfs},
+        branch::branch::Branch,
+        branches::sysfs,
         change::busy,
         object::instance::Union,
         text::options::{Access, Permission},
-        write::mvdown,
     },
     vfs::{
         admin::ioctl::{may_administer, Command},

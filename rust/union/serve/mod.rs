@@ -4,14 +4,15 @@
 //!
 //! Lives here: the operations of inodes and files, mounting, remounting and what that changes of the
 //! settings, the ioctls; `impl FileSystem for Union`. Each says what is done, and the floors below do it.
-//! The operations of dentries are with lookups, in [`find`](super::find), and what sysfs and debugfs show is with
-//! the [`branches`](super::branches).
+//! What sysfs and debugfs show is with the [`branches`](super::branches).
 
 pub(crate) mod attr;
 pub(crate) mod context;
 pub(crate) mod control;
+pub(crate) mod dentry;
 pub(crate) mod dir;
 pub(crate) mod durable;
+pub(crate) mod mvdown;
 pub(crate) mod rdu;
 pub(crate) mod regular;
 pub(crate) mod special;

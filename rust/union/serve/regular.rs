@@ -6,19 +6,19 @@ use super::{control, durable};
 use crate::{
     mmap,
     union::{
-        branches::branch::Branch,
-        find::{lookup, refresh},
-        object::{
-            few::Layers,
-            instance::Union,
-            node::copy_attr,
-            stack::{Layer, Stack},
-        },
-        text::{options::Attributes, settings::Mmap},
-        write::{
-            copy_up::{self, Data},
+        branch::branch::Branch,
+        copy::{
+            copy_up::{self},
+            data::Data,
             links, policy,
         },
+        find::{lookup, refresh},
+        object::{
+            instance::Union,
+            node::copy_attr,
+            stack::{Layer, Layers, Stack},
+        },
+        text::{options::Attributes, settings::Mmap},
     },
     vfs::{
         admin::ioctl::Command,

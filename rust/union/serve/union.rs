@@ -2,13 +2,15 @@
 
 //! The filesystem type: which operations belong to what, and those of a super block.
 
-use super::{attr::Attrs, context::Request, dir, regular, special, xattr::Xattrs};
+use super::{
+    attr::Attrs, context::Request, dentry::Revalidation, dir, regular, special, xattr::Xattrs,
+};
 use crate::{
     union::{
-        branches::{branch::Branch, sysfs, volatile},
-        find::lookup::Revalidation,
+        branch::{branch::Branch, volatile},
+        branches::sysfs,
         object::{
-            instance::{Instance, Pins, Union},
+            instance::{Instance, Pins, Union, AUFS},
             node::Node,
         },
     },
@@ -32,10 +34,6 @@ use crate::{
     },
 };
 use kernel::{prelude::*, seq_file::SeqFile, seq_print, sync::Arc};
-
-/// The other name of the type. A union that is mounted by it does as aufs does where this one would do
-/// otherwise by itself.
-pub(crate) const AUFS: &CStr = c"aufs";
 
 #[vtable]
 impl FileSystem for Union {
@@ -103,7 +101,7 @@ impl FileSystem for Union {
         let pinned = core::mem::replace(&mut *instance.pinned.lock(), Pins::new());
         drop(pinned);
         if let Ok(table) = instance.table() {
-            instance.cred.scope(|| volatile::end_all(&table));
+            instance.cred.scope(|| volatile::end_all(&table.branches));
             // When umount(2) has returned, and not when the last reader of a list has.
             table.branches.iter().for_each(|b| b.place().let_go());
         }

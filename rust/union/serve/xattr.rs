@@ -4,8 +4,8 @@
 
 use crate::{
     union::{
+        copy::{data::Data, links},
         object::{instance::Union, node::copy_attr},
-        write::{copy_up::Data, links},
     },
     vfs::{
         call::xattr::{self, NameList},

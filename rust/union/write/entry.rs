@@ -2,29 +2,28 @@
 
 //! Making and removing entries of directories.
 
-use super::{
-    copy_up::{self, Data},
-    links,
-    obstacle::{Meaning, Obstacles},
-    plink, policy,
-};
+use super::obstacle::{Meaning, Obstacles};
 use crate::{
     union::{
-        branches::{lift::lift, work},
+        branch::work,
+        copy::{
+            copy_up::{self},
+            data::Data,
+            hide, links, plink, policy,
+            undo::take_back,
+        },
         find::{lookup, merge, whiteout},
         object::{
-            few::Layers,
             instance::{Instance, Union},
             node::{copy_attr, detach, State},
-            stack::{Held, Layer, Stack},
+            pins,
+            stack::{Held, Layer, Layers, Stack},
         },
         text::names,
     },
     vfs::{
-        call::namei::{self, Creating, Removing},
-        object::{
-            cred::Cred, dentry::Dentry, idmap::Idmap, inode::Inode, write_access::WriteAccess,
-        },
+        call::namei::{Creating, Removing},
+        object::{cred::Cred, dentry::Dentry, idmap::Idmap, write_access::WriteAccess},
         own::{
             dentry::{DEntry, Negative},
             inode::{INode, Locked},
@@ -99,12 +98,14 @@ fn make_at(
     let access = layer.branch.mnt().want_write()?;
     let hidden = instance.cred.scope(|| whiteout::exists(layer, name))?;
     let made = cred.scope(|| make(Creating::start(&access, &layer.dentry, name)?))?;
-    let made = Layer {
+    let shown = Layer {
         branch: layer.branch.clone(),
-        dentry: made,
+        dentry: made.clone(),
     };
-    show(&access, dir, layer, name, made, hidden).inspect_err(|_| {
-        instance.cred.scope(|| take_back(&access, layer, name));
+    show(&access, dir, layer, name, shown, hidden).inspect_err(|_| {
+        instance
+            .cred
+            .scope(|| take_back(&access, layer, name, &made));
     })
 }
 
@@ -121,7 +122,7 @@ fn show(
     if hidden {
         sb.data().cred.scope(|| {
             if made.inode()?.is_dir() {
-                whiteout::make_new_opaque(access, &layer.branch, &made.dentry)?;
+                hide::make_new_opaque(access, &layer.branch, &made.dentry)?;
             }
             Ok::<(), Error>(())
         })?;
@@ -130,45 +131,20 @@ fn show(
     layers.push(made)?;
     let inode = lookup::node_of_new(sb, layer.generation(), layers)?;
     if hidden {
-        sb.data()
-            .cred
-            .scope(|| whiteout::remove(access, layer, name))?;
+        sb.data().cred.scope(|| hide::remove(access, layer, name))?;
     }
     Ok(inode)
 }
 
-/// Takes back what was made, also in a directory in which things may be made and not removed. Whether
-/// that has succeeded.
-fn take_back(access: &WriteAccess<'_>, layer: &Layer, name: &Name) -> bool {
-    let lifted = lift(access, &layer.branch, [&*layer.dentry]);
-    let is_undone = undo(access, layer, name);
-    drop(lifted);
-    is_undone
-}
-
-/// Takes back what was made. Whether that has succeeded.
-pub(crate) fn undo(access: &WriteAccess<'_>, layer: &Layer, name: &Name) -> bool {
-    let undone = Removing::start(access, &layer.dentry, name).and_then(|removing| {
-        if removing.dentry().inode().is_some_and(Inode::is_dir) {
-            drop(removing);
-            work::discard(access, &layer.branch, &layer.dentry, name, || {})
-        } else {
-            removing.unlink()
-        }
-    });
-    if let Err(e) = undone {
-        pr_warn!(
-            "branch '{}': an object that could not be made is left ({})\n",
-            layer.branch.name(),
-            e.to_errno()
-        );
-    }
-    undone.is_ok()
-}
-
-/// As [`take_back`], of a name that was given to `inode`: what cannot be taken back, it has.
-fn take_back_link(access: &WriteAccess<'_>, inode: &INode<Union>, layer: &Layer, name: &Name) {
-    if !take_back(access, layer, name) && linked(inode).is_err() {
+/// As [`take_back`], of a name that was given to `made`, which `inode` stands for: what cannot be taken back, it has.
+fn take_back_link(
+    access: &WriteAccess<'_>,
+    inode: &INode<Union>,
+    layer: &Layer,
+    name: &Name,
+    made: &Dentry,
+) {
+    if !take_back(access, layer, name, made) && linked(inode).is_err() {
         pr_warn_once!("a file has a wrong number of links\n");
     }
 }
@@ -228,8 +204,8 @@ pub(crate) fn link(old: &DEntry<Union>, entry: Negative<'_, Union>) -> Result {
             let room = obstacles.make_room(&access, &layer, name)?;
             let link = || -> Result {
                 Creating::start(&access, &layer.dentry, name)?.link(&source.dentry)?;
-                whiteout::remove(&access, &layer, name)
-                    .inspect_err(|_| take_back_link(&access, inode, &layer, name))
+                hide::remove(&access, &layer, name)
+                    .inspect_err(|_| take_back_link(&access, inode, &layer, name, &source.dentry))
             };
             link().inspect_err(|_| {
                 room.give_back(&access, &layer, name);
@@ -244,7 +220,7 @@ pub(crate) fn link(old: &DEntry<Union>, entry: Negative<'_, Union>) -> Result {
         cleared.inspect_err(|_| {
             if let Ok(access) = layer.branch.mnt().want_write() {
                 instance.cred.scope(|| {
-                    take_back_link(&access, inode, &layer, name);
+                    take_back_link(&access, inode, &layer, name, &source.dentry);
                     room.give_back(&access, &layer, name);
                 });
             }
@@ -284,7 +260,7 @@ impl<'a> Unlinking<'a> {
         // The object below will have one link more than the union shows.
         let is_kept = !on_branch && inode.nlink() > 1 && !inode.data().is_linked_below();
         if is_kept {
-            links::keep_links(inode, inode.sb().data(), inode.nlink())?;
+            pins::keep_links(inode, inode.sb().data(), inode.nlink())?;
         }
         Ok(Self {
             inode,
@@ -304,7 +280,7 @@ impl<'a> Unlinking<'a> {
 impl Drop for Unlinking<'_> {
     fn drop(&mut self) {
         if self.is_kept {
-            links::forget_links(self.inode, self.inode.sb().data());
+            pins::forget_links(self.inode, self.inode.sb().data());
         }
     }
 }
@@ -365,7 +341,7 @@ impl<'a> Removal<'a> {
             let on_branch = top.id() == branch.id()
                 && (victim.is_dir()
                     || !victim.data().is_linked_below()
-                    || instance.cred.scope(|| has_name(&layer, name))?);
+                    || instance.cred.scope(|| layer.has(name))?);
             return Ok(Self {
                 state,
                 stack,
@@ -385,7 +361,7 @@ impl<'a> Removal<'a> {
         remove: impl FnOnce(&WriteAccess<'_>) -> Result,
     ) -> Result {
         let access = self.layer.branch.mnt().want_write()?;
-        let is_new = self.below && whiteout::create(&access, &self.layer, name)?;
+        let is_new = self.below && hide::create(&access, &self.layer, name)?;
         if !self.on_branch {
             return Ok(());
         }
@@ -393,17 +369,12 @@ impl<'a> Removal<'a> {
             if is_new && !stays_hidden.get() {
                 // The object is still there, and shows in spite of the whiteout: nothing is lost if
                 // this fails, too.
-                if whiteout::remove(&access, &self.layer, name).is_err() {
+                if hide::remove(&access, &self.layer, name).is_err() {
                     pr_warn_once!("a needless whiteout is left\n");
                 }
             }
         })
     }
-}
-
-/// Whether `name` means something in the directory `dir` of a branch.
-pub(crate) fn has_name(dir: &Layer, name: &Name) -> Result<bool> {
-    Ok(namei::lookup(dir.branch.mnt(), &dir.dentry, name)?.is_some())
 }
 
 /// The entry `name`, checked to be the object that `victim` shows.

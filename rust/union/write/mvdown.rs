@@ -1,31 +1,32 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Moving a file down to a lower writable branch: `AUFS_CTL_MVDOWN`.
+//! Moving a file down to a lower writable branch.
 //!
 //! The copy is complete and on disk under its name before the original is removed: whatever happens
 //! in between, the file is there at least once, and a move that fails leaves nothing behind. Nobody
 //! else may have it open. The inode stays the one that it is, with its number; whoever was about to
 //! open it opens the copy.
 
-use super::{copy_job, copy_up, entry};
+use super::entry;
 use crate::{
     union::{
-        branches::{branch::Branch, lift, number::Number, table::Table, work::Temporary},
+        branch::{lift, work::Temporary},
+        branches::table::Table,
+        copy::{copy_up, hide, job, undo::take_back},
         find::{refresh, whiteout},
+        numbers::number::Number,
         object::{
-            few::Layers,
             instance::{Instance, Union},
             node::State,
-            stack::{new_stack, Layer, Stack},
+            stack::{new_stack, Layer, Layers, Stack},
         },
     },
     vfs::{
-        admin::ioctl::{may_administer, Command},
         call::{
             attr::Attr,
             namei::{self, Removing},
             protection::Protection,
-            stat::{Stat, StatFs},
+            stat::Stat,
         },
         object::{dentry::Dentry, file::KernelFile, write_access::WriteAccess},
         own::{dentry::DEntry, file::FsFile, inode::INode},
@@ -33,61 +34,30 @@ use crate::{
         value::{errno::ESTALE, flags, name::Name},
     },
 };
-use kernel::{
-    pr_warn_once,
-    prelude::*,
-    sync::{aref::ARef, Arc},
-    time::Delta,
-};
-
-/// `AUFS_CTL_MVDOWN`.
-pub(crate) const MOVE_DOWN: u32 = 0xc060_4104;
-
-/// `struct aufs_mvdown`: `__u32 flags; struct aufs_stbr stbr[2]; __s8 au_errno;`, aligned to 8 bytes.
-const SIZE: usize = 96;
+use kernel::{pr_warn_once, prelude::*, sync::aref::ARef, time::Delta};
 
 /// For how long those who are opening a file on the upper branch are waited for.
 const PATIENCE: Delta = Delta::from_millis(2000);
 
-/// `AUFS_MVDOWN_OWLOWER`: replaces a file of the same name on the lower branch.
-const OVERWRITE: u32 = 1 << 1;
-/// `AUFS_MVDOWN_KUPPER`: leaves the original where it is.
-const KEEP: u32 = 1 << 2;
-/// `AUFS_MVDOWN_BRID_UPPER`, `_LOWER`: the branch is given by its identity.
-const UPPER_GIVEN: u32 = 1 << 7;
-const LOWER_GIVEN: u32 = 1 << 8;
-/// `AUFS_MVDOWN_FHSM_LOWER`: to a branch with the attribute `fhsm`, which none has here.
-const FHSM: u32 = 1 << 9;
-/// `AUFS_MVDOWN_STFS`: asks for what `statfs(2)` says about both branches.
-const STATFS: u32 = 1 << 10;
-/// `AUFS_MVDOWN_STFS_FAILED`, an answer.
-const STATFS_FAILED: u32 = 1 << 11;
-/// `AUFS_MVDOWN_BOTTOM`, an answer: no writable branch is below the lower one.
-const BOTTOM: u32 = 1 << 12;
-/// All there are.
-const KNOWN: u32 = (1 << 13) - 1;
-/// The answers: the three above, and `ROLOWER_R` and `ROUPPER_R`.
-const ANSWERS: u32 = 1 << 4 | 1 << 6 | STATFS_FAILED | BOTTOM;
-
-/// `au_errno`: why not.
+/// What is wrong with a move.
 #[derive(Clone, Copy)]
-enum Reason {
+pub(crate) enum Reason {
     /// A directory hides what is below it.
-    Hidden = 1,
+    Hidden,
     /// The name is whited out in between.
-    Whiteout = 2,
+    Whiteout,
     /// The name means something in between.
-    Between = 3,
+    Between,
     /// There is no lower branch to write to.
-    Bottom = 4,
+    Bottom,
     /// The upper branch that is given does not have the file that shows.
-    NoUpper = 5,
+    NoUpper,
     /// There is no such lower branch.
-    NoLower = 6,
+    NoLower,
 }
 
 /// Why the file was not moved.
-struct Refused(Error, Option<Reason>);
+pub(crate) struct Refused(pub(crate) Error, pub(crate) Option<Reason>);
 
 impl From<Error> for Refused {
     fn from(e: Error) -> Self {
@@ -98,100 +68,6 @@ impl From<Error> for Refused {
 impl From<Reason> for Refused {
     fn from(reason: Reason) -> Self {
         Self(EINVAL, Some(reason))
-    }
-}
-
-/// `struct aufs_stbr`.
-#[derive(Clone, Copy, Default)]
-struct Side {
-    id: i16,
-    index: i16,
-    statfs: [u64; 4],
-}
-
-impl Side {
-    fn set(&mut self, table: &Table, index: usize) {
-        // CAST: As aufs's type has it; a union with more branches than that has no use for it.
-        self.index = index as i16;
-        self.id = table.branches[index].id().0 as i16;
-    }
-}
-
-/// `struct aufs_mvdown`, but for `au_errno`.
-#[derive(Default)]
-struct Request {
-    flags: u32,
-    upper: Side,
-    lower: Side,
-}
-
-impl Request {
-    fn read(command: Command) -> Result<Self> {
-        let mut reader = command.reader(SIZE);
-        let flags: u32 = reader.read()?;
-        let _: u32 = reader.read()?;
-        let mut side = || -> Result<Side> {
-            let id: i16 = reader.read()?;
-            let _: [u8; 38] = reader.read()?;
-            Ok(Side {
-                id,
-                ..Side::default()
-            })
-        };
-        let (upper, lower) = (side()?, side()?);
-        let _: u64 = reader.read()?;
-        Ok(Self {
-            flags,
-            upper,
-            lower,
-        })
-    }
-
-    fn write(&self, command: Command, reason: Option<Reason>) -> Result {
-        let mut writer = command.writer(0, SIZE);
-        writer.write(&u64::from(self.flags))?;
-        for side in [&self.upper, &self.lower] {
-            writer.write(&side.id)?;
-            writer.write(&side.index)?;
-            writer.write(&0u32)?;
-            for number in &side.statfs {
-                writer.write(number)?;
-            }
-        }
-        writer.write(&reason.map_or(0, |reason| reason as u64))
-    }
-
-    fn has(&self, flag: u32) -> bool {
-        self.flags & flag != 0
-    }
-}
-
-/// Moves the file down. The answer is written whether that succeeds or not.
-///
-/// `EPERM`; `EFAULT`; `EINVAL`, with a number that says why; `EROFS` for a branch that the union does
-/// not write to; `EBUSY` for a file that somebody else has open, that is mapped, open for writing,
-/// or has several names; `EPERM` if it, or its directory on either branch, is immutable or append-only;
-/// `EEXIST` if the lower branch has the name, unless it may be overwritten.
-pub(crate) fn ioctl(file: &FsFile<Union>, command: Command) -> Result<u32> {
-    if !may_administer() {
-        return Err(EPERM);
-    }
-    let mut request = Request::read(command)?;
-    if request.flags & !KNOWN != 0 {
-        return Err(EINVAL);
-    }
-    request.flags &= !ANSWERS;
-    // The structure must be writable, before anything is moved.
-    request.write(command, None)?;
-    match move_down(file, &mut request) {
-        Ok(()) => {
-            request.write(command, None)?;
-            Ok(0)
-        }
-        Err(Refused(e, reason)) => {
-            request.write(command, reason)?;
-            Err(e)
-        }
     }
 }
 
@@ -207,7 +83,34 @@ struct Plan<'a> {
     overwrite: bool,
 }
 
-fn move_down(file: &FsFile<Union>, request: &mut Request) -> Result<(), Refused> {
+/// How a file is to be moved.
+#[derive(Clone, Copy)]
+pub(crate) struct How {
+    /// A file of the same name on the lower branch is replaced.
+    pub(crate) overwrite: bool,
+    /// The original stays where it is.
+    pub(crate) keep: bool,
+}
+
+/// The branches that a file was moved between, by their indices.
+pub(crate) struct Moved {
+    pub(crate) table: RcuArc<Table>,
+    pub(crate) upper: usize,
+    pub(crate) lower: usize,
+}
+
+/// Moves `file` down, from the branch that it is on, to the one which `choose` says: it gets the table and
+/// where the upper one is in it, and gives both.
+///
+/// `EROFS` for a branch that the union does not write to; `EBUSY` for a file that somebody else has open,
+/// that is mapped, open for writing, or has several names; `EPERM` if it, or its directory on either
+/// branch, is immutable or append-only; `EEXIST` if the lower branch has the name, unless it may be
+/// overwritten; what `choose` says.
+pub(crate) fn move_down(
+    file: &FsFile<Union>,
+    how: How,
+    choose: impl FnOnce(&Table, usize) -> Result<(usize, usize), Refused>,
+) -> Result<Moved, Refused> {
     let dentry = file.dentry();
     let inode = file.node();
     let instance = dentry.sb().data();
@@ -227,7 +130,8 @@ fn move_down(file: &FsFile<Union>, request: &mut Request) -> Result<(), Refused>
     let table = instance.table()?;
     let stack = refresh::stack(dentry)?;
     let source = stack.top().clone();
-    let (upper, lower) = choose(&table, &source, request)?;
+    let at = table.index_of(source.branch.id()).ok_or(ESTALE)?;
+    let (upper, lower) = choose(&table, at)?;
     let target = &table.branches[lower];
     if !source.branch.is_writable() || !target.is_writable() {
         return Err(EROFS.into());
@@ -247,51 +151,14 @@ fn move_down(file: &FsFile<Union>, request: &mut Request) -> Result<(), Refused>
         to,
         dentry,
         source,
-        overwrite: request.has(OVERWRITE),
+        overwrite: how.overwrite,
     };
-    instance.cred.scope(|| plan.carry_out(request.has(KEEP)))?;
-    if !table.branches[lower + 1..].iter().any(|b| b.is_writable()) {
-        request.flags |= BOTTOM;
-    }
-    if request.has(STATFS) {
-        let asked = instance.cred.scope(|| -> Result {
-            request.upper.statfs = statfs(&table.branches[upper])?;
-            request.lower.statfs = statfs(target)?;
-            Ok(())
-        });
-        if asked.is_err() {
-            request.flags |= STATFS_FAILED;
-        }
-    }
-    Ok(())
-}
-
-fn statfs(branch: &Branch) -> Result<[u64; 4]> {
-    Ok(StatFs::of(branch.at(branch.root()))?.room())
-}
-
-/// The indices of the two branches.
-fn choose(table: &Table, source: &Layer, request: &mut Request) -> Result<(usize, usize), Refused> {
-    let index = |id: i16| {
-        let has = |branch: &Arc<Branch>| branch.id().0 as i16 == id;
-        table.branches.iter().position(has)
-    };
-    let upper = table.index_of(source.branch.id()).ok_or(ESTALE)?;
-    if request.has(UPPER_GIVEN) && index(request.upper.id) != Some(upper) {
-        return Err(Reason::NoUpper.into());
-    }
-    request.upper.set(table, upper);
-    let lower = if request.has(LOWER_GIVEN) {
-        let given = index(request.lower.id).filter(|&lower| lower > upper);
-        given.ok_or(Reason::NoLower)?
-    } else {
-        let mut below = table.branches.iter().skip(upper + 1);
-        let at = below.position(|branch| branch.is_writable());
-        let at = at.filter(|_| !request.has(FHSM)).ok_or(Reason::Bottom)?;
-        upper + 1 + at
-    };
-    request.lower.set(table, lower);
-    Ok((upper, lower))
+    instance.cred.scope(|| plan.carry_out(how.keep))?;
+    Ok(Moved {
+        table,
+        upper,
+        lower,
+    })
 }
 
 /// `EBUSY` if anybody but the caller's descriptor, which cannot write, uses the file.
@@ -328,7 +195,7 @@ fn check_way(
     let name = name.get()?;
     let between = |layer: &&Layer| above(layer) && index(layer) > Some(upper);
     for layer in stack.layers.iter().filter(between) {
-        if entry::has_name(layer, name)? {
+        if layer.has(name)? {
             return Err(Reason::Between.into());
         }
         if layer.branch.has_whiteouts() && whiteout::exists(layer, name)? {
@@ -373,7 +240,7 @@ fn check_free(
         if layer.branch.has_whiteouts() && whiteout::exists(layer, name)? {
             return Err(Reason::Whiteout.into());
         }
-        if here.on(&layer.branch).is_none() && entry::has_name(layer, name)? {
+        if here.on(&layer.branch).is_none() && layer.has(name)? {
             return Err(Reason::Between.into());
         }
     }
@@ -403,7 +270,7 @@ impl Plan<'_> {
         // Neither a copy-up nor a refresh comes in between.
         let mut state = inode.data().lock();
         let target = &self.to.branch;
-        let copy = copy_job::copy_apart(self.dentry, self.instance, &self.source, target)?;
+        let copy = job::copy_apart(self.dentry, self.instance, &self.source, target)?;
         let moved = Layer {
             branch: self.to.branch.clone(),
             dentry: copy.dentry().clone(),
@@ -426,7 +293,7 @@ impl Plan<'_> {
         if !original.is_unchanged(&Stat::of(self.source.path())?) {
             return Err(EBUSY);
         }
-        self.place(copy, name, &access, &times)?;
+        self.place(copy, &moved.dentry, name, &access, &times)?;
         drop(access);
         if keep {
             return Ok(());
@@ -434,7 +301,7 @@ impl Plan<'_> {
         let gone = self.hand_over(inode, &mut state, (before, after), &moved, name);
         drop(state);
         if gone.is_err() {
-            self.take_back(name);
+            self.undo(name, &moved.dentry);
             return gone;
         }
         self.instance.counters().moves_down.up();
@@ -443,11 +310,12 @@ impl Plan<'_> {
         entry::changed(self.dir.positive()?)
     }
 
-    /// Gives the copy its name, on disk as well, and the directory its `times` back. Takes all of
+    /// Gives the copy, which is `made`, its name, on disk as well, and the directory its `times` back. Takes all of
     /// that back if it fails.
     fn place(
         &self,
         copy: Temporary<'_>,
+        made: &Dentry,
         name: &Name,
         access: &WriteAccess<'_>,
         times: &Stat,
@@ -463,25 +331,25 @@ impl Plan<'_> {
             copy.move_to(&self.to.dentry, name)?;
         }
         let shown = || -> Result {
-            whiteout::remove(access, &self.to, name)?;
+            hide::remove(access, &self.to, name)?;
             self.sync(&self.to)?;
             Attr::times(times).apply(access, &self.to.dentry)
         };
         shown().inspect_err(|_| {
             if !self.overwrite {
-                entry::undo(access, &self.to, name);
+                take_back(access, &self.to, name, made);
             }
         })
     }
 
     /// Removes the copy again. The original is there, and shows; what was overwritten is not, so that
     /// the copy stays where that was.
-    fn take_back(&self, name: &Name) {
+    fn undo(&self, name: &Name, made: &Dentry) {
         if self.overwrite {
             return;
         }
         if let Ok(access) = self.to.branch.mnt().want_write() {
-            entry::undo(&access, &self.to, name);
+            take_back(&access, &self.to, name, made);
         }
     }
 
@@ -531,7 +399,7 @@ impl Plan<'_> {
         let access = self.from.branch.mnt().want_write()?;
         let times = Stat::of(self.from.path())?;
         // It has hidden nothing so far.
-        whiteout::remove(&access, &self.from, name)?;
+        hide::remove(&access, &self.from, name)?;
         let removing = Removing::start(&access, &self.from.dentry, name)?;
         let original: &Dentry = &self.source.dentry;
         if !core::ptr::eq::<Dentry>(removing.dentry(), original) {

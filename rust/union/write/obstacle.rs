@@ -6,10 +6,10 @@
 //! may have the new name; it is taken away once the name is there: until then the old state shows,
 //! and from then on the new one.
 
-use super::{entry, policy};
 use crate::{
     union::{
-        branches::{branch::Branch, work::Aside},
+        branch::{branch::Branch, work::Aside},
+        copy::{hide, policy},
         find::whiteout,
         object::{
             instance::Union,
@@ -138,8 +138,8 @@ impl Obstacles {
         for Obstacle { dir, found } in self.all.iter().rev() {
             let access = dir.branch.mnt().want_write()?;
             // In this order, or a whiteout would show for a moment.
-            whiteout::remove(&access, dir, name)?;
-            if !entry::has_name(dir, name)? {
+            hide::remove(&access, dir, name)?;
+            if !dir.has(name)? {
                 continue;
             }
             let known = found.as_ref().ok_or(ESTALE)?;

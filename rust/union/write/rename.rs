@@ -7,16 +7,14 @@
 //! a whiteout beside it, every moment in between is either the old state or the new one.
 
 use super::{
-    copy_up,
-    entry::{changed, has_name, Unlinking},
-    links,
+    entry::{changed, Unlinking},
     obstacle::{Meaning, Obstacles, Room},
-    seal::Seal,
     tree_up,
 };
 use crate::{
     union::{
-        branches::{branch::Branch, work},
+        branch::{branch::Branch, work},
+        copy::{copy_up, hide, links, seal::Seal},
         find::{merge, whiteout},
         object::{
             instance::Union,
@@ -103,7 +101,7 @@ impl<'a> Side<'a> {
                 let on_branch = stack.top().branch.id() == self.layer.branch.id();
                 if on_branch && inode.data().is_linked_below() {
                     let instance = inode.sb().data();
-                    return Ok(!instance.cred.scope(|| has_name(&self.layer, self.name))?);
+                    return Ok(!instance.cred.scope(|| self.layer.has(self.name))?);
                 }
                 Ok(!on_branch)
             }
@@ -276,7 +274,7 @@ fn go_back(old: &Side<'_>, new: &Side<'_>, room: &Room, (is_whited_out, has_left
         let mut is_whited_out = is_whited_out;
         if has_left {
             // The device hides what is below.
-            is_whited_out = old.below && whiteout::create(&access, &old.layer, old.name)?;
+            is_whited_out = old.below && hide::create(&access, &old.layer, old.name)?;
             let removing = Removing::start(&access, to, old.name)?;
             let is_left =
                 |real: &Inode| real.mode().file_type() == FileType::CharDevice && real.rdev() == 0;
@@ -293,7 +291,7 @@ fn go_back(old: &Side<'_>, new: &Side<'_>, room: &Room, (is_whited_out, has_left
         renaming.commit()?;
         room.give_back(&access, &new.layer, new.name);
         match is_whited_out {
-            true => whiteout::remove(&access, &old.layer, old.name),
+            true => hide::remove(&access, &old.layer, old.name),
             false => Ok(()),
         }
     });
@@ -350,7 +348,7 @@ fn on_branch(
                 let hidden = at.below || whiteout::exists(&at.layer, at.name)?;
                 let stack = inode.data().stack()?;
                 if hidden && stack.top().branch.id() == branch.id() {
-                    whiteout::make_opaque(access, branch, &stack.top().dentry)?;
+                    hide::make_opaque(access, branch, &stack.top().dentry)?;
                 }
                 Ok(())
             }
@@ -366,9 +364,9 @@ fn on_branch(
 
     let whites_out = old.below && flags & WHITEOUT == 0;
     // One that was there before hides what a directory that is not opaque would be merged with.
-    let is_new = whites_out && whiteout::create(access, &old.layer, old.name)?;
+    let is_new = whites_out && hide::create(access, &old.layer, old.name)?;
     let undo = |e: Error| {
-        if is_new && whiteout::remove(access, &old.layer, old.name).is_err() {
+        if is_new && hide::remove(access, &old.layer, old.name).is_err() {
             pr_warn_once!("a needless whiteout is left\n");
         }
         e
@@ -385,7 +383,7 @@ fn on_branch(
     left.map_or_else(swapped, |cred| cred.scope(swapped))
         .map_err(undo)?;
     // From here on the new state shows.
-    if whiteout::remove(access, &new.layer, new.name).is_err() {
+    if hide::remove(access, &new.layer, new.name).is_err() {
         pr_warn_once!("a needless whiteout is left\n");
     }
     Ok(is_new)
@@ -402,12 +400,12 @@ fn clear_whiteouts(
     let stack = inode.data().stack()?;
     // What the directory hid must not show, neither while it is replaced nor if that fails.
     if stack.layers.len() > 1 {
-        whiteout::make_opaque(access, &new.layer.branch, &stack.top().dentry)?;
+        hide::make_opaque(access, &new.layer.branch, &stack.top().dentry)?;
         detach(inode, state, stack.top())?;
     }
     if stack.layers.len() > 1 || new.below {
         // The mark of an opaque one goes with the whiteouts in it.
-        let _stays = whiteout::create(access, &new.layer, new.name)?;
+        let _stays = hide::create(access, &new.layer, new.name)?;
     }
     work::clear_reserved(access, &new.layer.branch, &stack.top().dentry)
 }

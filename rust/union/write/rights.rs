@@ -7,7 +7,7 @@
 
 use crate::{
     union::{
-        branches::branch::Branch,
+        branch::branch::Branch,
         object::{
             instance::Union,
             stack::{Layer, Stack},

@@ -12,10 +12,10 @@
 //! directory is sealed and looked at once more before it is made opaque, and stays sealed until the
 //! rename is done.
 
-use super::{copy_up, seal::Seal};
 use crate::{
     union::{
-        find::{lookup, merge, whiteout},
+        copy::{copy_up, hide, links, seal::Seal},
+        find::{lookup, merge},
         object::{instance::Union, listing::Listing, node::detach, stack::Layer},
     },
     vfs::{
@@ -110,7 +110,7 @@ pub(crate) fn copy(
                 levels.push(below, GFP_KERNEL)?;
             }
         } else {
-            copy_up::ensure_name_on(&child, &layer.branch)?;
+            links::ensure_name_on(&child, &layer.branch)?;
         }
     }
     Ok(seals)
@@ -161,7 +161,7 @@ fn close(dir: &DEntry<Union>, layer: &Layer) -> Result {
         let access = layer.branch.mnt().want_write()?;
         instance
             .cred
-            .scope(|| whiteout::make_opaque(&access, &layer.branch, &here.dentry))?;
+            .scope(|| hide::make_opaque(&access, &layer.branch, &here.dentry))?;
     }
     detach(inode, &mut inode.data().lock(), &here)
 }

@@ -7,17 +7,19 @@
 //! it has on the branch, as long as there are names below that mean it.
 
 use super::{
-    copy_job::Kept,
-    copy_up::{ensure, ensure_dir, Data},
-    entry::has_name,
+    copy_up::{self, ensure, ensure_dir},
+    data::Data,
+    dir_times::DirTimes,
     plink,
 };
 use crate::{
     union::{
-        branches::lift::lift,
+        branch::{branch::Branch, lift::lift},
+        find::refresh,
         object::{
-            instance::{Instance, Union},
+            instance::Union,
             node::State,
+            pins::{forget_links, keep_links},
             stack::{Held, Layer, Stack},
         },
     },
@@ -28,41 +30,7 @@ use crate::{
         value::errno::{EOPNOTSUPP, ESTALE},
     },
 };
-use kernel::{pr_warn_once, prelude::*};
-
-/// So many `names` below mean the inode: it stays in the cache, and knows how many it has in the
-/// union.
-pub(crate) fn keep_links(inode: &INode<Union>, instance: &Instance, names: u32) -> Result {
-    let node = inode.data();
-    if names == 0 {
-        forget_links(inode, instance);
-        return Ok(());
-    }
-    let mut pinned = instance.pinned.lock();
-    let old = match pinned.get(&key(inode)) {
-        None => pinned.try_create_and_insert(key(inode), inode.into(), GFP_KERNEL)?,
-        Some(_) => None,
-    };
-    drop(pinned);
-    drop(old);
-    node.set_names_below(names);
-    Ok(())
-}
-
-/// No name below means the inode any more: there is no reason to keep it in the cache.
-pub(crate) fn forget_links(inode: &INode<Union>, instance: &Instance) {
-    if !inode.data().is_linked_below() {
-        return;
-    }
-    inode.data().set_names_below(0);
-    let held = instance.pinned.lock().remove(&key(inode));
-    drop(held);
-}
-
-/// Where the inode is in memory: the number may be another one's, too.
-fn key(inode: &INode<Union>) -> usize {
-    core::ptr::from_ref(inode).addr()
-}
+use kernel::{pr_warn_once, prelude::*, sync::Arc};
 
 /// Whether the name of `inode`'s object on its branch, `layer`, is the last one there, and others
 /// are below.
@@ -159,6 +127,19 @@ pub(crate) fn ensure_name(dentry: &DEntry<Union>) -> Result<Held> {
     Ok(layer)
 }
 
+/// Makes sure that the object `dentry` names, which is no directory, is on the writable branch
+/// `target`, under that name. `EXDEV` if it is on another one: somebody may be writing to it there.
+pub(crate) fn ensure_name_on(dentry: &DEntry<Union>, target: &Arc<Branch>) -> Result {
+    let stack = refresh::stack_or_old(dentry)?;
+    if !stack.top().branch.is_writable() {
+        copy_up::copy_to(dentry, target, Data::All)?;
+    }
+    if ensure_name(dentry)?.branch.id() != target.id() {
+        return Err(EXDEV);
+    }
+    Ok(())
+}
+
 fn has_names_below(dentry: &DEntry<Union>) -> Result<bool> {
     let inode = dentry.positive()?;
     Ok(!inode.is_dir() && inode.data().is_linked_below())
@@ -190,7 +171,7 @@ fn give_name(dentry: &DEntry<Union>, layer: &Layer) -> Result {
     let name = name.get()?;
     let _ours = above.positive()?.data().changing();
     instance.cred.scope(|| {
-        if has_name(&parent, name)? {
+        if parent.has(name)? {
             return Ok(());
         }
         // A rename gives the name before it takes it, both under this lock: if it is not there, and
@@ -201,7 +182,7 @@ fn give_name(dentry: &DEntry<Union>, layer: &Layer) -> Result {
         if top.inode()?.nlink() == 0 {
             return Err(EXDEV);
         }
-        let kept = Kept::of(&parent)?;
+        let kept = DirTimes::of(&parent)?;
         let access = branch.mnt().want_write()?;
         let _lifted = lift(&access, branch, [&*parent.dentry, &*top.dentry])?;
         Creating::start(&access, &parent.dentry, name)?.link(&top.dentry)?;

@@ -28,6 +28,15 @@ const CHUNK: i64 = 1 << 20;
 /// What is not looked for holes if it has blocks for all of it: one page.
 const SMALL: i64 = 4096;
 
+/// How much of a file's data its copy needs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Data {
+    /// All of it.
+    All,
+    /// None: the file is about to be truncated.
+    Nothing,
+}
+
 /// What is to be done for a copy's data before the copy shows.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Copied {

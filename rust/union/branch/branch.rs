@@ -2,16 +2,18 @@
 
 //! Branches.
 
-use super::{
-    identity::{self, Identity},
-    number::Numbers,
-    place::Place,
-    range::Space,
-    records::Records,
-    volatile,
-};
+use super::{mark::Mark, place::Place};
 use crate::{
-    union::text::options::{Access, Permission},
+    union::{
+        numbers::{
+            id::BranchId,
+            identity::{self, Identity},
+            known::Records,
+            number::Numbers,
+            range::Space,
+        },
+        text::options::{Access, Permission},
+    },
     vfs::{
         call::claim::Claim,
         object::{
@@ -40,11 +42,6 @@ use kernel::{
 /// `AUFS_SUPER_MAGIC`: a union is aufs to those who ask `statfs(2)`, and to a union above it.
 pub(crate) const MAGIC: usize = 0x6175_6673;
 
-/// Identifies a branch for as long as anything refers to it. Indices change when branches come and
-/// go, identities do not.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct BranchId(pub(crate) u16);
-
 /// A directory tree that is part of the union.
 #[pin_data]
 pub(crate) struct Branch {
@@ -66,7 +63,7 @@ pub(crate) struct Branch {
     #[pin]
     pub(crate) numbers: Numbers,
     /// That of its filesystem, if it has one.
-    pub(super) identity: Option<Identity>,
+    pub(crate) identity: Option<Identity>,
     /// What its pseudo-links were copied from.
     #[pin]
     pub(crate) records: Records,
@@ -88,7 +85,7 @@ pub(crate) struct Branch {
     /// Whether a regular file was copied to the branch.
     has_copies: Atomic<bool>,
     /// What is promised of what is written to the branch.
-    pub(super) volatile: volatile::State,
+    pub(super) mark: Mark,
     /// Declared after everything that refers to it.
     mnt: PrivateMount,
     /// Declared last: told when the mount has gone.
@@ -205,9 +202,7 @@ impl Branch {
                 ));
             })?;
         let place = Place::new(place, &name)?;
-        let branch = Self::with_mount(id, space, name, place, mnt, permission, can_write)?;
-        volatile::check(log, &branch)?;
-        Ok(branch)
+        Self::with_mount(id, space, name, place, mnt, permission, can_write)
     }
 
     /// Makes a branch of the whole of `mnt`. `can_write` says whether it may be written to at all.
@@ -243,7 +238,7 @@ impl Branch {
                 claim: SetOnce::new(),
                 is_swept: Atomic::new(false),
                 has_copies: Atomic::new(false),
-                volatile: volatile::State::new(),
+                mark: Mark::new(),
                 mnt,
                 gone,
             }? Error),
@@ -379,6 +374,20 @@ impl Branch {
     /// directories: on a filesystem that is stacked itself, unless this union has made the file.
     pub(crate) fn looks_up_to_open(&self) -> bool {
         !self.is_writable() && self.mnt.super_block().stack_depth() > 0
+    }
+
+    /// Whether nothing is written out on the branch.
+    pub(super) fn is_volatile(&self) -> bool {
+        self.mark.errors().is_some()
+    }
+
+    /// Whether all that was written to the branch since it is volatile may still come to be on the
+    /// disk. `EIO`, `ENOSPC`.
+    pub(crate) fn check_writes(&self) -> Result {
+        match self.mark.errors() {
+            Some(seen) => self.mnt().super_block().check_writes_since(seen),
+            None => Ok(()),
+        }
     }
 
     /// Whether this is a branch of the directory at `place`.

@@ -6,21 +6,17 @@
 //! first change until all was written out; who finds it there does not use the branch. Errors of
 //! writing out are told to everybody who asks for it, though nothing is written out then.
 
-use super::{branch::Branch, table::Table};
+use super::branch::Branch;
 use crate::{
     union::text::names,
     vfs::{
         call::namei::{self, Creating, Removing},
-        object::{file::KernelFile, super_block::WriteErrors, write_access::WriteAccess},
-        sync::load::Load,
+        object::{file::KernelFile, write_access::WriteAccess},
         table::fs_context::Log,
         value::{flags, mode::Mode, name::Name},
     },
 };
-use kernel::{
-    prelude::*,
-    sync::atomic::{Atomic, Relaxed, Release},
-};
+use kernel::{prelude::*, sync::Arc};
 
 /// The name of the mark.
 const MARK: &Name = Name::literal(names::VOLATILE);
@@ -28,43 +24,8 @@ const MARK: &Name = Name::literal(names::VOLATILE);
 /// The mode of the mark: nobody has a reason to read or write it.
 const MODE: Mode = Mode(0o100444);
 
-/// What a branch has to do with it.
-pub(super) struct State {
-    /// Whether the branch has a mark of this union's.
-    is_marked: Atomic<bool>,
-    /// The errors of writing out before the mark was made.
-    errors: Atomic<u32>,
-}
-
-impl State {
-    /// That of a branch without a mark.
-    pub(super) fn new() -> Self {
-        Self {
-            is_marked: Atomic::new(false),
-            errors: Atomic::new(0),
-        }
-    }
-}
-
-impl Branch {
-    /// Whether nothing is written out on the branch.
-    pub(super) fn is_volatile(&self) -> bool {
-        self.volatile.is_marked.load_acquire()
-    }
-
-    /// Whether all that was written to the branch since it is volatile may still come to be on the
-    /// disk. `EIO`, `ENOSPC`.
-    pub(crate) fn check_writes(&self) -> Result {
-        let seen = WriteErrors(self.volatile.errors.load(Relaxed));
-        match self.is_volatile() {
-            true => self.mnt().super_block().check_writes_since(seen),
-            false => Ok(()),
-        }
-    }
-}
-
 /// Refuses a branch that was volatile when the machine went down, or is at the moment: `EINVAL`.
-pub(super) fn check(log: &Log, branch: &Branch) -> Result {
+pub(crate) fn check(log: &Log, branch: &Branch) -> Result {
     if namei::lookup(branch.mnt(), branch.root(), MARK)?.is_none() {
         return Ok(());
     }
@@ -77,38 +38,38 @@ pub(super) fn check(log: &Log, branch: &Branch) -> Result {
     Err(EINVAL)
 }
 
-/// Marks the writable branches of `table`, with the mounter's credentials; none of them if one cannot
+/// Marks the writable branches of `branches`, with the mounter's credentials; none of them if one cannot
 /// be.
-pub(crate) fn begin(log: &Log, table: &Table) -> Result {
-    for branch in table.branches.iter().filter(|branch| branch.is_writable()) {
+pub(crate) fn begin(log: &Log, branches: &[Arc<Branch>]) -> Result {
+    for branch in branches.iter().filter(|branch| branch.is_writable()) {
         mark(branch).inspect_err(|e| {
             log.error(fmt!(
                 "branch '{}' cannot be marked for fsync=volatile: error {}",
                 branch.name(),
                 e.to_errno()
             ));
-            end_all(table);
+            end_all(branches);
         })?;
     }
     Ok(())
 }
 
-/// Brings the marks of the branches of `table` up to date: those that are written to have one if the
+/// Brings the marks of `branches` up to date: those that are written to have one if the
 /// union `is_volatile`, and no others. For when nothing may fail any more.
-pub(crate) fn settle(log: &Log, table: &Table, is_volatile: bool) {
-    for branch in &table.branches {
+pub(crate) fn settle(log: &Log, branches: &[Arc<Branch>], is_volatile: bool) {
+    for branch in branches {
         if !(is_volatile && branch.is_writable()) {
             end(branch);
         }
     }
-    if is_volatile && begin(log, table).is_err() {
+    if is_volatile && begin(log, branches).is_err() {
         pr_warn!("a branch is used with fsync=volatile, and has no mark of it\n");
     }
 }
 
-/// Takes the marks off the branches of `table`, if they are whole.
-pub(crate) fn end_all(table: &Table) {
-    table.branches.iter().for_each(|branch| end(branch));
+/// Takes the marks off `branches`, if they are whole.
+pub(crate) fn end_all(branches: &[Arc<Branch>]) {
+    branches.iter().for_each(|branch| end(branch));
 }
 
 /// Takes the mark off `branch`, if there is one, after having all of it written out. It stays where
@@ -128,7 +89,7 @@ pub(crate) fn end(branch: &Branch) {
             Removing::start(&access, branch.root(), MARK).and_then(Removing::unlink)
         })
         .and_then(|()| write_out_root(branch));
-    branch.volatile.is_marked.store(false, Release);
+    branch.mark.clear();
     if let Err(e) = done {
         pr_warn!(
             "branch '{}' keeps its mark of fsync=volatile (error {})\n",
@@ -148,8 +109,7 @@ fn mark(branch: &Branch) -> Result {
         make(&access, branch)?;
     }
     write_out_root(branch)?;
-    branch.volatile.errors.store(errors.0, Relaxed);
-    branch.volatile.is_marked.store(true, Release);
+    branch.mark.set(errors);
     Ok(())
 }
 

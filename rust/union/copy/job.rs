@@ -4,17 +4,17 @@
 //! has a name.
 
 use super::{
-    copy_data::{self, Copied},
-    copy_up::Data,
+    data::{self, Copied, Data},
+    dir_times::DirTimes,
 };
 use crate::{
     union::{
-        branches::{
+        branch::{
             branch::Branch,
             lift::{hold_off, lift},
-            number::Number,
             work::{Draft, Temporary},
         },
+        numbers::number::Number,
         object::{
             instance::{Instance, Union},
             stack::Layer,
@@ -33,28 +33,7 @@ use crate::{
         value::{errno::EOPNOTSUPP, mode::FileType, name::Name},
     },
 };
-use kernel::{pr_warn_once, prelude::*, sync::aref::ARef};
-
-/// A directory on a branch in which the union makes something that its user did not, and the times
-/// that it is to keep.
-pub(crate) struct Kept<'a> {
-    pub(crate) dir: &'a Layer,
-    times: Attr,
-}
-
-impl<'a> Kept<'a> {
-    pub(crate) fn of(dir: &'a Layer) -> Result<Self> {
-        let times = Attr::times_of(dir.path())?;
-        Ok(Self { dir, times })
-    }
-
-    /// Gives the directory its times back, after something was made in it.
-    pub(crate) fn restore(&self, access: &WriteAccess<'_>) {
-        if self.times.apply(access, &self.dir.dentry).is_err() {
-            pr_warn_once!("the times of a directory could not be kept over a copy-up\n");
-        }
-    }
-}
+use kernel::{prelude::*, sync::aref::ARef};
 
 /// What is done with a copy that is complete, before it has its name: see [`Copy::make`].
 pub(crate) type Before<'a> = dyn FnMut(&WriteAccess<'_>, &Dentry) -> Result + 'a;
@@ -131,7 +110,7 @@ impl Copy<'_> {
                 before(&access, dentry)?;
                 let _lifted = lift(&access, self.target, [&*parent.dentry])?;
                 // Now: others may have made something there while the data was copied.
-                let kept = Kept::of(parent)?;
+                let kept = DirTimes::of(parent)?;
                 let made = Creating::start(&access, &parent.dentry, name)?.link(dentry)?;
                 kept.restore(&access);
                 Ok(made)
@@ -143,7 +122,7 @@ impl Copy<'_> {
         let temporary = draft.resume(&access);
         self.set_attributes(&access, temporary.dentry())?;
         self.write_out(&file, copied)?;
-        self.finish(&access, temporary, &Kept::of(parent)?, name, before)
+        self.finish(&access, temporary, &DirTimes::of(parent)?, name, before)
     }
 
     /// Makes the copy of an object that has no data.
@@ -155,7 +134,7 @@ impl Copy<'_> {
     ) -> Result<ARef<Dentry>> {
         let access = self.target.mnt().want_write()?;
         let temporary = self.other(&access, None)?;
-        let kept = Kept::of(parent)?;
+        let kept = DirTimes::of(parent)?;
         match self.finish(&access, temporary, &kept, name, before) {
             // The directory is in another part of the branch: a subvolume, a project with a quota,
             // what is encrypted with a key of its own.
@@ -271,7 +250,7 @@ impl Copy<'_> {
     /// which comes after the locks that reading takes: `Documentation/locking.md`.
     fn fill(&self, file: &KernelFile) -> Result<Copied> {
         match self.data {
-            Data::All => copy_data::copy(self.source.path(), file, self.stat),
+            Data::All => data::copy(self.source.path(), file, self.stat),
             Data::Nothing => Ok(Copied::Safely),
         }
     }
@@ -280,8 +259,8 @@ impl Copy<'_> {
         let source = self.source.path();
         let attributes = |branch: &Branch| branch.permission().attributes;
         let lose = attributes(self.target).with(attributes(&self.source.branch));
-        let group_bits = copy_data::copy_xattrs(source, access, dentry, lose)?;
-        copy_data::copy_fileattr(source, access, dentry)?;
+        let group_bits = data::copy_xattrs(source, access, dentry, lose)?;
+        data::copy_fileattr(source, access, dentry)?;
         let mut mode = self.stat.mode();
         if mode.is_regular() && source.mnt().has_no_privileges() {
             // Set-id bits that mean nothing on the branch would mean something on the copy.
@@ -340,7 +319,7 @@ impl Copy<'_> {
         &self,
         access: &WriteAccess<'_>,
         temporary: Temporary<'_>,
-        kept: &Kept<'_>,
+        kept: &DirTimes<'_>,
         name: &Name,
         before: &mut Before<'_>,
     ) -> Result<ARef<Dentry>> {

@@ -6,20 +6,19 @@
 //! gets its name when it is complete. Whatever fails on the way is undone.
 
 use super::{
-    copy_job::{Copy, Kept},
-    entry,
-    links::{self, keep_links},
-    plink, policy, seal,
+    data::Data, dir_times::DirTimes, hide, job::Copy, plink, policy, seal, undo::take_back,
 };
 use crate::{
     union::{
-        branches::{branch::Branch, identity, lift::lift, plinks, records::Pending},
+        branch::{branch::Branch, lift::lift, plinks},
+        branches::origins,
         find::{lookup, refresh, whiteout},
+        numbers::known::Pending,
         object::{
-            few::Layers,
             instance::{Instance, Union},
             node::State,
-            stack::{new_stack, Held, Layer, Stack},
+            pins::keep_links,
+            stack::{new_stack, Held, Layer, Layers, Stack},
         },
         text::origin::Origin,
     },
@@ -36,15 +35,6 @@ use kernel::{
     prelude::*,
     sync::{aref::ARef, Arc},
 };
-
-/// How much of a file's data its copy needs.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Data {
-    /// All of it.
-    All,
-    /// None: the file is about to be truncated.
-    Nothing,
-}
 
 /// Makes sure that the object `dentry` names is on a writable branch; returns where. `EROFS` if
 /// there is none above it.
@@ -72,7 +62,7 @@ pub(crate) fn ensure(dentry: &DEntry<Union>, data: Data) -> Result<Held> {
 
 /// Makes sure that the object is on the writable branch `target`, or on another if it is no directory
 /// and on that already.
-fn copy_to(dentry: &DEntry<Union>, target: &Arc<Branch>, data: Data) -> Result<Held> {
+pub(super) fn copy_to(dentry: &DEntry<Union>, target: &Arc<Branch>, data: Data) -> Result<Held> {
     let instance = dentry.sb().data();
     let inode = dentry.positive()?;
     // A directory also loses its place in the cache to what somebody else does on a branch.
@@ -99,19 +89,6 @@ fn copy_to(dentry: &DEntry<Union>, target: &Arc<Branch>, data: Data) -> Result<H
 /// whose directories have no links.
 fn is_gone(inode: &INode<Union>, dentry: &DEntry<Union>) -> bool {
     dentry.is_unhashed() && inode.nlink() == 0
-}
-
-/// Makes sure that the object `dentry` names, which is no directory, is on the writable branch
-/// `target`, under that name. `EXDEV` if it is on another one: somebody may be writing to it there.
-pub(crate) fn ensure_name_on(dentry: &DEntry<Union>, target: &Arc<Branch>) -> Result {
-    let stack = refresh::stack_or_old(dentry)?;
-    if !stack.top().branch.is_writable() {
-        copy_to(dentry, target, Data::All)?;
-    }
-    if links::ensure_name(dentry)?.branch.id() != target.id() {
-        return Err(EXDEV);
-    }
-    Ok(())
 }
 
 /// Makes sure that the directory `dentry` is on the writable branch `target`; returns where. Parents
@@ -289,7 +266,7 @@ fn origin_of(instance: &Instance, stack: &Stack, wanted: bool) -> Result<Option<
     let top = stack.top();
     instance
         .cred
-        .scope(|| identity::origin_of(&table, &top.branch, top.path()))
+        .scope(|| origins::origin_of(&table, &top.branch, top.path()))
 }
 
 /// A copy of a directory below the others, of `stack`, may be where the name is whited out: `made`, the
@@ -310,7 +287,7 @@ fn make_opaque(
     if !whiteout::exists(parent, name)? {
         return Ok(false);
     }
-    whiteout::make_opaque(&branch.mnt().want_write()?, branch, made)?;
+    hide::make_opaque(&branch.mnt().want_write()?, branch, made)?;
     Ok(true)
 }
 
@@ -319,24 +296,20 @@ fn make_opaque(
 fn unhide(parent: &Layer, name: &Name) -> Result {
     let branch = &parent.branch;
     let access = branch.mnt().want_write()?;
-    let kept = Kept::of(parent)?;
-    whiteout::remove(&access, parent, name)?;
+    let kept = DirTimes::of(parent)?;
+    hide::remove(&access, parent, name)?;
     let _lifted = lift(&access, branch, [&*parent.dentry])?;
     kept.restore(&access);
     Ok(())
 }
 
-/// Takes back the copy `made` at `name` in `parent`, which the union does not show yet.
-/// Whether that has succeeded.
+/// Takes back the copy `made` at `name` in `parent`, which the union does not show yet. Whether that has
+/// succeeded.
 fn undo(parent: &Layer, name: &Name, made: &Dentry) -> bool {
     let Ok(access) = parent.branch.mnt().want_write() else {
         return false;
     };
-    let objects = [&*parent.dentry, made];
-    // Where it cannot be taken off, the object cannot be removed, either, which is said then.
-    let lifted = lift(&access, &parent.branch, objects);
-    let is_undone = entry::undo(&access, parent, name);
-    drop(lifted);
+    let is_undone = take_back(&access, parent, name, made);
     if is_undone {
         // Nothing else has the number before the object has gone.
         parent.branch.numbers.forget(parent.branch.at(made));

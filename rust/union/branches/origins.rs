@@ -1,50 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What an object of a branch is, over mounts.
+//! What an object of a branch is, over mounts, and which number in the union that has.
 
-use super::{
-    branch::Branch,
-    number::{Number, Object},
-    table::Table,
-};
+use super::table::Table;
 use crate::{
-    union::text::{names, origin::Origin},
-    vfs::{
-        call::{block, stat::Stat},
-        object::{path::Path, super_block::AnySuperBlock},
-        value::errno::ESTALE,
+    union::{
+        branch::branch::Branch,
+        numbers::{
+            identity::Identity,
+            number::{Number, Object},
+        },
+        text::{names, origin::Origin},
     },
+    vfs::{call::stat::Stat, object::path::Path, value::errno::ESTALE},
 };
 use core::ptr;
-use kernel::{prelude::*, rbtree::RBTree};
-
-/// Tells a filesystem from others.
-pub(super) type Identity = [u8; 16];
-
-/// What a squashfs says of itself, at the start of its device.
-const SQUASHFS_SUPER: usize = 96;
-
-/// That of the filesystem of `sb`. `None` if it has none.
-pub(super) fn of(sb: &AnySuperBlock) -> Option<Identity> {
-    match sb.type_name().to_bytes() {
-        // It has several objects of one number, and may show the subvolumes of what is below it.
-        b"overlay" => None,
-        b"squashfs" => image(sb),
-        _ => Some(sb.uuid())
-            .filter(|uuid| !uuid.is_null())
-            .map(|uuid| uuid.bytes()),
-    }
-}
-
-/// That of an image that has no UUID: by when and of how much it was made, and where what is in it.
-fn image(sb: &AnySuperBlock) -> Option<Identity> {
-    let mut described = [0; SQUASHFS_SUPER];
-    if !block::read_first(sb, &mut described).ok()? {
-        return None;
-    }
-    let whole = u128::from(sb.magic() as u64) << 64 | u128::from(names::hash(&described));
-    Some(whole.to_be_bytes())
-}
+use kernel::{prelude::*, rbtree::RBTree, sync::Arc};
 
 /// That of the filesystem of `branch`, if no other one in `table` has the same, as a copy of it has (a
 /// snapshot of the device).
@@ -106,7 +77,7 @@ fn hash(numbers: &[u64]) -> u64 {
 }
 
 /// Where the branches of a table are.
-pub(super) struct Places<'a> {
+struct Places<'a> {
     table: &'a Table,
     /// The lowest branch that is on each part of a filesystem, and the device that it shows.
     lowest: RBTree<(Identity, u64), (usize, u32)>,
@@ -114,7 +85,7 @@ pub(super) struct Places<'a> {
 
 impl<'a> Places<'a> {
     /// Of those of `table`. `ENOMEM`.
-    pub(super) fn of(table: &'a Table) -> Result<Self> {
+    fn of(table: &'a Table) -> Result<Self> {
         let mut lowest = RBTree::new();
         for (index, branch) in table.branches.iter().enumerate() {
             let root = branch.at(branch.root());
@@ -130,7 +101,7 @@ impl<'a> Places<'a> {
     }
 
     /// The number in the union of what `origin` says, if its filesystem is there.
-    pub(super) fn number(&self, origin: &Origin) -> Option<Number> {
+    fn number(&self, origin: &Origin) -> Option<Number> {
         let (at, device) = self.lowest.get(&(origin.fs, origin.subvolume))?;
         let branch = self.table.branches.get(*at)?;
         Some(branch.numbers.of_object(Object {
@@ -138,5 +109,45 @@ impl<'a> Places<'a> {
             ino: origin.ino,
             generation: origin.generation,
         }))
+    }
+}
+
+/// Has the copies that were found with the branches of `table` keep the numbers of what they were
+/// copied from, which the names below have. Once the branches have their numbers; with the mounter's
+/// credentials; callers exclude each other.
+pub(crate) fn keep_numbers(table: &Table) {
+    let is_new = |branch: &&Arc<Branch>| {
+        let records = &branch.records;
+        records.is_loaded() && !records.is_numbered()
+    };
+    let kept = || -> Result {
+        let mut new = table.branches.iter().filter(is_new);
+        let places = match new.any(|branch| branch.records.any()) {
+            true => Some(Places::of(table)?),
+            false => None,
+        };
+        // From the bottom up: what is a copy may have been copied itself.
+        for branch in table.branches.iter().rev().filter(is_new) {
+            let known = branch.records.lock();
+            for (origin, record) in known.iter() {
+                let Some(number) = places.as_ref().and_then(|places| places.number(origin)) else {
+                    continue;
+                };
+                let noted = Number {
+                    is_noted: true,
+                    ..number
+                };
+                branch.numbers.set_object(record.object, noted)?;
+            }
+            drop(known);
+            branch.records.note_numbered();
+        }
+        Ok(())
+    };
+    if let Err(e) = kept() {
+        pr_warn!(
+            "copies of files with several names have numbers of their own ({})\n",
+            e.to_errno()
+        );
     }
 }

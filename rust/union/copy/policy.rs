@@ -8,11 +8,10 @@
 use super::seal;
 use crate::{
     union::{
-        branches::{
-            branch::{Branch, BranchId},
-            table::Table,
-        },
+        branch::branch::Branch,
+        branches::table::Table,
         find::{refresh, whiteout},
+        numbers::id::BranchId,
         object::{
             few::Few,
             instance::{Instance, Union},

@@ -14,6 +14,7 @@
 
 use super::range::{Device, Space};
 use crate::vfs::{
+    call::stat::Stat,
     object::{inode::Inode, path::Path},
     own::{file_system::FileSystem, inode::INode},
     sync::{load::Load, number_map::NumberMap},
@@ -51,11 +52,23 @@ impl Number {
 
 /// An object on a branch, without a look at it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Object {
+pub(crate) struct Object {
     /// The device that it shows.
-    pub(super) device: u32,
-    pub(super) ino: u64,
-    pub(super) generation: u32,
+    pub(crate) device: u32,
+    pub(crate) ino: u64,
+    pub(crate) generation: u32,
+}
+
+impl Object {
+    /// That at `path`.
+    pub(crate) fn at(path: Path<'_>) -> Result<Self> {
+        let inode = path.inode().ok_or(ESTALE)?;
+        Ok(Self {
+            device: Stat::of(path)?.dev(),
+            ino: inode.ino(),
+            generation: inode.generation(),
+        })
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -107,7 +120,7 @@ impl Numbers {
     }
 
     /// That of the branch's filesystem.
-    pub(super) fn space(&self) -> &Arc<Space> {
+    pub(crate) fn space(&self) -> &Arc<Space> {
         &self.space
     }
 
@@ -131,7 +144,7 @@ impl Numbers {
     }
 
     /// As [`Self::of`].
-    pub(super) fn of_object(&self, object: Object) -> Number {
+    pub(crate) fn of_object(&self, object: Object) -> Number {
         let computed = self.place(object);
         (self.exception(computed, Some(object.generation)))
             .unwrap_or_else(|| self.ordinary(computed))
@@ -198,7 +211,7 @@ impl Numbers {
     }
 
     /// As [`Self::set`].
-    pub(super) fn set_object(&self, object: Object, number: Number) -> Result {
+    pub(crate) fn set_object(&self, object: Object, number: Number) -> Result {
         self.note(self.place(object), object.generation, number)
     }
 

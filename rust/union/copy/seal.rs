@@ -8,7 +8,7 @@
 
 use crate::{
     union::{
-        branches::branch::Branch,
+        branch::branch::Branch,
         object::instance::{Instance, Union},
     },
     vfs::{

@@ -9,13 +9,10 @@
 //! since their inodes have different numbers anyway. What has no room in a range has a number of 2^48
 //! and more, with the identity of a branch in it.
 
-use super::branch::{Branch, BranchId};
+use super::id::BranchId;
 use crate::vfs::{
     call::stat::{Stat, StatFs},
-    object::{
-        path::Path,
-        super_block::{AnySuperBlock, Uuid},
-    },
+    object::path::Path,
     sync::{load::Load, number_map::NumberMap},
 };
 use core::array;
@@ -39,9 +36,9 @@ const ALONE: u64 = 1 << 47;
 const WIDE_BITS: u32 = 48;
 /// The range of the first filesystem that does not tell how many inodes it can have. Nobody uses up
 /// so many of a tmpfs, and few disks have larger numbers.
-const FIRST: u64 = 1 << 31;
+pub(crate) const FIRST: u64 = 1 << 31;
 /// That of others, and of parts of a filesystem.
-const OTHER: u64 = 1 << 26;
+pub(crate) const OTHER: u64 = 1 << 26;
 /// How many parts of a filesystem have a range.
 const PARTS: usize = 12;
 
@@ -72,12 +69,17 @@ impl Ranges {
     }
 
     /// The start of a range of `size` numbers that nobody has, and nobody else will.
-    fn take(&self, size: u64) -> Option<u64> {
+    pub(crate) fn take(&self, size: u64) -> Option<u64> {
         let mut next = self.next.lock();
         let start = *next;
         let end = start.checked_add(size).filter(|&end| end <= FRESH)?;
         *next = end;
         Some(start)
+    }
+
+    /// Whether no range is given out.
+    pub(crate) fn are_new(&self) -> bool {
+        *self.next.lock() == 0
     }
 
     /// A number that nobody has.
@@ -98,13 +100,13 @@ pub(crate) struct Space {
     /// In wide numbers: that of the first branch on the filesystem.
     identity: BranchId,
     /// How many numbers it needs, if that is known.
-    need: Option<u64>,
+    pub(crate) need: Option<u64>,
     /// The device that it shows mostly, and the parts that show another one; none if all of it shows
     /// one.
     devices: Option<KBox<Devices>>,
     settled: Atomic<bool>,
     /// Whether all branches were on this filesystem when the union was mounted.
-    alone: Atomic<bool>,
+    pub(crate) alone: Atomic<bool>,
     /// The range. Nothing is in it before it is settled.
     start: Atomic<u64>,
     size: Atomic<u64>,
@@ -148,7 +150,11 @@ fn need(root: Path<'_>) -> Option<u64> {
 
 impl Space {
     /// That of the filesystem at `root`, a branch of which has `identity`.
-    fn new(ranges: Arc<Ranges>, identity: BranchId, root: Path<'_>) -> Result<Arc<Self>> {
+    pub(crate) fn new(
+        ranges: Arc<Ranges>,
+        identity: BranchId,
+        root: Path<'_>,
+    ) -> Result<Arc<Self>> {
         let sb = root.mnt().super_block();
         let main = Stat::of(root)?.dev();
         let is_one = main == sb.dev() && !SEVERAL_DEVICES.contains(&sb.type_name().to_bytes());
@@ -182,7 +188,7 @@ impl Space {
 
     /// The device that the object at `path` shows. Asked only where there may be several.
     #[inline]
-    pub(super) fn device(&self, path: Path<'_>) -> Result<Device> {
+    pub(crate) fn device(&self, path: Path<'_>) -> Result<Device> {
         match &self.devices {
             None => Ok(0),
             Some(_) => Ok(self.device_of(Stat::of(path)?.dev())),
@@ -190,7 +196,7 @@ impl Space {
     }
 
     /// As [`Self::device`], of an object that shows `device`.
-    pub(super) fn device_of(&self, device: u32) -> Device {
+    pub(crate) fn device_of(&self, device: u32) -> Device {
         match &self.devices {
             Some(devices) if device != devices.main => device,
             _ => 0,
@@ -200,7 +206,7 @@ impl Space {
     /// The number in the union of the object that has `ino` on its filesystem, and shows `device`. No
     /// two have the same one, unless it is [folded](fold).
     #[inline]
-    pub(super) fn place(&self, ino: u64, device: Device) -> u64 {
+    pub(crate) fn place(&self, ino: u64, device: Device) -> u64 {
         if device == 0 && ino < self.size.load_acquire() {
             return self.start.load_once() + ino;
         }
@@ -240,7 +246,7 @@ impl Space {
     }
 
     /// The start of the range of what shows `device`. The first few get one, and keep it.
-    fn part(&self, device: Device) -> Option<u64> {
+    pub(crate) fn part(&self, device: Device) -> Option<u64> {
         for part in self.devices.iter().flat_map(|devices| &devices.parts) {
             let mut have = part.load_acquire();
             if have == 0 {
@@ -261,7 +267,7 @@ impl Space {
 
     /// What takes the place of the computed `number`, or that.
     #[inline]
-    pub(super) fn now(&self, number: u64) -> u64 {
+    pub(crate) fn now(&self, number: u64) -> u64 {
         if self.left.load_acquire() {
             return self.replaced.get(number).unwrap_or(number);
         }
@@ -269,122 +275,32 @@ impl Space {
     }
 
     /// The object with the computed `number` is about to take it along. `ENOMEM`.
-    pub(super) fn leave(&self, number: u64) -> Result {
+    pub(crate) fn leave(&self, number: u64) -> Result {
         self.left.store(true, Release);
         self.replaced.set(number, self.ranges.fresh())
     }
 
     /// It has not gone after all.
-    pub(super) fn stay(&self, number: u64) {
+    pub(crate) fn stay(&self, number: u64) {
         self.replaced.remove(number);
     }
 
     /// Whether objects elsewhere may have numbers that are computed for this filesystem.
-    pub(super) fn any_left(&self) -> bool {
+    pub(crate) fn any_left(&self) -> bool {
         self.left.load_acquire()
     }
 
     /// Whether it was not settled yet whether it has a range.
-    fn is_new(&self) -> bool {
+    pub(crate) fn is_new(&self) -> bool {
         !self.settled.load_acquire()
     }
 
-    fn settle(&self, range: Option<(u64, u64)>) {
+    pub(crate) fn settle(&self, range: Option<(u64, u64)>) {
         if let Some((start, size)) = range {
             self.start.store(start, Relaxed);
             self.size.store(size, Release);
         }
         self.settled.store(true, Release);
-    }
-}
-
-/// The filesystems that were below a union.
-pub(crate) struct Spaces {
-    ranges: Arc<Ranges>,
-    /// Those that can be known when they come back.
-    known: KVVec<(Uuid, u32, Arc<Space>)>,
-}
-
-impl Spaces {
-    /// None so far.
-    pub(crate) fn new() -> Result<Self> {
-        Ok(Self {
-            ranges: Ranges::new()?,
-            known: KVVec::new(),
-        })
-    }
-
-    /// The ranges.
-    pub(crate) fn ranges(&self) -> &Arc<Ranges> {
-        &self.ranges
-    }
-
-    /// That of the filesystem at `root`, which is to be a branch with `identity` beside the branches
-    /// `others`.
-    pub(crate) fn of(
-        &self,
-        root: Path<'_>,
-        identity: BranchId,
-        others: &[Arc<Branch>],
-    ) -> Result<Arc<Space>> {
-        let sb = root.mnt().super_block();
-        let beside = others
-            .iter()
-            .find(|other| core::ptr::eq::<AnySuperBlock>(other.mnt().super_block(), sb));
-        if let Some(other) = beside {
-            return Ok(other.numbers.space().clone());
-        }
-        let came_back = self
-            .known
-            .iter()
-            .find(|(uuid, dev, _)| *uuid == sb.uuid() && *dev == sb.dev());
-        match came_back {
-            Some((.., space)) => Ok(space.clone()),
-            None => Space::new(self.ranges.clone(), identity, root),
-        }
-    }
-
-    /// Gives those of the filesystems below `branches` that have no range one, if there is room. The
-    /// same branches get the same ranges when the union is mounted.
-    pub(crate) fn settle(&mut self, branches: &[Arc<Branch>]) {
-        let is_mount = *self.ranges.next.lock() == 0;
-        let ranges = self.ranges.clone();
-        let news = || {
-            let spaces = branches.iter().map(|branch| branch.numbers.space());
-            spaces.filter(|space| space.is_new())
-        };
-        for branch in branches.iter().filter(|b| b.numbers.space().is_new()) {
-            let sb = branch.mnt().super_block();
-            if !sb.uuid().is_null() {
-                // Without memory it gets another range when it comes back.
-                let known = (sb.uuid(), sb.dev(), branch.numbers.space().clone());
-                let _ = self.known.push(known, GFP_KERNEL);
-            }
-        }
-        let take = |size| ranges.take(size).map(|start| (start, size));
-        if is_mount {
-            let mut all = branches.iter().map(|branch| branch.numbers.space());
-            if let Some(first) = all.next() {
-                let is_alone = all.all(|other| Arc::ptr_eq(first, other));
-                first.alone.store(is_alone, Relaxed);
-            }
-            if let Some(first) = news().find(|space| space.need.is_none()) {
-                first.settle(take(FIRST));
-            }
-        }
-        for (need, space) in news().filter_map(|space| Some((space.need?, space))) {
-            space.settle(take(need).or_else(|| take(OTHER)));
-        }
-        for space in news() {
-            space.settle(take(OTHER));
-        }
-        for branch in branches {
-            let (space, root) = (branch.numbers.space(), branch.at(branch.root()));
-            // A part that is a branch comes before those that are found later.
-            if let Ok(device @ 1..) = space.device(root) {
-                space.part(device);
-            }
-        }
     }
 }
 

@@ -6,12 +6,13 @@
 
 use crate::{
     union::{
-        branches::{
+        branch::{
             branch::Branch,
             lift::lift,
             plinks::{self, RECORDED},
-            records::{self, Pending},
+            records::{self},
         },
+        numbers::known::Pending,
         object::{instance::Union, node::State, stack::Layer},
         text::{names, origin::Origin},
     },
@@ -75,7 +76,7 @@ pub(crate) fn record(
     origin: Origin,
     names: u32,
 ) -> Result<Option<Pending>> {
-    let pending = Pending::new(branch, branch.at(made), origin, names).and_then(|pending| {
+    let pending = records::pending(branch, branch.at(made), origin, names).and_then(|pending| {
         if let Err(e) = place(access, inode, branch, made, &pending) {
             // A server may have done what it says it could not.
             return match remove_of(access, branch, &pending, Some(made)) {
@@ -143,7 +144,7 @@ fn place(
 /// The copy on `branch` that `pending` is of shows: it is found from now on.
 pub(crate) fn publish(inode: &INode<Union>, _locked: &State, branch: &Branch, pending: Pending) {
     inode.data().set_plink(RECORDED);
-    pending.publish(branch);
+    pending.publish(&branch.records);
 }
 
 /// The copy on `branch` that `pending` is of does not show after all. Whether nothing is left of that.

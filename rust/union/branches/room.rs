@@ -2,9 +2,9 @@
 
 //! What the policies that choose a branch remember: whose turn it is, and how much room there was.
 
-use super::{branch::BranchId, table::Table};
+use super::table::Table;
 use crate::{
-    union::text::choice::Candidate,
+    union::{numbers::id::BranchId, text::choice::Candidate},
     vfs::{call::stat::StatFs, object::cred::Cred},
 };
 use kernel::{
