@@ -240,6 +240,21 @@ memory_root() {
 	echo "$boot.memory-$(hash_of "$(test_root)" "$TOP/scripts/memory-root" "$TOP/qemu/gather")"
 }
 
+# add_programs: builds the programs that the tests want beside the module, and appends to the array
+# `options` what gives them to scripts/tests.
+add_programs() {
+	local built
+	build_programs
+	built=$("$TOP/tools/cargo" --where)
+	# shellcheck disable=SC2034 # that of who calls
+	options+=(--add "$built/mount-aufs2:mount.aufs2" --add "$built/aubusy" --add "$built/aufs2")
+}
+
+# build_programs: those that go with the module.
+build_programs() {
+	"$TOP/tools/cargo" build --release --locked -p mount-aufs2 -p aubusy -p aufs2
+}
+
 # demo_dir: where the demo's branch and packages are, made or not.
 demo_dir() {
 	echo "$CACHE/demo/$SUITE-$(hash_of "$SUITE" "$TOP/scripts/demo-root")"
