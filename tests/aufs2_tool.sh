@@ -93,10 +93,11 @@ echo short > rw/made/.wh..wh.l.0123456789abcdef
 : > rw/made/.wh..wh.what
 : > rw/.wh..wh.volatile
 mkfifo rw/made/.wh..wh.l.0000000000000000
+before=$(find rw | sort)
 check 'check: what means nothing' same '1 5' "$("$tool" check rw > said; echo $?) $(grep -c ^error said)"
-check 'check --repair' same '1 4' \
-	"$("$tool" check --repair rw > said; echo $?) $(grep -c ': removed$' said)"
-check 'the mark of a crash stays' same "1 error: rw/.wh..wh.volatile: used with fsync=volatile until a crash: \
+check 'it only looks' same "$before" "$(find rw | sort)"
+rm -r rw/made/.wh*
+check 'the mark of a crash' same "1 error: rw/.wh..wh.volatile: used with fsync=volatile until a crash: \
 what is here may not be what was written;" "$(ask check rw)"
 rm rw/.wh..wh.volatile
 check 'check again' same '0 ;' "$(ask check rw)"

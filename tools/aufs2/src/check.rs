@@ -28,19 +28,16 @@ pub struct Finding {
     weight: Weight,
     path: String,
     text: &'static str,
-    /// Whether it was removed.
-    repaired: bool,
 }
 
-/// What is found, and mended.
+/// What is found.
+#[derive(Default)]
 struct Checker {
-    repair: bool,
     findings: Vec<Finding>,
 }
 
-/// Prints what is wrong with the branch at `dir`, and removes what means nothing if that is asked for;
-/// whether nothing is wrong now.
-pub fn run(dir: &Path, repair: bool, json: bool) -> Result<bool, String> {
+/// Prints what is wrong with the branch at `dir`; whether nothing is.
+pub fn run(dir: &Path, json: bool) -> Result<bool, String> {
     let root = fs::canonicalize(dir).map_err(|e| format!("{}: {e}", dir.display()))?;
     if !root.is_dir() {
         return Err(format!("{}: not a directory", dir.display()));
@@ -51,10 +48,7 @@ pub fn run(dir: &Path, repair: bool, json: bool) -> Result<bool, String> {
             return Err(format!("{}: a branch of {at}, in use", root.display()));
         }
     }
-    let mut checker = Checker {
-        repair,
-        findings: Vec::new(),
-    };
+    let mut checker = Checker::default();
     checker.walk(&root)?;
     let findings = &checker.findings;
     if json {
@@ -66,12 +60,12 @@ pub fn run(dir: &Path, repair: bool, json: bool) -> Result<bool, String> {
                 Weight::Error => "error",
                 Weight::Note => "note",
             };
-            let repaired = if finding.repaired { ": removed" } else { "" };
-            println!("{weight}: {}: {}{repaired}", finding.path, finding.text);
+            println!("{weight}: {}: {}", finding.path, finding.text);
         }
     }
-    let is_wrong = |finding: &Finding| finding.weight == Weight::Error && !finding.repaired;
-    Ok(!findings.iter().any(is_wrong))
+    Ok(findings
+        .iter()
+        .all(|finding| finding.weight == Weight::Note))
 }
 
 impl Checker {
@@ -127,12 +121,9 @@ impl Checker {
                 );
             }
         } else if name == VOLATILE {
-            self.findings.push(Finding {
-                weight: Weight::Error,
-                path: lossy(path),
-                text: "used with fsync=volatile until a crash: what is here may not be what was written",
-                repaired: false,
-            });
+            let text =
+                "used with fsync=volatile until a crash: what is here may not be what was written";
+            self.error(path, text);
         } else if name == PLINKS {
             self.pseudo_links(path)?;
         } else if name != BASE {
@@ -160,20 +151,11 @@ impl Checker {
         Ok(())
     }
 
-    /// Something that means nothing, and goes if it is to be repaired.
     fn error(&mut self, path: &Path, text: &'static str) {
-        let repaired = self.repair
-            && match fs::symlink_metadata(path) {
-                // Whatever is in a directory stays.
-                Ok(stat) if stat.is_dir() => fs::remove_dir(path).is_ok(),
-                Ok(_) => fs::remove_file(path).is_ok(),
-                Err(_) => false,
-            };
         self.findings.push(Finding {
             weight: Weight::Error,
             path: lossy(path),
             text,
-            repaired,
         });
     }
 
@@ -182,7 +164,6 @@ impl Checker {
             weight: Weight::Note,
             path: lossy(path),
             text,
-            repaired: false,
         });
     }
 }

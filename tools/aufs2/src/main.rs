@@ -66,9 +66,6 @@ enum Command {
     Check {
         /// The branch
         dir: PathBuf,
-        /// Remove what means nothing
-        #[arg(long)]
-        repair: bool,
     },
     /// Add, remove, move and change branches, all at once or none
     #[command(subcommand)]
@@ -150,7 +147,7 @@ fn run(arguments: &Arguments) -> Result<bool, String> {
             diff::run(union, branch.as_deref(), json).map(|differs| !differs)
         }
         Command::Busy { union, branch } => busy(union, branch, json),
-        Command::Check { dir, repair } => check::run(dir, *repair, json),
+        Command::Check { dir } => check::run(dir, json),
         Command::Layers(layers) => change(layers, json).map(|()| true),
     }
 }
