@@ -9,6 +9,9 @@
 /// The longest key or value that `fsconfig(2)` takes, in bytes.
 pub const LIMIT: usize = 255;
 
+/// What a backslash takes the meaning off.
+const MEANINGFUL: &[u8] = b"\\:,=";
+
 /// Splits `text` at every `separator` that no backslash precedes.
 pub fn split(text: &[u8], separator: u8) -> Vec<&[u8]> {
     let mut items = Vec::new();
@@ -46,7 +49,7 @@ pub fn unescape(text: &[u8]) -> Vec<u8> {
     let mut bytes = text.iter().copied().peekable();
     while let Some(byte) = bytes.next() {
         match bytes.peek() {
-            Some(&next) if byte == b'\\' && b"\\:,=".contains(&next) => {
+            Some(&next) if byte == b'\\' && MEANINGFUL.contains(&next) => {
                 path.push(next);
                 bytes.next();
             }
@@ -54,6 +57,18 @@ pub fn unescape(text: &[u8]) -> Vec<u8> {
         }
     }
     path
+}
+
+/// A path as it is written in a list.
+pub fn escape(path: &[u8]) -> Vec<u8> {
+    let mut text = Vec::with_capacity(path.len());
+    for &byte in path {
+        if MEANINGFUL.contains(&byte) {
+            text.push(b'\\');
+        }
+        text.push(byte);
+    }
+    text
 }
 
 /// Joins items with `:` into values of at most [`LIMIT`] bytes, in order, as
@@ -138,18 +153,6 @@ mod tests {
                 Packed::Value(b"/y:/z".to_vec())
             ]
         );
-    }
-
-    /// A path as a user writes it in a list.
-    fn escape(path: &[u8]) -> Vec<u8> {
-        let mut text = Vec::new();
-        for &byte in path {
-            if b"\\:,=".contains(&byte) {
-                text.push(b'\\');
-            }
-            text.push(byte);
-        }
-        text
     }
 
     fn path() -> impl Strategy<Value = Vec<u8>> {
