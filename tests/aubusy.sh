@@ -12,7 +12,7 @@ aubusy=$(readlink -f "$(dirname "$(readlink -f "$0")")/../aubusy")
 # ask BRANCH: what it says, and its status, in one line.
 ask() {
 	said=$("$aubusy" u "$1" 2>&1)
-	echo "$?" "$(echo "$said" | sed "s,$area/,,g" | sort | tr '\n' ';')"
+	printf '%s %s\n' "$?" "$(printf '%s\n' "$said" | sed "s,$area/,,g" | sort | tr '\n' ';')"
 }
 
 mkdir -p ro/only ro/both ro2/both
@@ -37,6 +37,40 @@ check 'only numbers' contains "$("$aubusy" -q u 1 | tr '\n' ' ')" "$$ "
 refused 'the branch cannot be removed' mount -i -o "remount,del:$area/ro" u
 exec 7<&-
 check 'closed again' same '0 ;' "$(ask 1)"
+
+# Who may not look at all processes cannot say that nobody keeps it.
+if command -v setpriv > /dev/null; then
+	blind() {
+		said=$(setpriv --bounding-set -sys_ptrace --inh-caps -sys_ptrace "$aubusy" u 1 2>&1)
+		printf '%s %s\n' "$?" "$(printf '%s\n' "$said" | sed 's/process [0-9]*/process N/;s/^[0-9]* //' | tr '\n' ';')"
+	}
+	check 'not all can be seen' same \
+		'2 aubusy: what process N and others have open cannot be seen: run it as root;' "$(blind)"
+	(cd u/only && exec setpriv --bounding-set -sys_ptrace --inh-caps -sys_ptrace sleep 100) &
+	sleeper=$!
+	settles grep -qx sleep "/proc/$sleeper/comm"
+	check 'but somebody is' contains "$(blind)" '1 sleep cwd '
+	kill $sleeper
+	wait $sleeper 2> /dev/null
+else
+	skip 'not all can be seen' 'no setpriv'
+fi
+
+# A line each, whatever is in a name; and whoever has read enough is no mistake.
+mkdir "ro/new
+line"
+exec 7< "u/new
+line"
+check 'a newline in a name' contains "$(ask 1)" ' fd 7 '
+check 'one line' contains "$(ask 1)" 'u/new\012line;'
+mkfifo pipe
+: < pipe &
+exec 8> pipe
+wait $!
+check 'nobody reads it' same '1 ' "$("$aubusy" u 1 2>&1 >&8; echo "$? ")"
+check 'there is no room for it' contains "$("$aubusy" u 1 2>&1 > /dev/full; echo "$?")" 'standard output: No space'
+exec 8>&-
+exec 7<&-
 
 (cd u/only && exec sleep 100) &
 sleeper=$!

@@ -2,7 +2,7 @@
 
 //! The commands of a union, as `linux/aufs_type.h` of aufs has them.
 
-use rustix::fd::OwnedFd;
+use rustix::fd::{FromRawFd, OwnedFd, RawFd};
 use rustix::fs::{Mode, OFlags};
 use rustix::io;
 use rustix::ioctl::{Ioctl, IoctlOutput, Opcode, ioctl, opcode};
@@ -31,13 +31,21 @@ struct Busy {
     index: i16,
 }
 
+/// `struct aufs_wbr_fd`.
+#[repr(C, align(8))]
+struct WritableBranch {
+    flags: u32,
+    id: i16,
+}
+
+const WRITABLE: Opcode = opcode::write::<WritableBranch>(GROUP, 2);
 const BRANCHES: Opcode = opcode::write::<BranchInfo>(GROUP, 5);
 const BUSY: Opcode = opcode::read_write::<Busy>(GROUP, 3);
 
 /// A command whose argument is a pointer, and whose result is a number.
 struct Command<const OPCODE: Opcode>(*mut c_void);
 
-// SAFETY: Both commands read and write no more than the room that `Union` gives them, and keep no
+// SAFETY: All of them read and write no more than the room that `Union` gives them, and keep no
 // pointer to it.
 unsafe impl<const OPCODE: Opcode> Ioctl for Command<OPCODE> {
     type Output = usize;
@@ -57,7 +65,15 @@ unsafe impl<const OPCODE: Opcode> Ioctl for Command<OPCODE> {
 }
 
 /// A mounted union.
+#[derive(Debug)]
 pub struct Union(OwnedFd);
+
+impl From<OwnedFd> for Union {
+    /// The union that a directory is in, which is open for reading.
+    fn from(dir: OwnedFd) -> Self {
+        Self(dir)
+    }
+}
 
 impl Union {
     /// Opens the union that `at` is in.
@@ -96,6 +112,22 @@ impl Union {
             .map(path)
             .take_while(|path| !path.is_empty())
             .collect())
+    }
+
+    /// The root directory of the branch with the identity `id`, or else of the topmost one, which has to be
+    /// writable. As long as it is open, the branch is busy.
+    pub fn writable_root(&self, id: Option<u16>) -> io::Result<OwnedFd> {
+        let id = id.map_or(Ok(-1), i16::try_from);
+        let mut wanted = WritableBranch {
+            flags: OFlags::CLOEXEC.bits(),
+            id: id.map_err(|_| io::Errno::INVAL)?,
+        };
+        let command = Command::<WRITABLE>((&raw mut wanted).cast());
+        // SAFETY: The argument is the structure that the command wants.
+        let fd = unsafe { ioctl(&self.0, command)? };
+        let fd = RawFd::try_from(fd).map_err(|_| io::Errno::BADF)?;
+        // SAFETY: The command has opened it for us.
+        Ok(unsafe { OwnedFd::from_raw_fd(fd) })
     }
 
     /// Whether the inode with the number `ino` keeps the branch at `index`.

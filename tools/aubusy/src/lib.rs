@@ -7,12 +7,16 @@
 //! union, a loop device, a file that is held by the kernel.
 
 pub mod control;
+pub mod print;
 pub mod process;
 
 use control::Union;
+use print::escaped;
 use process::Use;
+use rustix::io::Errno;
 use std::collections::HashMap;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
+use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
@@ -29,33 +33,44 @@ pub struct Holder {
 
 impl std::fmt::Display for Holder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let (how, path) = (self.of.how, self.of.path.display());
-        write!(f, "{} {} {how} {path}", self.pid, self.command)
+        let (command, how, path) = (escaped(&self.command), self.of.how, escaped(&self.of.path));
+        write!(f, "{} {command} {how} {path}", self.pid)
     }
 }
 
 /// Who keeps the branch of the union at `at` that `wanted` means, by path or index.
 pub fn holders(at: &Path, wanted: &OsStr) -> Result<Vec<Holder>, String> {
-    let failed = |e: rustix::io::Errno| format!("{}: {}", at.display(), std::io::Error::from(e));
-    let union = Union::open(at).map_err(failed)?;
+    let union = Union::open(at).map_err(|e| format!("{}: {}", escaped(at), io::Error::from(e)))?;
+    holders_of(&union, at, wanted)
+}
+
+/// The same of a union that was opened; `at` is what it is called in a message.
+pub fn holders_of(union: &Union, at: &Path, wanted: &OsStr) -> Result<Vec<Holder>, String> {
+    let failed = |e: Errno| format!("{}: {}", escaped(at), io::Error::from(e));
     let branches = union.branches().map_err(|e| match e {
-        rustix::io::Errno::NOTTY => format!("{}: not on a union", at.display()),
+        Errno::NOTTY => format!("{}: not on a union", escaped(at)),
         e => failed(e),
     })?;
     let paths: Vec<PathBuf> = branches
         .iter()
-        .map(|path| PathBuf::from(unescape(path)))
+        .map(|path| PathBuf::from(unescape(path.as_bytes())))
         .collect();
     let index = find(&paths, wanted)
-        .ok_or_else(|| format!("{}: no such branch", Path::new(wanted).display()))?;
+        .and_then(|index| i16::try_from(index).ok())
+        .ok_or_else(|| format!("{}: no such branch", escaped(wanted)))?;
     let device = union.device().map_err(failed)?;
     // An inode is asked about once, however many use it.
     let mut known = HashMap::new();
     let mut holders = Vec::new();
+    let mut unseen = None;
     let processes = process::all().map_err(|e| format!("/proc: {e}"))?;
     let me = std::process::id();
     for pid in processes.into_iter().filter(|&pid| pid != me) {
-        for of in process::uses(pid, device) {
+        let uses = process::uses(pid, device);
+        if uses.is_partial {
+            unseen.get_or_insert(pid);
+        }
+        for of in uses.found {
             let needs = if let Some(&needs) = known.get(&of.ino) {
                 needs
             } else {
@@ -69,43 +84,47 @@ pub fn holders(at: &Path, wanted: &OsStr) -> Result<Vec<Holder>, String> {
             }
         }
     }
-    Ok(holders)
+    match unseen {
+        // It may be one of those.
+        Some(pid) if holders.is_empty() => Err(format!(
+            "what process {pid} and others have open cannot be seen: run it as root"
+        )),
+        _ => Ok(holders),
+    }
 }
 
-/// The index of the branch that is meant.
-fn find(paths: &[PathBuf], wanted: &OsStr) -> Option<i16> {
-    let by_path = |path: &Path| paths.iter().position(|other| other == path);
+/// The index of the branch that is meant, by path or index, of those with the given paths.
+pub fn find<P: AsRef<Path>>(paths: &[P], wanted: &OsStr) -> Option<usize> {
+    let by_path = |path: &Path| paths.iter().position(|other| other.as_ref() == path);
     let by_index = || {
         let index = wanted.to_str()?.parse::<usize>().ok()?;
         (index < paths.len()).then_some(index)
     };
     let wanted_path = Path::new(wanted);
-    let index = by_path(wanted_path)
+    by_path(wanted_path)
         .or_else(by_index)
-        .or_else(|| by_path(&wanted_path.canonicalize().ok()?))?;
-    i16::try_from(index).ok()
+        .or_else(|| by_path(&wanted_path.canonicalize().ok()?))
 }
 
-/// Undoes the octal escapes of a path.
-fn unescape(path: &OsStr) -> std::ffi::OsString {
-    let bytes = path.as_bytes();
-    let mut plain = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while at < bytes.len() {
-        let code = bytes
-            .get(at + 1..at + 4)
-            .filter(|_| bytes[at] == b'\\')
+/// Undoes octal escapes, of the kernel's and of [`print::escaped`].
+pub fn unescape(text: &[u8]) -> OsString {
+    let mut plain = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((&first, after)) = rest.split_first() {
+        let code = after
+            .get(..3)
+            .filter(|_| first == b'\\')
             .and_then(|digits| std::str::from_utf8(digits).ok())
             .and_then(|digits| u8::from_str_radix(digits, 8).ok());
         if let Some(code) = code {
             plain.push(code);
-            at += 4;
+            rest = &after[3..];
         } else {
-            plain.push(bytes[at]);
-            at += 1;
+            plain.push(first);
+            rest = after;
         }
     }
-    std::ffi::OsString::from_vec(plain)
+    OsString::from_vec(plain)
 }
 
 #[cfg(test)]
@@ -114,24 +133,20 @@ mod tests {
 
     #[test]
     fn escapes() {
-        assert_eq!(unescape(OsStr::new("/a\\040b\\134")), "/a b\\");
-        assert_eq!(unescape(OsStr::new("/a\\04")), "/a\\04");
-        assert_eq!(unescape(OsStr::new("/\\999")), "/\\999");
-        assert_eq!(unescape(OsStr::new("")), "");
+        assert_eq!(unescape(b"/a\\040b\\134"), "/a b\\");
+        assert_eq!(unescape(b"/a\\04"), "/a\\04");
+        assert_eq!(unescape(b"/\\999"), "/\\999");
+        assert_eq!(unescape(b""), "");
     }
 
     #[test]
     fn branches() {
-        let paths = [
-            PathBuf::from("/rw"),
-            PathBuf::from("/ro"),
-            PathBuf::from("0"),
-        ];
-        assert_eq!(find(&paths, OsStr::new("/ro")), Some(1));
-        assert_eq!(find(&paths, OsStr::new("1")), Some(1));
-        assert_eq!(find(&paths, OsStr::new("0")), Some(2));
-        assert_eq!(find(&paths, OsStr::new("3")), None);
-        assert_eq!(find(&paths, OsStr::new("/nosuch")), None);
-        assert_eq!(find(&paths, OsStr::new("-1")), None);
+        let find = |wanted: &str| super::find(&["/rw", "/ro", "0"], OsStr::new(wanted));
+        assert_eq!(find("/ro"), Some(1));
+        assert_eq!(find("1"), Some(1));
+        assert_eq!(find("0"), Some(2));
+        assert_eq!(find("3"), None);
+        assert_eq!(find("/nosuch"), None);
+        assert_eq!(find("-1"), None);
     }
 }

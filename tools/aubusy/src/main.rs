@@ -2,6 +2,7 @@
 
 //! `aubusy`: tells who keeps a branch of a mounted union from being removed.
 
+use aubusy::print::{complain, print};
 use clap::Parser;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -29,23 +30,29 @@ Exit status: 0 if no process keeps the branch, 1 if one does, 2 if that cannot
 be found out.";
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    let mut holders = match aubusy::holders(&arguments.mountpoint, &arguments.branch) {
-        Ok(holders) => holders,
+    match run(&Arguments::parse()) {
+        Ok(is_busy) => ExitCode::from(u8::from(is_busy)),
         Err(message) => {
-            eprintln!("aubusy: {message}");
-            return ExitCode::from(2);
-        }
-    };
-    if arguments.quiet {
-        holders.dedup_by_key(|holder| holder.pid);
-        for holder in &holders {
-            println!("{}", holder.pid);
-        }
-    } else {
-        for holder in &holders {
-            println!("{holder}");
+            complain("aubusy", &message);
+            ExitCode::from(2)
         }
     }
-    ExitCode::from(u8::from(!holders.is_empty()))
+}
+
+/// Prints who keeps the branch; whether anybody does.
+fn run(arguments: &Arguments) -> Result<bool, String> {
+    let mut holders = aubusy::holders(&arguments.mountpoint, &arguments.branch)?;
+    if arguments.quiet {
+        holders.dedup_by_key(|holder| holder.pid);
+    }
+    print(|out| {
+        holders.iter().try_for_each(|holder| {
+            if arguments.quiet {
+                writeln!(out, "{}", holder.pid)
+            } else {
+                writeln!(out, "{holder}")
+            }
+        })
+    })?;
+    Ok(!holders.is_empty())
 }

@@ -4,9 +4,10 @@
 
 use rustix::fs::{AtFlags, CWD, major, makedev, minor, statat};
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::fs;
-use std::io;
-use std::os::unix::ffi::OsStrExt;
+use std::io::{self, ErrorKind};
+use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
 /// How a process uses an object.
@@ -64,45 +65,64 @@ pub fn command(pid: u32) -> String {
     String::from_utf8_lossy(&name).trim_end().to_owned()
 }
 
+/// What a process has of a filesystem.
+#[derive(Clone, Debug, Default)]
+pub struct Uses {
+    /// What could be seen.
+    pub found: BTreeSet<Use>,
+    /// Whether there may be more, which this user may not see.
+    pub is_partial: bool,
+}
+
+impl Uses {
+    /// What was looked at, if that could be done. What is not there is none: the process has ended, or is the
+    /// kernel's.
+    fn seen<T>(&mut self, looked: io::Result<T>) -> Option<T> {
+        self.is_partial |= matches!(&looked, Err(e) if e.kind() == ErrorKind::PermissionDenied);
+        looked.ok()
+    }
+}
+
 /// What a process has of the filesystem with the given device number. A process that ends meanwhile
 /// has nothing.
-pub fn uses(pid: u32, device: u64) -> BTreeSet<Use> {
+pub fn uses(pid: u32, device: u64) -> Uses {
     let base = PathBuf::from(format!("/proc/{pid}"));
-    let mut found = BTreeSet::new();
+    let mut uses = Uses::default();
     let links = [
         ("cwd", How::WorkingDirectory),
         ("root", How::Root),
         ("exe", How::Program),
     ];
     for (name, how) in links {
-        found.extend(link(&base.join(name), how, device));
+        let looked = link(&base.join(name), how, device);
+        let found = uses.seen(looked).flatten();
+        uses.found.extend(found);
     }
-    for entry in fs::read_dir(base.join("fd"))
-        .into_iter()
-        .flatten()
-        .flatten()
-    {
+    let descriptors = uses.seen(fs::read_dir(base.join("fd")));
+    for entry in descriptors.into_iter().flatten().flatten() {
         let number = entry.file_name().to_str().and_then(|n| n.parse().ok());
         if let Some(number) = number {
-            found.extend(link(&entry.path(), How::Descriptor(number), device));
+            let looked = link(&entry.path(), How::Descriptor(number), device);
+            let found = uses.seen(looked).flatten();
+            uses.found.extend(found);
         }
     }
-    let maps = fs::read(base.join("maps")).unwrap_or_default();
-    found.extend(
+    let maps = uses.seen(fs::read(base.join("maps"))).unwrap_or_default();
+    uses.found.extend(
         maps.split(|&byte| byte == b'\n')
             .filter_map(|line| mapping(line, device)),
     );
-    found
+    uses
 }
 
 /// What the link of a process leads to, if that is on the device.
-fn link(path: &Path, how: How, device: u64) -> Option<Use> {
-    let stat = statat(CWD, path, AtFlags::NO_AUTOMOUNT).ok()?;
-    (stat.st_dev == device).then(|| Use {
+fn link(path: &Path, how: How, device: u64) -> io::Result<Option<Use>> {
+    let stat = statat(CWD, path, AtFlags::NO_AUTOMOUNT)?;
+    Ok((stat.st_dev == device).then(|| Use {
         how,
         ino: stat.st_ino,
         path: fs::read_link(path).unwrap_or_default(),
-    })
+    }))
 }
 
 /// What a line of `/proc/PID/maps` says, if that is on the device.
@@ -126,8 +146,25 @@ fn mapping(line: &[u8], device: u64) -> Option<Use> {
     Some(Use {
         how: How::Mapping,
         ino: text(fields[4])?.parse().ok()?,
-        path: PathBuf::from(std::ffi::OsStr::from_bytes(rest.trim_ascii_start())),
+        path: path_of_maps(rest.trim_ascii_start()),
     })
+}
+
+/// The kernel writes a newline in octal digits there, and nothing else.
+fn path_of_maps(text: &[u8]) -> PathBuf {
+    const NEWLINE: &[u8] = b"\\012";
+    let mut path = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((&first, after)) = rest.split_first() {
+        if let Some(after) = rest.strip_prefix(NEWLINE) {
+            path.push(b'\n');
+            rest = after;
+        } else {
+            path.push(first);
+            rest = after;
+        }
+    }
+    PathBuf::from(OsString::from_vec(path))
 }
 
 #[cfg(test)]
@@ -143,6 +180,7 @@ mod tests {
             path: PathBuf::from("/mnt/a b"),
         };
         assert_eq!(mapping(line, makedev(0, 0x22)), Some(expected));
+        assert_eq!(path_of_maps(b"/a\\012b\\040"), Path::new("/a\nb\\040"));
         assert_eq!(mapping(line, makedev(0, 0x23)), None);
         assert_eq!(mapping(line, makedev(1, 0x22)), None);
     }
@@ -166,9 +204,10 @@ mod tests {
     #[test]
     fn this_process_uses_its_program() {
         let stat = statat(CWD, "/proc/self/exe", AtFlags::empty()).unwrap();
-        let found = uses(std::process::id(), stat.st_dev);
+        let uses = uses(std::process::id(), stat.st_dev);
+        assert!(!uses.is_partial);
         assert!(
-            found
+            uses.found
                 .iter()
                 .any(|u| u.how == How::Program && u.ino == stat.st_ino)
         );
