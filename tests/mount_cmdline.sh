@@ -78,6 +78,16 @@ check 'remount,rw' mount -o remount,rw u
 check 'writable again' works
 check 'umount' umount u
 
+# What is said is no condition for what is done.
+mkfifo pipe
+: < pipe &
+exec 8> pipe
+wait $!
+check 'nobody reads what is said' sh -c "mount -v -t aufs2 -o br:$three none u 2>&8"
+exec 8>&-
+check 'it works' works
+check 'umount' umount u
+
 # The message says which branch, where mount(8) prints the kernel's log.
 refused 'missing branch' mount -t aufs2 -o "br:$area/rw=rw:$area/nowhere=ro" none u
 refused 'bad option' mount -t aufs2 -o "br:$three,nosuch" none u

@@ -4,6 +4,7 @@
 
 use rustix::io::Errno;
 use std::fmt;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 /// Why nothing was mounted.
@@ -67,6 +68,12 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)
     }
+}
+
+/// Says something on the standard error. Where that cannot be written to there is nobody to tell, and no
+/// reason to leave what is under way.
+pub fn say(message: impl fmt::Display) {
+    let _ = writeln!(io::stderr(), "mount.aufs2: {message}");
 }
 
 /// The text of an errno, as strerror(3) has it.

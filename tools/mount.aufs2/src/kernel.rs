@@ -3,7 +3,7 @@
 //! The system calls: a filesystem context is filled and made into a mount, or
 //! applied to one.
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, Result, say};
 use crate::flags::Attributes;
 use crate::options::{Param, Request};
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -147,7 +147,7 @@ impl Context {
 
     fn set(&self, param: &Param) -> Result {
         if self.manner.verbose {
-            eprintln!("mount.aufs2: fsconfig {param}");
+            say(format_args!("fsconfig {param}"));
         }
         let fd = self.fd.as_fd();
         let result = match param {
@@ -201,8 +201,8 @@ impl Context {
 fn print(messages: &[String], all: bool) {
     for message in messages {
         match message.split_once(' ') {
-            Some(("e" | "w", text)) => eprintln!("mount.aufs2: {text}"),
-            Some((_, text)) if all => eprintln!("mount.aufs2: {text}"),
+            Some(("e" | "w", text)) => say(text),
+            Some((_, text)) if all => say(text),
             _ => {}
         }
     }

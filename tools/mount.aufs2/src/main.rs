@@ -8,7 +8,7 @@
 //! the mount, and prints what the kernel has to say when it refuses.
 
 use clap::Parser;
-use mount_aufs2::error::{Error, Result};
+use mount_aufs2::error::{Error, Result, say};
 use mount_aufs2::{kernel, options};
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
@@ -85,7 +85,7 @@ fn main() -> ExitCode {
     match run(&arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("mount.aufs2: {error}");
+            say(&error);
             error.exit_code()
         }
     }
@@ -107,13 +107,13 @@ fn run(arguments: &Arguments) -> Result {
     if arguments.verbose {
         for option in &request.repeated {
             let option = String::from_utf8_lossy(option);
-            eprintln!("mount.aufs2: left out on a remount: {option}");
+            say(format_args!("left out on a remount: {option}"));
         }
     }
     if arguments.fake {
         if arguments.verbose {
             for param in &request.params {
-                eprintln!("mount.aufs2: fsconfig {param}");
+                say(format_args!("fsconfig {param}"));
             }
         }
         return Ok(());
