@@ -4,7 +4,7 @@
 # The tool aufs2: what it says of branches is what the union shows.
 #
 # Catches: a whiteout, a mark or a merge that the tool reads otherwise than the union; a branch that is
-# checked while it is used.
+# checked while it is used; a union that is taken for another one; an answer without having looked.
 tool=$(readlink -f "$(dirname "$(readlink -f "$0")")/../aufs2")
 . "$(dirname "$(readlink -f "$0")")/lib/lib.sh"
 [ -z "$reference" ] || skip_all "not on overlayfs"
@@ -13,7 +13,7 @@ tool=$(readlink -f "$(dirname "$(readlink -f "$0")")/../aufs2")
 # ask COMMAND...: what it says, and its status, in one line, without the area's path.
 ask() {
 	said=$("$tool" "$@" 2>&1)
-	echo "$?" "$(echo "$said" | sed "s,$area/,,g" | tr '\n' ';')"
+	printf '%s %s\n' "$?" "$(printf '%s\n' "$said" | sed "s,$area/,,g" | tr '\n' ';')"
 }
 
 long=$(printf 'n%.0s' $(seq 252))
@@ -85,20 +85,238 @@ mkdir 'a:b,c=d'
 check 'a path with separators' same '0 ;' "$(ask layers add u 'a:b,c=d')"
 check 'is shown' contains "$(ask status u)" '3 ro a:b,c=d '
 
-check 'a branch that is used is not checked' same '2 aufs2: rw: a branch of u, in use;' "$(ask check rw)"
+# Any path in the union will do, also one that the branch itself has.
+check 'layers list, by a path in it' contains "$(ask layers list u/d/sub)" '2 ro+wh ro2 '
+check 'by a file' contains "$(ask layers list u/edited)" '2 ro+wh ro2 '
+check 'busy, by a file' same '0 ;' "$(ask busy u/edited 2)"
+ln -s "$area/u/d" link
+check 'by a symbolic link' contains "$(ask status link)" '2 ro+wh ro2 '
+mkdir ro2/only
+check 'layers del, by a path on that branch' same '0 ;' "$(ask layers del u/only ro2)"
+check 'layers add' same '0 ;' "$(ask layers add u/d ro2 --index 2 --permission ro+wh)"
+check 'no other option' same '2 aufs2: ro,del:1: no permission;' "$(ask layers mod u 1 ro,del:1)"
+check 'nor for a new one' same '2 aufs2: ro:/: no permission;' "$(ask layers add u new --permission ro:/)"
+mkdir 2
+check 'an index is no path' same '0 ;' "$(ask layers mod u 3 rr)"
+rmdir 2
+
+# What is linked to is another path; what the link is called is this one.
+ln -s f u/d/link
+check 'which: a symbolic link' same '0 0 rw rw/d/link shown;' "$(ask which u/d/link)"
+check 'by way of one' same '0 2 ro+wh ro2/d/lowest shown;' "$(ask which link/lowest)"
+check 'a path that is deleted as a whole' \
+	same '1 1 ro ro/gone/a hidden by rw/.wh.gone;' "$(ask which u/gone/a)"
+check 'a reserved name' same '1 ;' "$(ask which u/.wh.f)"
+check 'below one' same '1 [];' "$(ask which --json u/.wh..wh.plnk/x)"
+check 'from inside' same '0 0 rw rw/new shown;' "$(cd u/d && ask which ../new)"
+
+# What is no file is a whiteout all the same, but for a directory, and the record of a long name.
+hash=$(find rw -name '.wh..wh.l.*' -exec basename {} \;)
+mv "rw/$hash" record
+for name in fifo symlink dir; do echo low > "ro/$name"; done
+mkdir ro/opaque rw/opaque
+echo low > ro/opaque/f
+mkfifo rw/.wh.fifo
+ln -s nowhere rw/.wh.symlink
+mkdir rw/.wh.dir
+ln -s nowhere rw/opaque/.wh..wh..opq
+check 'a FIFO as a whiteout' same '1 1 ro ro/fifo hidden by rw/.wh.fifo;' "$(ask which u/fifo)"
+check 'a symbolic link' same '1 1 ro ro/symlink hidden by rw/.wh.symlink;' "$(ask which u/symlink)"
+check 'a directory is none' same '0 1 ro ro/dir shown;' "$(ask which u/dir)"
+check 'a symbolic link as a mark' \
+	same '1 1 ro ro/opaque/f hidden by rw/opaque/.wh..wh..opq;' "$(ask which u/opaque/f)"
+check 'so the union has it' same 'no no yes no' \
+	"$(for name in fifo symlink dir opaque/f; do
+		if [ -e "u/$name" ]; then echo yes; else echo no; fi
+	done | tr '\n' ' ' | sed 's/ $//')"
+mkfifo "rw/$hash"
+check 'a FIFO for the record of a long name' same "0 1 ro ro/$long shown;" "$(ask which "u/$long")"
+rm "rw/$hash"
+ln -s "$area/record" "rw/$hash"
+check 'a symbolic link to one' same "0 1 ro ro/$long shown;" "$(ask which "u/$long")"
+check 'so the union has that' test -e "u/$long"
+rm -r "rw/$hash" rw/.wh.fifo rw/.wh.symlink rw/.wh.dir rw/opaque ro/fifo ro/symlink ro/dir ro/opaque
+mv record "rw/$hash"
+
+# A line for each, whatever is in a name.
+newline=$(printf 'new\nline\134')
+echo x > "u/$newline"
+check 'a newline in a name' contains "$(ask diff u)" ';A /new\012line\134;'
+check 'which, too' same '0 0 rw rw/new\012line\134 shown;' "$(ask which "u/$newline")"
+check 'and what is wrong' same '2 aufs2: no\012such: No such file or directory (os error 2);' \
+	"$(ask status "$(printf 'no\nsuch')")"
+check 'JSON has its own way' contains "$("$tool" diff u --json)" '"/new\nline\\"'
+rm "u/$newline"
+
+# Who reads may have had enough; a disk that is full is a mistake.
+mkfifo pipe
+: < pipe &
+exec 8> pipe
+wait $!
+for command in 'status' 'status --json' 'which u/edited' 'layers list u'; do
+	# shellcheck disable=SC2086 # words of a command
+	check "nobody reads $command" same '0 ' "$("$tool" $command 2>&1 >&8; echo "$? ")"
+	# shellcheck disable=SC2086
+	check "no room for $command" same \
+		'aufs2: standard output: No space left on device (os error 28) 2' \
+		"$("$tool" $command 2>&1 > /dev/full | tr '\n' ' ')$("$tool" $command 2> said > /dev/full; echo $?)"
+done
+check 'nobody reads diff' same '1 ' "$("$tool" diff u 2>&1 >&8; echo "$? ")"
+check 'nor what is wrong' same 2 "$("$tool" which ro/f 2>&8; echo $?)"
+exec 8>&-
+rm pipe
+
+# What is mounted on a branch is no part of it.
+mkdir -p ro/mounted ro2/mounted
+echo low > ro/mounted/low
+mount -t tmpfs mounted ro/mounted
+echo high > ro/mounted/high
+check 'what is mounted on a branch' same '1 ;' "$(ask which u/mounted/high)"
+check 'what is below that' same '0 1 ro ro/mounted/low shown;' "$(ask which u/mounted/low)"
+check 'diff' contains "$("$tool" diff u 1)" 'A /mounted/low'
+umount ro/mounted
+mount --bind ro/d ro/mounted
+check 'what is bound there' same '1 ;' "$(ask which u/mounted/sub)"
+umount ro/mounted
+
+# One that is mounted over another is the one that the path leads to, and the other one is where it is.
+mkdir other bound
+echo other > other/f
+check 'a part of the union, elsewhere' mount --bind u/d bound
+check 'which, there' same '0 2 ro+wh ro2/d/lowest shown;' "$(ask which bound/lowest)"
+check 'one that is not there' same '1 1 ro ro/d/low hidden by rw/d/.wh.low;' "$(ask which bound/low)"
+check 'layers, there' same '0 ;' "$(ask layers mod bound 3 ro)"
+umount bound
+cd u/d || exit 1
+check 'another one over it' mount -t aufs -o "br:$area/other=ro" none "$area/u"
+check 'which' same '0 0 ro other/f shown;' "$(ask which "$area/u/f")"
+check 'what only the other one has' same '1 ;' "$(ask which "$area/u/edited")"
+check 'status' contains "$(ask status "$area/u")" ';  0 ro other '
+check 'layers add' contains "$(ask layers add "$area/u" "$area/ro2"; ask layers list "$area/u")" ';  1 ro ro2 '
+check 'the other one' contains "$(ask status .)" ';  1 ro ro '
+check 'which, in that' same '0 2 ro+wh ro2/d/lowest shown;' "$(ask which lowest)"
+check 'diff' contains "$(ask diff .)" ';C /edited;'
+check 'it is not remounted for the other one' \
+	same '2 aufs2: u: something else is mounted over the union;' "$(ask layers mod . 1 rr)"
+cd "$area" || exit 1
+umount u
+
+# Who may not look does not know.
+blind() {
+	said=$(setpriv --reuid 65534 --regid 65534 --clear-groups "$tool" "$@" 2>&1)
+	printf '%s %s\n' "$?" "$(printf '%s\n' "$said" | sed "s,$area/,,g" | tr '\n' ';')"
+}
+if command -v setpriv > /dev/null; then
+	check 'who may look does' same '0 2 ro+wh ro2/d/lowest shown;' "$(blind which u/d/lowest)"
+	chmod 700 ro
+	check 'who may not does not know' \
+		same '2 aufs2: ro: Permission denied (os error 13);' "$(blind which u/d/lowest)"
+	chmod 755 ro
+	mkdir rw/closed ro/closed
+	chmod 700 rw/closed
+	check 'nor what a branch changes' \
+		same '2 aufs2: rw/closed: Permission denied (os error 13);' "$(blind diff u)"
+	rm -r rw/closed ro/closed
+	mount -t tmpfs mounted ro/mounted
+	check 'nor what is below a mount' same \
+		'2 aufs2: ro/mounted: something is mounted there;' "$(blind which u/mounted/low)"
+	umount ro/mounted
+	check 'nor who keeps one busy' contains "$(blind busy u 2)" '2 aufs2: '
+else
+	skip 'who may not look' 'no setpriv'
+fi
+
+check 'a branch that is used is not checked' same '2 aufs2: rw: rw is a branch of u, in use;' "$(ask check rw)"
+check 'nor what is in it' same '2 aufs2: rw/d: rw is a branch of u, in use;' "$(ask check rw/d)"
+check 'nor what it is in' same '2 aufs2: .: rw is a branch of u, in use;' "$(ask check .)"
+mount --bind rw bound
+check 'nor by another path' same '2 aufs2: bound: rw is a branch of u, in use;' "$(ask check bound)"
+check 'nor what is in it' same '2 aufs2: bound/d: rw is a branch of u, in use;' "$(ask check bound/d)"
+umount bound
 check 'umount' umount u
+
+# A branch in memory has no path.
+check 'in memory' mount -t aufs -o "br:mem=rw:$area/ro=ro:$area/ro2=ro" none u
+echo new > u/new
+echo more >> u/edited
+rm u/f
+check 'which: a new file' same '0 0 rw mem/new shown;' "$(ask which u/new)"
+check 'a copy' same '0 0 rw mem/edited shown;1 ro ro/edited hidden;' "$(ask which u/edited)"
+check 'a deleted file' same '1 1 ro ro/f hidden by mem/.wh.f;2 ro ro2/f hidden by mem/.wh.f;' \
+	"$(ask which u/f)"
+check 'diff' same '1 C /edited;D /f;A /new;' "$(ask diff u)"
+check 'of a branch below' contains "$(ask diff u "$area/ro")" 'C /f;'
+check 'it is busy no longer' same '0 ;' "$(ask busy u 0)"
+check 'layers' same '0 ;' "$(ask layers mod u mem rw+nolwh)"
+if command -v setpriv > /dev/null; then
+	not='branch 0 mem=rw+nolwh cannot be looked at: Operation not permitted (os error 1)'
+	check 'who may not look does not know' same "2 aufs2: $not;" "$(blind which u/d/lowest)"
+	check 'nor what it changes' same "2 aufs2: $not;" "$(blind diff u)"
+fi
+check 'read-only' same '0 ;' "$(ask layers mod u mem ro)"
+check 'nobody can look at it then' same \
+	'2 aufs2: branch 0 mem=ro cannot be looked at: No such file or directory (os error 2);' "$(ask which u/f)"
+check 'nor say what it changes' contains "$(ask diff u mem)" '2 aufs2: branch 0 mem=ro cannot'
+check 'of those below it can be said' contains "$(ask diff u 1)" 'C /f;'
+check 'umount' umount u
+
+# What is where a branch was is not the branch.
+mkdir gone
+mount -t tmpfs gone gone
+echo low > gone/f
+check 'a branch that is unmounted later' mount -t aufs2 -o "br:$area/rw=rw:$area/gone=ro" none u
+echo other > u/e
+rm -f rw/.wh.f
+umount gone
+check 'that is told' contains "$(ask which u/f)" '2 aufs2: u/f: the union shows otherwise: '
+echo else > gone/g
+check 'and of what is there now' contains "$(ask which u/g)" ';aufs2: u/g: the union shows otherwise: '
+check 'nothing is wrong elsewhere' same '0 0 rw rw/e shown;' "$(ask which u/e)"
+check 'a file with a slash' same '0 0 rw rw/e shown;' "$(ask which u/e/)"
+rm u/e
+check 'umount' umount u
+
 check 'check: nothing is wrong' same '0 ;' "$(ask check rw)"
+# What aufs has on its branches is none of ours, and nothing wrong.
+mkdir -p rw/.wh..wh.orph rw/.wh..wh.plnk
+: > rw/.wh..wh.aufs
+check 'what any branch has' same '0 ;' "$(ask check rw)"
+: > rw/.wh..wh..dr.0123
+: > rw/made/.wh..wh.t.1
+: > rw/made/.wh..wh.what
+check "aufs's own, and what is left" same '0 note: rw/.wh..wh..dr.0123: a name that aufs reserves;note:'\
+' rw/made/.wh..wh.t.1: something was in the making: it takes room only;note: rw/made/.wh..wh.what:'\
+' a reserved name that means nothing here;' "$(ask check rw)"
+rm rw/.wh..wh..dr.0123 rw/made/.wh..wh.*
 mkdir rw/made/.wh.dir
 echo short > rw/made/.wh..wh.l.0123456789abcdef
-: > rw/made/.wh..wh.what
 : > rw/.wh..wh.volatile
-mkfifo rw/made/.wh..wh.l.0000000000000000
+mkfifo rw/made/.wh..wh.l.0000000000000000 rw/made/.wh.fifo
+ln -s "$area/rw/$hash" rw/made/.wh..wh.l.0000000000000001
+ln -s nowhere rw/made/.wh.link
+mkdir -p "rw/$newline/.wh.x"
 before=$(find rw | sort)
-check 'check: what means nothing' same '1 5' "$("$tool" check rw > said; echo $?) $(grep -c ^error said)"
+check 'check: what means nothing' same '1 6' "$("$tool" check rw > said; echo $?) $(grep -c ^error said)"
+check 'a line each' same 6 "$(wc -l < said)"
 check 'it only looks' same "$before" "$(find rw | sort)"
-rm -r rw/made/.wh*
+check 'and has no other way' same 2 "$("$tool" check --repair rw > said 2>&1; echo $?)"
+rm -r rw/made/.wh* "rw/$newline"
 check 'the mark of a crash' same "1 error: rw/.wh..wh.volatile: used with fsync=volatile until a crash: \
 what is here may not be what was written;" "$(ask check rw)"
 rm rw/.wh..wh.volatile
 check 'check again' same '0 ;' "$(ask check rw)"
+mkdir rw/d/mounted
+mount -t tmpfs mounted rw/d/mounted
+mkdir rw/d/mounted/.wh.x
+check 'what is mounted there is no part of it' same '0 ;' "$(ask check rw)"
+umount rw/d/mounted
+if command -v setpriv > /dev/null; then
+	no='cannot be looked at: Permission denied (os error 13)'
+	mark='rw/made/.wh.dir: a directory in the place of a mark means nothing'
+	mkdir rw/closed rw/made/.wh.dir
+	chmod 700 rw/closed rw/.wh..wh.orph rw/.wh..wh.plnk
+	check 'what cannot be looked at does not end it' same \
+		"1 error: rw/.wh..wh.orph: $no;error: rw/.wh..wh.plnk: $no;error: rw/closed: $no;error: $mark;" \
+		"$(blind check rw)"
+fi
 finish

@@ -2,167 +2,246 @@
 
 //! `aufs2 check`: whether what is on a branch, which is not in use, means what it seems to.
 
-use crate::names::{self, BASE, Meaning, PLINKS, VOLATILE, WORK};
+use crate::names::{self, BASE, MAKING, Meaning, PLINKS, RECORDS, VOLATILE, WORK};
+use crate::tree::{Tree, is_dir};
 use crate::union::{Union, lossy};
+use aubusy::print::{escaped, print};
+use rustix::fs::Stat;
 use serde::Serialize;
+use std::borrow::Cow;
 use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Weight {
-    /// It is not what it seems to be.
+enum Weight {
+    /// It is not what it seems to be, or cannot be looked at.
     Error,
-    /// The next mount sees to it, or it takes room only.
+    /// The next mount sees to it, it takes room only, or it is somebody else's.
     Note,
 }
 
 /// Something that was found.
-#[derive(Clone, Debug, Serialize)]
-pub struct Finding {
+#[derive(Clone, Debug)]
+struct Finding {
     weight: Weight,
-    path: String,
-    text: &'static str,
+    path: PathBuf,
+    text: Cow<'static, str>,
 }
 
-/// What is found.
-#[derive(Default)]
+/// The same in JSON.
+#[derive(Debug, Serialize)]
+struct Told<'a> {
+    weight: Weight,
+    path: String,
+    text: &'a str,
+}
+
+/// A branch, and what is found on it.
 struct Checker {
+    root: PathBuf,
+    tree: Tree,
     findings: Vec<Finding>,
 }
 
 /// Prints what is wrong with the branch at `dir`; whether nothing is.
 pub fn run(dir: &Path, json: bool) -> Result<bool, String> {
-    let root = fs::canonicalize(dir).map_err(|e| format!("{}: {e}", dir.display()))?;
+    let failed = |e: io::Error| format!("{}: {e}", escaped(dir));
+    let root = fs::canonicalize(dir).map_err(failed)?;
     if !root.is_dir() {
-        return Err(format!("{}: not a directory", dir.display()));
+        return Err(format!("{}: not a directory", escaped(dir)));
     }
     for union in Union::all()? {
-        if union.branches.iter().any(|branch| branch.path == root) {
-            let at = union.mountpoint.display();
-            return Err(format!("{}: a branch of {at}, in use", root.display()));
+        let used = union.branches.iter().map(|branch| &branch.path);
+        if let Some(used) = used.into_iter().find(|used| meet(&root, used)) {
+            let (used, at) = (escaped(used), escaped(&union.mountpoint));
+            let root = escaped(dir);
+            return Err(format!("{root}: {used} is a branch of {at}, in use"));
         }
     }
-    let mut checker = Checker::default();
-    checker.walk(&root)?;
-    let findings = &checker.findings;
+    let mut checker = Checker {
+        tree: Tree::open(&root).map_err(failed)?,
+        root,
+        findings: Vec::new(),
+    };
+    checker.walk();
+    let mut findings = checker.findings;
+    findings.sort_by(|a, b| a.path.cmp(&b.path));
     if json {
-        let text = serde_json::to_string(findings).map_err(|e| e.to_string())?;
-        println!("{text}");
+        let told: Vec<Told<'_>> = findings.iter().map(Finding::told).collect();
+        let text = serde_json::to_string(&told).map_err(|e| e.to_string())?;
+        print(|out| writeln!(out, "{text}"))?;
     } else {
-        for finding in findings {
-            let weight = match finding.weight {
-                Weight::Error => "error",
-                Weight::Note => "note",
-            };
-            println!("{weight}: {}: {}", finding.path, finding.text);
-        }
+        print(|out| {
+            findings.iter().try_for_each(|finding| {
+                let weight = match finding.weight {
+                    Weight::Error => "error",
+                    Weight::Note => "note",
+                };
+                let path = escaped(&finding.path);
+                writeln!(out, "{weight}: {path}: {}", finding.text)
+            })
+        })?;
     }
     Ok(findings
         .iter()
         .all(|finding| finding.weight == Weight::Note))
 }
 
+/// Whether one of two directories is, or is in, the other, by whatever path it is come to.
+fn meet(root: &Path, branch: &Path) -> bool {
+    if !branch.is_absolute() {
+        return false;
+    }
+    let same = |a: &Path, b: &Path| match (fs::metadata(a), fs::metadata(b)) {
+        (Ok(a), Ok(b)) => (a.dev(), a.ino()) == (b.dev(), b.ino()),
+        _ => false,
+    };
+    branch.starts_with(root)
+        || root.starts_with(branch)
+        || root.ancestors().any(|above| same(above, branch))
+        || branch.ancestors().any(|above| same(above, root))
+}
+
+impl Finding {
+    fn told(&self) -> Told<'_> {
+        Told {
+            weight: self.weight,
+            path: lossy(&self.path),
+            text: &self.text,
+        }
+    }
+}
+
 impl Checker {
-    fn walk(&mut self, root: &Path) -> Result<(), String> {
-        let device = fs::symlink_metadata(root)
-            .map_err(|e| format!("{}: {e}", root.display()))?
-            .dev();
-        let mut dirs = vec![root.to_owned()];
+    fn walk(&mut self) {
+        let mut dirs = vec![PathBuf::new()];
         while let Some(dir) = dirs.pop() {
-            let failed = |e: io::Error| format!("{}: {e}", dir.display());
-            for entry in fs::read_dir(&dir).map_err(failed)? {
-                let entry = entry.map_err(failed)?;
-                let path = entry.path();
-                let stat = fs::symlink_metadata(&path).map_err(failed)?;
-                let name = entry.file_name();
+            let names = self.tree.names(&dir);
+            for name in self.looked(&dir, names).into_iter().flatten() {
+                let path = dir.join(&name);
+                let stat = self.tree.stat(&path);
+                let Some(stat) = self.looked(&path, stat).flatten() else {
+                    continue;
+                };
                 match names::meaning(&name) {
-                    // What is mounted there is no part of the branch.
-                    Meaning::Entry if stat.is_dir() && stat.dev() == device => dirs.push(path),
-                    Meaning::Whiteout(_) | Meaning::Opaque if stat.is_dir() => {
+                    Meaning::Entry if is_dir(&stat) => dirs.push(path),
+                    Meaning::Whiteout(_) | Meaning::Opaque if is_dir(&stat) => {
                         self.error(&path, "a directory in the place of a mark means nothing");
                     }
                     Meaning::Entry | Meaning::Whiteout(_) | Meaning::Opaque => {}
                     Meaning::LongWhiteout => self.long(&dir, &name, &path),
-                    Meaning::Reserved if dir == root => self.reserved(&name, &path)?,
-                    Meaning::Reserved => self.error(&path, "a reserved name that means nothing"),
+                    Meaning::Reserved => {
+                        self.reserved(dir.as_os_str().is_empty(), &name, &path, &stat);
+                    }
                 }
             }
         }
-        Ok(())
     }
 
     /// The whiteout of a long name.
     fn long(&mut self, dir: &Path, name: &OsStr, path: &Path) {
-        let Some(hidden) = names::long_name(path) else {
+        let hidden = names::long_name(&self.tree, path);
+        let Some(hidden) = self.looked(path, hidden) else {
+            return;
+        };
+        let Some(hidden) = hidden else {
             self.error(path, "no name of more than 251 bytes is in it");
             return;
         };
         if !names::is_for(name, &hidden) {
             self.error(path, "the name that is in it has another hash");
-        } else if names::whiteout(dir, &hidden).as_deref() != Some(path) {
-            self.error(path, "one before it is missing, or has the same name in it");
+            return;
+        }
+        let found = names::whiteout(&self.tree, dir, &hidden);
+        if let Some(found) = self.looked(path, found) {
+            if found.as_deref() != Some(path) {
+                self.error(path, "one before it is missing, or has the same name in it");
+            }
         }
     }
 
-    /// Something at the root of the branch.
-    fn reserved(&mut self, name: &OsStr, path: &Path) -> Result<(), String> {
-        if name == WORK {
-            let failed = |e: io::Error| format!("{}: {e}", path.display());
-            if fs::read_dir(path).map_err(failed)?.next().is_some() {
-                self.note(
-                    path,
-                    "something was in the making: the next mount removes it",
-                );
-            }
-        } else if name == VOLATILE {
+    /// Something of the union's own, or of aufs's.
+    fn reserved(&mut self, is_at_root: bool, name: &OsStr, path: &Path, stat: &Stat) {
+        let starts = |with: &[u8]| name.as_bytes().starts_with(with);
+        if is_at_root && name == VOLATILE {
             let text =
                 "used with fsync=volatile until a crash: what is here may not be what was written";
             self.error(path, text);
-        } else if name == PLINKS {
-            self.pseudo_links(path)?;
-        } else if name != BASE {
-            self.error(path, "a reserved name that means nothing");
+        } else if is_at_root && name == WORK && is_dir(stat) {
+            let names = self.tree.names(path);
+            if self
+                .looked(path, names)
+                .is_some_and(|names| !names.is_empty())
+            {
+                let text = "something was in the making: the next mount removes it";
+                self.note(path, text);
+            }
+        } else if is_at_root && name == PLINKS && is_dir(stat) {
+            self.pseudo_links(path);
+        } else if is_at_root && name == BASE && !is_dir(stat) {
+            // Whiteouts are links to it.
+        } else if RECORDS.into_iter().any(starts) {
+            self.note(path, "a name that aufs reserves");
+        } else if starts(MAKING) {
+            self.note(path, "something was in the making: it takes room only");
+        } else {
+            self.note(path, "a reserved name that means nothing here");
         }
-        Ok(())
     }
 
-    fn pseudo_links(&mut self, dir: &Path) -> Result<(), String> {
-        let failed = |e: io::Error| format!("{}: {e}", dir.display());
-        for entry in fs::read_dir(dir).map_err(failed)? {
-            let entry = entry.map_err(failed)?;
-            let stat = fs::symlink_metadata(entry.path()).map_err(failed)?;
+    fn pseudo_links(&mut self, dir: &Path) {
+        let names = self.tree.names(dir);
+        for name in self.looked(dir, names).into_iter().flatten() {
+            let path = dir.join(&name);
+            let stat = self.tree.stat(&path);
+            let Some(stat) = self.looked(&path, stat).flatten() else {
+                continue;
+            };
             let is_number =
                 |part: &[u8]| !part.is_empty() && part.iter().all(u8::is_ascii_hexdigit);
-            let name = entry.file_name();
             let mut parts = name.as_bytes().split(|&byte| byte == b'.');
             if !name.as_bytes().contains(&b'.') || !parts.all(is_number) {
-                self.note(&entry.path(), "no pseudo-link of ours: it is left alone");
-            } else if stat.nlink() == 1 {
+                self.note(&path, "no pseudo-link of ours: it is left alone");
+            } else if stat.st_nlink == 1 {
                 let text = "a pseudo-link whose object has no other name on this branch";
-                self.note(&entry.path(), text);
+                self.note(&path, text);
             }
         }
-        Ok(())
+    }
+
+    /// What was looked at; none, and a finding, if that cannot be done.
+    fn looked<T>(&mut self, path: &Path, looked: io::Result<T>) -> Option<T> {
+        match looked {
+            Ok(found) => Some(found),
+            Err(e) => {
+                self.find(
+                    Weight::Error,
+                    path,
+                    format!("cannot be looked at: {e}").into(),
+                );
+                None
+            }
+        }
     }
 
     fn error(&mut self, path: &Path, text: &'static str) {
-        self.findings.push(Finding {
-            weight: Weight::Error,
-            path: lossy(path),
-            text,
-        });
+        self.find(Weight::Error, path, text.into());
     }
 
     fn note(&mut self, path: &Path, text: &'static str) {
+        self.find(Weight::Note, path, text.into());
+    }
+
+    fn find(&mut self, weight: Weight, inside: &Path, text: Cow<'static, str>) {
         self.findings.push(Finding {
-            weight: Weight::Note,
-            path: lossy(path),
+            weight,
+            path: crate::layers::shown(&self.root, inside),
             text,
         });
     }

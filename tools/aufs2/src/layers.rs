@@ -2,23 +2,93 @@
 
 //! What a path of a union is on its branches: as the union finds it, read from the branches.
 
-use crate::names::{is_opaque, whiteout};
+use crate::names::{opaque, whiteout};
+use crate::tree::{Tree, is_dir};
 use crate::union::Branch;
+use aubusy::print::escaped;
+use rustix::fs::Stat;
 use std::ffi::OsStr;
-use std::fs::{self, Metadata};
+use std::io;
 use std::path::{Component, Path, PathBuf};
+
+/// A branch that is looked at.
+#[derive(Debug)]
+pub struct Seen<'a> {
+    /// The branch.
+    pub branch: &'a Branch,
+    /// What is on it.
+    pub tree: Tree,
+}
+
+impl Seen<'_> {
+    /// What a path in it is called.
+    pub fn shown(&self, inside: &Path) -> PathBuf {
+        shown(&self.branch.path, inside)
+    }
+
+    /// What is said when something cannot be looked at.
+    pub fn failed(&self, inside: &Path, error: &io::Error) -> String {
+        format!("{}: {error}", escaped(&self.shown(inside)))
+    }
+
+    /// What a path in it is; none if nothing is there.
+    pub fn stat(&self, inside: &Path) -> Result<Option<Stat>, String> {
+        let looked = self.tree.stat(inside);
+        looked.map_err(|e| self.failed(inside, &e))
+    }
+
+    /// The names in a directory in it.
+    pub fn names(&self, inside: &Path) -> Result<Vec<std::ffi::OsString>, String> {
+        let looked = self.tree.names(inside);
+        looked.map_err(|e| self.failed(inside, &e))
+    }
+
+    /// The whiteout of a name in a directory in it, if there is one that counts.
+    pub fn whiteout(&self, dir: &Path, name: &OsStr) -> Result<Option<PathBuf>, String> {
+        if !self.branch.has_whiteouts() {
+            return Ok(None);
+        }
+        let looked = whiteout(&self.tree, dir, name);
+        looked.map_err(|e| self.failed(dir, &e))
+    }
+
+    /// The mark of an opaque directory in it, if it has one that counts.
+    pub fn opaque(&self, dir: &Path) -> Result<Option<PathBuf>, String> {
+        if !self.branch.has_whiteouts() {
+            return Ok(None);
+        }
+        let looked = opaque(&self.tree, dir);
+        looked.map_err(|e| self.failed(dir, &e))
+    }
+}
+
+/// The path `inside` a directory.
+pub fn shown(root: &Path, inside: &Path) -> PathBuf {
+    if inside.as_os_str().is_empty() {
+        root.to_owned()
+    } else {
+        root.join(inside)
+    }
+}
 
 /// An object on a branch.
 #[derive(Clone, Debug)]
 pub struct Layer<'a> {
     /// The branch.
-    pub branch: &'a Branch,
-    /// Where it is.
-    pub path: PathBuf,
+    pub seen: &'a Seen<'a>,
+    /// Where it is on that.
+    pub inside: PathBuf,
     /// What it is.
-    pub stat: Metadata,
+    pub stat: Stat,
     /// Why it does not show, if so.
     pub hidden: Option<Why>,
+}
+
+impl Layer<'_> {
+    /// Whether it is a directory.
+    pub fn is_dir(&self) -> bool {
+        is_dir(&self.stat)
+    }
 }
 
 /// What keeps an object from showing.
@@ -32,102 +102,109 @@ pub enum Why {
 
 /// What a path is on all branches.
 #[derive(Clone, Debug, Default)]
-pub struct Layers<'a> {
+pub struct Layers<'a>(
     /// Topmost first; what shows is ahead of what does not.
-    pub layers: Vec<Layer<'a>>,
-    /// Branches that could not be looked at.
-    pub unknown: Vec<&'a Branch>,
-}
+    pub Vec<Layer<'a>>,
+);
 
 impl<'a> Layers<'a> {
     /// What shows, and what is merged with it.
     pub fn shown(&self) -> impl Iterator<Item = &Layer<'a>> {
-        self.layers.iter().filter(|layer| layer.hidden.is_none())
+        self.0.iter().filter(|layer| layer.hidden.is_none())
     }
 
     /// What shows.
     pub fn top(&self) -> Option<&Layer<'a>> {
         self.shown().next()
     }
+
+    /// From directories to what `name` is in them.
+    pub fn step(&self, name: &OsStr) -> Result<Self, String> {
+        let mut layers: Vec<Layer<'a>> = Vec::new();
+        let mut hidden: Option<Why> = None;
+        for dir in self.0.iter().filter(|dir| dir.is_dir()) {
+            let seen = dir.seen;
+            // What is in a directory that does not show does not, either.
+            let hidden_here = dir.hidden.clone().or_else(|| hidden.clone());
+            let mark = if dir.hidden.is_none() {
+                seen.whiteout(&dir.inside, name)?
+            } else {
+                None
+            };
+            let mark = mark.map(|mark| Why::Mark(seen.shown(&mark)));
+            let inside = dir.inside.join(name);
+            if let Some(stat) = seen.stat(&inside)? {
+                if hidden_here.is_none() {
+                    let merges = is_dir(&stat) && layers.iter().all(Layer::is_dir);
+                    hidden = if !merges {
+                        Some(Why::Above)
+                    } else if mark.is_some() {
+                        mark
+                    } else {
+                        let mark = seen.opaque(&inside)?;
+                        mark.map(|mark| Why::Mark(seen.shown(&mark)))
+                    };
+                }
+                // A file below a directory is not merged with it.
+                let differs = hidden_here.is_none() && !layers.is_empty() && !is_dir(&stat);
+                layers.push(Layer {
+                    seen,
+                    inside,
+                    stat,
+                    hidden: if differs {
+                        Some(Why::Above)
+                    } else {
+                        hidden_here
+                    },
+                });
+            } else if let Some(mark) = mark {
+                hidden.get_or_insert(mark);
+            }
+        }
+        Ok(Self(layers))
+    }
 }
 
 /// Finds `path`, relative to the union's root, on `branches`.
-pub fn find<'a>(branches: impl IntoIterator<Item = &'a Branch>, path: &Path) -> Layers<'a> {
+pub fn find<'a>(branches: &'a [Seen<'a>], path: &Path) -> Result<Layers<'a>, String> {
     let mut found = Layers::default();
-    for branch in branches {
-        let root = branch.dir().map(|dir| (dir, fs::symlink_metadata(dir)));
-        match root {
-            Some((dir, Ok(stat))) => found.layers.push(Layer {
-                branch,
-                path: dir.to_owned(),
-                stat,
-                hidden: None,
-            }),
-            _ => found.unknown.push(branch),
+    let mut hidden = None;
+    for seen in branches {
+        let root = Path::new("");
+        let Some(stat) = seen.stat(root)? else {
+            return Err(seen.failed(root, &io::ErrorKind::NotFound.into()));
+        };
+        found.0.push(Layer {
+            seen,
+            inside: PathBuf::new(),
+            stat,
+            hidden: hidden.clone(),
+        });
+        if hidden.is_none() {
+            let mark = seen.opaque(root)?;
+            hidden = mark.map(|mark| Why::Mark(seen.shown(&mark)));
         }
     }
     for component in path.components() {
         if let Component::Normal(name) = component {
-            found.layers = step(found.layers, name);
+            found = found.step(name)?;
         }
     }
-    found
-}
-
-/// From directories to what `name` is in them.
-fn step<'a>(dirs: Vec<Layer<'a>>, name: &OsStr) -> Vec<Layer<'a>> {
-    let mut layers: Vec<Layer<'a>> = Vec::new();
-    let mut hidden: Option<Why> = None;
-    for dir in dirs {
-        if !dir.stat.is_dir() {
-            continue;
-        }
-        // What is in a directory that does not show does not, either.
-        let hidden_here = dir.hidden.clone().or_else(|| hidden.clone());
-        let path = dir.path.join(name);
-        let counts = dir.branch.has_whiteouts() && dir.hidden.is_none();
-        let mark = counts.then(|| whiteout(&dir.path, name)).flatten();
-        if let Ok(stat) = fs::symlink_metadata(&path) {
-            if hidden_here.is_none() {
-                let merges = stat.is_dir() && layers.iter().all(|layer| layer.stat.is_dir());
-                hidden = if !merges {
-                    Some(Why::Above)
-                } else if let Some(mark) = &mark {
-                    Some(Why::Mark(mark.clone()))
-                } else {
-                    (dir.branch.has_whiteouts() && is_opaque(&path))
-                        .then(|| Why::Mark(path.join(crate::names::OPAQUE)))
-                };
-            }
-            // A file below a directory is not merged with it.
-            let differs = hidden_here.is_none() && !layers.is_empty() && !stat.is_dir();
-            layers.push(Layer {
-                branch: dir.branch,
-                path,
-                stat,
-                hidden: if differs {
-                    Some(Why::Above)
-                } else {
-                    hidden_here
-                },
-            });
-        } else if let Some(mark) = mark {
-            hidden.get_or_insert(Why::Mark(mark));
-        }
-    }
-    layers
+    Ok(found)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
     use std::process;
 
     /// Two branches in a folder of their own, with what `make` makes there.
-    fn with_branches(name: &str, make: impl FnOnce(&Path), ask: impl FnOnce(&[Branch])) {
+    fn with_branches(name: &str, make: impl FnOnce(&Path), ask: impl FnOnce(&[Seen<'_>])) {
         let area = std::env::temp_dir().join(format!("aufs2-{name}-{}", process::id()));
         let branch = |index: usize, permission: &str| Branch {
             index,
+            id: None,
             path: area.join(index.to_string()),
             permission: permission.to_owned(),
         };
@@ -136,7 +213,12 @@ mod tests {
             fs::create_dir_all(&branch.path).expect("a folder");
         }
         make(&area);
-        ask(&branches);
+        let see = |branch| Seen {
+            branch,
+            tree: Tree::open(&branch.path).expect("a tree"),
+        };
+        let seen: Vec<Seen<'_>> = branches.iter().map(see).collect();
+        ask(&seen);
         fs::remove_dir_all(&area).expect("it goes");
     }
 
@@ -149,16 +231,16 @@ mod tests {
     }
 
     /// The branches that show `path`, and those where it is hidden.
-    fn asked(branches: &[Branch], path: &str) -> String {
-        let found = find(branches, Path::new(path));
+    fn asked(branches: &[Seen<'_>], path: &str) -> String {
+        let found = find(branches, Path::new(path)).expect("it is found");
         let mut text = String::new();
-        for layer in &found.layers {
+        for layer in &found.0 {
             let mark = match layer.hidden {
                 None => "",
                 Some(Why::Above) => "a",
                 Some(Why::Mark(_)) => "m",
             };
-            text += &format!("{}{mark} ", layer.branch.index);
+            text += &format!("{}{mark} ", layer.seen.branch.index);
         }
         text.trim_end().to_owned()
     }
@@ -209,6 +291,59 @@ mod tests {
                 assert_eq!(asked(branches, "again"), "0 1m");
                 assert_eq!(asked(branches, "under/f"), "1m");
                 assert_eq!(asked(branches, "nosuch"), "");
+            },
+        );
+    }
+
+    #[test]
+    fn an_opaque_root() {
+        with_branches(
+            "root",
+            |area| {
+                for path in ["0/.wh..wh..opq", "0/d/a", "1/d/b", "1/f"] {
+                    put(area, path);
+                }
+            },
+            |branches| {
+                assert_eq!(asked(branches, ""), "0 1m 2m");
+                assert_eq!(asked(branches, "d"), "0 1m");
+                assert_eq!(asked(branches, "f"), "1m");
+            },
+        );
+    }
+
+    #[test]
+    fn not_what_it_seems() {
+        let long = "n".repeat(252);
+        let hash = "1".repeat(16);
+        with_branches(
+            "odd",
+            |area| {
+                for path in ["1/f", "1/g", "1/d/x", "0/elsewhere/x", "0/d/y"] {
+                    put(area, path);
+                }
+                put(area, &format!("1/{long}"));
+                let link = |to: &str, at: &str| {
+                    std::os::unix::fs::symlink(to, area.join(at)).expect("a link");
+                };
+                // What kind of file a whiteout is does not matter, nor where a link leads.
+                link("nowhere", "0/.wh.f");
+                link("elsewhere", "0/d/.wh..wh..opq");
+                fs::create_dir(area.join("0/.wh.g")).expect("a directory");
+                link("elsewhere", "0/l");
+                link("elsewhere", &format!("0/.wh..wh.l.{hash}"));
+            },
+            |branches| {
+                assert_eq!(asked(branches, "f"), "1m");
+                assert_eq!(asked(branches, "g"), "1");
+                assert_eq!(asked(branches, "d/x"), "1m");
+                assert_eq!(asked(branches, "l/x"), "");
+                assert_eq!(asked(branches, &long), "1");
+                let top = &branches[0].tree;
+                let record = format!(".wh..wh.l.{hash}");
+                assert_eq!(top.read(Path::new(&record), 9).expect("it is read"), None);
+                assert!(top.stat(Path::new("l/x")).is_err());
+                assert!(top.stat(Path::new("../1/f")).is_err());
             },
         );
     }

@@ -2,21 +2,23 @@
 
 //! `aufs2`: answers what people ask of a union, and changes its branches.
 
+mod change;
 mod check;
 mod diff;
 mod layers;
 mod names;
 mod status;
+mod tree;
 mod union;
 mod which;
 
+use aubusy::print::{complain, print};
 use clap::{Parser, Subcommand};
-use mount_aufs2::{kernel, options};
 use serde::Serialize;
 use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use union::At;
 
 /// Answers what people ask of a union, and changes its branches
 #[derive(Debug, Parser)]
@@ -69,54 +71,7 @@ enum Command {
     },
     /// Add, remove, move and change branches, all at once or none
     #[command(subcommand)]
-    Layers(Layers),
-}
-
-#[derive(Debug, Subcommand)]
-enum Layers {
-    /// The branches, topmost first
-    List {
-        /// A path in the union
-        union: PathBuf,
-    },
-    /// Add a branch
-    Add {
-        /// Where the union is mounted
-        union: PathBuf,
-        /// The directory
-        path: PathBuf,
-        /// rw, ro, rr, with +wh and the like
-        #[arg(short, long, default_value = "ro")]
-        permission: String,
-        /// Its index, 0 for the topmost one; without it, it is the lowest
-        #[arg(short, long)]
-        index: Option<usize>,
-    },
-    /// Remove a branch
-    Del {
-        /// Where the union is mounted
-        union: PathBuf,
-        /// The branch, by path or index
-        branch: OsString,
-    },
-    /// Move a branch
-    Move {
-        /// Where the union is mounted
-        union: PathBuf,
-        /// The branch, by path or index
-        branch: OsString,
-        /// Its new index
-        index: usize,
-    },
-    /// Change the permission of a branch
-    Mod {
-        /// Where the union is mounted
-        union: PathBuf,
-        /// The branch, by path or index
-        branch: OsString,
-        /// rw, ro, rr, with +wh and the like
-        permission: String,
-    },
+    Layers(change::Layers),
 }
 
 fn main() -> ExitCode {
@@ -132,7 +87,7 @@ fn main() -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(1),
         Err(message) => {
-            eprintln!("aufs2: {message}");
+            complain("aufs2", &message);
             ExitCode::from(2)
         }
     }
@@ -148,7 +103,7 @@ fn run(arguments: &Arguments) -> Result<bool, String> {
         }
         Command::Busy { union, branch } => busy(union, branch, json),
         Command::Check { dir } => check::run(dir, json),
-        Command::Layers(layers) => change(layers, json).map(|()| true),
+        Command::Layers(layers) => change::run(layers, json).map(|()| true),
     }
 }
 
@@ -162,8 +117,9 @@ struct Holder {
 }
 
 /// Prints who keeps a branch; whether nobody does.
-fn busy(union: &Path, branch: &OsStr, json: bool) -> Result<bool, String> {
-    let holders = aubusy::holders(union, branch)?;
+fn busy(path: &Path, branch: &OsStr, json: bool) -> Result<bool, String> {
+    let at = At::of(path)?;
+    let holders = aubusy::holders_of(at.control()?, path, branch)?;
     if json {
         let row = |holder: &aubusy::Holder| Holder {
             pid: holder.pid,
@@ -173,89 +129,10 @@ fn busy(union: &Path, branch: &OsStr, json: bool) -> Result<bool, String> {
         };
         let rows: Vec<Holder> = holders.iter().map(row).collect();
         let text = serde_json::to_string(&rows).map_err(|e| e.to_string())?;
-        println!("{text}");
+        print(|out| writeln!(out, "{text}"))?;
     } else {
-        for holder in &holders {
-            println!("{holder}");
-        }
+        let mut rows = holders.iter();
+        print(|out| rows.try_for_each(|holder| writeln!(out, "{holder}")))?;
     }
     Ok(holders.is_empty())
-}
-
-/// Lists the branches of a union, or changes them.
-fn change(layers: &Layers, json: bool) -> Result<(), String> {
-    let (at, option) = match layers {
-        Layers::List { union } => return status::run(Some(union), json),
-        Layers::Add {
-            union,
-            path,
-            permission,
-            index,
-        } => {
-            let path = std::path::absolute(path).map_err(|e| e.to_string())?;
-            let path = escaped(path.as_os_str());
-            let verb = index.map_or("append".to_owned(), |index| format!("add:{index}"));
-            (
-                union,
-                join(&[verb.as_bytes(), b":", &path, b"=", permission.as_bytes()]),
-            )
-        }
-        Layers::Del { union, branch } => (union, join(&[b"del:", &meant(union, branch)?])),
-        Layers::Move {
-            union,
-            branch,
-            index,
-        } => {
-            let index = index.to_string();
-            (
-                union,
-                join(&[b"mv:", index.as_bytes(), b":", &meant(union, branch)?]),
-            )
-        }
-        Layers::Mod {
-            union,
-            branch,
-            permission,
-        } => {
-            let branch = meant(union, branch)?;
-            (
-                union,
-                join(&[b"mod:", &branch, b"=", permission.as_bytes()]),
-            )
-        }
-    };
-    let text = join(&[b"remount,", &option]);
-    let request = options::Request::parse(&text).map_err(|e| e.to_string())?;
-    let manner = kernel::Manner {
-        sloppy: false,
-        verbose: false,
-    };
-    kernel::remount(at, &request, manner).map_err(|e| e.to_string())
-}
-
-fn join(parts: &[&[u8]]) -> Vec<u8> {
-    parts.concat()
-}
-
-/// What the kernel knows a branch by.
-fn meant(at: &Path, branch: &OsStr) -> Result<Vec<u8>, String> {
-    let (union, _) = union::Union::of(at)?;
-    let branch = union.branch(branch)?;
-    // One that cannot be come to by a path is known by its index.
-    Ok(match branch.dir() {
-        Some(dir) => escaped(dir.as_os_str()),
-        None => branch.index.to_string().into_bytes(),
-    })
-}
-
-/// A path as it stands in an option.
-fn escaped(path: &OsStr) -> Vec<u8> {
-    let mut text = Vec::with_capacity(path.len());
-    for &byte in path.as_bytes() {
-        if b"\\:,=".contains(&byte) {
-            text.push(b'\\');
-        }
-        text.push(byte);
-    }
-    text
 }

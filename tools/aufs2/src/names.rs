@@ -2,9 +2,9 @@
 
 //! The names that mean something on a branch: `Documentation/on-disk-format.md`.
 
+use crate::tree::{Tree, is_dir};
 use std::ffi::{OsStr, OsString};
-use std::fs;
-use std::io::Read;
+use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
@@ -20,6 +20,10 @@ pub const BASE: &str = ".wh..wh.aufs";
 pub const VOLATILE: &str = ".wh..wh.volatile";
 /// At the root: pseudo-links.
 pub const PLINKS: &str = ".wh..wh.plnk";
+/// What the name of something in the making starts with, where it is not in the work directory.
+pub const MAKING: &[u8] = b".wh..wh.t.";
+/// What the names of records start with that aufs makes with `dirren`.
+pub const RECORDS: [&[u8]; 3] = [b".wh..wh..dr.", b".wh..wh.dr", b".wh..wh.hino"];
 /// What the name of a whiteout of a long name starts with.
 pub const LONG: &[u8] = b".wh..wh.l.";
 /// `NAME_MAX`.
@@ -61,6 +65,11 @@ pub fn meaning(name: &OsStr) -> Meaning<'_> {
     }
 }
 
+/// Whether a part of `path` is a reserved name, which the union does not show.
+pub fn is_reserved(path: &Path) -> bool {
+    path.iter().any(|name| name.as_bytes().starts_with(PREFIX))
+}
+
 /// Where files that could white out `name` in `dir` are, in the order in which they are tried.
 fn places(dir: &Path, name: &OsStr) -> Vec<PathBuf> {
     let short = [PREFIX, name.as_bytes()].concat();
@@ -86,17 +95,11 @@ fn hash(bytes: &[u8]) -> u64 {
 }
 
 /// The name that the file of a long name's whiteout at `path` has in it, if it is one.
-pub fn long_name(path: &Path) -> Option<OsString> {
-    // Not a device, nor a pipe, which somebody has put there.
-    if !fs::symlink_metadata(path).ok()?.is_file() {
-        return None;
-    }
-    let mut name = Vec::new();
-    let file = fs::File::open(path).ok()?;
-    file.take(NAME_MAX as u64 + 1).read_to_end(&mut name).ok()?;
+pub fn long_name(tree: &Tree, path: &Path) -> io::Result<Option<OsString>> {
+    let name = tree.read(path, NAME_MAX as u64 + 1)?.unwrap_or_default();
     let fits = name.len() + PREFIX.len() > NAME_MAX && name.len() <= NAME_MAX;
     let is_name = !name.iter().any(|&byte| byte == b'/' || byte == 0);
-    (fits && is_name).then(|| OsString::from_vec(name))
+    Ok((fits && is_name).then(|| OsString::from_vec(name)))
 }
 
 /// Whether `file`, the name of a long name's whiteout, is one of those for `name`.
@@ -106,27 +109,28 @@ pub fn is_for(file: &OsStr, name: &OsStr) -> bool {
 }
 
 /// The whiteout of `name` in the directory `dir` of a branch, if there is one.
-pub fn whiteout(dir: &Path, name: &OsStr) -> Option<PathBuf> {
+pub fn whiteout(tree: &Tree, dir: &Path, name: &OsStr) -> io::Result<Option<PathBuf>> {
     let is_long = name.len() + PREFIX.len() > NAME_MAX;
     for place in places(dir, name) {
-        let Ok(there) = fs::symlink_metadata(&place) else {
-            return None;
+        let Some(there) = tree.stat(&place)? else {
+            return Ok(None);
         };
-        if is_long {
-            if long_name(&place).as_deref() == Some(name) {
-                return Some(place);
-            }
-        } else {
-            // A directory in the place of a whiteout means nothing.
-            return (!there.is_dir()).then_some(place);
+        if !is_long {
+            // Anything else is one. A directory there means nothing.
+            return Ok((!is_dir(&there)).then_some(place));
+        }
+        if long_name(tree, &place)?.as_deref() == Some(name) {
+            return Ok(Some(place));
         }
     }
-    None
+    Ok(None)
 }
 
-/// Whether the directory `dir` of a branch hides what is below it.
-pub fn is_opaque(dir: &Path) -> bool {
-    fs::symlink_metadata(dir.join(OPAQUE)).is_ok_and(|mark| !mark.is_dir())
+/// The mark of the directory `dir` of a branch, if that hides what is below it.
+pub fn opaque(tree: &Tree, dir: &Path) -> io::Result<Option<PathBuf>> {
+    let mark = dir.join(OPAQUE);
+    let there = tree.stat(&mark)?;
+    Ok(there.filter(|there| !is_dir(there)).map(|_| mark))
 }
 
 #[cfg(test)]
@@ -145,6 +149,13 @@ mod tests {
         assert_eq!(of(BASE), Meaning::Reserved);
         assert_eq!(of(WORK), Meaning::Reserved);
         assert_eq!(of(".wh..wh.l.0123456789abcdef"), Meaning::LongWhiteout);
+    }
+
+    #[test]
+    fn reserved() {
+        assert!(is_reserved(Path::new("a/.wh.b/c")));
+        assert!(!is_reserved(Path::new("a/b.wh./.wh")));
+        assert!(!is_reserved(Path::new("")));
     }
 
     #[test]

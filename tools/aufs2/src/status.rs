@@ -2,7 +2,8 @@
 
 //! `aufs2 status`: the unions that are mounted, their branches, and the room on them.
 
-use crate::union::{Space, Union, lossy};
+use crate::union::{At, Branch, Space, Union, lossy};
+use aubusy::print::{escaped, print};
 use serde::Serialize;
 use std::path::Path;
 
@@ -26,11 +27,11 @@ struct Row {
 
 impl Told {
     fn of(union: &Union) -> Self {
-        let row = |branch: &crate::union::Branch| Row {
+        let row = |branch: &Branch| Row {
             index: branch.index,
             permission: branch.permission.clone(),
             path: lossy(&branch.path),
-            space: branch.dir().and_then(Space::of),
+            space: space(branch),
         };
         Self {
             mountpoint: lossy(&union.mountpoint),
@@ -41,30 +42,37 @@ impl Told {
     }
 }
 
+fn space(branch: &Branch) -> Option<Space> {
+    branch.dir().and_then(Space::of)
+}
+
 /// Prints the union that `path` is in, or all.
 pub fn run(path: Option<&Path>, json: bool) -> Result<(), String> {
     let unions = match path {
-        Some(path) => vec![Union::of(path)?.0],
+        Some(path) => vec![At::of(path)?.union],
         None => Union::all()?,
     };
-    let told: Vec<Told> = unions.iter().map(Told::of).collect();
     if json {
+        let told: Vec<Told> = unions.iter().map(Told::of).collect();
         let text = serde_json::to_string(&told).map_err(|e| e.to_string())?;
-        println!("{text}");
-        return Ok(());
+        return print(|out| writeln!(out, "{text}"));
     }
-    for union in &told {
-        println!("{} ({})", union.mountpoint, union.options);
-        for row in &union.branches {
-            let space = row.space.map(|space| {
-                let (available, size) = (human(space.available), human(space.size));
-                format!("  {available} of {size} free")
-            });
-            let space = space.unwrap_or_default();
-            println!("  {} {} {}{space}", row.index, row.permission, row.path);
+    print(|out| {
+        for union in &unions {
+            let options = escaped(&union.options);
+            writeln!(out, "{} ({options})", escaped(&union.mountpoint))?;
+            for branch in &union.branches {
+                let (index, path) = (branch.index, escaped(&branch.path));
+                write!(out, "  {index} {} {path}", branch.permission)?;
+                if let Some(space) = space(branch) {
+                    let (available, size) = (human(space.available), human(space.size));
+                    write!(out, "  {available} of {size} free")?;
+                }
+                writeln!(out)?;
+            }
         }
-    }
-    Ok(())
+        Ok(())
+    })
 }
 
 /// A number of bytes with a unit, three digits of it.

@@ -2,11 +2,20 @@
 
 //! Mounted unions and their branches, as procfs and sysfs tell of them.
 
+use crate::layers::Seen;
+use crate::tree::Tree;
+use aubusy::control::Union as Control;
+use aubusy::print::escaped;
+use aubusy::unescape;
+use rustix::fd::{AsRawFd, OwnedFd};
+use rustix::fs::{AtFlags, Mode, OFlags, StatxFlags, open, statx};
+use rustix::io::Errno;
 use serde::Serialize;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::fmt;
 use std::fs;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 /// The names that the module registers.
@@ -19,6 +28,8 @@ const SYSFS: [&str; 2] = ["/sys/fs/aufs", "/sys/fs/aufs2"];
 pub struct Branch {
     /// 0 is the topmost one.
     pub index: usize,
+    /// What it keeps when its index changes.
+    pub id: Option<u16>,
     /// Its path, or what is said of one that has none.
     pub path: PathBuf,
     /// `rw`, `ro+wh` and the like.
@@ -26,12 +37,13 @@ pub struct Branch {
 }
 
 impl Branch {
-    /// From the text of `brN`: `PATH=PERMISSION`, with octal escapes.
-    fn parse(index: usize, text: &[u8]) -> Option<Self> {
+    /// From the texts of `brN`, `PATH=PERMISSION`, with octal escapes, and of `bridN`.
+    fn parse(index: usize, text: &[u8], id: &[u8]) -> Option<Self> {
         let text = text.strip_suffix(b"\n").unwrap_or(text);
         let at = text.iter().rposition(|&byte| byte == b'=')?;
         Some(Self {
             index,
+            id: std::str::from_utf8(id).ok()?.trim_end().parse().ok(),
             path: PathBuf::from(unescape(&text[..at])),
             permission: String::from_utf8_lossy(&text[at + 1..]).into_owned(),
         })
@@ -56,7 +68,7 @@ impl Branch {
 
 impl fmt::Display for Branch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (index, path) = (self.index, self.path.display());
+        let (index, path) = (self.index, escaped(&self.path));
         write!(f, "{index} {path}={}", self.permission)
     }
 }
@@ -64,10 +76,10 @@ impl fmt::Display for Branch {
 /// A union.
 #[derive(Clone, Debug)]
 pub struct Union {
+    /// The number of the mount.
+    pub mount: u64,
     /// Where it is mounted.
     pub mountpoint: PathBuf,
-    /// What of it is mounted there: `/` but for a bind mount.
-    pub root: PathBuf,
     /// Its number, in hexadecimal digits.
     pub si: String,
     /// The options that the kernel shows.
@@ -84,34 +96,15 @@ impl Union {
         unions.map(Self::of_mount).collect()
     }
 
-    /// The union that `path` is in, and the path in there.
-    pub fn of(path: &Path) -> Result<(Self, PathBuf), String> {
-        let path = absolute(path)?;
-        let mounts = mounts()?;
-        // The last one of those that are mounted over each other.
-        let mount = mounts
-            .iter()
-            .rev()
-            .filter(|mount| path.starts_with(&mount.point))
-            .max_by_key(|mount| mount.point.as_os_str().len())
-            .filter(|mount| mount.is_union())
-            .ok_or_else(|| format!("{}: not in a union", path.display()))?;
-        let union = Self::of_mount(mount)?;
-        let inside = path.strip_prefix(&mount.point).map_err(|e| e.to_string())?;
-        let root = union.root.strip_prefix("/").unwrap_or(&union.root);
-        let inside = root.join(inside);
-        Ok((union, inside))
-    }
-
     fn of_mount(mount: &Mount) -> Result<Self, String> {
         let si = mount
             .options
             .split(',')
             .find_map(|option| option.strip_prefix("si="))
-            .ok_or_else(|| format!("{}: no si= in its options", mount.point.display()))?;
+            .ok_or_else(|| format!("{}: no si= in its options", escaped(&mount.point)))?;
         Ok(Self {
+            mount: mount.id,
             mountpoint: mount.point.clone(),
-            root: mount.root.clone(),
             si: si.to_owned(),
             options: mount.options.clone(),
             branches: branches(si)?,
@@ -120,12 +113,11 @@ impl Union {
 
     /// The branch that is meant by a path or an index.
     pub fn branch(&self, wanted: &OsStr) -> Result<&Branch, String> {
-        let by_path = |path: &Path| self.branches.iter().find(|branch| branch.path == path);
-        let by_index = || self.branches.get(wanted.to_str()?.parse::<usize>().ok()?);
-        by_path(Path::new(wanted))
-            .or_else(by_index)
-            .or_else(|| by_path(&Path::new(wanted).canonicalize().ok()?))
-            .ok_or_else(|| format!("{}: no such branch", Path::new(wanted).display()))
+        let paths: Vec<&Path> = self.branches.iter().map(|branch| &*branch.path).collect();
+        let found = aubusy::find(&paths, wanted);
+        found
+            .and_then(|index| self.branches.get(index))
+            .ok_or_else(|| format!("{}: no such branch", escaped(wanted)))
     }
 
     /// The topmost branch that is written to.
@@ -133,7 +125,152 @@ impl Union {
         let mut branches = self.branches.iter();
         branches
             .find(|branch| branch.is_writable())
-            .ok_or_else(|| format!("{}: no branch is writable", self.mountpoint.display()))
+            .ok_or_else(|| format!("{}: no branch is writable", escaped(&self.mountpoint)))
+    }
+}
+
+/// A path in a union.
+#[derive(Debug)]
+pub struct At {
+    /// The union.
+    pub union: Union,
+    /// The path from the root of the union on.
+    pub inside: PathBuf,
+    /// Whether it shows in the union, if that is known.
+    pub exists: Option<bool>,
+    /// A directory of the union, if one can be read.
+    control: rustix::io::Result<Control>,
+}
+
+impl At {
+    /// What is at `path`, to which a symbolic link may lead.
+    pub fn of(path: &Path) -> Result<Self, String> {
+        let found = open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
+            .map_err(|e| format!("{}: {}", escaped(path), io::Error::from(e)))?;
+        Self::found(path, &found, &[], Some(true))
+    }
+
+    /// What `path` names, of which the last parts may not be there. A symbolic link is what is named by its path.
+    pub fn named(path: &Path) -> Result<Self, String> {
+        let mut here = path;
+        let mut rest = Vec::new();
+        let mut exists = Some(true);
+        loop {
+            let mut flags = OFlags::PATH | OFlags::CLOEXEC;
+            flags.set(OFlags::NOFOLLOW, rest.is_empty());
+            let is_empty = here.as_os_str().is_empty() && !rest.is_empty();
+            let opened = if is_empty { Path::new(".") } else { here };
+            match open(opened, flags, Mode::empty()) {
+                Ok(found) => {
+                    rest.reverse();
+                    return Self::found(path, &found, &rest, exists);
+                }
+                // With a slash at its end it may be there, and be no directory.
+                Err(Errno::NOENT) if !path.as_os_str().as_bytes().ends_with(b"/") => {
+                    exists = Some(false);
+                }
+                Err(Errno::NOENT | Errno::NOTDIR) => exists = None,
+                Err(e) => return Err(format!("{}: {}", escaped(opened), io::Error::from(e))),
+            }
+            let (Some(name), Some(parent)) = (here.file_name(), here.parent()) else {
+                return Err(format!("{}: cannot be resolved", escaped(path)));
+            };
+            rest.push(name);
+            here = parent;
+        }
+    }
+
+    /// What is `rest` from `found` on; that is what the union is known by, whatever is mounted over what.
+    fn found(
+        path: &Path,
+        found: &OwnedFd,
+        rest: &[&OsStr],
+        exists: Option<bool>,
+    ) -> Result<Self, String> {
+        let shown = escaped(path);
+        let failed = |e: io::Error| format!("{shown}: {e}");
+        let id = mount_of(found).map_err(failed)?;
+        let mounts = mounts()?;
+        let mount = mounts
+            .iter()
+            .find(|mount| mount.id == id)
+            .filter(|mount| mount.is_union())
+            .ok_or_else(|| format!("{shown}: not in a union"))?;
+        let real = fs::read_link(link_to(found)).map_err(failed)?;
+        let is_gone = real.as_os_str().as_bytes().ends_with(b" (deleted)") && !real.exists();
+        let from = real.strip_prefix(&mount.point).ok();
+        let from = from
+            .filter(|_| !is_gone)
+            .ok_or_else(|| format!("{shown}: where that is in the union cannot be found out"))?;
+        let mut inside = mount
+            .root
+            .strip_prefix("/")
+            .unwrap_or(&mount.root)
+            .join(from);
+        inside.extend(rest);
+        Ok(Self {
+            union: Union::of_mount(mount)?,
+            inside,
+            exists,
+            control: directory(found, &real, id).map(Control::from),
+        })
+    }
+
+    /// The union, to be asked.
+    pub fn control(&self) -> Result<&Control, String> {
+        self.control.as_ref().map_err(|e| {
+            let error = io::Error::from(*e);
+            format!("{}: {error}", escaped(&self.union.mountpoint))
+        })
+    }
+
+    /// Looks at those of the branches of the union, in that order; each of them can be looked at.
+    pub fn see<'a>(&self, branches: &'a [Branch]) -> Result<Vec<Seen<'a>>, String> {
+        let see = |branch| {
+            let tree = self.tree(branch);
+            let tree = tree.map_err(|e| format!("branch {branch} cannot be looked at: {e}"))?;
+            Ok(Seen { branch, tree })
+        };
+        branches.iter().map(see).collect()
+    }
+
+    fn tree(&self, branch: &Branch) -> io::Result<Tree> {
+        // The union itself knows best where it writes, and one in memory has no path.
+        let from_union = match (&self.control, branch.id) {
+            (Ok(control), Some(id)) if branch.is_writable() => control.writable_root(Some(id)),
+            (Err(e), _) => Err(*e),
+            _ => Err(Errno::NOENT),
+        };
+        match from_union {
+            Ok(root) => Ok(Tree::from(root)),
+            Err(_) if branch.path.is_absolute() => Tree::open(&branch.path),
+            Err(e) => Err(e.into()),
+        }
+    }
+}
+
+/// The number of the mount that something is on.
+pub fn mount_of(file: &OwnedFd) -> io::Result<u64> {
+    let stat = statx(file, "", AtFlags::EMPTY_PATH, StatxFlags::MNT_ID)?;
+    Ok(stat.stx_mnt_id)
+}
+
+/// What leads to a file that is open.
+fn link_to(file: &OwnedFd) -> PathBuf {
+    PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()))
+}
+
+/// `found`, or else the directory that it is in, opened for reading.
+fn directory(found: &OwnedFd, real: &Path, mount: u64) -> rustix::io::Result<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    match open(link_to(found), flags, Mode::empty()) {
+        Err(Errno::NOTDIR | Errno::LOOP) => {
+            let parent = real.parent().ok_or(Errno::NOENT)?;
+            let parent = open(parent, flags, Mode::empty())?;
+            let is_there = mount_of(&parent).is_ok_and(|id| id == mount);
+            is_there.then_some(parent).ok_or(Errno::NOTDIR)
+        }
+        other => other,
     }
 }
 
@@ -153,12 +290,16 @@ fn branches(si: &str) -> Result<Vec<Branch>, String> {
             let Ok(text) = fs::read(dir.join(format!("br{index}"))) else {
                 break;
             };
-            let branch = Branch::parse(index, &text);
+            let id = fs::read(dir.join(format!("brid{index}"))).unwrap_or_default();
+            let branch = Branch::parse(index, &text, &id);
             branches.push(branch.ok_or_else(|| format!("br{index} is not understood"))?);
         }
         let same = branches.iter().all(|branch| {
-            let again = fs::read(dir.join(format!("br{}", branch.index)));
-            again.is_ok_and(|text| Branch::parse(branch.index, &text).as_ref() == Some(branch))
+            let read = |file: &str| fs::read(dir.join(format!("{file}{}", branch.index)));
+            let again = read("br").and_then(|text| Ok((text, read("brid")?)));
+            again.is_ok_and(|(text, id)| {
+                Branch::parse(branch.index, &text, &id).as_ref() == Some(branch)
+            })
         });
         if same && !dir.join(format!("br{}", branches.len())).exists() {
             return Ok(branches);
@@ -169,6 +310,8 @@ fn branches(si: &str) -> Result<Vec<Branch>, String> {
 
 /// A line of `/proc/self/mountinfo`.
 struct Mount {
+    id: u64,
+    /// What of the union is mounted there: `/` but for a bind mount.
     root: PathBuf,
     point: PathBuf,
     kind: Vec<u8>,
@@ -178,16 +321,18 @@ struct Mount {
 impl Mount {
     fn parse(line: &[u8]) -> Option<Self> {
         let mut words = line.split(|&byte| byte == b' ');
-        let root = PathBuf::from(unescape(words.nth(3)?));
+        let id = std::str::from_utf8(words.next()?).ok()?.parse().ok()?;
+        let root = PathBuf::from(unescape(words.nth(2)?));
         let point = PathBuf::from(unescape(words.next()?));
         let mut words = words.skip_while(|word| *word != b"-").skip(1);
         let kind = words.next()?.to_vec();
         let options = words.nth(1).unwrap_or_default();
         Some(Self {
+            id,
             root,
             point,
             kind,
-            options: String::from_utf8_lossy(&unescape(options).into_vec()).into_owned(),
+            options: unescape(options).to_string_lossy().into_owned(),
         })
     }
 
@@ -200,57 +345,6 @@ fn mounts() -> Result<Vec<Mount>, String> {
     let text = fs::read("/proc/self/mountinfo").map_err(|e| format!("/proc: {e}"))?;
     let lines = text.split(|&byte| byte == b'\n');
     Ok(lines.filter_map(Mount::parse).collect())
-}
-
-/// The absolute path of `path`, whose last component may be a symbolic link, and the last ones not there.
-fn absolute(path: &Path) -> Result<PathBuf, String> {
-    let failed = |e: std::io::Error| format!("{}: {e}", path.display());
-    let whole = std::path::absolute(path).map_err(failed)?;
-    let mut dir = &*whole;
-    let mut rest = Vec::new();
-    loop {
-        let is_last_link = rest.is_empty() && dir.is_symlink();
-        match dir.canonicalize() {
-            Ok(mut found) if !is_last_link => {
-                found.extend(rest.iter().rev());
-                return Ok(found);
-            }
-            Err(e) if !is_last_link && !is_missing(&e) => return Err(failed(e)),
-            _ => {}
-        }
-        let (Some(name), Some(parent)) = (dir.file_name(), dir.parent()) else {
-            return Err(format!("{}: cannot be resolved", path.display()));
-        };
-        rest.push(name);
-        dir = parent;
-    }
-}
-
-/// Whether nothing is there.
-fn is_missing(error: &std::io::Error) -> bool {
-    use std::io::ErrorKind::{NotADirectory, NotFound};
-    matches!(error.kind(), NotFound | NotADirectory)
-}
-
-/// Undoes octal escapes.
-fn unescape(text: &[u8]) -> OsString {
-    let mut plain = Vec::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((&first, after)) = rest.split_first() {
-        let code = after
-            .get(..3)
-            .filter(|_| first == b'\\')
-            .and_then(|digits| std::str::from_utf8(digits).ok())
-            .and_then(|digits| u8::from_str_radix(digits, 8).ok());
-        if let Some(code) = code {
-            plain.push(code);
-            rest = &after[3..];
-        } else {
-            plain.push(first);
-            rest = after;
-        }
-    }
-    OsString::from_vec(plain)
 }
 
 /// How much there is on a filesystem, in bytes.
@@ -284,13 +378,14 @@ mod tests {
 
     #[test]
     fn branches_of_sysfs() {
-        let branch = Branch::parse(1, b"/a\\040b=c=ro+wh\n").expect("a branch");
+        let branch = Branch::parse(1, b"/a\\040b=c=ro+wh\n", b"12\n").expect("a branch");
         assert_eq!(branch.path, Path::new("/a b=c"));
         assert_eq!(branch.permission, "ro+wh");
+        assert_eq!(branch.id, Some(12));
         assert!(branch.has_whiteouts() && !branch.is_writable());
-        assert!(Branch::parse(0, b"/a=rw+nolwh").is_some_and(|b| b.is_writable()));
-        assert_eq!(Branch::parse(0, b"/a"), None);
-        let gone = Branch::parse(0, b"(unreachable)/a=rw").expect("a branch");
+        assert!(Branch::parse(0, b"/a=rw+nolwh", b"").is_some_and(|b| b.is_writable()));
+        assert_eq!(Branch::parse(0, b"/a", b"0"), None);
+        let gone = Branch::parse(0, b"(unreachable)/a=rw", b"3").expect("a branch");
         assert_eq!(gone.dir(), None);
     }
 
@@ -298,17 +393,11 @@ mod tests {
     fn mountinfo() {
         let line = b"30 1 0:25 /sub /u\\040x rw,relatime shared:1 master:2 - aufs none rw,si=1f";
         let mount = Mount::parse(line).expect("a mount");
+        assert_eq!(mount.id, 30);
         assert_eq!(mount.point, Path::new("/u x"));
         assert_eq!(mount.root, Path::new("/sub"));
         assert_eq!(mount.options, "rw,si=1f");
         assert!(mount.is_union());
         assert!(Mount::parse(b"30 1 0:25 /").is_none());
-    }
-
-    #[test]
-    fn escapes() {
-        assert_eq!(unescape(b"/a\\040b\\134"), "/a b\\");
-        assert_eq!(unescape(b"/a\\04"), "/a\\04");
-        assert_eq!(unescape(b""), "");
     }
 }

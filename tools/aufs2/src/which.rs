@@ -2,16 +2,28 @@
 
 //! `aufs2 which`: the branches that a path is on.
 
-use crate::layers::{self, Layers, Why};
-use crate::union::{Union, lossy};
+use crate::layers::{self, Layer, Layers, Why};
+use crate::names;
+use crate::union::{At, lossy};
+use aubusy::print::{escaped, print};
 use serde::Serialize;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// A line of the answer.
-#[derive(Debug, Serialize)]
+#[derive(Debug)]
 struct Row {
     branch: usize,
     permission: String,
+    path: PathBuf,
+    state: &'static str,
+    by: Option<PathBuf>,
+}
+
+/// The same in JSON.
+#[derive(Debug, Serialize)]
+struct Told<'a> {
+    branch: usize,
+    permission: &'a str,
     path: String,
     state: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -20,29 +32,57 @@ struct Row {
 
 /// Prints where `path` is, what shows first; whether anything shows.
 pub fn run(path: &Path, json: bool) -> Result<bool, String> {
-    let (union, inside) = Union::of(path)?;
-    let found = layers::find(&union.branches, &inside);
-    for branch in &found.unknown {
-        eprintln!("aufs2: branch {branch} cannot be looked at from here");
-    }
+    let at = At::named(path)?;
+    let seen = at.see(&at.union.branches)?;
+    let is_reserved = names::is_reserved(&at.inside);
+    let found = if is_reserved {
+        Layers::default()
+    } else {
+        layers::find(&seen, &at.inside)?
+    };
     let rows = rows(&found);
     if json {
-        let text = serde_json::to_string(&rows).map_err(|e| e.to_string())?;
-        println!("{text}");
+        let told: Vec<Told<'_>> = rows.iter().map(Row::told).collect();
+        let text = serde_json::to_string(&told).map_err(|e| e.to_string())?;
+        print(|out| writeln!(out, "{text}"))?;
     } else {
-        for row in &rows {
-            let by = row.by.as_ref().map(|by| format!(" by {by}"));
-            let (index, permission) = (row.branch, &row.permission);
-            let by = by.unwrap_or_default();
-            println!("{index} {permission} {} {}{by}", row.path, row.state);
+        print(|out| {
+            for row in &rows {
+                let (index, permission, path) = (row.branch, &row.permission, escaped(&row.path));
+                write!(out, "{index} {permission} {path} {}", row.state)?;
+                if let Some(by) = &row.by {
+                    write!(out, " by {}", escaped(by))?;
+                }
+                writeln!(out)?;
+            }
+            Ok(())
+        })?;
+    }
+    let shows = found.top().is_some();
+    if !is_reserved && at.exists.is_some_and(|there| there != shows) {
+        let path = escaped(path);
+        return Err(format!(
+            "{path}: the union shows otherwise: a branch is not where its path leads, or was changed"
+        ));
+    }
+    Ok(shows)
+}
+
+impl Row {
+    fn told(&self) -> Told<'_> {
+        Told {
+            branch: self.branch,
+            permission: &self.permission,
+            path: lossy(&self.path),
+            state: self.state,
+            by: self.by.as_deref().map(lossy),
         }
     }
-    Ok(found.top().is_some())
 }
 
 fn rows(found: &Layers<'_>) -> Vec<Row> {
     let mut is_first = true;
-    let mut row = |layer: &layers::Layer<'_>| {
+    let row = |layer: &Layer<'_>| {
         let state = match (&layer.hidden, is_first) {
             (Some(_), _) => "hidden",
             (None, true) => "shown",
@@ -50,15 +90,15 @@ fn rows(found: &Layers<'_>) -> Vec<Row> {
         };
         is_first = false;
         Row {
-            branch: layer.branch.index,
-            permission: layer.branch.permission.clone(),
-            path: lossy(&layer.path),
+            branch: layer.seen.branch.index,
+            permission: layer.seen.branch.permission.clone(),
+            path: layer.seen.shown(&layer.inside),
             state,
             by: match &layer.hidden {
-                Some(Why::Mark(mark)) => Some(lossy(mark)),
+                Some(Why::Mark(mark)) => Some(mark.clone()),
                 _ => None,
             },
         }
     };
-    found.layers.iter().map(&mut row).collect()
+    found.0.iter().map(row).collect()
 }
