@@ -4,13 +4,13 @@
 
 use super::{real, update, Pass};
 use crate::vfs::{
-    call::{
+    attr::{
         attr::Attr,
-        extents::Extents,
         fileattr::{self, Shown},
         protection::Protection,
         xattr::{self, NameList},
     },
+    call::extents::Extents,
     prelude::*,
     table::xattr_ops::Handler,
     value::errno::ESTALE,

@@ -11,6 +11,7 @@
 //! - [`sync`]: locks, counts, RCU, tasks;
 //! - [`admin`]: parameters of the module, sysfs, debugfs, ioctls;
 //! - [`object`]: inodes, dentries, mounts, files, of whatever filesystem;
+//! - [`mod@attr`]: their attributes;
 //! - [`call`]: what is asked of the filesystems below;
 //! - [`mm`]: mappings of files;
 //! - [`own`]: the objects of a filesystem of ours, with its data;
@@ -31,6 +32,7 @@
 //! - differences between kernel versions stay behind this module's functions.
 
 pub(crate) mod admin;
+pub(crate) mod attr;
 pub(crate) mod call;
 pub(crate) mod mm;
 pub(crate) mod object;

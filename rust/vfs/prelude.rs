@@ -3,11 +3,8 @@
 //! What a filesystem is usually written with.
 
 pub(crate) use super::{
-    call::{
-        namei,
-        stat::{Stat, StatFs},
-        symlink::Target,
-    },
+    attr::stat::{Stat, StatFs},
+    call::{namei, symlink::Target},
     mm::vma::NewMapping,
     object::{
         cred::Cred, dentry::Dentry, file::KernelFile, glimpse::Glimpse, idmap::Idmap,

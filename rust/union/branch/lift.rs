@@ -11,7 +11,7 @@
 
 use super::branch::Branch;
 use crate::vfs::{
-    call::protection::{Interval, Off, Protection},
+    attr::protection::{Interval, Off, Protection},
     object::{dentry::Dentry, write_access::WriteAccess},
 };
 use kernel::{

@@ -8,7 +8,7 @@
 
 use super::branch::Branch;
 use crate::vfs::{
-    call::{acl, attr::Attr, stat::Stat},
+    attr::{acl, attr::Attr, stat::Stat},
     object::{dentry::Dentry, write_access::WriteAccess},
 };
 use kernel::{prelude::*, str::BStr};

@@ -23,7 +23,7 @@ use crate::{
         text::origin::Origin,
     },
     vfs::{
-        call::stat::Stat,
+        attr::stat::Stat,
         object::{dentry::Dentry, write_access::WriteAccess},
         own::{dentry::DEntry, inode::INode},
         sync::rcu::RcuArc,

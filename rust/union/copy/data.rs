@@ -5,13 +5,12 @@
 use crate::{
     union::text::options::Attributes,
     vfs::{
-        call::{
-            acl,
-            copy::{Range, RangeOp},
-            fileattr,
+        attr::{
+            acl, fileattr,
             stat::Stat,
             xattr::{self, NameList},
         },
+        call::copy::{Range, RangeOp},
         object::{dentry::Dentry, file::KernelFile, path::Path, write_access::WriteAccess},
         sync::{task::fatal_signal_pending, thread},
         value::{

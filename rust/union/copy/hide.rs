@@ -10,8 +10,8 @@ use crate::{
         text::{names, options::Attributes},
     },
     vfs::{
+        attr::attr::Attr,
         call::{
-            attr::Attr,
             namei::{self, Creating, Removing},
             rename::Renaming,
         },

@@ -22,12 +22,8 @@ use crate::{
         text::settings::Fsync,
     },
     vfs::{
-        call::{
-            attr::Attr,
-            namei::{self, Creating},
-            protection::Protection,
-            stat::Stat,
-        },
+        attr::{attr::Attr, protection::Protection, stat::Stat},
+        call::namei::{self, Creating},
         object::{cred::Cred, dentry::Dentry, file::KernelFile, write_access::WriteAccess},
         own::{dentry::DEntry, inode::INode},
         value::{errno::EOPNOTSUPP, mode::FileType, name::Name},

@@ -16,7 +16,7 @@ use crate::{
         text::names::{self, Hides},
     },
     vfs::{
-        call::protection::Interval,
+        attr::protection::Interval,
         object::dentry::Dentry,
         own::{
             dentry::{InLookup, Spliced},

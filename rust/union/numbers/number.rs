@@ -14,7 +14,7 @@
 
 use super::range::{Device, Space};
 use crate::vfs::{
-    call::stat::Stat,
+    attr::stat::Stat,
     object::{inode::Inode, path::Path},
     own::{file_system::FileSystem, inode::INode},
     sync::{load::Load, number_map::NumberMap},

@@ -11,7 +11,7 @@
 
 use super::id::BranchId;
 use crate::vfs::{
-    call::stat::{Stat, StatFs},
+    attr::stat::{Stat, StatFs},
     object::path::Path,
     sync::{load::Load, number_map::NumberMap},
 };

@@ -15,14 +15,14 @@ use crate::{
         write::rights::{self, Change},
     },
     vfs::{
-        call::{
+        attr::{
             acl::{Acl, AclType},
             attr::Attr,
-            extents::Extents,
             fileattr::{self, Shown},
             protection::Protection,
             stat::Stat,
         },
+        call::extents::Extents,
         object::idmap::Idmap,
         own::{dentry::DEntry, inode::INode},
         table::attr_ops::{self, Walk},

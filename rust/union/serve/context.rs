@@ -26,7 +26,7 @@ use crate::{
     },
     vfs::{
         admin::ioctl::may_administer,
-        call::stat::Stat,
+        attr::stat::Stat,
         object::{
             path::PathBuf,
             super_block::{BlockSize, Uuid},

@@ -11,7 +11,7 @@ use crate::{
     },
     vfs::{
         admin::ioctl::{may_administer, Command},
-        call::stat::StatFs,
+        attr::stat::StatFs,
         own::file::FsFile,
     },
 };

@@ -16,7 +16,7 @@ use crate::{
     },
     vfs::{
         admin::seq,
-        call::stat::StatFs,
+        attr::stat::StatFs,
         object::{glimpse::Glimpse, inode::Inode},
         own::{
             dentry::DEntry,

@@ -8,7 +8,7 @@ use crate::{
         object::{instance::Union, node::copy_attr},
     },
     vfs::{
-        call::xattr::{self, NameList},
+        attr::xattr::{self, NameList},
         object::idmap::Idmap,
         own::{dentry::DEntry, inode::INode},
         table::xattr_ops::Handler,

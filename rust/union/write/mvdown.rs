@@ -22,12 +22,8 @@ use crate::{
         },
     },
     vfs::{
-        call::{
-            attr::Attr,
-            namei::{self, Removing},
-            protection::Protection,
-            stat::Stat,
-        },
+        attr::{attr::Attr, protection::Protection, stat::Stat},
+        call::namei::{self, Removing},
         object::{dentry::Dentry, file::KernelFile, write_access::WriteAccess},
         own::{dentry::DEntry, file::FsFile, inode::INode},
         sync::rcu::RcuArc,

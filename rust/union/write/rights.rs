@@ -15,7 +15,7 @@ use crate::{
         text::options::Attributes,
     },
     vfs::{
-        call::{
+        attr::{
             acl::{Acl, AclType},
             attr::Attr,
             stat::Stat,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The sixth floor: mappings of files.
+//! The seventh floor: mappings of files.
 //!
 //! Lives here: a mapping that is being made, faults, the file in front of another, the table of a mapping. May
 //! use [`object`](super::object) and below. Must not know which file serves a mapping: that is told from above.

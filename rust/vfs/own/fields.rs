@@ -6,7 +6,7 @@ use super::{file_system::FileSystem, inode::INode};
 use crate::{
     bindings,
     vfs::{
-        call::protection,
+        attr::protection,
         object::{idmap::Idmap, inode::Inode},
         sync::load::{once, store},
         value::mode::Mode,

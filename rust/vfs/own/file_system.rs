@@ -6,7 +6,7 @@ use super::{dentry::DEntry, inode::INode, shelves::Shelf, super_block::SuperBloc
 use crate::{
     bindings,
     vfs::{
-        call::stat::StatFs,
+        attr::stat::StatFs,
         object::{glimpse::Glimpse, inode::Inode},
         value::mode::Mode,
     },

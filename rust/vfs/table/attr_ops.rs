@@ -8,13 +8,13 @@ use super::vtable::Without;
 use crate::{
     bindings,
     vfs::{
-        call::{
+        attr::{
             acl::{Acl, AclType},
             attr::Attr,
-            extents::Extents,
             fileattr,
             stat::Stat,
         },
+        call::extents::Extents,
         object::{glimpse::Glimpse, idmap::Idmap},
         own::{dentry::DEntry, file_system::FileSystem, inode::INode},
     },

@@ -16,13 +16,13 @@ use super::{
 use crate::{
     bindings,
     vfs::{
-        call::{
+        attr::{
             acl::{Acl, AclType},
             attr::Attr,
-            extents::Extents,
             fileattr::Request,
             stat::Stat,
         },
+        call::extents::Extents,
         object::idmap::Idmap,
         own::{
             dentry::{DEntry, InLookup, Negative},

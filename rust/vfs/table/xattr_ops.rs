@@ -8,7 +8,7 @@ use super::vtable::{if_has, Without};
 use crate::{
     bindings,
     vfs::{
-        call::xattr::NameList,
+        attr::xattr::NameList,
         object::idmap::Idmap,
         own::{dentry::DEntry, file_system::FileSystem, inode::INode},
     },
