@@ -9,7 +9,7 @@ use crate::{
             id::BranchId,
             identity::{self, Identity},
             known::Records,
-            number::Numbers,
+            number::{Numbers, Object},
             range::Space,
         },
         text::options::{Access, Permission},
@@ -132,7 +132,8 @@ static WORK: lockdep::Classes = lockdep::Classes::new();
 static LIFTING: lockdep::Classes = lockdep::Classes::new();
 
 impl Branch {
-    /// Makes a branch of the directory at `path`. Without a `permission`, the first branch is
+    /// Makes a branch of the directory at `path`; not before what [`super::volatile::check`] says of it. Without a
+    /// `permission`, the first branch is
     /// writable and others are not.
     ///
     /// `ENOTDIR`; `EREMOTE` as [`Dentry::require_dir`]; `EINVAL` for a filesystem that cannot be a
@@ -264,6 +265,19 @@ impl Branch {
     /// A place on the branch.
     pub(crate) fn at<'a>(&'a self, dentry: &'a Dentry) -> Path<'a> {
         self.mnt.at(dentry)
+    }
+
+    /// Whether the two are one object: also where the filesystem has an inode for each name that it was
+    /// looked up by, as those of servers may. An error if that cannot be told.
+    pub(crate) fn are_same(&self, one: &Dentry, other: &Dentry) -> Result<bool> {
+        let inode = |dentry: &Dentry| dentry.inode().map(core::ptr::from_ref);
+        if inode(one).is_none() || inode(other).is_none() {
+            return Ok(false);
+        }
+        if inode(one) == inode(other) {
+            return Ok(true);
+        }
+        Ok(Object::at(self.at(one))? == Object::at(self.at(other))?)
     }
 
     /// The path as it was given.

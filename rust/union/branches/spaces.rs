@@ -15,10 +15,7 @@ use crate::{
         super_block::{AnySuperBlock, Uuid},
     },
 };
-use kernel::{
-    prelude::*,
-    sync::{atomic::Relaxed, Arc},
-};
+use kernel::{prelude::*, sync::Arc};
 
 /// The filesystems that were below a union.
 pub(crate) struct Spaces {
@@ -88,13 +85,13 @@ impl Spaces {
             let mut all = branches.iter().map(|branch| branch.numbers.space());
             if let Some(first) = all.next() {
                 let is_alone = all.all(|other| Arc::ptr_eq(first, other));
-                first.alone.store(is_alone, Relaxed);
+                first.note_alone(is_alone);
             }
-            if let Some(first) = news().find(|space| space.need.is_none()) {
+            if let Some(first) = news().find(|space| space.need().is_none()) {
                 first.settle(take(FIRST));
             }
         }
-        for (need, space) in news().filter_map(|space| Some((space.need?, space))) {
+        for (need, space) in news().filter_map(|space| Some((space.need()?, space))) {
             space.settle(take(need).or_else(|| take(OTHER)));
         }
         for space in news() {

@@ -309,7 +309,7 @@ fn undo(parent: &Layer, name: &Name, made: &Dentry) -> bool {
     let Ok(access) = parent.branch.mnt().want_write() else {
         return false;
     };
-    let is_undone = take_back(&access, parent, name, made);
+    let is_undone = take_back(&access, &parent.branch, &parent.dentry, name, made);
     if is_undone {
         // Nothing else has the number before the object has gone.
         parent.branch.numbers.forget(parent.branch.at(made));

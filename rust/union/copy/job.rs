@@ -6,6 +6,7 @@
 use super::{
     data::{self, Copied, Data},
     dir_times::DirTimes,
+    undo::take_back,
 };
 use crate::{
     union::{
@@ -104,12 +105,15 @@ impl Copy<'_> {
             self.remember(dentry)?;
             let mut named = || {
                 before(&access, dentry)?;
-                let _lifted = lift(&access, self.target, [&*parent.dentry])?;
+                let lifted = lift(&access, self.target, [&*parent.dentry])?;
                 // Now: others may have made something there while the data was copied.
                 let kept = DirTimes::of(parent)?;
-                let made = Creating::start(&access, &parent.dentry, name)?.link(dentry)?;
-                kept.restore(&access);
-                Ok(made)
+                let made = Creating::start(&access, &parent.dentry, name)?.link(dentry);
+                if made.is_ok() {
+                    kept.restore(&access);
+                }
+                drop(lifted);
+                made.map_err(|e| self.unless_named(e, &access, parent, name, dentry))
             };
             return named().inspect_err(|_| self.forget(dentry));
         }
@@ -311,6 +315,22 @@ impl Copy<'_> {
         self.target.numbers.forget(self.target.at(copy));
     }
 
+    /// The error of giving `copy` its name. A server may have done what it says it could not: that is taken back,
+    /// and an error by which nothing else is tried if it cannot be.
+    fn unless_named(
+        &self,
+        error: Error,
+        access: &WriteAccess<'_>,
+        parent: &Layer,
+        name: &Name,
+        copy: &Dentry,
+    ) -> Error {
+        match take_back(access, self.target, &parent.dentry, name, copy) {
+            true => error,
+            false => EIO,
+        }
+    }
+
     fn finish(
         &self,
         access: &WriteAccess<'_>,
@@ -323,10 +343,13 @@ impl Copy<'_> {
         self.remember(&dentry)?;
         let named = || -> Result {
             before(access, &dentry)?;
-            let _lifted = lift(access, self.target, [&*kept.dir.dentry])?;
-            temporary.move_to(&kept.dir.dentry, name)?;
-            kept.restore(access);
-            Ok(())
+            let lifted = lift(access, self.target, [&*kept.dir.dentry])?;
+            let moved = temporary.move_to(&kept.dir.dentry, name);
+            if moved.is_ok() {
+                kept.restore(access);
+            }
+            drop(lifted);
+            moved.map_err(|e| self.unless_named(e, access, kept.dir, name, &dentry))
         };
         named().inspect_err(|_| self.forget(&dentry))?;
         Ok(dentry)

@@ -4,6 +4,7 @@
 //! and none left on it. Such an object stays on the branch in a directory of its own, so that its
 //! next name can be linked from it.
 
+use super::undo;
 use crate::{
     union::{
         branch::{
@@ -77,13 +78,7 @@ pub(crate) fn record(
     names: u32,
 ) -> Result<Option<Pending>> {
     let pending = records::pending(branch, branch.at(made), origin, names).and_then(|pending| {
-        if let Err(e) = place(access, inode, branch, made, &pending) {
-            // A server may have done what it says it could not.
-            return match remove_of(access, branch, &pending, Some(made)) {
-                Ok(false) => Err(e),
-                Ok(true) | Err(_) => Err(EIO),
-            };
-        }
+        place(access, inode, branch, made, &pending)?;
         Ok(pending)
     });
     match pending {
@@ -113,7 +108,7 @@ fn place(
         let _lifted = lift(access, branch, [branch.root()])?;
         plinks::try_dir(access, branch)?
     };
-    let _lifted = lift(access, branch, [made])?;
+    let lifted = lift(access, branch, [made])?;
     let name = pending.name();
     let name = Name::new(name.as_bytes())?;
     // What could not be removed is nobody's, unless it has another name.
@@ -123,12 +118,34 @@ fn place(
         Removing::start(access, &dir, name)?.unlink()?;
     }
     let serial = inode.data().plink();
-    if serial == 0 {
-        Creating::start(access, &dir, name)?.link(made)?;
-        return Ok(());
-    }
+    let done = match serial {
+        0 => {
+            let creating = Creating::start(access, &dir, name)?;
+            creating.link(made).map(drop)
+        }
+        _ => rename(access, inode, made, &dir, name, serial),
+    };
+    drop(lifted);
+    // A server may have done what it says it could not.
+    done.map_err(
+        |e| match undo::take_back(access, branch, &dir, name, made) {
+            true => e,
+            false => EIO,
+        },
+    )
+}
+
+/// Gives the pseudo-link with the `serial` number in `dir` the name of `made`'s.
+fn rename(
+    access: &WriteAccess<'_>,
+    inode: &INode<Union>,
+    made: &Dentry,
+    dir: &Dentry,
+    name: &Name,
+    serial: u64,
+) -> Result {
     let from = names::plink(inode.ino(), serial);
-    let renaming = Renaming::start(access, &dir, Name::new(from.as_bytes())?, &dir, name, 0)?;
+    let renaming = Renaming::start(access, dir, Name::new(from.as_bytes())?, dir, name, 0)?;
     let found = renaming.source().inode().map(ptr::from_ref);
     if found.is_none() || found != made.inode().map(ptr::from_ref) {
         return Err(ESTALE);
@@ -168,31 +185,16 @@ pub(crate) fn remove_pending(
     branch: &Branch,
     pending: &Pending,
 ) -> Result {
-    remove_of(access, branch, pending, None).map(drop)
-}
-
-/// Removes the pseudo-link of `pending`, if it is there, and one of `made` where that is told; whether it was.
-fn remove_of(
-    access: &WriteAccess<'_>,
-    branch: &Branch,
-    pending: &Pending,
-    made: Option<&Dentry>,
-) -> Result<bool> {
     let Some(dir) = plinks::find_dir(branch)? else {
-        return Ok(false);
+        return Ok(());
     };
     let name = pending.name();
     let name = Name::new(name.as_bytes())?;
-    let Some(found) = namei::lookup(branch.mnt(), &dir, name)? else {
-        return Ok(false);
+    let Some(made) = namei::lookup(branch.mnt(), &dir, name)? else {
+        return Ok(());
     };
-    let real = |dentry: &Dentry| dentry.inode().map(ptr::from_ref);
-    if made.is_some_and(|made| real(made) != real(&found)) {
-        return Ok(false);
-    }
-    let _lifted = lift(access, branch, [&*found])?;
-    Removing::start(access, &dir, name)?.unlink()?;
-    Ok(true)
+    let _lifted = lift(access, branch, [&*made])?;
+    Removing::start(access, &dir, name)?.unlink()
 }
 
 /// So many `names` below mean the object at `layer`, which `inode` stands for, from now on: that is

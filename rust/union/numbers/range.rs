@@ -100,13 +100,13 @@ pub(crate) struct Space {
     /// In wide numbers: that of the first branch on the filesystem.
     identity: BranchId,
     /// How many numbers it needs, if that is known.
-    pub(crate) need: Option<u64>,
+    need: Option<u64>,
     /// The device that it shows mostly, and the parts that show another one; none if all of it shows
     /// one.
     devices: Option<KBox<Devices>>,
     settled: Atomic<bool>,
     /// Whether all branches were on this filesystem when the union was mounted.
-    pub(crate) alone: Atomic<bool>,
+    alone: Atomic<bool>,
     /// The range. Nothing is in it before it is settled.
     start: Atomic<u64>,
     size: Atomic<u64>,
@@ -288,6 +288,16 @@ impl Space {
     /// Whether objects elsewhere may have numbers that are computed for this filesystem.
     pub(crate) fn any_left(&self) -> bool {
         self.left.load_acquire()
+    }
+
+    /// How many numbers it needs, if that is known.
+    pub(crate) fn need(&self) -> Option<u64> {
+        self.need
+    }
+
+    /// Whether all branches are on this filesystem, when the union is mounted.
+    pub(crate) fn note_alone(&self, is_alone: bool) {
+        self.alone.store(is_alone, Relaxed);
     }
 
     /// Whether it was not settled yet whether it has a range.

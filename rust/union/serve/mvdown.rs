@@ -142,8 +142,8 @@ impl Request {
         Ok((upper, lower))
     }
 
-    /// What is told of the branches after the move.
-    fn tell(&mut self, moved: &Moved) {
+    /// What is told of the branches after the move. They are not kept while the caller's memory is written to.
+    fn tell(&mut self, moved: Moved) {
         let branches = &moved.table.branches;
         if !branches[moved.lower + 1..].iter().any(|b| b.is_writable()) {
             self.flags |= BOTTOM;
@@ -188,7 +188,7 @@ pub(crate) fn ioctl(file: &FsFile<Union>, command: Command) -> Result<u32> {
     match mvdown::move_down(file, how, |table, upper| request.choose(table, upper)) {
         Ok(moved) => {
             let instance = file.dentry().sb().data();
-            instance.cred.scope(|| request.tell(&moved));
+            instance.cred.scope(|| request.tell(moved));
             request.write(command, None)?;
             Ok(0)
         }

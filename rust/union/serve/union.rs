@@ -71,13 +71,11 @@ impl FileSystem for Union {
     }
 
     // As on the branch's own mount.
-    fn has_set_id(inode: &INode<Self>, real: &Inode) -> bool {
-        let stack = inode.data().stack();
-        stack.is_ok_and(|stack| {
-            let top = stack.top();
-            !top.branch.mnt().has_no_privileges()
-                && top.inode().is_ok_and(|inode| core::ptr::eq(inode, real))
-        })
+    fn has_set_id(inode: &INode<Self>, real: &Inode) -> Option<bool> {
+        let stack = inode.data().stack().ok()?;
+        let top = stack.top();
+        let is_top = top.inode().is_ok_and(|inode| core::ptr::eq(inode, real));
+        is_top.then(|| !top.branch.mnt().has_no_privileges())
     }
 
     fn evict(inode: Glimpse<'_, INode<Self>>) {

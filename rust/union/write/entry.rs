@@ -105,7 +105,7 @@ fn make_at(
     show(&access, dir, layer, name, shown, hidden).inspect_err(|_| {
         instance
             .cred
-            .scope(|| take_back(&access, layer, name, &made));
+            .scope(|| take_back(&access, &layer.branch, &layer.dentry, name, &made));
     })
 }
 
@@ -144,7 +144,7 @@ fn take_back_link(
     name: &Name,
     made: &Dentry,
 ) {
-    if !take_back(access, layer, name, made) && linked(inode).is_err() {
+    if !take_back(access, &layer.branch, &layer.dentry, name, made) && linked(inode).is_err() {
         pr_warn_once!("a file has a wrong number of links\n");
     }
 }
@@ -198,20 +198,21 @@ pub(crate) fn link(old: &DEntry<Union>, entry: Negative<'_, Union>) -> Result {
     let obstacles = Obstacles::find(parent, &source.branch, name, Meaning::Nothing)?;
     let layer = copy_up::ensure_dir(parent, &source.branch)?;
     let inode = old.positive()?;
-    let room = {
+    let (room, made) = {
         let access = layer.branch.mnt().want_write()?;
         instance.cred.scope(|| {
             let room = obstacles.make_room(&access, &layer, name)?;
-            let link = || -> Result {
-                Creating::start(&access, &layer.dentry, name)?.link(&source.dentry)?;
+            let link = || -> Result<ARef<Dentry>> {
+                let made = Creating::start(&access, &layer.dentry, name)?.link(&source.dentry)?;
                 hide::remove(&access, &layer, name)
-                    .inspect_err(|_| take_back_link(&access, inode, &layer, name, &source.dentry))
+                    .inspect_err(|_| take_back_link(&access, inode, &layer, name, &made))?;
+                Ok(made)
             };
-            link().inspect_err(|_| {
+            let made = link().inspect_err(|_| {
                 room.give_back(&access, &layer, name);
                 entry.drop_from_cache();
             })?;
-            Ok::<_, Error>(room)
+            Ok::<_, Error>((room, made))
         })?
     };
     // Other branches are locked without this one.
@@ -220,7 +221,7 @@ pub(crate) fn link(old: &DEntry<Union>, entry: Negative<'_, Union>) -> Result {
         cleared.inspect_err(|_| {
             if let Ok(access) = layer.branch.mnt().want_write() {
                 instance.cred.scope(|| {
-                    take_back_link(&access, inode, &layer, name, &source.dentry);
+                    take_back_link(&access, inode, &layer, name, &made);
                     room.give_back(&access, &layer, name);
                 });
             }

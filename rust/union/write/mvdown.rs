@@ -333,7 +333,7 @@ impl Plan<'_> {
         };
         shown().inspect_err(|_| {
             if !self.overwrite {
-                take_back(access, &self.to, name, made);
+                take_back(access, &self.to.branch, &self.to.dentry, name, made);
             }
         })
     }
@@ -345,7 +345,7 @@ impl Plan<'_> {
             return;
         }
         if let Ok(access) = self.to.branch.mnt().want_write() {
-            take_back(&access, &self.to, name, made);
+            take_back(&access, &self.to.branch, &self.to.dentry, name, made);
         }
     }
 

@@ -42,7 +42,8 @@ fn owner(inode: &Inode, idmap: &Idmap) -> (u32, u32) {
 }
 
 impl<T: FileSystem> INode<T> {
-    /// Repeats owner, mode, flags, times and size of `real`, seen through `idmap`.
+    /// Repeats owner, mode, flags, times and size of `real`, seen through `idmap`. May sleep where there
+    /// are set-id bits: [`FileSystem::has_set_id`].
     ///
     /// `i_lock` keeps two of these from mixing; readers of single fields take no lock, as anywhere
     /// in the VFS.
@@ -65,11 +66,13 @@ impl<T: FileSystem> INode<T> {
             if !asks && has_set_id != Some(true) {
                 return;
             }
-            let answer = Some(T::has_set_id(self, real));
-            if !asks && answer == has_set_id {
-                return;
-            }
-            has_set_id = answer;
+            has_set_id = match (T::has_set_id(self, real), asks) {
+                (Some(true), false) => return,
+                // Whoever has put another one in its place repeats that.
+                (None, true) => return,
+                (None, false) => Some(false),
+                (answer, _) => answer,
+            };
         }
     }
 

@@ -40,9 +40,9 @@ pub(crate) trait FileSystem: Sized + Send + Sync + 'static {
     }
     /// A number for an inode that is to show one which another shows. Called under spin locks.
     fn fresh_number(sb: &SuperBlock<Self>) -> u64;
-    /// Whether the set-id bits of `real`, whose attributes the regular file `inode` is about to repeat,
-    /// mean something in it. May sleep.
-    fn has_set_id(_inode: &INode<Self>, _real: &Inode) -> bool {
+    /// Whether the set-id bits of `real`, whose attributes the regular file `inode` repeats, mean something
+    /// in it; nothing if it does not stand for that any more. May sleep.
+    fn has_set_id(_inode: &INode<Self>, _real: &Inode) -> Option<bool> {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
     /// An unused inode leaves the cache: release, in process context, what needs sleeping.

@@ -85,7 +85,7 @@ impl<T: FileSystem> NewInode<'_, T> {
         let filled = unsafe { INode::<T>::from_raw(this.0.as_ptr()) };
         // SAFETY: The inode is new.
         if unsafe { filled.repeat(like, idmap, None) } {
-            let has_set_id = T::has_set_id(filled, like);
+            let has_set_id = T::has_set_id(filled, like).unwrap_or(false);
             // SAFETY: As above. What was asked for is there.
             let _ = unsafe { filled.repeat(like, idmap, Some(has_set_id)) };
         }
