@@ -207,6 +207,40 @@ TEST_F(u, no_space)
 	EXPECT_STREQ("little", list("u"));
 }
 
+/* Catches: half a copy that is left on a full disk, which may find that out as late as when it writes out. */
+TEST_F(u, no_space_on_a_disk)
+{
+	struct statfs before, after;
+	uint64_t sum;
+
+	if (on_tmpfs())
+		SKIP(return, "no disk");
+	ASSERT_EQ(0, E(mount("far", "ro", "tmpfs", 0, "size=64M")));
+	area_mounts[area_mounted++] = "ro";
+	ASSERT_EQ(0, shell("head -c 32M /dev/urandom > ro/big; mkdir ro/d; echo -n s > ro/d/little"));
+	sum = checksum("ro/big");
+	/* but for some MiB; a rest that cannot be had at once is filled in pieces */
+	ASSERT_EQ(0, shell("free=$(($(stat -f -c '%%a * %%S' rw) >> 20)); fallocate -l $((free - 12))M filler || "
+			   "head -c $((free - 12))M /dev/zero > filler; sync -f rw"));
+	ASSERT_EQ(0, up("rw", "ro"));
+	ASSERT_EQ(0, E(statfs("rw", &before)));
+	EXPECT_EQ(-ENOSPC, E(open("u/big", O_RDWR)));
+	EXPECT_STREQ("big d", list("u"));
+	EXPECT_EQ(sum, checksum("u/big"));
+	EXPECT_STREQ("ENOENT", kind("rw/big"));
+	EXPECT_EQ(0, shell("sync -f rw"));
+	ASSERT_EQ(0, E(statfs("rw", &after)));
+	/* the room is back, but for what the branch has of its own */
+	EXPECT_GE((1 << 20) / (long)before.f_bsize, (long)(before.f_bfree - after.f_bfree));
+	EXPECT_EQ(0, append_file("u/d/little", "+"));
+	EXPECT_STREQ("s+", read_file("u/d/little"));
+	/* and what did not fit fits when there is room */
+	EXPECT_EQ(0, E(unlink("filler")));
+	EXPECT_EQ(0, shell("sync -f rw"));
+	EXPECT_EQ(0, append_file("u/big", ""));
+	EXPECT_EQ(sum, checksum("rw/big"));
+}
+
 TEST_F(u, no_inodes)
 {
 	int i, err = 0;
