@@ -13,7 +13,7 @@ use crate::{
         table::fs_context::Log,
     },
 };
-use kernel::{prelude::*, rbtree::RBTree, sync::Arc};
+use kernel::{prelude::*, rbtree::RBTree, str::BStr, sync::Arc};
 
 /// How many branches a union may have: as many as there are identities in wide numbers, which begin
 /// with 1 there.
@@ -58,6 +58,28 @@ fn overlapping(branches: &[Arc<Branch>]) -> Result<Option<(usize, usize)>> {
     Ok(None)
 }
 
+/// Checks that the branch `name`, on `below`, can be one of the union that is mounted as `sb`: `EINVAL` if it is
+/// on that union itself, or stacked deeper than what is stacked on the union may know. Before anything is
+/// looked up on it: that takes locks of the union, or of one that is as deep.
+pub(crate) fn check_beside(
+    log: &Log,
+    name: &BStr,
+    below: &AnySuperBlock,
+    sb: &AnySuperBlock,
+) -> Result {
+    if core::ptr::eq(below, sb) {
+        log.error(fmt!("branch '{name}' is in the union itself"));
+        return Err(EINVAL);
+    }
+    if below.stack_depth() >= sb.stack_depth() {
+        log.error(fmt!(
+            "branch '{name}': more filesystems are stacked below it than below the others"
+        ));
+        return Err(EINVAL);
+    }
+    Ok(())
+}
+
 impl Table {
     /// Checks that the branches can be one union together: `EINVAL` if there is none, if two
     /// overlap, or if they are stacked too deep already.
@@ -89,26 +111,6 @@ impl Table {
             return Err(EINVAL);
         }
         Ok(this)
-    }
-
-    /// Checks that the branches can be those of the union that is mounted as `sb`: `EINVAL` if one is
-    /// on that union itself, or stacked deeper than what is stacked on the union may know.
-    pub(crate) fn check_beside(&self, log: &Log, sb: &AnySuperBlock) -> Result {
-        for branch in &self.branches {
-            let below: &AnySuperBlock = branch.mnt().super_block();
-            let name = branch.name();
-            if core::ptr::eq(below, sb) {
-                log.error(fmt!("branch '{name}' is in the union itself"));
-                return Err(EINVAL);
-            }
-            if below.stack_depth() >= sb.stack_depth() {
-                log.error(fmt!(
-                    "branch '{name}': more filesystems are stacked below it than below the others"
-                ));
-                return Err(EINVAL);
-            }
-        }
-        Ok(())
     }
 
     /// How many filesystems are stacked below the union.

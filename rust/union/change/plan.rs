@@ -84,7 +84,7 @@ impl Plan {
     ) -> Result {
         match change {
             Change::Initial(wanted) => {
-                let there = maker.is_remount && self.find(&wanted.named).is_some();
+                let there = maker.sb.is_some() && self.find(&wanted.named).is_some();
                 if !there {
                     self.insert(log, maker, self.branches.len(), wanted)?;
                 }
@@ -222,7 +222,6 @@ impl Plan {
             return Err(EBUSY);
         }
         let after = Table::new(log, generation, self.take())?;
-        after.check_beside(log, sb)?;
         let after = RcuArc::new(after, GFP_KERNEL)?;
         ids.reserve(self.removed.len())?;
         let mut leaving = Leaving::new(self.removed.len())?;

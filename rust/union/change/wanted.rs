@@ -5,7 +5,7 @@
 use crate::{
     union::{
         branch::{branch::Branch, place::Place, volatile},
-        branches::ids::Ids,
+        branches::{ids::Ids, table::check_beside},
         text::{
             names,
             options::{self, BranchSpec, MemoryKey, Permission},
@@ -13,7 +13,7 @@ use crate::{
     },
     vfs::{
         call::namei,
-        object::{path::PathBuf, private_mount::PrivateMount},
+        object::{path::PathBuf, private_mount::PrivateMount, super_block::AnySuperBlock},
         table::fs_context::Log,
         value::name::Name,
     },
@@ -78,7 +78,8 @@ pub(crate) fn known(name: KVec<u8>) -> Named {
 pub(crate) struct BranchMaker<'a> {
     pub(crate) ids: &'a mut Ids,
     pub(crate) memory: &'a [(MemoryKey, KVec<u8>)],
-    pub(crate) is_remount: bool,
+    /// The union that they are to be beside the others of, if it is mounted.
+    pub(crate) sb: Option<&'a AnySuperBlock>,
     /// Whether branches hold the mounts that they are on.
     pub(crate) holds: bool,
 }
@@ -102,6 +103,10 @@ impl BranchMaker<'_> {
         name.extend_from_slice(&wanted.named.name, GFP_KERNEL)?;
         match place {
             Some(path) => {
+                if let Some(sb) = self.sb {
+                    let below = path.as_ref().mnt().super_block();
+                    check_beside(log, BStr::from_bytes(&wanted.named.name), below, sb)?;
+                }
                 let space = self.ids.space(path.as_ref(), id, others)?;
                 let first = index == 0;
                 let branch = Branch::new(log, id, space, name, path, wanted.permission, first)?;

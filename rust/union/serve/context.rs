@@ -177,14 +177,20 @@ impl Request {
         Ok(())
     }
 
-    /// The branches that the changes make of `before`.
-    fn plan(&self, log: &Log, ids: &mut Ids, before: Option<&Table>) -> Result<Plan> {
+    /// The branches that the changes make of those `before`, in the union that is mounted with them.
+    fn plan(
+        &self,
+        log: &Log,
+        ids: &mut Ids,
+        mounted: Option<(&SuperBlock<Union>, &Table)>,
+    ) -> Result<Plan> {
+        let (sb, before) = mounted.unzip();
         ids.begin();
         let mut plan = Plan::new(before)?;
         let mut maker = BranchMaker {
             ids,
             memory: &self.memory,
-            is_remount: before.is_some(),
+            sb: sb.map(|sb| &**sb),
             holds: self.holds,
         };
         for change in &self.changes {
@@ -350,7 +356,7 @@ impl Context for Request {
             return Err(EINVAL);
         }
         // The paths are given up at the end, so that they do not keep what goes.
-        let plan = self.plan(log, &mut instance.changing.lock(), Some(&table))?;
+        let plan = self.plan(log, &mut instance.changing.lock(), Some((sb, &table)))?;
         self.changes.clear();
         drop(table);
         if !readonly && sb.is_readonly() && !plan.has_writable() {
