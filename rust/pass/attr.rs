@@ -10,9 +10,9 @@ use crate::vfs::{
         protection::Protection,
         xattr::{self, NameList},
     },
-    call::extents::Extents,
+    below::extents::Extents,
+    ops::xattr_ops::Handler,
     prelude::*,
-    table::xattr_ops::Handler,
     value::errno::ESTALE,
 };
 use kernel::prelude::*;

@@ -4,13 +4,13 @@
 
 use super::{file, node, real, update, Pass};
 use crate::vfs::{
-    call::{
+    below::{
         namei::{Creating, Removing},
         rename::Renaming,
     },
+    ops::{backing::open_backing_tmpfile, rename::Rename},
     own::{dentry::Negative, file::NewFile, inode::Locked},
     prelude::*,
-    table::{backing::open_backing_tmpfile, rename::Rename},
     value::errno::ESTALE,
 };
 use core::ptr;

@@ -4,9 +4,9 @@
 
 use super::{real, update, Pass};
 use crate::vfs::{
-    call::copy::{Range, RangeOp},
+    below::copy::{Range, RangeOp},
+    ops::backing::{Change, Hooks, LockedPipe, Pipe},
     prelude::*,
-    table::backing::{Change, Hooks, LockedPipe, Pipe},
 };
 use kernel::prelude::*;
 

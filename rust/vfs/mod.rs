@@ -12,33 +12,38 @@
 //! - [`admin`]: parameters of the module, sysfs, debugfs, ioctls;
 //! - [`object`]: inodes, dentries, mounts, files, of whatever filesystem;
 //! - [`mod@attr`]: their attributes;
-//! - [`call`]: what is asked of the filesystems below;
+//! - [`below`]: what is asked of the filesystems below;
 //! - [`mm`]: mappings of files;
 //! - [`own`]: the objects of a filesystem of ours, with its data;
-//! - [`table`]: what the VFS calls.
+//! - [`ops`]: what the VFS calls.
 //!
 //! The rules of the house:
 //!
 //! - all `unsafe` code of the module, and every call of a C binding, is in here or in the bindings;
 //! - an operation table is a trait, implemented by the filesystem and turned into the C table by a
-//!   constant: [`table::inode_ops`], [`table::attr_ops`], [`table::xattr_ops`], [`table::file_ops`],
-//!   [`table::dentry_ops`], [`table::super_ops`], [`table::fs_context`], [`mm::vm_ops`]. The functions of C's types
-//!   for the three of inodes, which differ between kernels, are in `table::inode_table`;
-//! - an operation that a filesystem leaves out is left to the VFS: [`table::vtable`];
-//! - a thing that must be undone is a guard: [`object::write_access::WriteAccess`], [`call::namei::Creating`],
-//!   [`call::namei::Removing`], [`call::rename::Renaming`];
+//!   constant: [`ops::inode_ops`], [`ops::attr_ops`], [`ops::xattr_ops`], [`ops::file_ops`],
+//!   [`ops::dentry_ops`], [`ops::super_ops`], [`ops::fs_context`], [`mm::vm_ops`]. The functions of C's types
+//!   for the three of inodes, which differ between kernels, are in `ops::inode_table`;
+//! - an operation that a filesystem leaves out is left to the VFS: [`ops::vtable`];
+//! - a thing that must be undone is a guard: [`object::write_access::WriteAccess`], [`below::namei::Creating`],
+//!   [`below::namei::Removing`], [`below::rename::Renaming`];
 //! - a lock that the caller holds is a type: [`own::inode::Locked`], [`object::inode_lock::InodeLock`],
-//!   [`own::file::LockedFile`], [`table::backing::LockedPipe`], [`own::super_block::Reconfigured`];
-//! - differences between kernel versions stay behind this module's functions.
+//!   [`own::file::LockedFile`], [`ops::backing::LockedPipe`], [`own::super_block::Reconfigured`];
+//! - differences between kernel versions stay behind this module's functions: `#[cfg(kernel_7_3)]`, which
+//!   `Kbuild` sets by the kernel's version, in as few of them as can be.
+//!
+//! To write a filesystem, begin with [`own::file_system::FileSystem`] (what its inodes and super block are)
+//! and [`ops::mountable::Mountable`] (what answers the VFS); `rust/sample.rs` is one in a page, `rust/pass/` one
+//! that is stacked.
 
 pub(crate) mod admin;
 pub(crate) mod attr;
-pub(crate) mod call;
+pub(crate) mod below;
 pub(crate) mod mm;
 pub(crate) mod object;
+pub(crate) mod ops;
 pub(crate) mod own;
 #[cfg(aufs2_sample)]
 pub(crate) mod prelude;
 pub(crate) mod sync;
-pub(crate) mod table;
 pub(crate) mod value;

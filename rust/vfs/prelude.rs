@@ -4,22 +4,13 @@
 
 pub(crate) use super::{
     attr::stat::{Stat, StatFs},
-    call::{namei, symlink::Target},
+    below::{namei, symlink::Target},
     mm::vma::NewMapping,
     object::{
         cred::Cred, dentry::Dentry, file::KernelFile, glimpse::Glimpse, idmap::Idmap,
         path::PathBuf, private_mount::PrivateMount,
     },
-    own::{
-        dentry::{DEntry, InLookup, Spliced},
-        file::{FsFile, Opening},
-        file_system::{FileSystem, InodeTables},
-        inode::INode,
-        inode_cache::{Iget, Sought},
-        super_block::{Reconfigured, SuperBlock},
-    },
-    sync::rcu::{RcuArc, Slot},
-    table::{
+    ops::{
         attr_ops,
         backing::{self, Iocb, Iter},
         dentry_ops,
@@ -31,6 +22,15 @@ pub(crate) use super::{
         super_ops::Params,
         vtable::Without,
     },
+    own::{
+        dentry::{DEntry, InLookup, Spliced},
+        file::{FsFile, Opening},
+        file_system::{FileSystem, InodeTables},
+        inode::INode,
+        inode_cache::{Iget, Sought},
+        super_block::{Reconfigured, SuperBlock},
+    },
+    sync::rcu::{RcuArc, Slot},
     value::{
         flags,
         mode::{FileType, Mode},

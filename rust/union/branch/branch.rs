@@ -15,7 +15,7 @@ use crate::{
         text::options::{Access, Permission},
     },
     vfs::{
-        call::claim::Claim,
+        below::claim::Claim,
         object::{
             dentry::Dentry,
             inode::Inode,
@@ -23,8 +23,8 @@ use crate::{
             path::{Path, PathBuf},
             private_mount::{PrivateMount, Unmounting},
         },
+        ops::fs_context::Log,
         sync::{gate::Gate, load::Load, lockdep},
-        table::fs_context::Log,
         value::errno::{EOPNOTSUPP, EREMOTE},
     },
 };

@@ -9,7 +9,7 @@ use super::{branch::Branch, private, tree};
 use crate::{
     union::text::names,
     vfs::{
-        call::namei::{self, Creating},
+        below::namei::{self, Creating},
         object::{dentry::Dentry, write_access::WriteAccess},
         value::{mode::Mode, name::Name},
     },

@@ -19,7 +19,7 @@ use crate::{
         text::{names, origin::Origin},
     },
     vfs::{
-        call::{
+        below::{
             namei::{self, Removing},
             rename::Renaming,
         },

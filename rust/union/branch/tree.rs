@@ -4,7 +4,7 @@
 
 use super::branch::Branch;
 use crate::vfs::{
-    call::namei::{self, Removing},
+    below::namei::{self, Removing},
     object::{dentry::Dentry, file::KernelFile, write_access::WriteAccess},
     sync::task::fatal_signal_pending,
     value::{flags, name::Name},

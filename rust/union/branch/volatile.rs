@@ -10,9 +10,9 @@ use super::branch::Branch;
 use crate::{
     union::text::names,
     vfs::{
-        call::namei::{self, Creating, Removing},
+        below::namei::{self, Creating, Removing},
         object::{file::KernelFile, write_access::WriteAccess},
-        table::fs_context::Log,
+        ops::fs_context::Log,
         value::{flags, mode::Mode, name::Name},
     },
 };

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     union::text::names,
     vfs::{
-        call::{
+        below::{
             namei::{self, Creating, Removing},
             rename::Renaming,
         },

@@ -5,13 +5,16 @@
 //! The files say what somebody who looks for a mistake wants to know, and nothing that a program
 //! should rely on.
 
-use super::{sysfs, table::Table};
-use crate::vfs::{
-    admin::{
-        debugfs::{Directory, File},
-        seq,
+use super::table::Table;
+use crate::{
+    union::text::escape::escape,
+    vfs::{
+        admin::{
+            debugfs::{Directory, File},
+            seq,
+        },
+        sync::rcu::{RcuArc, Slot},
     },
-    sync::rcu::{RcuArc, Slot},
 };
 use kernel::{
     prelude::*,
@@ -139,7 +142,7 @@ impl File<Arc<State>> for Branches {
             seq_print!(seq, "{index} {id} {gate} {held} {writable} {numbers} ");
             // Paths with blanks stay one word.
             let _ = branch.place().show(|piece| {
-                sysfs::escape(piece, b"", |piece| {
+                escape(piece, b"", |piece| {
                     seq::write(seq, piece);
                     Ok(())
                 })

@@ -9,8 +9,8 @@ use crate::{
     },
     vfs::{
         object::{dentry::Dentry, super_block::AnySuperBlock},
+        ops::fs_context::Log,
         sync::{lockdep::MAX_STACK_DEPTH, rcu::Shared},
-        table::fs_context::Log,
     },
 };
 use kernel::{prelude::*, rbtree::RBTree, str::BStr, sync::Arc};

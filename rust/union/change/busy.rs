@@ -13,9 +13,9 @@ use crate::{
         },
     },
     vfs::{
+        ops::fs_context::Log,
         own::{dentry::DEntry, inode::INode, super_block::SuperBlock},
         sync::task::fatal_signal_pending,
-        table::fs_context::Log,
     },
 };
 use kernel::{
@@ -155,7 +155,7 @@ pub(crate) fn user(inode: &INode<Union>, table: &Table, index: usize) -> Result<
     if let Some(layer) = node.stack()?.on(branch) {
         return Ok(Some(layer.inode()?.ino()));
     }
-    let state = node.lock_killable()?;
+    let state = node.lock_state_killable()?;
     let earlier = state.earlier.iter().find_map(|stack| stack.on(branch));
     earlier.map(|layer| Ok(layer.inode()?.ino())).transpose()
 }
@@ -174,7 +174,7 @@ fn why_not(
         let mapped = |stack: &Stack| Ok::<_, Error>(stack.top().inode()?.is_mapped());
         let mut here = stack.on(branch).is_some();
         let mut is_mapped = here && mapped(&stack)?;
-        for earlier in node.lock_killable()?.earlier.iter() {
+        for earlier in node.lock_state_killable()?.earlier.iter() {
             if earlier.on(branch).is_some() {
                 here = true;
                 is_mapped |= mapped(earlier)?;
@@ -266,7 +266,7 @@ pub(crate) fn check_readonly(log: &Log, sb: &SuperBlock<Union>, branch: &Branch)
             };
             let here = stack.top().branch.id() == branch.id();
             let mut is_mapped = mapped(&stack)?;
-            for earlier in node.lock().earlier.iter() {
+            for earlier in node.lock_state().earlier.iter() {
                 is_mapped |= mapped(earlier)?;
             }
             if here && inode.is_open_for_write() {

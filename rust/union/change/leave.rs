@@ -137,7 +137,7 @@ fn leave(
     taken: &mut KVec<RcuArc<Stack>>,
 ) -> Result {
     let node = inode.data();
-    let mut state = node.lock();
+    let mut state = node.lock_state();
     node.take_earlier(&mut state, id, taken)?;
     let Ok(stack) = node.stack() else {
         return Ok(());

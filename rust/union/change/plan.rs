@@ -28,9 +28,9 @@ use crate::{
         text::options::{Access, Change, Permission},
     },
     vfs::{
+        ops::fs_context::Log,
         own::{dentry::DEntry, kept::Kept, super_block::SuperBlock},
         sync::{gate::Closed, rcu::RcuArc},
-        table::fs_context::Log,
     },
 };
 use kernel::{prelude::*, sync::Arc, time::Delta};
@@ -440,7 +440,7 @@ fn settle(name: &DEntry<Union>) -> Result {
         return Ok(());
     }
     let inode = name.positive()?;
-    let state = inode.data().lock();
+    let state = inode.data().lock_state();
     let stack = inode.data().stack()?;
     let top = stack.top();
     if top.number()?.shown != inode.ino() {

@@ -12,9 +12,9 @@ use crate::{
         },
     },
     vfs::{
-        call::namei,
+        below::namei,
         object::{path::PathBuf, private_mount::PrivateMount, super_block::AnySuperBlock},
-        table::fs_context::Log,
+        ops::fs_context::Log,
         value::name::Name,
     },
 };

@@ -5,14 +5,13 @@
 //! Nothing half-made is ever visible: the copy is made without a name, or in the work directory, and
 //! gets its name when it is complete. Whatever fails on the way is undone.
 
-use super::{
-    data::Data, dir_times::DirTimes, hide, job::Copy, plink, policy, seal, undo::take_back,
-};
+use super::{data::Data, job::Copy, plink};
 use crate::{
     union::{
         branch::{branch::Branch, lift::lift, plinks},
         branches::origins,
-        find::{lookup, refresh, whiteout},
+        find::{refresh, whiteout},
+        make::{dir_times::DirTimes, hide, policy, seal, undo::take_back},
         numbers::known::Pending,
         object::{
             instance::{Instance, Union},
@@ -121,16 +120,6 @@ pub(crate) fn ensure_dir(dentry: &DEntry<Union>, target: &Arc<Branch>) -> Result
     }
 }
 
-/// Whether something of `name` is below the directory `layer`.
-pub(crate) fn is_below(instance: &Instance, layer: &Held, name: &Name) -> Result<bool> {
-    let rest = layer.below();
-    Ok(!rest.is_empty()
-        && !instance
-            .cred
-            .scope(|| lookup::find_in(rest, name))?
-            .is_empty())
-}
-
 /// Copies one object into the directory `parent` of a writable branch.
 fn copy_one(
     dentry: &DEntry<Union>,
@@ -140,7 +129,7 @@ fn copy_one(
 ) -> Result<Held> {
     let inode = dentry.positive()?;
     let node = inode.data();
-    let mut state = node.lock_killable()?;
+    let mut state = node.lock_state_killable()?;
     let stack = node.stack()?;
     // Somebody else may have been faster; with another branch, even.
     let there = match inode.is_dir() {
@@ -163,7 +152,7 @@ fn copy_one(
     let name = dentry.name();
     let name = name.get()?;
     let above = dentry.parent_entry();
-    let _ours = above.positive()?.data().changing();
+    let _ours = above.positive()?.data().own_change();
     let branch = &parent.branch;
     // Other names of the object are below, and mean this inode.
     let links = match inode.is_dir() {
@@ -325,7 +314,7 @@ fn copy_nameless(
 ) -> Result<Held> {
     let inode = dentry.positive()?;
     let node = inode.data();
-    let mut state = node.lock_killable()?;
+    let mut state = node.lock_state_killable()?;
     let stack = node.stack()?;
     if stack.top().branch.is_writable() {
         return Ok(Held::top(stack));

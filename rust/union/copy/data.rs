@@ -10,7 +10,7 @@ use crate::{
             stat::Stat,
             xattr::{self, NameList},
         },
-        call::copy::{Range, RangeOp},
+        below::copy::{Range, RangeOp},
         object::{dentry::Dentry, file::KernelFile, path::Path, write_access::WriteAccess},
         sync::{task::fatal_signal_pending, thread},
         value::{

@@ -3,11 +3,7 @@
 //! The job of making one copy: the object itself, its data and its attributes, complete before it
 //! has a name.
 
-use super::{
-    data::{self, Copied, Data},
-    dir_times::DirTimes,
-    undo::take_back,
-};
+use super::data::{self, Copied, Data};
 use crate::{
     union::{
         branch::{
@@ -15,6 +11,7 @@ use crate::{
             lift::{hold_off, lift},
             work::{Draft, Temporary},
         },
+        make::{dir_times::DirTimes, undo::take_back},
         numbers::number::Number,
         object::{
             instance::{Instance, Union},
@@ -24,7 +21,7 @@ use crate::{
     },
     vfs::{
         attr::{attr::Attr, protection::Protection, stat::Stat},
-        call::namei::{self, Creating},
+        below::namei::{self, Creating},
         object::{cred::Cred, dentry::Dentry, file::KernelFile, write_access::WriteAccess},
         own::{dentry::DEntry, inode::INode},
         value::{errno::EOPNOTSUPP, mode::FileType, name::Name},

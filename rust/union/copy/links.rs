@@ -9,13 +9,13 @@
 use super::{
     copy_up::{self, ensure, ensure_dir},
     data::Data,
-    dir_times::DirTimes,
     plink,
 };
 use crate::{
     union::{
         branch::{branch::Branch, lift::lift},
         find::refresh,
+        make::dir_times::DirTimes,
         object::{
             instance::Union,
             node::State,
@@ -24,7 +24,7 @@ use crate::{
         },
     },
     vfs::{
-        call::namei::Creating,
+        below::namei::Creating,
         object::{dentry::Dentry, write_access::WriteAccess},
         own::{dentry::DEntry, inode::INode},
         value::errno::{EOPNOTSUPP, ESTALE},
@@ -158,7 +158,7 @@ fn give_name(dentry: &DEntry<Union>, layer: &Layer) -> Result {
     };
     // A removal takes this lock, too: the name is there, or has gone for good.
     let node = inode.data();
-    let state = node.lock_killable()?;
+    let state = node.lock_state_killable()?;
     if dentry.is_unhashed() {
         return Ok(());
     }
@@ -169,7 +169,7 @@ fn give_name(dentry: &DEntry<Union>, layer: &Layer) -> Result {
     }
     let name = dentry.name();
     let name = name.get()?;
-    let _ours = above.positive()?.data().changing();
+    let _ours = above.positive()?.data().own_change();
     instance.cred.scope(|| {
         if parent.has(name)? {
             return Ok(());

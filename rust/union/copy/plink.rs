@@ -4,7 +4,6 @@
 //! and none left on it. Such an object stays on the branch in a directory of its own, so that its
 //! next name can be linked from it.
 
-use super::undo;
 use crate::{
     union::{
         branch::{
@@ -13,12 +12,13 @@ use crate::{
             plinks::{self, RECORDED},
             records::{self},
         },
+        make::undo,
         numbers::known::Pending,
         object::{instance::Union, node::State, stack::Layer},
         text::{names, origin::Origin},
     },
     vfs::{
-        call::{
+        below::{
             namei::{self, Creating, Removing},
             rename::Renaming,
         },

@@ -12,7 +12,7 @@ use crate::{
         text::names::{self, Hides},
     },
     vfs::{
-        call::readdir::Entry,
+        below::readdir::Entry,
         object::{file::KernelFile, inode::ChangeStamp},
         sync::rcu::RcuArc,
         value::flags,

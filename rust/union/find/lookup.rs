@@ -11,7 +11,7 @@ use crate::{
             hits::Hits,
             instance::{Instance, Union},
             node::{Node, State},
-            stack::{new_stack, Layer, Layers, Stack},
+            stack::{new_stack, Held, Layer, Layers, Stack},
         },
         text::names::{self, Hides},
     },
@@ -260,7 +260,7 @@ fn node_that_was(
                 let node = inode.data();
                 if origin == Origin::Found && inode.is_dir() {
                     // What is not watched must not stay in the cache.
-                    node.watch_layers(&inode, &mut node.lock(), &stack)
+                    node.watch_layers(&inode, &mut node.lock_state(), &stack)
                         .inspect_err(|_| inode.unhash())?;
                 }
                 return Ok(inode);
@@ -302,7 +302,7 @@ fn adopt(inode: &INode<Union>, found: &RcuArc<Stack>) -> Result<bool> {
     if inode.data().stack().is_ok_and(is_current) {
         return Ok(true);
     }
-    adopt_locked(inode, &mut *inode.data().lock_killable()?, found)
+    adopt_locked(inode, &mut *inode.data().lock_state_killable()?, found)
 }
 
 /// As [`adopt`], for whoever has the lock of the inode's data.
@@ -363,4 +363,10 @@ pub(crate) fn lookup(dir: &INode<Union>, dentry: InLookup<'_, Union>) -> Result<
         Some(node(sb, stack.generation, layers)?)
     };
     dentry.splice(inode, stamp)
+}
+
+/// Whether something of `name` is below the directory `layer`.
+pub(crate) fn is_below(instance: &Instance, layer: &Held, name: &Name) -> Result<bool> {
+    let rest = layer.below();
+    Ok(!rest.is_empty() && !instance.cred.scope(|| find_in(rest, name))?.is_empty())
 }

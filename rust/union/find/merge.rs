@@ -13,7 +13,7 @@ use crate::{
         text::names::{self, Hides},
     },
     vfs::{
-        call::{namei, readdir::Entry},
+        below::{namei, readdir::Entry},
         object::{file::KernelFile, inode::ChangeStamp},
         value::{
             flags,

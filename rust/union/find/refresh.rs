@@ -123,7 +123,7 @@ fn bring_up(dentry: &DEntry<Union>, instance: &Instance) -> Result<Verdict> {
     }
     instance.counters().refreshes.up();
     // A copy-up in between would get lost.
-    let mut state = node.lock_killable()?;
+    let mut state = node.lock_state_killable()?;
     node.watch(inode, &mut state)?;
     let changes = node.changes();
     let layers = if dentry.is_root() {
@@ -199,7 +199,7 @@ fn verify(dentry: &DEntry<Union>, parent: &DEntry<Union>, stack: &Stack) -> Resu
         return Ok(Verdict::Gone);
     };
     // What is found is published before anybody copies the object up.
-    let mut state = inode.data().lock_killable()?;
+    let mut state = inode.data().lock_state_killable()?;
     if dentry.is_unhashed() && !inode.data().is_moving() {
         // It was removed meanwhile.
         return Ok(Verdict::Gone);

@@ -5,7 +5,7 @@
 use crate::{
     union::{branch::branch::Branch, object::stack::Layer, text::names},
     vfs::{
-        call::namei::{self, Search},
+        below::namei::{self, Search},
         object::{dentry::Dentry, file::KernelFile},
         value::{
             errno::{ENAMETOOLONG, EREMOTE},

@@ -4,7 +4,7 @@
 
 use crate::{
     union::text::names,
-    vfs::{call::block, object::super_block::AnySuperBlock},
+    vfs::{below::block, object::super_block::AnySuperBlock},
 };
 
 /// Tells a filesystem from others.

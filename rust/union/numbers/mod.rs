@@ -2,9 +2,10 @@
 
 //! The second floor: which object is which.
 //!
-//! Lives here: the identity of a branch, and of a filesystem over mounts; the inode numbers of the union, in a
-//! range for each filesystem below; what is known of copies that have several names. Numbers and tables of
-//! them. May use `text` and [`crate::vfs`]. Must not know what a branch is.
+//! Lives here: what a branch is told apart by (`id`), and a filesystem over mounts (`identity`); the inode numbers
+//! of the union (`number`), in a range for each filesystem below (`range`); what the copies are of that have
+//! several names (`known`). Numbers and tables of them. May use `text` and [`crate::vfs`]. A branch is its number
+//! here, and nothing more.
 
 pub(crate) mod id;
 pub(crate) mod identity;

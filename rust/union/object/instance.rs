@@ -12,7 +12,7 @@ use crate::{
         },
     },
     vfs::{
-        call::watch::Group,
+        below::watch::Group,
         object::cred::Cred,
         own::inode::INode,
         sync::{
@@ -69,7 +69,7 @@ pub(crate) struct Instance {
     pub(crate) depth: usize,
     /// What watches the branches' directories.
     pub(crate) group: Group,
-    /// How many [`Seal`](crate::union::copy::seal::Seal)s there are.
+    /// How many [`Seal`](crate::union::make::seal::Seal)s there are.
     pub(crate) seals: Atomic<u32>,
     /// The numbers that are given out.
     pub(crate) ranges: Arc<Ranges>,

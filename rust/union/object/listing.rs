@@ -3,7 +3,7 @@
 //! The entries of a directory of the union, as they were read: `find/merge.rs` makes them.
 
 use super::stack::Stack;
-use crate::vfs::{call::readdir::Entry, object::inode::ChangeStamp, table::emitter::Emitter};
+use crate::vfs::{below::readdir::Entry, object::inode::ChangeStamp, ops::emitter::Emitter};
 use kernel::prelude::*;
 
 /// One entry; its name is in the arena.

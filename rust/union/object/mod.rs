@@ -2,9 +2,10 @@
 
 //! The fifth floor: what an inode and a super block of the union *are*.
 //!
-//! Lives here: the stack of objects that an inode stands for, its lock and its stamps, the index of where names
-//! may be, the data of a mounted union. Data, and what keeps it consistent; no operations: nothing here
-//! looks a name up or changes a branch.
+//! Lives here: the stack of objects that an inode stands for, its lock and its stamps (`node`), the index of where
+//! names may be (`index`, `hits`; it is made in `find`), the entries of a directory (`listing`), inodes that are kept
+//! (`pins`), the data of a mounted union (`instance`). Data, and what keeps it consistent: nothing here
+//! decides what a name means, or changes a branch.
 
 pub(crate) mod few;
 pub(crate) mod hits;

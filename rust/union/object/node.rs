@@ -11,7 +11,7 @@ use super::{
 use crate::{
     union::numbers::id::BranchId,
     vfs::{
-        call::watch::{Changing, Mark, Watch},
+        below::watch::{Changing, Mark, Watch},
         object::{dentry::Dentry, glimpse::Glimpse, inode::Inode, published::Published},
         own::inode::INode,
         sync::{
@@ -58,13 +58,13 @@ pub(crate) struct Node {
     /// The generation of the stack, and how much of what others do it is known to hold with: see
     /// [`stamp`].
     settled: Atomic<usize>,
-    /// How many [`Seal`](crate::union::copy::seal::Seal)s keep this directory on its branch.
+    /// How many [`Seal`](crate::union::make::seal::Seal)s keep this directory on its branch.
     pub(crate) seals: Atomic<u32>,
     /// How many renames of the object are between what they do on the branch and what they do in
     /// the dentry cache.
     moving: Atomic<u32>,
-    /// Held while the stack is replaced, and during a copy-up, with all that this does on branches; that of
-    /// one inode at a time. `Instance::changing` is taken before it, the right to write to a branch after
+    /// Held by who decides by the stack, or replaces it: copy-up, removal, the victim of a rename, refresh, a change of
+    /// branches, with all that they do on branches; that of one inode at a time. [`Node::lock_state`] takes it. `Instance::changing` is taken before it, the right to write to a branch after
     /// it; whose gate is closed is not waited for with it. See `Documentation/locking.md`.
     #[pin]
     state: KillableMutex<State>,
@@ -162,12 +162,12 @@ impl Node {
 
     /// Takes the lock. May sleep for as long as a copy-up takes, whatever becomes of the task: for what
     /// cannot fail.
-    pub(crate) fn lock(&self) -> Guard<'_, State> {
+    pub(crate) fn lock_state(&self) -> Guard<'_, State> {
         self.state.lock()
     }
 
-    /// As [`Node::lock`]. `EINTR` if the task is killed meanwhile.
-    pub(crate) fn lock_killable(&self) -> Result<Guard<'_, State>> {
+    /// As [`Node::lock_state`]. `EINTR` if the task is killed meanwhile.
+    pub(crate) fn lock_state_killable(&self) -> Result<Guard<'_, State>> {
         self.state.lock_killable()
     }
 
@@ -306,7 +306,7 @@ impl Node {
     }
 
     /// The current task is about to change this directory: what it does is no news.
-    pub(crate) fn changing(&self) -> Option<Changing<'_>> {
+    pub(crate) fn own_change(&self) -> Option<Changing<'_>> {
         self.watch.as_ref().map(|watch| watch.changing())
     }
 

@@ -9,7 +9,7 @@ use crate::{
         numbers::{id::BranchId, number::Number},
     },
     vfs::{
-        call::namei::{self, Search},
+        below::namei::{self, Search},
         object::{dentry::Dentry, inode::Inode, path::Path},
         sync::rcu::{RcuArc, Shared},
         value::{errno::ESTALE, name::Name},

@@ -22,10 +22,10 @@ use crate::{
             protection::Protection,
             stat::Stat,
         },
-        call::extents::Extents,
+        below::extents::Extents,
         object::idmap::Idmap,
+        ops::attr_ops::{self, Walk},
         own::{dentry::DEntry, inode::INode},
-        table::attr_ops::{self, Walk},
         value::errno::EOPNOTSUPP,
     },
 };

@@ -31,15 +31,15 @@ use crate::{
             path::PathBuf,
             super_block::{BlockSize, Uuid},
         },
+        ops::{
+            fs_context::{Context, Log, Param, Value},
+            super_ops::Params,
+        },
         own::{
             file_system::FileSystem,
             inode::INode,
             kept::Kept,
             super_block::{Reconfigured, SuperBlock},
-        },
-        table::{
-            fs_context::{Context, Log, Param, Value},
-            super_ops::Params,
         },
     },
 };

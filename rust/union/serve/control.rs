@@ -7,10 +7,12 @@ use super::mvdown;
 use crate::{
     union::{
         branch::branch::Branch,
-        branches::sysfs,
         change::busy,
         object::instance::Union,
-        text::options::{Access, Permission},
+        text::{
+            escape::escape,
+            options::{Access, Permission},
+        },
     },
     vfs::{
         admin::ioctl::{may_administer, Command},
@@ -83,7 +85,7 @@ fn branches(file: &FsFile<Union>, command: Command) -> Result<u32> {
     for (index, branch) in table.branches.iter().enumerate() {
         let mut path = KVec::new();
         branch.place().show(|piece| {
-            sysfs::escape(piece, b"", |piece| {
+            escape(piece, b"", |piece| {
                 Ok(path.extend_from_slice(piece, GFP_KERNEL)?)
             })
         })?;

@@ -9,9 +9,9 @@ use crate::{
     },
     vfs::{
         object::{dentry::Dentry, glimpse::Glimpse},
+        ops::dentry_ops::{Operations, Real, Revalidate},
         own::dentry::DEntry,
         sync::rcu::Reading,
-        table::dentry_ops::{Operations, Real, Revalidate},
     },
 };
 use kernel::{

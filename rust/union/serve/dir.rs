@@ -16,6 +16,7 @@ use crate::{
     vfs::{
         admin::ioctl::Command,
         object::{file::KernelFile, idmap::Idmap},
+        ops::{emitter::Emitter, file_ops, inode_ops::Operations, rename::Rename},
         own::{
             dentry::{DEntry, InLookup, Negative, Spliced},
             file::{FsFile, NewFile, Opening},
@@ -23,7 +24,6 @@ use crate::{
             inode::{INode, Locked},
         },
         sync::lockdep,
-        table::{emitter::Emitter, file_ops, inode_ops::Operations, rename::Rename},
         value::{flags, mode::Mode},
     },
 };
@@ -124,7 +124,7 @@ fn listing(dentry: &DEntry<Union>) -> Result<Arc<Listing>> {
     let inode = dentry.positive()?;
     let node = inode.data();
     let changes = node.changes();
-    if let Some(kept) = node.lock_killable()?.listing.as_ref() {
+    if let Some(kept) = node.lock_state_killable()?.listing.as_ref() {
         if kept.is_current(&stack, changes) {
             return Ok(kept.clone());
         }
@@ -135,7 +135,7 @@ fn listing(dentry: &DEntry<Union>) -> Result<Arc<Listing>> {
     let read = instance
         .cred
         .scope(|| merge::read(&stack, shows, changes))?;
-    let old = node.lock_killable()?.listing.replace(read.clone());
+    let old = node.lock_state_killable()?.listing.replace(read.clone());
     drop(old);
     Ok(read)
 }

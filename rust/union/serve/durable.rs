@@ -10,8 +10,8 @@ use crate::{
     union::object::{instance::Union, node::Node},
     vfs::{
         object::file::KernelFile,
+        ops::backing::{Change, Iocb},
         own::file::FsFile,
-        table::backing::{Change, Iocb},
         value::flags,
     },
 };

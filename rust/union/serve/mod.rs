@@ -3,8 +3,8 @@
 //! The top floor: what the VFS and tools call.
 //!
 //! Lives here: the operations of inodes and files, mounting, remounting and what that changes of the
-//! settings, the ioctls; `impl FileSystem for Union`. Each says what is done, and the floors below do it.
-//! What sysfs and debugfs show is with the [`branches`](super::branches).
+//! settings, the ioctls; `impl FileSystem for Union`. What is done to names and branches is
+//! handed to the floors below; what is done to an open file is done here. What sysfs and debugfs show is with the [`branches`](super::branches).
 
 pub(crate) mod attr;
 pub(crate) mod context;
@@ -16,5 +16,5 @@ pub(crate) mod mvdown;
 pub(crate) mod rdu;
 pub(crate) mod regular;
 pub(crate) mod special;
-pub(crate) mod union;
+pub(crate) mod super_block;
 pub(crate) mod xattr;

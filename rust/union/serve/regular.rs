@@ -10,9 +10,10 @@ use crate::{
         copy::{
             copy_up::{self},
             data::Data,
-            links, policy,
+            links,
         },
         find::{lookup, refresh},
+        make::policy,
         object::{
             instance::Union,
             node::copy_attr,
@@ -22,7 +23,7 @@ use crate::{
     },
     vfs::{
         admin::ioctl::Command,
-        call::{
+        below::{
             copy::{Range, RangeOp},
             open::{self, WritersKeptOut},
         },
@@ -31,6 +32,11 @@ use crate::{
             file::{dentry_of, KernelFile},
             file_chain::FileChain,
             idmap::Idmap,
+        },
+        ops::{
+            backing::{self, Change, Hooks, Iocb, Iter, LockedPipe, Pipe},
+            file_ops::{self, Owner},
+            vtable::Without,
         },
         own::{
             file::{FsFile, NewFile, Opening},
@@ -42,11 +48,6 @@ use crate::{
             lockdep,
             rcu::RcuArc,
             task::{self, fatal_signal_pending},
-        },
-        table::{
-            backing::{self, Change, Hooks, Iocb, Iter, LockedPipe, Pipe},
-            file_ops::{self, Owner},
-            vtable::Without,
         },
         value::{
             errno::{EOPNOTSUPP, ESTALE},

@@ -5,9 +5,9 @@
 use crate::{
     union::object::instance::Union,
     vfs::{
-        call::{namei, symlink::Target},
+        below::{namei, symlink::Target},
+        ops::{file_ops, inode_ops::Operations, vtable::Without},
         own::{file::Opening, file_system::InodeTables, inode::INode},
-        table::{file_ops, inode_ops::Operations, vtable::Without},
     },
 };
 use kernel::prelude::*;

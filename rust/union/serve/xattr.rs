@@ -10,8 +10,8 @@ use crate::{
     vfs::{
         attr::xattr::{self, NameList},
         object::idmap::Idmap,
+        ops::xattr_ops::Handler,
         own::{dentry::DEntry, inode::INode},
-        table::xattr_ops::Handler,
         value::errno::ENODATA,
     },
 };

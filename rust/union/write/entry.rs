@@ -9,10 +9,10 @@ use crate::{
         copy::{
             copy_up::{self},
             data::Data,
-            hide, links, plink, policy,
-            undo::take_back,
+            links, plink,
         },
         find::{lookup, merge, whiteout},
+        make::{hide, policy, undo::take_back},
         object::{
             instance::{Instance, Union},
             node::{copy_attr, detach, State},
@@ -22,7 +22,7 @@ use crate::{
         text::names,
     },
     vfs::{
-        call::namei::{Creating, Removing},
+        below::namei::{Creating, Removing},
         object::{cred::Cred, dentry::Dentry, idmap::Idmap, write_access::WriteAccess},
         own::{
             dentry::{DEntry, Negative},
@@ -70,7 +70,7 @@ fn make(
     let name = entry.name_in_dir()?;
     names::check_creatable(name)?;
     let parent = entry.parent_dir();
-    let _ours = dir.data().changing();
+    let _ours = dir.data().own_change();
     let cred = new.cred(instance, &entry)?;
     let inode = policy::with_retry(
         instance.settings().retry() && !is_dir,
@@ -151,7 +151,7 @@ fn take_back_link(
 
 /// The entries of `dir` have changed.
 pub(crate) fn changed(dir: &INode<Union>) -> Result {
-    let listing = dir.data().lock().listing.take();
+    let listing = dir.data().lock_state().listing.take();
     drop(listing);
     copy_attr(dir)
 }
@@ -191,7 +191,7 @@ pub(crate) fn link(old: &DEntry<Union>, entry: Negative<'_, Union>) -> Result {
     let dir = entry.dir().get();
     let name = entry.name_in_dir()?;
     names::check_creatable(name)?;
-    let _ours = dir.data().changing();
+    let _ours = dir.data().own_change();
     let source = links::ensure_to_change(old, Data::All)?;
     // A link is on the branch of the object, whichever new objects go to.
     let parent = entry.parent_dir();
@@ -328,7 +328,7 @@ impl<'a> Removal<'a> {
             };
             // What is above is copied up without the object's lock.
             copy_up::ensure_dir(parent, &branch)?;
-            let state = victim.data().lock_killable()?;
+            let state = victim.data().lock_state_killable()?;
             let stack = victim.data().stack()?;
             let top = &stack.top().branch;
             if top.id() != branch.id() && top.is_writable() {
@@ -337,7 +337,7 @@ impl<'a> Removal<'a> {
             }
             // The directory as it is now: it comes to be on a branch before what is in it does.
             let layer = Held::on(parent.positive()?.data().stack()?, &branch).ok_or(ESTALE)?;
-            let below = copy_up::is_below(instance, &layer, name)?;
+            let below = lookup::is_below(instance, &layer, name)?;
             // Of an object with several names, this one may not have been copied up.
             let on_branch = top.id() == branch.id()
                 && (victim.is_dir()
@@ -403,7 +403,7 @@ fn removing<'a>(
 /// `->unlink`.
 pub(crate) fn unlink(dir: &Locked<'_, Union>, dentry: &DEntry<Union>) -> Result {
     let name = dir.name_of(dentry)?;
-    let _ours = dir.data().changing();
+    let _ours = dir.data().own_change();
     let victim = dentry.positive()?;
     let instance = dir.sb().data();
     let removal = Removal::plan(dir, dentry, name)?;
@@ -435,7 +435,7 @@ pub(crate) fn unlink(dir: &Locked<'_, Union>, dentry: &DEntry<Union>) -> Result 
 /// `->rmdir`.
 pub(crate) fn rmdir(dir: &Locked<'_, Union>, dentry: &DEntry<Union>) -> Result {
     let name = dir.name_of(dentry)?;
-    let _ours = dir.data().changing();
+    let _ours = dir.data().own_change();
     let victim = dentry.positive()?;
     let instance = dir.sb().data();
     let is_empty = |stack: &Stack| instance.cred.scope(|| merge::is_empty(stack));

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The eighth floor: changing the union.
+//! The ninth floor: changing the union.
 //!
-//! Lives here: making, linking, removing and renaming entries, moving an object to a lower branch, what the
-//! user may do there. Must not know which call of the VFS or which ioctl asked
-//! for it, nor that branches can come and go, but for the locks that say so.
+//! Lives here: making, linking, removing and renaming entries, as the VFS asks for it; moving an object to a lower
+//! branch; what the user may do there. Must not know which ioctl asked for it, nor that branches can come
+//! and go, but for the locks that say so.
 
 pub(crate) mod entry;
 pub(crate) mod mvdown;

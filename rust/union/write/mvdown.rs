@@ -12,8 +12,9 @@ use crate::{
     union::{
         branch::{lift, work::Temporary},
         branches::table::Table,
-        copy::{copy_up, hide, job, undo::take_back},
+        copy::{copy_up, job},
         find::{refresh, whiteout},
+        make::{hide, undo::take_back},
         numbers::number::Number,
         object::{
             instance::{Instance, Union},
@@ -23,7 +24,7 @@ use crate::{
     },
     vfs::{
         attr::{attr::Attr, protection::Protection, stat::Stat},
-        call::namei::{self, Removing},
+        below::namei::{self, Removing},
         object::{dentry::Dentry, file::KernelFile, write_access::WriteAccess},
         own::{dentry::DEntry, file::FsFile, inode::INode},
         sync::rcu::RcuArc,
@@ -138,7 +139,7 @@ pub(crate) fn move_down(
         .scope(|| check_way(&parent, dentry, &table, upper, lower))?;
     let from = refresh::stack(&parent)?;
     let from = from.on(&source.branch).ok_or(ESTALE)?.clone();
-    let _ours = parent.positive()?.data().changing();
+    let _ours = parent.positive()?.data().own_change();
     let to = copy_up::ensure_dir(&parent, target)?.clone();
     let plan = Plan {
         instance,
@@ -264,7 +265,7 @@ impl Plan<'_> {
         let original = Stat::of(self.source.path())?;
         let times = Stat::of(self.to.path())?;
         // Neither a copy-up nor a refresh comes in between.
-        let mut state = inode.data().lock();
+        let mut state = inode.data().lock_state();
         let target = &self.to.branch;
         let copy = job::copy_apart(self.dentry, self.instance, &self.source, target)?;
         let moved = Layer {

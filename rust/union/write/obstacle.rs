@@ -9,15 +9,15 @@
 use crate::{
     union::{
         branch::{branch::Branch, work::Aside},
-        copy::{hide, policy},
         find::whiteout,
+        make::{hide, policy},
         object::{
             instance::Union,
             stack::{Layer, Stack},
         },
     },
     vfs::{
-        call::namei::{self, Removing},
+        below::namei::{self, Removing},
         object::{dentry::Dentry, inode::Inode, write_access::WriteAccess},
         own::dentry::DEntry,
         value::{errno::ESTALE, name::Name},

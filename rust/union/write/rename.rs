@@ -14,8 +14,9 @@ use super::{
 use crate::{
     union::{
         branch::{branch::Branch, work},
-        copy::{copy_up, hide, links, seal::Seal},
-        find::{merge, whiteout},
+        copy::{copy_up, links},
+        find::{lookup, merge, whiteout},
+        make::{hide, seal::Seal},
         object::{
             instance::Union,
             node::{copy_attr, detach, State},
@@ -24,16 +25,16 @@ use crate::{
         text::names,
     },
     vfs::{
-        call::{namei::Removing, rename::Renaming},
+        below::{namei::Removing, rename::Renaming},
         object::{
             cred::Cred, dentry::Dentry, idmap::Idmap, inode::Inode, write_access::WriteAccess,
         },
+        ops::rename::Rename,
         own::{
             dentry::DEntry,
             inode::{INode, Locked},
         },
         sync::rcu::RcuArc,
-        table::rename::Rename,
         value::{
             errno::{ENOTEMPTY, ESTALE},
             flags,
@@ -74,7 +75,7 @@ impl<'a> Side<'a> {
     ) -> Result<Self> {
         let stack = dir.parent_of(dentry)?.positive()?.data().stack()?;
         let layer = Held::on(stack, branch).ok_or(ESTALE)?;
-        let below = asks_below && copy_up::is_below(dir.sb().data(), &layer, name)?;
+        let below = asks_below && lookup::is_below(dir.sb().data(), &layer, name)?;
         Ok(Self {
             dentry,
             dir: dir.get(),
@@ -149,7 +150,7 @@ pub(crate) fn rename(idmap: &Idmap, rename: Rename<'_, Union>) -> Result {
 
     // From here on nobody copies up what is replaced, nor gives it its name back.
     let mut state = match victim.filter(|_| !exchange) {
-        Some(victim) => Some(victim.data().lock_killable()?),
+        Some(victim) => Some(victim.data().lock_state_killable()?),
         None => None,
     };
     let victim_stack = match victim {
@@ -192,7 +193,7 @@ pub(crate) fn rename(idmap: &Idmap, rename: Rename<'_, Union>) -> Result {
         ),
         false => None,
     };
-    let ours = (old.dir.data().changing(), new.dir.data().changing());
+    let ours = (old.dir.data().own_change(), new.dir.data().own_change());
     // Whoever looks a name up again must not take the moment in between for a loss.
     let _moving = source.data().moving();
     let _other = victim.filter(|_| exchange).map(|v| v.data().moving());

@@ -109,7 +109,7 @@ pub(crate) fn change_all(
 ) -> Result {
     let node = inode.data();
     // A copy of the directory that is under way would have the old rights.
-    let _state = node.lock_killable()?;
+    let _state = node.lock_state_killable()?;
     let stack = node.stack()?;
     let mut done = KVec::new();
     let result = change_others(&stack, top, change, &mut done).and_then(|()| change_top());

@@ -14,14 +14,15 @@
 
 use crate::{
     union::{
-        copy::{copy_up, hide, links, seal::Seal},
+        copy::{copy_up, links},
         find::{lookup, merge},
+        make::{hide, seal::Seal},
         object::{instance::Union, listing::Listing, node::detach, stack::Layer},
     },
     vfs::{
+        ops::rename::LocksBelow,
         own::dentry::DEntry,
         sync::task::fatal_signal_pending,
-        table::rename::LocksBelow,
         value::{errno::ESTALE, name::Name},
     },
 };
@@ -163,5 +164,5 @@ fn close(dir: &DEntry<Union>, layer: &Layer) -> Result {
             .cred
             .scope(|| hide::make_opaque(&access, &layer.branch, &here.dentry))?;
     }
-    detach(inode, &mut inode.data().lock(), &here)
+    detach(inode, &mut inode.data().lock_state(), &here)
 }

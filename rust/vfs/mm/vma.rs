@@ -59,7 +59,7 @@ impl<'a> NewMapping<'a> {
         unsafe { (*self.0).vm_file }
     }
 
-    /// Hands the mapping to `lower`, a file made by [`open_backing`](crate::vfs::table::backing::open_backing): it
+    /// Hands the mapping to `lower`, a file made by [`open_backing`](crate::vfs::ops::backing::open_backing): it
     /// becomes the mapping's file, and its filesystem serves the faults. procfs goes on showing the
     /// file that user space mapped. `ENODEV` if `lower` cannot be mapped, `EACCES` if it is append-only
     /// and the mapping could be written to.

@@ -4,7 +4,7 @@
 //!
 //! Lives here: inodes, dentries, mounts, places, open files and credentials, each with its references and what
 //! can be read off it. May use [`sync`](super::sync) and below. Must not know of a filesystem of ours, nor
-//! change what is on a disk: that is [`call`](super::call).
+//! change what is on a disk: that is [`below`](super::below).
 
 pub(crate) mod cred;
 pub(crate) mod dentry;

@@ -8,16 +8,17 @@ use super::{
 use crate::{
     union::{
         branch::{branch::Branch, volatile},
-        branches::sysfs,
         object::{
             instance::{Instance, Pins, Union, AUFS},
             node::Node,
         },
+        text::escape::escape,
     },
     vfs::{
         admin::seq,
         attr::stat::StatFs,
         object::{glimpse::Glimpse, inode::Inode},
+        ops::mountable::Mountable,
         own::{
             dentry::DEntry,
             file_system::{FileSystem, InodeTables},
@@ -25,7 +26,6 @@ use crate::{
             shelves::Shelf,
             super_block::SuperBlock,
         },
-        table::mountable::Mountable,
         value::{
             errno::ESTALE,
             flags,
@@ -189,7 +189,7 @@ fn show_branches(instance: &Instance, seq: &SeqFile) {
         seq_print!(seq, ":");
         // Neither may end the option, or the path, where there is none.
         let _ = branch.place().show(|piece| {
-            sysfs::escape(piece, b",:", |piece| {
+            escape(piece, b",:", |piece| {
                 seq::write(seq, piece);
                 Ok(())
             })

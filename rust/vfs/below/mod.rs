@@ -3,9 +3,9 @@
 //! The sixth floor: what is asked of the filesystems below.
 //!
 //! Lives here: looking up, making, removing and renaming names, opening files, I/O on them and copying from one
-//! to another, noticing changes. May use [`attr`](super::attr),
-//! [`object`](super::object) and below. Must not know of a filesystem of ours: whoever calls may be any part
-//! of the kernel.
+//! to another, noticing changes: further methods of the types of [`object`](super::object), and guards for
+//! what has an end. May use [`attr`](super::attr) and below. Must not know of a filesystem of ours: whoever calls
+//! may be any part of the kernel.
 
 pub(crate) mod block;
 pub(crate) mod claim;

@@ -6,7 +6,7 @@
 
 use super::{mountable::Mountable, rename::Rename, vtable::Without};
 use crate::vfs::{
-    call::symlink::Target,
+    below::symlink::Target,
     object::idmap::Idmap,
     own::{
         dentry::{DEntry, InLookup, Negative, Spliced},

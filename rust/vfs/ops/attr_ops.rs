@@ -14,7 +14,7 @@ use crate::{
             fileattr,
             stat::Stat,
         },
-        call::extents::Extents,
+        below::extents::Extents,
         object::{glimpse::Glimpse, idmap::Idmap},
         own::{dentry::DEntry, file_system::FileSystem, inode::INode},
     },

@@ -34,7 +34,7 @@ impl Seal {
     pub(crate) fn new(dir: &INode<Union>) -> Result<Self> {
         let seals = &dir.sb().data().seals;
         seals.fetch_add(1, Full);
-        let state = dir.data().lock_killable().inspect_err(|_| {
+        let state = dir.data().lock_state_killable().inspect_err(|_| {
             seals.fetch_sub(1, Full);
         })?;
         dir.data().seals.fetch_add(1, Full);

@@ -22,7 +22,7 @@ use crate::{
             fileattr::Request,
             stat::Stat,
         },
-        call::extents::Extents,
+        below::extents::Extents,
         object::idmap::Idmap,
         own::{
             dentry::{DEntry, InLookup, Negative},

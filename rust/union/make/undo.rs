@@ -5,7 +5,7 @@
 use crate::{
     union::branch::{branch::Branch, lift::lift, work},
     vfs::{
-        call::namei::Removing,
+        below::namei::Removing,
         object::{dentry::Dentry, inode::Inode, write_access::WriteAccess},
         value::name::Name,
     },

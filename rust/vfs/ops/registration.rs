@@ -7,7 +7,7 @@
 use super::{fs_context, mountable::Mountable, super_ops::kill};
 use crate::{
     bindings,
-    vfs::{call::watch, own::inode::Cache, sync::rcu},
+    vfs::{below::watch, own::inode::Cache, sync::rcu},
 };
 use core::marker::PhantomData;
 use kernel::{prelude::*, sync::Arc, types::Opaque};

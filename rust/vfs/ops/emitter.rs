@@ -7,7 +7,7 @@
 use crate::{
     bindings,
     vfs::{
-        call::readdir::Entry,
+        below::readdir::Entry,
         object::file::KernelFile,
         own::{file::FsFile, file_system::FileSystem},
     },

@@ -13,7 +13,7 @@ use crate::{
     bindings,
     vfs::{
         admin::ioctl::Command,
-        call::copy::{Range, RangeOp},
+        below::copy::{Range, RangeOp},
         mm::vma::{self, NewMapping},
         object::{file::KernelFile, super_block::AnySuperBlock},
         own::{

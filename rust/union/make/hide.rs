@@ -11,7 +11,7 @@ use crate::{
     },
     vfs::{
         attr::attr::Attr,
-        call::{
+        below::{
             namei::{self, Creating, Removing},
             rename::Renaming,
         },
