@@ -33,12 +33,14 @@ fn make(
 ) -> Result {
     let dir = entry.dir().get();
     let (parent, tree, name) = (real(dir)?, dir.sb().data(), entry.name_in_dir()?);
-    tree.trouble.ask(what)?;
+    let number = tree.trouble.ask(what)?;
     let cred = tree.cred.for_new(idmap, dir, &entry, mode)?;
     let made = {
         let access = tree.mnt.want_write()?;
         cred.scope(|| f(Creating::start(&access, &parent, name)?))?
     };
+    let answer = tree.trouble.answer(number, what);
+    answer.inspect_err(|_| entry.drop_from_cache())?;
     let inode = node(dir.sb(), &made)?;
     update(&inode)?;
     update(dir)?;
@@ -55,7 +57,7 @@ fn remove(
     let (parent, tree, name) = (real(dir)?, dir.sb().data(), dir.name_of(dentry)?);
     let inode = dentry.positive()?;
     let real = real(inode)?;
-    tree.trouble.ask(what)?;
+    let number = tree.trouble.ask(what)?;
     {
         let access = tree.mnt.want_write()?;
         tree.cred.scope(|| {
@@ -68,7 +70,9 @@ fn remove(
         })?;
     }
     update(inode)?;
-    update(dir)
+    update(dir)?;
+    let answer = tree.trouble.answer(number, what);
+    answer.inspect_err(|_| dentry.drop_from_cache())
 }
 
 #[vtable]
@@ -106,7 +110,7 @@ impl inode_ops::Operations for Dir {
         let inode = old.positive()?;
         let (dir, real_old) = (entry.dir().get(), real(inode)?);
         let (parent, tree, name) = (real(dir)?, dir.sb().data(), entry.name_in_dir()?);
-        tree.trouble.ask("link")?;
+        let number = tree.trouble.ask("link")?;
         {
             let access = tree.mnt.want_write()?;
             tree.cred
@@ -114,6 +118,8 @@ impl inode_ops::Operations for Dir {
         }
         update(inode)?;
         update(dir)?;
+        let answer = tree.trouble.answer(number, "link");
+        answer.inspect_err(|_| entry.drop_from_cache())?;
         entry.instantiate(inode.into())
     }
 
@@ -131,7 +137,7 @@ impl inode_ops::Operations for Dir {
         let (from, to) = (real(old_dir)?, real(new_dir)?);
         let (old_name, new_name) = (old_dir.name_of(old)?, new_dir.name_of(new)?);
         let tree = old_dir.sb().data();
-        tree.trouble.ask("rename")?;
+        let number = tree.trouble.ask("rename")?;
         {
             let access = tree.mnt.want_write()?;
             let flags = rename.flags();
@@ -145,7 +151,12 @@ impl inode_ops::Operations for Dir {
             }
         }
         update(old_dir)?;
-        update(new_dir)
+        update(new_dir)?;
+        let answer = tree.trouble.answer(number, "rename");
+        answer.inspect_err(|_| {
+            old.drop_from_cache();
+            new.drop_from_cache();
+        })
     }
 
     fn tmpfile(

@@ -37,7 +37,7 @@ fn open(inode: &INode<Pass>, file: &Opening<'_, Pass>) -> Result<Pin<KBox<Kernel
 
 /// The operation `what` begins on `file`.
 fn ask(file: &FsFile<Pass>, what: &'static str) -> Result {
-    file.node().sb().data().trouble.ask(what)
+    file.node().sb().data().trouble.ask(what).map(drop)
 }
 
 /// As whom files below are used.

@@ -8,6 +8,8 @@
 //! - `hold N`: the N-th waits until it is released, or until who asked for it is killed;
 //! - `fail N ERRNO`: the N-th fails, with that number, and does nothing;
 //! - `break N ERRNO`: so do all from the N-th on;
+//! - `deny N ERRNO`: the N-th is done, and says that it failed, as a server does whose answer is lost; of those
+//!   that make, link, rename and remove;
 //! - `slow MS`: each takes so many milliseconds more;
 //! - `count`: nothing happens to them;
 //! - `release`: the one that is held goes on; the count does, too.
@@ -35,6 +37,7 @@ enum Plan {
     Hold(usize),
     Fail(usize, Error),
     Break(usize, Error),
+    Deny(usize, Error),
     Slow(i64),
 }
 
@@ -72,8 +75,8 @@ impl Trouble {
         })
     }
 
-    /// The operation `what` begins. It is not to be done if this fails.
-    pub(super) fn ask(&self, what: &'static str) -> Result {
+    /// The operation `what` begins: its number. It is not to be done if this fails.
+    pub(super) fn ask(&self, what: &'static str) -> Result<usize> {
         let mut state = self.state.lock();
         let number = state.seen + 1;
         state.seen = number;
@@ -83,7 +86,7 @@ impl Trouble {
                 state.plan = Plan::Nothing;
                 state.held = Some((number, what));
                 drop(state);
-                self.wait()
+                self.wait().map(|()| number)
             }
             Plan::Fail(planned, error) if planned == number => {
                 state.plan = Plan::Nothing;
@@ -97,7 +100,21 @@ impl Trouble {
             Plan::Slow(ms) => {
                 drop(state);
                 fsleep(Delta::from_millis(ms));
-                Ok(())
+                Ok(number)
+            }
+            _ => Ok(number),
+        }
+    }
+
+    /// The operation `what`, which has that `number`, is done: what it says. Where this fails, nothing is to be
+    /// cached of what it was about.
+    pub(super) fn answer(&self, number: usize, what: &'static str) -> Result {
+        let mut state = self.state.lock();
+        match state.plan {
+            Plan::Deny(planned, error) if planned == number => {
+                state.plan = Plan::Nothing;
+                state.failed = Some((number, what));
+                Err(error)
             }
             _ => Ok(()),
         }
@@ -162,7 +179,7 @@ impl debugfs::Writable<Arc<Trouble>> for Operations {
         let mut wanted = || number().ok_or(EINVAL);
         match command {
             "hold" => trouble.plan(Plan::Hold(wanted()? as usize)),
-            "fail" | "break" => {
+            "fail" | "break" | "deny" => {
                 let (planned, errno) = (wanted()? as usize, wanted()?);
                 let error = match errno {
                     1..=4095 => Error::from_errno(-(errno as c_int)),
@@ -170,6 +187,7 @@ impl debugfs::Writable<Arc<Trouble>> for Operations {
                 };
                 trouble.plan(match command {
                     "fail" => Plan::Fail(planned, error),
+                    "deny" => Plan::Deny(planned, error),
                     _ => Plan::Break(planned, error),
                 })
             }
