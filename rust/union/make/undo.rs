@@ -7,7 +7,7 @@ use crate::{
     vfs::{
         below::namei::Removing,
         object::{dentry::Dentry, inode::Inode, write_access::WriteAccess},
-        value::name::Name,
+        value::{errno::ENAMETOOLONG, name::Name},
     },
 };
 use kernel::prelude::*;
@@ -43,7 +43,8 @@ fn remove(
     made: &Dentry,
 ) -> Result {
     let removing = match Removing::start(access, dir, name) {
-        Err(e) if e == ENOENT => return Ok(()),
+        // There is none, or can be none.
+        Err(e) if e == ENOENT || e == ENAMETOOLONG => return Ok(()),
         other => other?,
     };
     if !branch.are_same(removing.dentry(), made)? {

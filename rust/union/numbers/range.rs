@@ -168,7 +168,15 @@ impl Space {
                 GFP_KERNEL,
             )?),
         };
-        let need = need(root);
+        Self::with(ranges, identity, need(root), devices)
+    }
+
+    fn with(
+        ranges: Arc<Ranges>,
+        identity: BranchId,
+        need: Option<u64>,
+        devices: Option<KBox<Devices>>,
+    ) -> Result<Arc<Self>> {
         Arc::pin_init(
             pin_init!(Self {
                 ranges,
@@ -320,21 +328,7 @@ mod tests {
 
     /// A filesystem that shows one device.
     fn space(ranges: &Arc<Ranges>, identity: u16) -> Result<Arc<Space>> {
-        Arc::pin_init(
-            pin_init!(Space {
-                ranges: ranges.clone(),
-                identity: BranchId(identity),
-                need: None,
-                devices: None,
-                settled: Atomic::new(false),
-                alone: Atomic::new(false),
-                start: Atomic::new(0),
-                size: Atomic::new(0),
-                left: Atomic::new(false),
-                replaced <- NumberMap::new(),
-            }),
-            GFP_KERNEL,
-        )
+        Space::with(ranges.clone(), BranchId(identity), None, None)
     }
 
     #[test]
