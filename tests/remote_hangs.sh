@@ -5,8 +5,7 @@
 #
 # Catches: whoever waits for it and cannot be killed; a lock that is held meanwhile, so that the rest of the
 # union waits as well; a branch that can never be removed.
-lib=$(dirname "$(readlink -f "$0")")/lib
-. "$lib/lib.sh"
+. "$(dirname "$(readlink -f "$0")")/lib/lib.sh"
 [ -z "$reference" ] || skip_all "not on overlayfs"
 command -v python3 > /dev/null || skip_all "no python3"
 
@@ -16,12 +15,7 @@ echo own > rw/own/f
 echo below > ro2/d/below
 echo far > far/d/file
 echo far > far/only/file
-"$lib/remotefs.py" far ro &
-server=$!
-for _ in $(seq 100); do
-	mountpoint -q ro && break
-	sleep 0.1
-done
+serve far ro
 
 # waits COMMAND...: it does not end by itself; leaves its number in $waiter.
 waits() {
@@ -43,7 +37,7 @@ dies() {
 }
 
 check 'mount' mount -t aufs2 -o "br:$area/rw=rw:$area/ro=ro:$area/ro2=ro" none u
-check 'all of it shows' same 'below file here' "$(cd u/d && echo *)"
+check 'all of it shows' same 'below file here' "$(names u/d)"
 kill -STOP "$server"
 check 'a file there waits' waits cat u/only/file
 check 'and can be killed' dies
@@ -57,11 +51,7 @@ check 'so does one who would make a file' waits touch u/only/made
 check 'and can be killed' dies
 kill -CONT "$server"
 # What those who were killed had open is closed when the server has answered.
-for _ in $(seq 100); do
-	umount u 2> /dev/null && break
-	sleep 0.1
-done
-refused 'the union can be unmounted' mountpoint -q u
+check 'the union can be unmounted' settles umount u
 
 # Where the branch is known not to change, it is not asked about names that are known.
 check 'mount, with =rr' mount -t aufs2 -o "br:$area/rw=rw:$area/ro=rr:$area/ro2=ro" none u

@@ -2,8 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # What is changed on a branch directly shows when the name is used next.
-lib=$(dirname "$(readlink -f "$0")")/lib
-. "$lib/lib.sh"
+. "$(dirname "$(readlink -f "$0")")/lib/lib.sh"
 [ -z "$reference" ] || skip_all "overlayfs does not look"
 
 content() {
@@ -106,12 +105,7 @@ look notify
 look_remote() {
 	rm -rf rw ro far
 	mkdir -p rw/d far/d ro
-	"$lib/remotefs.py" far ro &
-	server=$!
-	for _ in $(seq 100); do
-		mountpoint -q ro && break
-		sleep 0.1
-	done
+	serve far ro
 	echo one > far/d/f
 	check 'remote: mount' mount -t aufs2 -o "br:$area/rw=rw:$area/ro=ro,udba=$1" none u || return
 	: | cat u/d/f u/d/new u/later/f > /dev/null 2>&1

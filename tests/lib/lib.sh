@@ -15,6 +15,8 @@ fi
 unset AUFS2_TEST_NS
 echo "TAP version 13"
 
+# Before anybody changes the directory.
+lib=$(dirname "$(readlink -f "$0")")/lib
 fs=${AUFS2_TEST_FS:-tmpfs}
 reference=${AUFS2_TEST_REFERENCE:-}
 passed=0 failed=0 skipped=0 number=0
@@ -112,6 +114,14 @@ settles() {
 		[ $tries -lt 1200 ] || { echo "# never: $*"; return 1; }
 		sleep 0.05
 	done
+}
+
+# serve SOURCE TARGET: shows it there as a server does, whose number is in $server (see remotefs.py).
+serve() {
+	"$lib/remotefs.py" "$1" "$2" &
+	# shellcheck disable=SC2034 # who stops it uses that
+	server=$!
+	settles mountpoint -q "$2"
 }
 
 # finish: the plan and the totals; the last line of a test.
