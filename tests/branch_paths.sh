@@ -41,6 +41,24 @@ check 'a folder above is renamed' mv folder 'folder 2'
 check 'br0' same "$area/folder\\0402/z=rw" "$(shown 0)"
 check 'another namespace sees the same' same "$area/folder\\0402/z=rw" \
 	"$(unshare --mount --propagation private cat "$(entry)/br0")"
+# Where its path is longer than one can be, which a shell does not go to.
+deep() {
+	python3 - "$area" "$(entry)/br0" <<-'END'
+		import os, subprocess, sys
+		area, shown = sys.argv[1:]
+		os.chdir(area)
+		for _ in range(25):
+		    os.mkdir("n" * 200)
+		    os.chdir("n" * 200)
+		move = ["mount", "--no-canonicalize", "--move"]
+		subprocess.run(move + [area + "/folder 2/z", "."], check=True)
+		print(open(shown).read(), end="")
+		os.chdir("..")
+		subprocess.run(move + ["n" * 200, area + "/folder 2/z"], check=True)
+	END
+}
+check 'too deep to be told, br0 is its first path' same "$area/x=rw" "$(deep)"
+check 'br0 again' same "$area/folder\\0402/z=rw" "$(shown 0)"
 check 'umount -l of it' umount -l "folder 2/z"
 check 'br0 cannot be come to' same "(unreachable)$area/x=rw" "$(shown 0)"
 check 'del of what has no path any more' change "append:$area/ro2=rw,del:$area/x"

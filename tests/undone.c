@@ -18,7 +18,7 @@ FIXTURE_SETUP(u)
 	if (why)
 		SKIP(return, "%s", why);
 	ASSERT_EQ(0, area_enter());
-	ASSERT_EQ(0, shell("mkdir -p base/rw base/rw2 base/ro held rw3 ro2"));
+	ASSERT_EQ(0, shell("mkdir -p base/rw base/rw2 base/ro held"));
 }
 FIXTURE_TEARDOWN(u)
 {
@@ -124,6 +124,62 @@ TEST_F(u, a_copy_where_the_name_is_whited_out)
 	EXPECT_EQ(0, shell("chattr -R -a base"));
 }
 
+/* Does WHAT in a child: its number. The child ends with 0, or the number of the error. */
+#define CHILD(what) ({ pid_t pid_ = fork(); if (!pid_) _exit(-E(what)); pid_; })
+
+static int end_of(pid_t pid)
+{
+	int status;
+
+	return waitpid(pid, &status, 0) == pid && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+/*
+ * Catches: something that is made in a directory while that is renamed on one branch, and stays on another one
+ * under the old name: whoever is in between of what a rename asks of the branches, each time.
+ */
+TEST_F(u, what_comes_into_a_directory_that_is_renamed)
+{
+	static const volatile int never;
+	int turn, made, moved, results[TURNS], held = 0, there = 0;
+
+	/* those that take turns see to it that half of it goes to the other branch */
+	ASSERT_EQ(0, shell("for n in $(seq %d); do mkdir base/rw2/s$n; touch base/rw2/s$n/x; done", TURNS));
+	ASSERT_EQ(0, up_both());
+	for (turn = 1; turn < TURNS; turn++) {
+		pid_t renamer, maker;
+
+		tell("hold %d", (turn + 1) / 2);
+		renamer = CHILD(rename(path_of("u/s%d", turn), path_of("u/n%d", turn)));
+		if (ends(renamer, &never) && !asked("held ")) {
+			tell("count");
+			EXPECT_EQ(0, end_of(renamer));
+			results[turn] = -1;
+			break;
+		}
+		held++;
+		maker = CHILD(mknod(path_of("u/s%d/new", turn), S_IFREG | 0644, 0));
+		ends(maker, &never);
+		tell("release");
+		moved = end_of(renamer);
+		made = end_of(maker);
+		there += !made;
+		results[turn] = moved ? -moved : !made;
+		EXPECT_TRUE(!made || made == ENOENT) TH_LOG("at %d: %d", turn, made);
+		EXPECT_STREQ(moved ? "dir" : "ENOENT", kind(path_of("u/s%d", turn))) TH_LOG("at %d: %d", turn, moved);
+		EXPECT_STREQ(made ? "x" : "new x", list(path_of(moved ? "u/s%d" : "u/n%d", turn))) TH_LOG("at %d: %d", turn, moved);
+	}
+	EXPECT_GT(TURNS, turn);
+	EXPECT_LT(5, held);
+	EXPECT_LT(2, there);
+	moved = turn;
+	ASSERT_EQ(0, down_both());
+	ASSERT_EQ(0, up_both());
+	for (turn = 1; turn < moved; turn++)
+		EXPECT_STREQ(results[turn] < 0 ? "dir" : "ENOENT", kind(path_of("u/s%d", turn))) TH_LOG("mounted again, at %d", turn);
+	ASSERT_EQ(0, down_both());
+}
+
 static long up_beside(void)
 {
 	if (mount_pass("held", "base", "undone"))
@@ -131,48 +187,81 @@ static long up_beside(void)
 	return union_mount("", 0, (const char * const []){ "held/rw=rw", "rw3=rw", "ro2", NULL });
 }
 
-/* Catches: a copy on the next branch that what is left on one without room hides. */
-TEST_F(u, a_copy_that_is_tried_elsewhere)
+/*
+ * Catches: a copy on the next branch that what is left on one without room hides: since it could not be
+ * taken back, or since nobody looked for what a server has done and says it has not.
+ */
+FIXTURE_VARIANT(elsewhere) { const char *command; };
+FIXTURE(elsewhere) { int unused; };
+FIXTURE_SETUP(elsewhere)
 {
-	long results[TURNS];
-	int turn, last, elsewhere = 0, failed = 0;
+	const char *why = no_pass();
 
-	ASSERT_EQ(0, shell("for n in $(seq %d); do echo -n low > ro2/f$n; done", TURNS));
-	/* every other one has two names; and what makes a copy complete that has its name already */
-	ASSERT_EQ(0, shell("for n in $(seq 2 2 %d); do ln ro2/f$n ro2/g$n; done", TURNS));
-	if (shell("chattr +a ro2/f*"))
+	AUFS2_ONLY("several writable branches");
+	if (why)
+		SKIP(return, "%s", why);
+	ASSERT_EQ(0, area_enter());
+	ASSERT_EQ(0, shell("mkdir -p base/rw held rw3 ro2"));
+}
+FIXTURE_TEARDOWN(elsewhere)
+{
+	const char *wrong = reference() || no_pass() ? NULL : area_leave();
+
+	EXPECT_STREQ("", wrong ?: "");
+}
+FIXTURE_VARIANT_ADD(elsewhere, fails_from) { .command = "break" };
+FIXTURE_VARIANT_ADD(elsewhere, is_denied) { .command = "deny" };
+
+TEST_F(elsewhere, a_copy)
+{
+	/* with one name, and with two, of which the other is not used */
+	static const char *const names[] = { "u/f%d", "u/g%d" };
+	long results[2][TURNS];
+	int turn, two, last[2], elsewhere = 0, failed = 0;
+
+	ASSERT_EQ(0, shell("for n in $(seq %d); do echo -n low > ro2/f$n; echo -n low > ro2/g$n; ln ro2/g$n ro2/h$n; done",
+			   TURNS));
+	/* what makes a copy complete that has its name already */
+	if (shell("chattr +a ro2/*"))
 		SKIP(return, "no append-only files here");
 	ASSERT_EQ(0, up_beside());
-	for (turn = 1; turn < TURNS; turn++) {
-		const char *file = path_of("u/f%d", turn);
-		bool any;
-		int fd;
+	for (two = 0; two < 2; two++) {
+		for (turn = 1; turn < TURNS; turn++) {
+			const char *file = path_of(names[two], turn);
+			int fd, seen;
 
-		tell("break %d %d", turn, ENOSPC);
-		fd = open(file, O_WRONLY | O_APPEND);
-		results[turn] = fd < 0 ? -errno : 0;
-		any = asked("failed ") != 0;
-		tell("count");
-		if (fd >= 0) {
-			ASSERT_EQ(3, write(fd, "new", 3));
-			close(fd);
+			tell("%s %d %d", variant->command, turn, ENOSPC);
+			fd = open(file, O_WRONLY | O_APPEND);
+			results[two][turn] = fd < 0 ? -errno : 0;
+			seen = asked("seen ");
+			failed += asked("failed ") != 0;
+			tell("count");
+			if (fd >= 0) {
+				ASSERT_EQ(3, write(fd, "new", 3));
+				close(fd);
+			}
+			if (seen < turn)
+				break;
+			elsewhere += !access(path_of("rw3/%s", path_of(names[two], turn) + 2), F_OK);
+			EXPECT_STREQ(fd < 0 ? "low" : "lownew", read_file(file)) TH_LOG("%s", file);
 		}
-		if (!any)
-			break;
-		failed += results[turn] != 0;
-		elsewhere += !access(path_of("rw3/f%d", turn), F_OK);
-		EXPECT_STREQ(results[turn] ? "low" : "lownew", read_file(file)) TH_LOG("at %d", turn);
+		EXPECT_GT(TURNS, turn);
+		last[two] = turn;
 	}
-	EXPECT_GT(TURNS, turn);
-	/* there are both */
-	EXPECT_LT(0, failed);
-	EXPECT_LT(3, elsewhere);
-	last = turn;
+	/* the copy's name, the pseudo-link, and more */
+	EXPECT_LT(2, failed);
+	EXPECT_LT(1, elsewhere);
 	ASSERT_EQ(0, down_both());
 	ASSERT_EQ(0, up_beside());
-	for (turn = 1; turn < last; turn++)
-		EXPECT_STREQ(results[turn] ? "low" : "lownew", read_file(path_of("u/f%d", turn)))
-			TH_LOG("mounted again, at %d, %ld", turn, results[turn]);
+	for (two = 0; two < 2; two++) {
+		for (turn = 1; turn < last[two]; turn++) {
+			const char *wanted = results[two][turn] ? "low" : "lownew";
+
+			EXPECT_STREQ(wanted, read_file(path_of(names[two], turn))) TH_LOG("%d", turn);
+			if (two)
+				EXPECT_STREQ(wanted, read_file(path_of("u/h%d", turn))) TH_LOG("%d", turn);
+		}
+	}
 	ASSERT_EQ(0, down_both());
 	EXPECT_EQ(0, shell("chattr -R -a base rw3"));
 }
