@@ -4,7 +4,7 @@
 
 use crate::{
     union::{
-        branch::branch::Branch,
+        branch::{branch::Branch, patience},
         branches::table::Table,
         find::refresh,
         object::{
@@ -27,10 +27,6 @@ use kernel::{
 
 /// How many users of a branch are named in the log.
 const NAMED: usize = 8;
-
-/// For how long something that is about to end is waited for: whoever has a file open for a moment,
-/// or is reading a directory, should not keep a branch.
-const PATIENCE_MS: i64 = 300;
 
 /// Why an object cannot do without a branch.
 #[derive(Clone, Copy)]
@@ -111,7 +107,7 @@ pub(crate) fn check_removal(
     let mut waited = 0;
     loop {
         // Nobody opens anything on the branch now: what is open goes, or stays.
-        let is_last = waited >= PATIENCE_MS;
+        let is_last = waited >= patience::ENDING.as_millis();
         let mut users = Users {
             log: is_last.then_some(log),
             branch,

@@ -5,7 +5,10 @@
 use super::busy;
 use crate::{
     union::{
-        branch::branch::{let_go, Branch, Watch},
+        branch::{
+            branch::{let_go, Branch, Watch},
+            patience,
+        },
         branches::table::Table,
         find::refresh::{self, remaining},
         numbers::{id::BranchId, number::Number},
@@ -29,10 +32,6 @@ use kernel::{
     sync::{aref::ARef, Arc},
     time::{delay::fsleep, Delta},
 };
-
-/// For how long those who are just using a branch are waited for. Whoever is not done by then, on a
-/// server that does not answer, say, lets go of it when they are.
-const PATIENCE_MS: i64 = 10_000;
 
 /// A stack that was made before any table: it is made again when it is used.
 const STALE: usize = 0;
@@ -119,7 +118,7 @@ pub(crate) fn finish(sb: &SuperBlock<Union>, after: &Table, leaving: Leaving) {
         if leavers.iter().all(Leaver::has_left) {
             return;
         }
-        if waited >= PATIENCE_MS || fatal_signal_pending() {
+        if waited >= patience::LEAVING.as_millis() || fatal_signal_pending() {
             pr_warn!("a removed branch is still being used, and goes when that ends\n");
             return;
         }

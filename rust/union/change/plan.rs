@@ -16,7 +16,7 @@ use crate::{
     union::{
         branch::{
             branch::{let_go, Branch},
-            records, volatile, work,
+            patience, records, volatile, work,
         },
         branches::{
             origins,
@@ -33,10 +33,7 @@ use crate::{
         sync::{gate::Closed, rcu::RcuArc},
     },
 };
-use kernel::{prelude::*, sync::Arc, time::Delta};
-
-/// For how long those who are opening a file are waited for.
-const PATIENCE: Delta = Delta::from_millis(2000);
+use kernel::{prelude::*, sync::Arc};
 
 /// The branches as they are to be.
 pub(crate) struct Plan {
@@ -411,7 +408,7 @@ pub(crate) fn sweep(log: &Log, branch: &Branch) -> Result {
 /// Closes the gate of a branch. `EBUSY`, with a line in the log, if somebody who is opening a file
 /// there does not get on.
 fn close<'a>(log: &Log, branch: &'a Branch) -> Result<Closed<'a>> {
-    branch.gate.close(PATIENCE).inspect_err(|e| {
+    branch.gate.close(patience::OPENING).inspect_err(|e| {
         if *e == EBUSY {
             let shown = branch.name();
             log.error(fmt!(

@@ -10,7 +10,7 @@
 use super::entry;
 use crate::{
     union::{
-        branch::{lift, work::Temporary},
+        branch::{lift, patience, work::Temporary},
         branches::table::Table,
         copy::{copy_up, job},
         find::{refresh, whiteout},
@@ -31,10 +31,7 @@ use crate::{
         value::{errno::ESTALE, flags, name::Name},
     },
 };
-use kernel::{pr_warn_once, prelude::*, sync::aref::ARef, time::Delta};
-
-/// For how long those who are opening a file on the upper branch are waited for.
-const PATIENCE: Delta = Delta::from_millis(2000);
+use kernel::{pr_warn_once, prelude::*, sync::aref::ARef};
 
 /// What is wrong with a move.
 #[derive(Clone, Copy)]
@@ -285,7 +282,7 @@ impl Plan<'_> {
         let access = self.to.branch.mnt().want_write()?;
         let copy = copy.resume(&access);
         // Nobody opens the file from here on.
-        let _gate = self.source.branch.gate.close(PATIENCE)?;
+        let _gate = self.source.branch.gate.close(patience::OPENING)?;
         check_idle(inode)?;
         if !original.is_unchanged(&Stat::of(self.source.path())?) {
             return Err(EBUSY);
