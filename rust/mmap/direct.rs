@@ -6,7 +6,7 @@
 //! The mapping's file is a backing file, which the VFS knows to show by the path, device and inode
 //! of the union's file. This is the design of aufs since 2011, without a patched kernel.
 
-use super::fault::{self, Held, Swap};
+use super::front::{suited, Held, Swap};
 use crate::vfs::{
     mm::{
         front_file::FrontPath,
@@ -32,7 +32,7 @@ pub(super) fn map_with_front<H: Held>(
 ) -> Result {
     let prepared = Prepared::<Swap<H>>::new(&vma, cred, held, FrontPath::User)?;
     let handed = vma.hand_to(real, cred)?;
-    if let Some(suited) = fault::suited(handed) {
+    if let Some(suited) = suited(handed) {
         prepared.place(suited, ServedBy::Filesystem);
     }
     Ok(())

@@ -3,11 +3,13 @@
 //! Mappings of files of the union.
 //!
 //! This is the one place where an engine is found for a mapping, by what the mount asks for and by what the
-//! mapping is; an engine is a file.
+//! mapping is; an engine is a file, and knows nothing of the other. What both may put before the file on the
+//! branch is in a third, `front`.
 #![forbid(unsafe_code)]
 
 mod direct;
 mod fault;
+mod front;
 
 use crate::vfs::{
     mm::{front_file::FrontPath, vma::NewMapping},
@@ -29,7 +31,7 @@ pub(crate) enum Engine {
 /// keeps what `held` returns as long. `shown` is the path that `f_path` of the mapping's file is.
 ///
 /// Where `engine` or `shown` cannot be had, the file on the branch is mapped directly.
-pub(crate) fn map<H: fault::Held>(
+pub(crate) fn map<H: front::Held>(
     real: &KernelFile,
     vma: NewMapping<'_>,
     cred: &Cred,

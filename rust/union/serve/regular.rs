@@ -283,6 +283,15 @@ fn shows(inode: &INode<Union>, real: &KernelFile) -> bool {
     node.is_at(real.path().dentry()) || node.shows(real.inode())
 }
 
+/// The engine that `mmap=` names. The words of the option are below all mounts and mappings, and the engines know
+/// of no option: they meet here, and nowhere else.
+fn engine(chosen: Mmap) -> mmap::Engine {
+    match chosen {
+        Mmap::Direct => mmap::Engine::Direct,
+        Mmap::Fault => mmap::Engine::Fault,
+    }
+}
+
 /// The branch that `real`, which serves `user`, is on. `ESTALE` if it has gone.
 fn branch_of(user: &FsFile<Union>, real: &KernelFile) -> Result<Arc<Branch>> {
     let is_it = |branch: &Branch| core::ptr::eq(branch.mnt(), real.path().mnt());
@@ -449,17 +458,20 @@ impl file_ops::Operations for RegularFile {
         }
         let instance = file.node().sb().data();
         let settings = instance.settings();
-        let engine = match settings.mmap() {
-            Mmap::Direct => mmap::Engine::Direct,
-            Mmap::Fault => mmap::Engine::Fault,
-        };
         let shown = if settings.mmap_path() {
             FrontPath::User
         } else {
             FrontPath::Behind
         };
         let branch = || branch_of(file, real);
-        mmap::map(real, vma, &instance.cred, branch, engine, shown)?;
+        mmap::map(
+            real,
+            vma,
+            &instance.cred,
+            branch,
+            engine(settings.mmap()),
+            shown,
+        )?;
         file.node().data().used(task::current_id());
         AfterIo::accessed(file, Some(real));
         Ok(())

@@ -27,7 +27,7 @@ pub(crate) enum Udba {
     Reval,
 }
 
-/// Who serves the faults of new mappings: `rust/mmap/`.
+/// Who serves the faults of new mappings: what is asked for, of which `mmap::Engine` is made.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Mmap {
     /// The file on the branch, by itself.

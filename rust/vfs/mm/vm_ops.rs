@@ -28,7 +28,7 @@ use kernel::{
 };
 
 /// Serves the faults of mappings with a front file.
-pub(crate) trait Engine: Sized + 'static {
+pub(crate) trait FaultServer: Sized + 'static {
     /// What each front file holds until it goes.
     type Held: Send + Sync;
 
@@ -41,8 +41,8 @@ pub(crate) trait Engine: Sized + 'static {
 pub(crate) enum ServedBy {
     /// The filesystem of the file behind, without a call of ours; it finds the front file.
     Filesystem,
-    /// The engine.
-    Engine,
+    /// The [`FaultServer`] of its map.
+    Server,
 }
 
 /// What belongs to one front file. It lives until the `->release` of that.
@@ -51,7 +51,7 @@ pub(crate) enum ServedBy {
 ///
 /// Both tables are those of [`Table<E>`] for `behind`, which is complete once its front file is in use.
 #[repr(C)]
-pub(crate) struct Map<E: Engine> {
+pub(crate) struct Map<E: FaultServer> {
     vops: bindings::vm_operations_struct,
     fops: bindings::file_operations,
     served_by: ServedBy,
@@ -60,7 +60,7 @@ pub(crate) struct Map<E: Engine> {
     _held: E::Held,
 }
 
-impl<E: Engine> Map<E> {
+impl<E: FaultServer> Map<E> {
     /// Asks for the turn of `fault`, one of this map's mappings, to be served by the file behind,
     /// and waits for it unless the fault must not.
     pub(crate) fn enter<'a>(&'a self, fault: Fault<'a>) -> Entry<'a> {
@@ -85,13 +85,13 @@ impl<E: Engine> Map<E> {
 }
 
 /// What a front file needs, before there is anything behind it. Everything that can fail is done.
-pub(crate) struct Prepared<E: Engine> {
+pub(crate) struct Prepared<E: FaultServer> {
     memory: KBox<MaybeUninit<Map<E>>>,
     front: FrontFile,
     held: E::Held,
 }
 
-impl<E: Engine> Prepared<E> {
+impl<E: FaultServer> Prepared<E> {
     /// Prepares for a front file of the mapping `vma`, which is to hold `held`, and whose own path is
     /// to be what `shown` says. `ENOMEM`.
     pub(crate) fn new(
@@ -131,7 +131,7 @@ impl<E: Engine> Prepared<E> {
                 .front
                 .place(&(*map).behind.file, &raw const (*map).fops);
             handed.set_file(front);
-            if served_by == ServedBy::Engine {
+            if served_by == ServedBy::Server {
                 handed.set_ops(&raw const (*map).vops);
             }
             // The mapping has its own reference now.
@@ -144,9 +144,9 @@ impl<E: Engine> Prepared<E> {
 type GetUnmappedArea =
     unsafe extern "C" fn(*mut bindings::file, c_ulong, c_ulong, c_ulong, c_ulong) -> c_ulong;
 
-struct Table<E: Engine>(PhantomData<E>);
+struct Table<E: FaultServer>(PhantomData<E>);
 
-impl<E: Engine> Table<E> {
+impl<E: FaultServer> Table<E> {
     /// The mapping operations of a map before a file whose filesystem gave the mapping `ops`.
     ///
     /// # Safety
@@ -246,7 +246,7 @@ impl<E: Engine> Table<E> {
             )
         };
         let is_large_folios = core::ptr::fn_addr_eq(own, large_folios);
-        if is_large_folios || is_shmem && served_by == ServedBy::Engine {
+        if is_large_folios || is_shmem && served_by == ServedBy::Server {
             Some(large_folios)
         } else {
             Some(Self::get_unmapped_area)
@@ -375,7 +375,7 @@ impl<E: Engine> Table<E> {
                     && core::ptr::eq((*vma).vm_ops, map.behind.ops)
                 {
                     bindings::vma_set_file(vma, file);
-                    if map.served_by == ServedBy::Engine {
+                    if map.served_by == ServedBy::Server {
                         (*vma).vm_ops = &raw const map.vops;
                     }
                 }
