@@ -11,7 +11,7 @@ use crate::{
         },
         branches::table::Table,
         find::refresh::{self, remaining},
-        numbers::{id::BranchId, number::Number},
+        numbers::id::BranchId,
         object::{
             instance::Union,
             pins,
@@ -167,7 +167,7 @@ fn leave(
             drop(state.listing.take());
             if next.generation != STALE {
                 let top = next.top();
-                top.branch.numbers.set(top.path(), Number::of(inode))?;
+                top.branch.numbers.keep(top.path(), inode)?;
             }
             node.publish(inode, &mut state, next.clone())?;
             if !inode.is_dir() {

@@ -23,7 +23,6 @@ use crate::{
             table::{Table, MAX_BRANCHES},
         },
         find::refresh,
-        numbers::number::Number,
         object::instance::{Instance, Union},
         text::options::{Access, Change, Permission},
     },
@@ -441,7 +440,7 @@ fn settle(name: &DEntry<Union>) -> Result {
     let stack = inode.data().stack()?;
     let top = stack.top();
     if top.number()?.shown != inode.ino() {
-        top.branch.numbers.set(top.path(), Number::of(inode))?;
+        top.branch.numbers.keep(top.path(), inode)?;
     }
     drop(state);
     Ok(())

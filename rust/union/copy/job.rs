@@ -12,7 +12,6 @@ use crate::{
             work::{Draft, Temporary},
         },
         make::{dir_times::DirTimes, undo::take_back},
-        numbers::number::Number,
         object::{
             instance::{Instance, Union},
             stack::Layer,
@@ -304,8 +303,8 @@ impl Copy<'_> {
 
     /// The copy keeps the number of the source: noted before anybody can look the copy up.
     fn remember(&self, copy: &Dentry) -> Result {
-        let number = Number::of(self.inode);
-        self.target.numbers.set(self.target.at(copy), number)
+        let path = self.target.at(copy);
+        self.target.numbers.keep(path, self.inode)
     }
 
     fn forget(&self, copy: &Dentry) {

@@ -11,7 +11,6 @@ use super::{lookup, whiteout};
 use crate::{
     union::{
         branches::table::Table,
-        numbers::number::Number,
         object::{
             instance::{Instance, Union},
             node::{copy_attr, State},
@@ -259,7 +258,7 @@ fn switch(inode: &INode<Union>, state: &mut State, found: &RcuArc<Stack>) -> Res
         return Ok(false);
     }
     // The number stays, and is that of the new object, whoever looks for it.
-    top.branch.numbers.set(top.path(), Number::of(inode))?;
+    top.branch.numbers.keep(top.path(), inode)?;
     drop(state.listing.take());
     node.publish_newer(inode, state, found.clone())?;
     if same_branches {

@@ -39,17 +39,6 @@ pub(crate) struct Number {
     pub(crate) is_noted: bool,
 }
 
-impl Number {
-    /// That of an inode of the union, to be noted.
-    pub(crate) fn of<T: FileSystem>(inode: &INode<T>) -> Self {
-        Self {
-            shown: inode.ino(),
-            hash: inode.hash(),
-            is_noted: true,
-        }
-    }
-}
-
 /// An object on a branch, without a look at it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Object {
@@ -204,13 +193,21 @@ impl Numbers {
         same.then_some(exception.number)
     }
 
-    /// Remembers that what is at `path` on the branch has `number` in the union.
-    pub(crate) fn set(&self, path: Path<'_>, number: Number) -> Result {
-        let (inode, computed) = self.compute(path)?;
-        self.note(computed, inode.generation(), number)
+    /// What is at `path` on the branch has the number of `inode` from now on, which stands for it, or is
+    /// about to: numbers are computed from what is on a branch, and by that of another object nobody would
+    /// find the inode that is there, but make a second one. So this comes before `path` can be looked up, or
+    /// with the `Node::state` that keeps others from acting on what they find. `ENOMEM`.
+    pub(crate) fn keep<T: FileSystem>(&self, path: Path<'_>, inode: &INode<T>) -> Result {
+        let (object, computed) = self.compute(path)?;
+        let number = Number {
+            shown: inode.ino(),
+            hash: inode.hash(),
+            is_noted: true,
+        };
+        self.note(computed, object.generation(), number)
     }
 
-    /// As [`Self::set`].
+    /// Remembers that `object` on the branch has `number` in the union.
     pub(crate) fn set_object(&self, object: Object, number: Number) -> Result {
         self.note(self.place(object), object.generation, number)
     }

@@ -15,7 +15,6 @@ use crate::{
         copy::{copy_up, job},
         find::{refresh, whiteout},
         make::{hide, undo::take_back},
-        numbers::number::Number,
         object::{
             instance::{Instance, Union},
             node::State,
@@ -359,7 +358,7 @@ impl Plan<'_> {
         let (original, copied) = (self.source.path(), moved.path());
         let (here, there) = (&self.source.branch.numbers, &moved.branch.numbers);
         here.leave(original)?;
-        let done = there.set(copied, Number::of(inode)).and_then(|()| {
+        let done = there.keep(copied, inode).and_then(|()| {
             // Who is about to open what the name meant gets what it means.
             inode.data().publish(inode, state, after)?;
             self.remove(name).inspect_err(|_| {
