@@ -3,6 +3,7 @@
 //! What a filesystem is usually written with.
 
 pub(crate) use super::{
+    admin::log::Log,
     attr::stat::{Stat, StatFs},
     below::{namei, symlink::Target},
     mm::vma::NewMapping,
@@ -16,7 +17,7 @@ pub(crate) use super::{
         dentry_ops,
         emitter::Emitter,
         file_ops,
-        fs_context::{self, Log, Value},
+        fs_context::{self, Value},
         inode_ops,
         mountable::Mountable,
         super_ops::Params,

@@ -15,6 +15,7 @@ use crate::{
         text::options::{Access, Permission},
     },
     vfs::{
+        admin::log::Log,
         below::claim::Claim,
         object::{
             dentry::Dentry,
@@ -23,7 +24,6 @@ use crate::{
             path::{Path, PathBuf},
             private_mount::{PrivateMount, Unmounting},
         },
-        ops::fs_context::Log,
         sync::{gate::Gate, load::Load, lockdep},
         value::errno::{EOPNOTSUPP, EREMOTE},
     },

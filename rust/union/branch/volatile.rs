@@ -10,9 +10,9 @@ use super::branch::Branch;
 use crate::{
     union::text::names,
     vfs::{
+        admin::log::Log,
         below::namei::{self, Creating, Removing},
         object::{file::KernelFile, write_access::WriteAccess},
-        ops::fs_context::Log,
         value::{flags, mode::Mode, name::Name},
     },
 };

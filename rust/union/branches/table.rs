@@ -8,8 +8,8 @@ use crate::{
         numbers::id::BranchId,
     },
     vfs::{
+        admin::log::Log,
         object::{dentry::Dentry, super_block::AnySuperBlock},
-        ops::fs_context::Log,
         sync::{lockdep::MAX_STACK_DEPTH, rcu::Shared},
     },
 };

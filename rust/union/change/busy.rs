@@ -13,7 +13,7 @@ use crate::{
         },
     },
     vfs::{
-        ops::fs_context::Log,
+        admin::log::Log,
         own::{dentry::DEntry, inode::INode, super_block::SuperBlock},
         sync::task::fatal_signal_pending,
     },

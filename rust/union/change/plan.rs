@@ -27,7 +27,7 @@ use crate::{
         text::options::{Access, Change, Permission},
     },
     vfs::{
-        ops::fs_context::Log,
+        admin::log::Log,
         own::{dentry::DEntry, kept::Kept, super_block::SuperBlock},
         sync::{gate::Closed, rcu::RcuArc},
     },

@@ -12,9 +12,9 @@ use crate::{
         },
     },
     vfs::{
+        admin::log::Log,
         below::namei,
         object::{path::PathBuf, private_mount::PrivateMount, super_block::AnySuperBlock},
-        ops::fs_context::Log,
         value::name::Name,
     },
 };

@@ -25,14 +25,14 @@ use crate::{
         },
     },
     vfs::{
-        admin::ioctl::may_administer,
+        admin::{ioctl::may_administer, log::Log},
         attr::stat::Stat,
         object::{
             path::PathBuf,
             super_block::{BlockSize, Uuid},
         },
         ops::{
-            fs_context::{Context, Log, Param, Value},
+            fs_context::{Context, Param, Value},
             super_ops::Params,
         },
         own::{

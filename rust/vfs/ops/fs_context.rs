@@ -13,6 +13,7 @@ use super::{
 use crate::{
     bindings,
     vfs::{
+        admin::log::Log,
         object::path::{Path, PathBuf},
         own::{
             file_system::FileSystem,
@@ -24,7 +25,6 @@ use crate::{
 use core::{marker::PhantomData, mem::MaybeUninit};
 use kernel::{
     error::{from_result, to_result, VTABLE_DEFAULT_ERROR},
-    fmt,
     prelude::*,
     sync::aref::ARef,
 };
@@ -90,38 +90,19 @@ pub(crate) enum Value<'a> {
     Place(PathBuf),
 }
 
-/// Where messages for the one who mounts go: the context's log, which the mounter can read, or the
-/// kernel's log when there is none.
-///
-/// # Invariants
-///
-/// The pointer is a context that is valid for as long as there is a reference to this.
-pub(crate) struct Log(*mut bindings::fs_context);
-
-impl Log {
-    /// Says why the request fails.
-    pub(crate) fn error(&self, args: fmt::Arguments<'_>) {
-        self.put(b'e', args);
-    }
-
-    fn put(&self, level: u8, args: fmt::Arguments<'_>) {
-        // SAFETY: The context outlives the log, which is only lent to its callbacks; `%pA` takes a
-        // pointer to `fmt::Arguments`.
-        unsafe {
-            bindings::logfc(
-                (*fields(self.0)).log.log,
-                (*fields(self.0)).log.prefix,
-                level as c_char,
-                c"%pA".as_char_ptr(),
-                core::ptr::from_ref(&args).cast::<c_void>(),
-            );
-        }
-    }
-}
-
 /// The context's fields; the `kernel` crate has the type without them.
 fn fields(fc: *mut bindings::fs_context) -> *mut bindings::fs_context_full {
     fc.cast()
+}
+
+/// Where messages for the owner of `fc` go.
+///
+/// # Safety
+///
+/// `fc` is a context that outlives what is returned.
+unsafe fn log(fc: *mut bindings::fs_context) -> Log {
+    // SAFETY: By the contract of this function.
+    unsafe { Log::new(&raw const (*fields(fc)).log) }
 }
 
 /// `->init_fs_context`.
@@ -138,7 +119,9 @@ pub(super) unsafe extern "C" fn init<T: Mountable>(fc: *mut bindings::fs_context
         unsafe { check_capable::<T>(fc, sb.is_some())? };
         // SAFETY: The type of a context is there as long as that, and has a name.
         let type_name = unsafe { CStr::from_char_ptr((*(*fields(fc)).fs_type).name) };
-        let context = KBox::new(T::Context::new(&Log(fc), sb, type_name)?, GFP_KERNEL)?;
+        // SAFETY: It is only lent.
+        let log = unsafe { log(fc) };
+        let context = KBox::new(T::Context::new(&log, sb, type_name)?, GFP_KERNEL)?;
         // SAFETY: The context is new and ours to set up.
         unsafe {
             (*fields(fc)).fs_private = KBox::into_raw(context).cast();
@@ -236,9 +219,9 @@ impl<O: Context> Table<O> {
                 )
             };
             // SAFETY: The context is ours, and keeps the super block that it may reconfigure until it
-            // is freed.
-            let (context, sb) = unsafe { (Self::context(fc), reconfigured(fc)) };
-            if context.parse(&Log(fc), sb, key, value)? {
+            // is freed. Its log is only lent.
+            let (context, sb, log) = unsafe { (Self::context(fc), reconfigured(fc), log(fc)) };
+            if context.parse(&log, sb, key, value)? {
                 Ok(0)
             } else {
                 Err(Error::from_errno(-(bindings::ENOPARAM as c_int)))
@@ -304,10 +287,10 @@ impl<O: Context> Table<O> {
         fc: *mut bindings::fs_context,
     ) -> c_int {
         from_result(|| {
-            // SAFETY: The context is ours, and the super block new.
+            // SAFETY: The context is ours, and the super block new. The log is only lent.
             unsafe {
                 let readonly = (*fields(fc)).sb_flags & bindings::SB_RDONLY != 0;
-                let (params, data) = Self::context(fc).prepare(&Log(fc), readonly)?;
+                let (params, data) = Self::context(fc).prepare(&log(fc), readonly)?;
                 super_ops::fill::<O::Fs>(sb, &params, data, O::make_root)?;
             }
             Ok(0)
@@ -320,7 +303,7 @@ impl<O: Context> Table<O> {
     /// whose `s_umount` is held for writing.
     unsafe extern "C" fn reconfigure(fc: *mut bindings::fs_context) -> c_int {
         from_result(|| {
-            // SAFETY: The context is ours, and its root one of our super blocks.
+            // SAFETY: The context is ours, and its root one of our super blocks. The log is only lent.
             unsafe {
                 let sb = SuperBlock::from_raw((*(*fields(fc)).root).d_sb);
                 let sb = Reconfigured::assume(sb);
@@ -329,7 +312,7 @@ impl<O: Context> Table<O> {
                 } else {
                     sb.is_readonly()
                 };
-                Self::context(fc).reconfigure(&Log(fc), &sb, readonly)?;
+                Self::context(fc).reconfigure(&log(fc), &sb, readonly)?;
             }
             Ok(0)
         })
