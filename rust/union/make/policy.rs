@@ -13,7 +13,6 @@ use crate::{
         find::{refresh, whiteout},
         numbers::id::BranchId,
         object::{
-            few::Few,
             instance::{Instance, Union},
             stack::{Layer, Stack},
         },
@@ -23,6 +22,7 @@ use crate::{
         own::dentry::DEntry,
         value::{
             errno::{EDQUOT, ESTALE},
+            few::Few,
             name::Name,
         },
     },

@@ -7,7 +7,6 @@
 //! (`pins`), the data of a mounted union (`instance`). Data, and what keeps it consistent: nothing here
 //! decides what a name means, or changes a branch.
 
-pub(crate) mod few;
 pub(crate) mod hits;
 pub(crate) mod index;
 pub(crate) mod instance;

@@ -3,7 +3,6 @@
 //! What an inode of the union stands for.
 
 use super::{
-    few::Few,
     instance::{Instance, Union},
     listing::Listing,
     stack::{new_stack, BranchSet, Layer, Layers, Stack},
@@ -20,7 +19,7 @@ use crate::{
             lockdep,
             rcu::{RcuArc, Reading, Slot},
         },
-        value::errno::ESTALE,
+        value::{errno::ESTALE, few::Few},
     },
 };
 use kernel::{

@@ -2,7 +2,7 @@
 
 //! The objects on the branches that an inode of the union stands for.
 
-use super::{few::Few, index::Seat};
+use super::index::Seat;
 use crate::{
     union::{
         branch::branch::Branch,
@@ -12,7 +12,7 @@ use crate::{
         below::namei::{self, Search},
         object::{dentry::Dentry, inode::Inode, path::Path},
         sync::rcu::{RcuArc, Shared},
-        value::{errno::ESTALE, name::Name},
+        value::{errno::ESTALE, few::Few, name::Name},
     },
 };
 use core::ops::Deref;

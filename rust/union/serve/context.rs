@@ -25,7 +25,7 @@ use crate::{
         },
     },
     vfs::{
-        admin::{ioctl::may_administer, log::Log},
+        admin::log::Log,
         attr::stat::Stat,
         object::{
             path::PathBuf,
@@ -41,6 +41,7 @@ use crate::{
             kept::Kept,
             super_block::{Reconfigured, SuperBlock},
         },
+        sync::task::may_administer,
     },
 };
 use kernel::{

@@ -15,10 +15,10 @@ use crate::{
         },
     },
     vfs::{
-        admin::ioctl::{may_administer, Command},
+        admin::ioctl::Command,
         object::file::KernelFile,
         own::file::FsFile,
-        sync::task::fatal_signal_pending,
+        sync::task::{fatal_signal_pending, may_administer},
         value::{
             errno::{EOPNOTSUPP, ESTALE},
             flags,

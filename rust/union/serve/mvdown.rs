@@ -10,9 +10,7 @@ use crate::{
         write::mvdown::{self, How, Moved, Reason, Refused},
     },
     vfs::{
-        admin::ioctl::{may_administer, Command},
-        attr::stat::StatFs,
-        own::file::FsFile,
+        admin::ioctl::Command, attr::stat::StatFs, own::file::FsFile, sync::task::may_administer,
     },
 };
 use kernel::{prelude::*, sync::Arc};

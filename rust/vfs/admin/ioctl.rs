@@ -2,10 +2,8 @@
 
 //! `ioctl(2)`.
 //!
-//! C headers: [`include/uapi/asm-generic/ioctl.h`](srctree/include/uapi/asm-generic/ioctl.h),
-//! [`include/linux/capability.h`](srctree/include/linux/capability.h)
+//! C header: [`include/uapi/asm-generic/ioctl.h`](srctree/include/uapi/asm-generic/ioctl.h)
 
-use crate::bindings;
 use kernel::{
     prelude::*,
     uaccess::{UserSlice, UserSliceReader, UserSliceWriter},
@@ -54,10 +52,4 @@ impl Command {
 pub(crate) fn user_memory(address: u64, len: usize) -> Result<UserSlice> {
     let address = usize::try_from(address).map_err(|_| EFAULT)?;
     Ok(UserSlice::new(UserPtr::from_addr(address), len))
-}
-
-/// Whether the current task may administer the system (`CAP_SYS_ADMIN`).
-pub(crate) fn may_administer() -> bool {
-    // SAFETY: No requirements.
-    unsafe { bindings::capable(bindings::CAP_SYS_ADMIN as c_int) }
 }

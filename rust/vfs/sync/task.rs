@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! The current task.
+//!
+//! C headers: [`include/linux/sched.h`](srctree/include/linux/sched.h),
+//! [`include/linux/capability.h`](srctree/include/linux/capability.h)
 
 use crate::bindings;
+use kernel::prelude::*;
 
 /// The process id of the current task, as the first pid namespace has it.
 pub(crate) fn current_id() -> i32 {
@@ -20,4 +24,10 @@ pub(crate) fn current_token() -> usize {
 pub(crate) fn fatal_signal_pending() -> bool {
     // SAFETY: The current task is alive.
     unsafe { bindings::fatal_signal_pending(bindings::get_current()) != 0 }
+}
+
+/// Whether the current task may administer the system (`CAP_SYS_ADMIN`).
+pub(crate) fn may_administer() -> bool {
+    // SAFETY: No requirements.
+    unsafe { bindings::capable(bindings::CAP_SYS_ADMIN as c_int) }
 }
