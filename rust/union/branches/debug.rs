@@ -5,7 +5,7 @@
 //! The files say what somebody who looks for a mistake wants to know, and nothing that a program
 //! should rely on.
 
-use super::table::Table;
+use super::{counters::Counters, table::Table};
 use crate::{
     union::text::escape::escape,
     vfs::{
@@ -16,15 +16,7 @@ use crate::{
         sync::rcu::{RcuArc, Slot},
     },
 };
-use kernel::{
-    prelude::*,
-    seq_file::SeqFile,
-    seq_print,
-    sync::{
-        atomic::{Atomic, Relaxed},
-        Arc,
-    },
-};
+use kernel::{prelude::*, seq_file::SeqFile, seq_print, sync::Arc};
 
 /// The directory that the unions have theirs in.
 static ROOT: Slot<Directory<()>> = Slot::empty();
@@ -47,42 +39,6 @@ impl Drop for Root {
     }
 }
 
-/// A count of what has happened, or of what there is.
-pub(crate) struct Counter(Atomic<u64>);
-
-impl Counter {
-    const fn new() -> Self {
-        Self(Atomic::new(0))
-    }
-
-    /// One more.
-    pub(crate) fn up(&self) {
-        self.0.fetch_add(1, Relaxed);
-    }
-
-    /// One less.
-    pub(crate) fn down(&self) {
-        self.0.fetch_sub(1, Relaxed);
-    }
-}
-
-/// What is counted.
-pub(crate) struct Counters {
-    /// Inodes in the cache.
-    pub(crate) inodes: Counter,
-    /// Looks at what a name or a directory is made of, after the branches or what is on them have
-    /// changed.
-    pub(crate) refreshes: Counter,
-    /// Objects that were copied up.
-    pub(crate) copies_up: Counter,
-    /// Files that were moved down.
-    pub(crate) moves_down: Counter,
-    /// Marks that were made on directories of branches.
-    pub(crate) marks: Counter,
-    /// Opens that waited for a change of the branches.
-    pub(crate) waits: Counter,
-}
-
 /// What the files are about. It does not know the union, which may go while somebody has a file open.
 pub(crate) struct State {
     pub(crate) counters: Counters,
@@ -93,17 +49,9 @@ pub(crate) struct State {
 impl State {
     /// That of a union with the branches in `table`. `ENOMEM`.
     pub(crate) fn new(table: &RcuArc<Table>) -> Result<Arc<Self>> {
-        let counters = Counters {
-            inodes: Counter::new(),
-            refreshes: Counter::new(),
-            copies_up: Counter::new(),
-            moves_down: Counter::new(),
-            marks: Counter::new(),
-            waits: Counter::new(),
-        };
         Ok(Arc::new(
             Self {
-                counters,
+                counters: Counters::new(),
                 table: Slot::new(Some(table.clone())),
             },
             GFP_KERNEL,
@@ -170,7 +118,7 @@ impl File<Arc<State>> for Numbers {
             ("marks", &counters.marks),
             ("waits", &counters.waits),
         ] {
-            seq_print!(seq, "{name} {}\n", counter.0.load(Relaxed));
+            seq_print!(seq, "{name} {}\n", counter.get());
         }
     }
 }

@@ -4,7 +4,7 @@
 
 use crate::{
     union::{
-        branches::{debug, ids::Ids, room::Remembered, sysfs, table::Table},
+        branches::{counters::Counters, debug, ids::Ids, room::Remembered, sysfs, table::Table},
         numbers::range::Ranges,
         text::{
             choice::Create,
@@ -138,7 +138,7 @@ impl Instance {
     }
 
     /// What is counted for debugfs.
-    pub(crate) fn counters(&self) -> &debug::Counters {
+    pub(crate) fn counters(&self) -> &Counters {
         &self.debug.counters
     }
 
