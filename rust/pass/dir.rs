@@ -169,7 +169,7 @@ impl inode_ops::Operations for Dir {
         tree.trouble.ask("tmpfile")?;
         let cred = tree.cred.for_new(idmap, dir, &user, mode)?;
         let access = tree.mnt.want_write()?;
-        let flags = user.flags() & !file::OPEN_ONLY;
+        let flags = user.flags() & !flags::NOT_BELOW;
         let below = cred.scope(|| open_backing_tmpfile(&user, flags, &access, &parent, mode))?;
         node(dir.sb(), below.path().dentry())
     }

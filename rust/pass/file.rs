@@ -20,16 +20,12 @@ pub(super) fn link_tables() -> InodeTables<Pass> {
     InodeTables::new::<Link>()
 }
 
-/// Flags that are for the open itself, and not for the file below.
-pub(super) const OPEN_ONLY: u32 =
-    flags::O_CREAT | flags::O_EXCL | flags::O_NOCTTY | flags::O_TRUNC | flags::O_TMPFILE;
-
 /// Opens what `inode` stands for.
 fn open(inode: &INode<Pass>, file: &Opening<'_, Pass>) -> Result<Pin<KBox<KernelFile>>> {
     let (real, tree) = (real(inode)?, inode.sb().data());
     tree.trouble.ask("open")?;
     let is_dir = flags::O_DIRECTORY & file.flags();
-    let flags = file.flags() & !OPEN_ONLY | is_dir;
+    let flags = file.flags() & !flags::NOT_BELOW | is_dir;
     let below = backing::open_backing(file, flags, tree.mnt.at(&real), &tree.cred)?;
     file.copy_direct_io(&below);
     Ok(KBox::pin(below, GFP_KERNEL)?)

@@ -85,7 +85,7 @@ impl Operations for DirInode {
         file: NewFile<'_, Union>,
         mode: Mode,
     ) -> Result<ARef<INode<Union>>> {
-        regular::tmpfile(idmap, dir, file, mode)
+        entry::tmpfile(idmap, dir, file, mode)
     }
 }
 

@@ -12,12 +12,11 @@ use crate::{
             data::Data,
             links,
         },
-        find::{lookup, refresh},
-        make::policy,
+        find::refresh,
         object::{
             instance::Union,
             node::copy_attr,
-            stack::{Layer, Layers, Stack},
+            stack::{Layer, Stack},
         },
         text::{options::Attributes, settings::Mmap},
     },
@@ -28,18 +27,14 @@ use crate::{
             open::{self, WritersKeptOut},
         },
         mm::{front_file::FrontPath, vma::NewMapping},
-        object::{
-            file::{dentry_of, KernelFile},
-            file_chain::FileChain,
-            idmap::Idmap,
-        },
+        object::{file::KernelFile, file_chain::FileChain},
         ops::{
             backing::{self, Change, Hooks, Iocb, Iter, LockedPipe, Pipe},
             file_ops::{self, Owner},
             vtable::Without,
         },
         own::{
-            file::{FsFile, NewFile, Opening},
+            file::{FsFile, Opening},
             file_system::InodeTables,
             inode::INode,
         },
@@ -52,7 +47,6 @@ use crate::{
         value::{
             errno::{EOPNOTSUPP, ESTALE},
             flags,
-            mode::Mode,
         },
     },
 };
@@ -70,12 +64,6 @@ use kernel::{
 pub(crate) fn tables() -> InodeTables<Union> {
     InodeTables::with_file::<Without<Union>, RegularFile>()
 }
-
-/// Flags that are for the open itself, and not for the file on the branch.
-const OPEN_ONLY: u32 = flags::O_CREAT | flags::O_EXCL | flags::O_NOCTTY | flags::O_TRUNC;
-
-/// Flags that are not for the file on the branch: the open of a file without a name was done.
-const UNION_ONLY: u32 = OPEN_ONLY | flags::O_TMPFILE;
 
 /// Flags that may change later, by `fcntl(F_SETFL)` or by a remount with another `fsync=`.
 const CHANGEABLE: u32 = flags::O_APPEND | flags::O_NONBLOCK | flags::O_DIRECT | SYNC;
@@ -165,7 +153,7 @@ fn open_at(user: &FsFile<Union>, stack: &Stack, flags: u32) -> Result<KernelFile
     let path = stack.top().path();
     let cred = &user.node().sb().data().cred;
     // The union keeps access times itself.
-    let flags = flags & !UNION_ONLY | flags::O_NOATIME;
+    let flags = flags & !flags::NOT_BELOW | flags::O_NOATIME;
     // Security modules take whoever allocates a file for the one who opened it: the mounter, as of
     // all that is done on branches.
     cred.scope(|| {
@@ -344,7 +332,7 @@ impl file_ops::Operations for RegularFile {
         let depth = inode.sb().data().depth;
         let flags = file.flags();
         let truncates = flags & flags::O_TRUNC != 0;
-        file.clear_flags(OPEN_ONLY);
+        file.clear_flags(flags::OPEN_ONLY);
         let dentry = file.dentry();
         let stack = refresh::stack_or_old(dentry)?;
         if flags & flags::FMODE_EXEC != 0 && stack.top().branch.mnt().has_no_programs() {
@@ -602,38 +590,4 @@ impl file_ops::Operations for RegularFile {
         copy_attr(target.1.node())?;
         Ok(copied)
     }
-}
-
-/// `->tmpfile`.
-pub(crate) fn tmpfile(
-    idmap: &Idmap,
-    dir: &INode<Union>,
-    user: NewFile<'_, Union>,
-    mode: Mode,
-) -> Result<ARef<INode<Union>>> {
-    let sb = dir.sb();
-    let instance = sb.data();
-    let parent = user.dentry().parent_entry();
-    let cred = instance.cred.for_new(idmap, dir, &user, mode)?;
-    // Of the branches as they are before one is chosen.
-    let generation = dir.data().stack()?.generation;
-    let made = policy::with_retry(
-        instance.settings().retry(),
-        |tried| policy::create(&parent, None, false, tried),
-        |branch| {
-            let layer = copy_up::ensure_dir(&parent, branch)?;
-            let access = branch.mnt().want_write()?;
-            let real = cred.scope(|| {
-                let flags = user.flags() & !UNION_ONLY | flags::O_NOATIME;
-                backing::open_backing_tmpfile(&user, flags, &access, &layer.dentry, mode)
-            })?;
-            Ok(Layer {
-                branch: branch.clone(),
-                dentry: dentry_of(&real),
-            })
-        },
-    )?;
-    let mut layers = Layers::new();
-    layers.push(made)?;
-    lookup::node_of_new(sb, generation, layers)
 }

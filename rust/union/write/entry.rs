@@ -23,14 +23,19 @@ use crate::{
     },
     vfs::{
         below::namei::{Creating, Removing},
-        object::{cred::Cred, dentry::Dentry, idmap::Idmap, write_access::WriteAccess},
+        object::{
+            cred::Cred, dentry::Dentry, file::dentry_of, idmap::Idmap, write_access::WriteAccess,
+        },
+        ops::backing,
         own::{
             dentry::{DEntry, Negative},
+            file::NewFile,
             inode::{INode, Locked},
         },
         sync::{killable::Guard, rcu::RcuArc},
         value::{
             errno::{ENOTEMPTY, ESTALE},
+            flags,
             mode::Mode,
             name::Name,
         },
@@ -183,6 +188,40 @@ pub(crate) fn symlink(idmap: &Idmap, entry: Negative<'_, Union>, target: &CStr) 
     make(&New { idmap, mode }, entry, false, |creating| {
         creating.symlink(target)
     })
+}
+
+/// `->tmpfile`.
+pub(crate) fn tmpfile(
+    idmap: &Idmap,
+    dir: &INode<Union>,
+    user: NewFile<'_, Union>,
+    mode: Mode,
+) -> Result<ARef<INode<Union>>> {
+    let sb = dir.sb();
+    let instance = sb.data();
+    let parent = user.dentry().parent_entry();
+    let cred = instance.cred.for_new(idmap, dir, &user, mode)?;
+    // Of the branches as they are before one is chosen.
+    let generation = dir.data().stack()?.generation;
+    let made = policy::with_retry(
+        instance.settings().retry(),
+        |tried| policy::create(&parent, None, false, tried),
+        |branch| {
+            let layer = copy_up::ensure_dir(&parent, branch)?;
+            let access = branch.mnt().want_write()?;
+            let real = cred.scope(|| {
+                let flags = user.flags() & !flags::NOT_BELOW | flags::O_NOATIME;
+                backing::open_backing_tmpfile(&user, flags, &access, &layer.dentry, mode)
+            })?;
+            Ok(Layer {
+                branch: branch.clone(),
+                dentry: dentry_of(&real),
+            })
+        },
+    )?;
+    let mut layers = Layers::new();
+    layers.push(made)?;
+    lookup::node_of_new(sb, generation, layers)
 }
 
 /// `->link`.

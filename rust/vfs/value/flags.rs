@@ -22,3 +22,9 @@ pub(crate) use crate::bindings::FMODE_EXEC;
 
 /// How a directory of a branch is opened to be read. The union keeps access times itself.
 pub(crate) const READ_DIR: u32 = O_RDONLY | O_DIRECTORY | O_LARGEFILE | O_NOATIME;
+
+/// Flags that are for the open itself, and not for the file.
+pub(crate) const OPEN_ONLY: u32 = O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC;
+
+/// Flags that are not for a file below that serves one of ours: the open of a file without a name was done.
+pub(crate) const NOT_BELOW: u32 = OPEN_ONLY | O_TMPFILE;
