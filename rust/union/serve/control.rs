@@ -3,12 +3,12 @@
 //! The `ioctl(2)` commands of a union, with the numbers and structures of aufs
 //! (`include/uapi/linux/aufs_type.h`).
 
-use super::mvdown;
+use super::{mvdown, rdu};
 use crate::{
     union::{
         branch::branch::Branch,
         change::busy,
-        object::instance::Union,
+        object::{instance::Union, listing::Listing},
         text::{
             escape::escape,
             options::{Access, Permission},
@@ -25,29 +25,32 @@ use crate::{
         },
     },
 };
-use kernel::{prelude::*, sync::Arc};
+use kernel::{ioctl::_IOC_SIZE, prelude::*, sync::Arc};
 
 /// `AUFS_CTL_BRINFO`: the branches.
 const BRANCHES: u32 = 0x5000_4105;
 
 /// `union aufs_brinfo`: `__s16 id; int perm; char path[];`, filled up.
-const BRANCH_SIZE: usize = 4096;
+const BRANCH_SIZE: usize = _IOC_SIZE(BRANCHES);
 /// Where `path` is.
 const BRANCH_PATH: usize = 8;
+const _: () = assert!(BRANCH_SIZE == 4096);
 
 /// `AUFS_CTL_IBUSY`: whether an inode keeps a branch.
 const BUSY_INODE: u32 = 0xc018_4103;
 
 /// `struct aufs_ibusy`: `__u64 ino, h_ino; __s16 bindex;`, aligned to 8 bytes.
-const BUSY_INODE_SIZE: usize = 24;
+const BUSY_INODE_SIZE: usize = _IOC_SIZE(BUSY_INODE);
 /// Where `h_ino` is.
 const BUSY_INODE_ANSWER: usize = 8;
+const _: () = assert!(BUSY_INODE_SIZE == BUSY_INODE_ANSWER + 2 * size_of::<u64>());
 
 /// `AUFS_CTL_WBR_FD`: a descriptor of the root of a writable branch.
 const WRITABLE_BRANCH_FD: u32 = 0x4008_4102;
 
 /// `struct aufs_wbr_fd`: `__u32 oflags; __s16 brid;`, aligned to 8 bytes.
-const WRITABLE_BRANCH_FD_SIZE: usize = 8;
+const WRITABLE_BRANCH_FD_SIZE: usize = _IOC_SIZE(WRITABLE_BRANCH_FD);
+const _: () = assert!(WRITABLE_BRANCH_FD_SIZE == 2 * size_of::<u32>());
 
 /// `AUFS_CTL_FHSM_FD`: a descriptor that tells a daemon how full branches are.
 const FULLNESS_FD: u32 = 0x4004_4106;
@@ -61,9 +64,16 @@ pub(crate) fn file_ioctl(file: &FsFile<Union>, command: Command) -> Result<u32> 
     }
 }
 
-/// `->unlocked_ioctl` of a directory.
-pub(crate) fn ioctl(file: &FsFile<Union>, command: Command) -> Result<u32> {
+/// `->unlocked_ioctl` of a directory. `listing` has the entries that the open directory shows, read anew if it is
+/// told that they are to be.
+pub(crate) fn dir_ioctl(
+    file: &FsFile<Union>,
+    command: Command,
+    listing: impl FnOnce(bool) -> Result<Arc<Listing>>,
+) -> Result<u32> {
     match command.number() {
+        rdu::READ => rdu::read(file, command, listing),
+        rdu::NUMBERS => rdu::numbers(command),
         WRITABLE_BRANCH_FD => writable_branch_fd(file, command),
         BRANCHES => branches(file, command),
         BUSY_INODE => busy_inode(file, command),

@@ -3,7 +3,7 @@
 //! Directories.
 
 use super::{
-    control, rdu,
+    control,
     regular::{self, Opened},
 };
 use crate::{
@@ -181,11 +181,7 @@ impl file_ops::Operations for DirFile {
     }
 
     fn ioctl(data: &Self::Data, file: &FsFile<Union>, command: Command) -> Result<u32> {
-        match command.number() {
-            rdu::READ => rdu::read(file, command, |rewound| data.shown(file, rewound)),
-            rdu::NUMBERS => rdu::numbers(command),
-            _ => control::ioctl(file, command),
-        }
+        control::dir_ioctl(file, command, |rewound| data.shown(file, rewound))
     }
 
     fn sync(

@@ -13,13 +13,16 @@ use crate::{
         admin::ioctl::Command, attr::stat::StatFs, own::file::FsFile, sync::task::may_administer,
     },
 };
-use kernel::{prelude::*, sync::Arc};
+use kernel::{ioctl::_IOC_SIZE, prelude::*, sync::Arc};
 
 /// `AUFS_CTL_MVDOWN`.
 pub(crate) const MOVE_DOWN: u32 = 0xc060_4104;
 
 /// `struct aufs_mvdown`: `__u32 flags; struct aufs_stbr stbr[2]; __s8 au_errno;`, aligned to 8 bytes.
-const SIZE: usize = 96;
+const SIZE: usize = _IOC_SIZE(MOVE_DOWN);
+/// What `struct aufs_stbr` has beside its `__s16 brid`.
+const SIDE_REST: usize = 38;
+const _: () = assert!(SIZE == 2 * size_of::<u64>() + 2 * (size_of::<i16>() + SIDE_REST));
 
 /// `AUFS_MVDOWN_OWLOWER`: replaces a file of the same name on the lower branch.
 const OVERWRITE: u32 = 1 << 1;
@@ -84,7 +87,7 @@ impl Request {
         let _: u32 = reader.read()?;
         let mut side = || -> Result<Side> {
             let id: i16 = reader.read()?;
-            let _: [u8; 38] = reader.read()?;
+            let _: [u8; SIDE_REST] = reader.read()?;
             Ok(Side {
                 id,
                 ..Side::default()

@@ -15,15 +15,16 @@ use crate::{
         value::flags,
     },
 };
-use kernel::{prelude::*, sync::Arc};
+use kernel::{ioctl::_IOC_SIZE, prelude::*, sync::Arc};
 
 /// `AUFS_CTL_RDU`.
 pub(crate) const READ: u32 = 0xc040_4100;
 /// `AUFS_CTL_RDU_INO`.
 pub(crate) const NUMBERS: u32 = 0xc040_4101;
 
-/// `struct aufs_rdu`.
-const SIZE: usize = 64;
+/// `struct aufs_rdu`: eight words, of both commands.
+const SIZE: usize = _IOC_SIZE(READ);
+const _: () = assert!(SIZE == 8 * size_of::<u64>() && SIZE == _IOC_SIZE(NUMBERS));
 
 /// The fixed part of `struct au_rdu_ent`, filled up.
 const HEAD: usize = 16;
@@ -144,8 +145,7 @@ impl Request {
     }
 }
 
-/// Writes the entries from the cookie on that there is room for. `listing` has those of the open
-/// directory, read anew if it is told that they are to be.
+/// Writes the entries from the cookie on that there is room for, of those that `listing` has.
 ///
 /// `EFAULT`; `EINVAL` for a structure of another size, or a position that no directory has; what
 /// reading the directory fails with.
