@@ -186,7 +186,7 @@ impl<'a> Draft<'a> {
         make: impl FnOnce(Creating<'_>) -> Result<ARef<Dentry>>,
     ) -> Result<(Self, KernelFile)> {
         let place = Place::make(&branch.mnt().want_write()?, branch, make)?;
-        let draft = Self(ScopeGuard::new_with_data(place, Self::abandon));
+        let draft = Self(ScopeGuard::new_with_data(place, Self::take_back));
         let flags = flags::O_RDWR | flags::O_LARGEFILE;
         let file = KernelFile::open(branch.at(&draft.0.dentry), flags)?;
         Ok((draft, file))
@@ -197,7 +197,7 @@ impl<'a> Draft<'a> {
         &self.0.dentry
     }
 
-    fn abandon(place: Place<'_>) {
+    fn take_back(place: Place<'_>) {
         match place.branch.mnt().want_write() {
             Ok(access) => place.remove(&access),
             Err(e) => place.warn(e),
@@ -361,7 +361,7 @@ impl Aside {
 /// Moves the directory `name`, in which there are only whiteouts, out of `dir_of`, and removes it.
 /// `ENOTEMPTY` if there is more in it; it is then where it was. What is below it is hidden already, and
 /// has to stay so once `clears` was called, even if this fails.
-pub(crate) fn discard(
+pub(crate) fn remove_with_whiteouts(
     access: &WriteAccess<'_>,
     branch: &Branch,
     dir_of: &Dentry,

@@ -239,7 +239,7 @@ impl Plan {
                 take_over(log, instance, &after, will_be)?;
             }
             load_records(log, instance, after.branches.iter(), will_be)
-                .inspect_err(|_| give_back(&after))?;
+                .inspect_err(|_| restore(&after))?;
             // Before anybody asks for a number on what is new.
             ids.settle(&after.branches);
             instance.cred.scope(|| origins::keep_numbers(&after));
@@ -346,13 +346,13 @@ fn take_over(
         instance
             .cred
             .scope(|| sweep(log, branch))
-            .inspect_err(|_| give_back(table))?;
+            .inspect_err(|_| restore(table))?;
     }
     Ok(())
 }
 
-/// Undoes what [`take_over`] lets the union do with branches that it does not write to.
-fn give_back(table: &Table) {
+/// Branches that the union does not write to are as before [`take_over`], which let it.
+fn restore(table: &Table) {
     for branch in table.branches.iter().filter(|b| !b.is_writable()) {
         branch.let_write(false);
     }

@@ -3,7 +3,7 @@
 //! Copying an object up to a writable branch, so that it can be changed.
 //!
 //! Nothing half-made is ever visible: the copy is made without a name, or in the work directory, and
-//! gets its name when it is complete. Whatever fails on the way is undone.
+//! gets its name when it is complete. What fails on the way is taken back.
 
 use super::{data::Data, job::Copy, plink};
 use crate::{
@@ -11,7 +11,7 @@ use crate::{
         branch::{branch::Branch, lift::lift, plinks},
         branches::origins,
         find::{refresh, whiteout},
-        make::{dir_times::DirTimes, hide, policy, seal, undo::take_back},
+        make::{dir_times::DirTimes, hide, policy, seal, take_back::take_back},
         numbers::known::Pending,
         object::{
             instance::{Instance, Union},
@@ -193,7 +193,7 @@ fn copy_one(
             copy.protect(&made)?;
             Ok(hides)
         };
-        let hides = finish().inspect_err(|_| is_left = !undo(parent, name, &made))?;
+        let hides = finish().inspect_err(|_| is_left = !take_back_copy(parent, name, &made))?;
         Ok((made, hides))
     });
     // What fails may be tried on another branch, but not if this one has kept a name of the copy, or what all
@@ -223,8 +223,10 @@ fn copy_one(
     let held = match publish(dentry, inode, instance, &mut state, &stack, &layer, names) {
         Ok(held) => held,
         Err(e) => {
-            let is_undone = instance.cred.scope(|| undo(parent, name, &layer.dentry));
-            return Err(give_up(pending, !is_undone, e));
+            let is_taken_back = instance
+                .cred
+                .scope(|| take_back_copy(parent, name, &layer.dentry));
+            return Err(give_up(pending, !is_taken_back, e));
         }
     };
     if let Some(pending) = pending {
@@ -294,16 +296,16 @@ fn unhide(parent: &Layer, name: &Name) -> Result {
 
 /// Takes back the copy `made` at `name` in `parent`, which the union does not show yet. Whether that has
 /// succeeded.
-fn undo(parent: &Layer, name: &Name, made: &Dentry) -> bool {
+fn take_back_copy(parent: &Layer, name: &Name, made: &Dentry) -> bool {
     let Ok(access) = parent.branch.mnt().want_write() else {
         return false;
     };
-    let is_undone = take_back(&access, &parent.branch, &parent.dentry, name, made);
-    if is_undone {
+    let is_taken_back = take_back(&access, &parent.branch, &parent.dentry, name, made);
+    if is_taken_back {
         // Nothing else has the number before the object has gone.
         parent.branch.numbers.forget(parent.branch.at(made));
     }
-    is_undone
+    is_taken_back
 }
 
 fn copy_nameless(

@@ -11,7 +11,7 @@ use crate::{
             lift::{hold_off, lift},
             work::{Draft, Temporary},
         },
-        make::{dir_times::DirTimes, undo::take_back},
+        make::{dir_times::DirTimes, take_back::take_back},
         object::{
             instance::{Instance, Union},
             stack::Layer,

@@ -12,7 +12,7 @@ use crate::{
             plinks::{self, RECORDED},
             records::{self},
         },
-        make::undo,
+        make::take_back,
         numbers::known::Pending,
         object::{instance::Union, node::State, stack::Layer},
         text::{names, origin::Origin},
@@ -128,7 +128,7 @@ fn place(
     drop(lifted);
     // A server may have done what it says it could not.
     done.map_err(
-        |e| match undo::take_back(access, branch, &dir, name, made) {
+        |e| match take_back::take_back(access, branch, &dir, name, made) {
             true => e,
             false => EIO,
         },

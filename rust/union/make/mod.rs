@@ -10,4 +10,4 @@ pub(crate) mod dir_times;
 pub(crate) mod hide;
 pub(crate) mod policy;
 pub(crate) mod seal;
-pub(crate) mod undo;
+pub(crate) mod take_back;

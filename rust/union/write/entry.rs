@@ -12,7 +12,7 @@ use crate::{
             links, plink,
         },
         find::{lookup, merge, whiteout},
-        make::{hide, policy, undo::take_back},
+        make::{hide, policy, take_back::take_back},
         object::{
             instance::{Instance, Union},
             node::{copy_attr, detach, State},
@@ -248,7 +248,7 @@ pub(crate) fn link(old: &DEntry<Union>, entry: Negative<'_, Union>) -> Result {
                 Ok(made)
             };
             let made = link().inspect_err(|_| {
-                room.give_back(&access, &layer, name);
+                room.restore(&access, &layer, name);
                 entry.drop_from_cache();
             })?;
             Ok::<_, Error>((room, made))
@@ -261,7 +261,7 @@ pub(crate) fn link(old: &DEntry<Union>, entry: Negative<'_, Union>) -> Result {
             if let Ok(access) = layer.branch.mnt().want_write() {
                 instance.cred.scope(|| {
                     take_back_link(&access, inode, &layer, name, &made);
-                    room.give_back(&access, &layer, name);
+                    room.restore(&access, &layer, name);
                 });
             }
             entry.drop_from_cache();
@@ -506,7 +506,7 @@ pub(crate) fn rmdir(dir: &Locked<'_, Union>, dentry: &DEntry<Union>) -> Result {
                 Err(e) if e == ENOTEMPTY => {
                     let layer = &removal.layer;
                     let clears = || stays_hidden.set(true);
-                    work::discard(access, &layer.branch, &layer.dentry, name, clears)
+                    work::remove_with_whiteouts(access, &layer.branch, &layer.dentry, name, clears)
                 }
                 other => other,
             }

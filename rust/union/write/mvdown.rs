@@ -14,7 +14,7 @@ use crate::{
         branches::table::Table,
         copy::{copy_up, job},
         find::{refresh, whiteout},
-        make::{hide, undo::take_back},
+        make::{hide, take_back::take_back},
         object::{
             instance::{Instance, Union},
             node::State,
@@ -294,7 +294,7 @@ impl Plan<'_> {
         let gone = self.hand_over(inode, &mut state, (before, after), &moved, name);
         drop(state);
         if gone.is_err() {
-            self.undo(name, &moved.dentry);
+            self.take_back_copy(name, &moved.dentry);
             return gone;
         }
         self.instance.counters().moves_down.up();
@@ -337,7 +337,7 @@ impl Plan<'_> {
 
     /// Removes the copy again. The original is there, and shows; what was overwritten is not, so that
     /// the copy stays where that was.
-    fn undo(&self, name: &Name, made: &Dentry) {
+    fn take_back_copy(&self, name: &Name, made: &Dentry) {
         if self.overwrite {
             return;
         }

@@ -166,8 +166,8 @@ fn is_same(one: &Dentry, other: &Dentry) -> bool {
 pub(crate) struct Room(Option<Aside>);
 
 impl Room {
-    /// The name is not needed after all, and free again.
-    pub(crate) fn give_back(&self, access: &WriteAccess<'_>, layer: &Layer, name: &Name) {
+    /// The name is not needed after all: what had it has it again.
+    pub(crate) fn restore(&self, access: &WriteAccess<'_>, layer: &Layer, name: &Name) {
         if let Some(aside) = &self.0 {
             if aside.restore(access, &layer.dentry, name).is_err() {
                 pr_warn!(

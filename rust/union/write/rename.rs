@@ -219,7 +219,7 @@ pub(crate) fn rename(idmap: &Idmap, rename: Rename<'_, Union>) -> Result {
             let room = obstacles.make_room(&access, &new.layer, new_name)?;
             let rest = (rename.flags(), left.as_ref());
             let whited_out = on_branch(&access, &old, &new, state.as_deref_mut(), rest)
-                .inspect_err(|_| room.give_back(&access, &new.layer, new_name))?;
+                .inspect_err(|_| room.restore(&access, &new.layer, new_name))?;
             Ok::<_, Error>((room, whited_out))
         })?
     };
@@ -228,7 +228,7 @@ pub(crate) fn rename(idmap: &Idmap, rename: Rename<'_, Union>) -> Result {
         cleared.inspect_err(|_| {
             instance
                 .cred
-                .scope(|| go_back(&old, &new, &room, (is_whited_out, left.is_some())));
+                .scope(|| restore(&old, &new, &room, (is_whited_out, left.is_some())));
         })?;
         instance.cred.scope(|| room.keep(&new.layer));
     }
@@ -267,10 +267,10 @@ impl Replaced<'_> {
     }
 }
 
-/// Takes back the rename on the branch, which has whited the old name out if `is_whited_out`, and left a
-/// device there if `has_left`: what hides the new name cannot be removed.
-fn go_back(old: &Side<'_>, new: &Side<'_>, room: &Room, (is_whited_out, has_left): (bool, bool)) {
-    let undone = new.layer.branch.mnt().want_write().and_then(|access| {
+/// What the rename on the branch has changed is as before: it has whited the old name out if `is_whited_out`,
+/// and left a device there if `has_left`. What hides the new name cannot be removed.
+fn restore(old: &Side<'_>, new: &Side<'_>, room: &Room, (is_whited_out, has_left): (bool, bool)) {
+    let restored = new.layer.branch.mnt().want_write().and_then(|access| {
         let (from, to) = (&new.layer.dentry, &old.layer.dentry);
         let mut is_whited_out = is_whited_out;
         if has_left {
@@ -290,13 +290,13 @@ fn go_back(old: &Side<'_>, new: &Side<'_>, room: &Room, (is_whited_out, has_left
             return Err(EEXIST);
         }
         renaming.commit()?;
-        room.give_back(&access, &new.layer, new.name);
+        room.restore(&access, &new.layer, new.name);
         match is_whited_out {
             true => hide::remove(&access, &old.layer, old.name),
             false => Ok(()),
         }
     });
-    if undone.is_err() {
+    if restored.is_err() {
         pr_warn!(
             "branch '{}': what could not be renamed is under its new name, and hidden\n",
             new.layer.branch.name()
@@ -366,7 +366,7 @@ fn on_branch(
     let whites_out = old.below && flags & WHITEOUT == 0;
     // One that was there before hides what a directory that is not opaque would be merged with.
     let is_new = whites_out && hide::create(access, &old.layer, old.name)?;
-    let undo = |e: Error| {
+    let take_back_whiteout = |e: Error| {
         if is_new && hide::remove(access, &old.layer, old.name).is_err() {
             pr_warn_once!("a needless whiteout is left\n");
         }
@@ -377,12 +377,12 @@ fn on_branch(
         if !new.is_elsewhere()? {
             // What is left in an empty directory of the union is whiteouts, which the branch's rename
             // would stumble over.
-            clear_whiteouts(access, inode, state, new).map_err(undo)?;
+            clear_whiteouts(access, inode, state, new).map_err(take_back_whiteout)?;
         }
     }
     let swapped = || swap(access, old, new, flags & WHITEOUT);
     left.map_or_else(swapped, |cred| cred.scope(swapped))
-        .map_err(undo)?;
+        .map_err(take_back_whiteout)?;
     // From here on the new state shows.
     if hide::remove(access, &new.layer, new.name).is_err() {
         pr_warn_once!("a needless whiteout is left\n");

@@ -23,16 +23,16 @@ pub(crate) fn take_back(
 ) -> bool {
     // Where a protection cannot be taken off, the object cannot be removed, either, which is said then.
     let lifted = lift(access, branch, [dir, made]);
-    let undone = remove(access, branch, dir, name, made);
+    let removed = remove(access, branch, dir, name, made);
     drop(lifted);
-    if let Err(e) = undone {
+    if let Err(e) = removed {
         pr_warn!(
             "branch '{}': an object that could not be made is left ({})\n",
             branch.name(),
             e.to_errno()
         );
     }
-    undone.is_ok()
+    removed.is_ok()
 }
 
 fn remove(
@@ -52,7 +52,7 @@ fn remove(
     }
     if removing.dentry().inode().is_some_and(Inode::is_dir) {
         drop(removing);
-        return work::discard(access, branch, dir, name, || {});
+        return work::remove_with_whiteouts(access, branch, dir, name, || {});
     }
     removing.unlink()
 }
