@@ -8,9 +8,9 @@ use crate::{
         numbers::{
             id::BranchId,
             identity::{self, Identity},
-            known::Records,
             number::{Numbers, Object},
             range::Space,
+            record::Records,
         },
         text::options::{Access, Permission},
     },

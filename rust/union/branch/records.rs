@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the pseudo-links of a branch were copied from.
+//! The records of a branch: what its pseudo-links were copied from, as their names say it.
 //!
 //! A name on a branch below that means an object which was copied up, means the copy: also in the
 //! next mount, which has but the names of the pseudo-links to know that by. They say what was copied,
@@ -9,12 +9,12 @@
 //! An entry is changed on the disk with the table locked, so that it is found under the name that the
 //! table has for it.
 
-use super::{branch::Branch, plinks, private, tree};
+use super::{branch::Branch, plink_dir, private, tree};
 use crate::{
     union::{
         numbers::{
-            known::{Known, Pending, Record},
             number::Object,
+            record::{NewRecord, Record, RecordMap},
         },
         text::{names, origin::Origin},
     },
@@ -45,10 +45,10 @@ pub(super) fn forget(branch: &Branch) {
     branch.records.forget();
 }
 
-fn read(branch: &Branch) -> Result<Known> {
-    let mut known = Known::new();
+fn read(branch: &Branch) -> Result<RecordMap> {
+    let mut records = RecordMap::new();
     let Some(dir) = find_dir(branch)? else {
-        return Ok(known);
+        return Ok(records);
     };
     let named = tree::select(branch, &dir, |name| Ok(Origin::parse(name)))?;
     if !named.is_empty() && !private::is_trusted(branch, &dir)? {
@@ -58,13 +58,13 @@ fn read(branch: &Branch) -> Result<Known> {
             branch.name(),
             BStr::from_bytes(names::PLINKS),
         );
-        return Ok(known);
+        return Ok(records);
     }
     for (origin, names) in named {
         if fatal_signal_pending() {
             return Err(EINTR);
         }
-        match read_one(branch, &dir, &mut known, origin, names) {
+        match read_one(branch, &dir, &mut records, origin, names) {
             // Names below that mean it show what is below, and cannot be changed: there is no other copy.
             Err(e) if e != ENOMEM && e != EINTR => pr_warn!(
                 "branch '{}': the pseudo-link {} cannot be read ({})\n",
@@ -75,13 +75,13 @@ fn read(branch: &Branch) -> Result<Known> {
             read => read?,
         }
     }
-    Ok(known)
+    Ok(records)
 }
 
 fn read_one(
     branch: &Branch,
     dir: &Dentry,
-    known: &mut Known,
+    records: &mut RecordMap,
     origin: Origin,
     names: u32,
 ) -> Result {
@@ -93,22 +93,22 @@ fn read_one(
         return Ok(());
     };
     let object = Object::at(branch.at(&dentry))?;
-    if known.has(object) {
+    if records.has(object) {
         return Ok(());
     }
-    if let Some(other) = known.get(&origin).map(|record| record.object) {
+    if let Some(other) = records.get(&origin).map(|record| record.object) {
         // One of them is what could not be removed, and has no other name.
         if real.nlink() == 1 {
             return Ok(());
         }
-        known.remove(&origin, &other);
+        records.remove(&origin, &other);
     }
-    known.insert(origin, Record { names, object })
+    records.insert(origin, Record { names, object })
 }
 
 /// The directory with them.
 fn find_dir(branch: &Branch) -> Result<Option<ARef<Dentry>>> {
-    let dir = plinks::find_dir(branch)?;
+    let dir = plink_dir::find_dir(branch)?;
     Ok(dir.filter(|dir| dir.inode().is_some_and(|inode| inode.is_dir())))
 }
 
@@ -119,8 +119,8 @@ pub(crate) fn find(
     source: &Inode,
 ) -> Result<Option<ARef<Dentry>>> {
     loop {
-        let known = branch.records.lock().get(origin);
-        let Some(record) = known else {
+        let record = branch.records.lock().get(origin);
+        let Some(record) = record else {
             return Ok(None);
         };
         // Without the lock: a server may not answer.
@@ -146,18 +146,18 @@ pub(crate) fn find(
 /// that is known.
 pub(crate) fn names_below(branch: &Branch, path: Path<'_>) -> Result<u32> {
     let object = Object::at(path)?;
-    let known = branch.records.lock();
-    Ok(known.of(object).map_or(0, |(_, record)| record.names))
+    let records = branch.records.lock();
+    Ok(records.of(object).map_or(0, |(_, record)| record.names))
 }
 
-/// Something for the pseudo-link of the object at `path` on `branch`, as [`Pending::new`].
-pub(crate) fn pending(
+/// The record of the pseudo-link to be made of the object at `path` on `branch`, as [`NewRecord::new`].
+pub(crate) fn new_record(
     branch: &Branch,
     path: Path<'_>,
     origin: Origin,
     names: u32,
-) -> Result<Pending> {
-    Pending::new(&branch.records, Object::at(path)?, origin, names)
+) -> Result<NewRecord> {
+    NewRecord::new(&branch.records, Object::at(path)?, origin, names)
 }
 
 /// So many `names` below mean the object at `path` on `branch` from now on; with 0, its pseudo-link is
@@ -169,8 +169,8 @@ pub(crate) fn set_names(
     names: u32,
 ) -> Result {
     let object = Object::at(path)?;
-    let mut known = branch.records.lock();
-    let Some((origin, record)) = known.of(object) else {
+    let mut records = branch.records.lock();
+    let Some((origin, record)) = records.of(object) else {
         return Ok(());
     };
     if names == record.names {
@@ -178,9 +178,9 @@ pub(crate) fn set_names(
     }
     if names == 0 {
         // Whatever becomes of it on the disk, nobody asks for it any more.
-        known.remove(&origin, &object);
+        records.remove(&origin, &object);
     }
-    let Some(dir) = plinks::find_dir(branch)? else {
+    let Some(dir) = plink_dir::find_dir(branch)? else {
         return Ok(());
     };
     let old = origin.name(record.names);
@@ -206,6 +206,6 @@ pub(crate) fn set_names(
         return Err(EEXIST);
     }
     renaming.commit()?;
-    known.recount(&origin, names);
+    records.recount(&origin, names);
     Ok(())
 }

@@ -7,7 +7,7 @@
 
 use super::{
     branch::Branch,
-    plinks, private, records,
+    plink_dir, private, records,
     tree::{self, OwnedName},
 };
 use crate::{
@@ -84,7 +84,7 @@ pub(crate) fn sweep(branch: &Branch) -> Result {
         // It was somebody else's to write to, and is this union's now: what is there may be, too.
         return Ok(());
     }
-    plinks::sweep(branch)?;
+    plink_dir::sweep(branch)?;
     records::forget(branch);
     let name = Name::new(names::WORK)?;
     if let Some(dir) = namei::lookup(branch.mnt(), branch.root(), name)? {

@@ -128,8 +128,8 @@ pub(crate) fn keep_numbers(table: &Table) {
         };
         // From the bottom up: what is a copy may have been copied itself.
         for branch in table.branches.iter().rev().filter(is_new) {
-            let known = branch.records.lock();
-            for (origin, record) in known.iter() {
+            let records = branch.records.lock();
+            for (origin, record) in records.iter() {
                 let Some(number) = places.as_ref().and_then(|places| places.number(origin)) else {
                     continue;
                 };
@@ -139,7 +139,7 @@ pub(crate) fn keep_numbers(table: &Table) {
                 };
                 branch.numbers.set_object(record.object, noted)?;
             }
-            drop(known);
+            drop(records);
             branch.records.note_numbered();
         }
         Ok(())

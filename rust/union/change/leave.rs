@@ -178,7 +178,7 @@ fn leave(
         }
         None => {
             drop(state);
-            pins::forget_links(inode, inode.sb().data());
+            pins::forget_names_below(inode, inode.sb().data());
             inode.unhash();
             if let Some(dentry) = dentry {
                 dentry.drop_from_cache();

@@ -8,15 +8,15 @@
 use super::{data::Data, job::Copy, plink};
 use crate::{
     union::{
-        branch::{branch::Branch, lift::lift, plinks},
+        branch::{branch::Branch, lift::lift, plink_dir},
         branches::origins,
         find::{refresh, whiteout},
         make::{dir_times::DirTimes, hide, policy, seal, take_back::take_back},
-        numbers::known::Pending,
+        numbers::record::NewRecord,
         object::{
             instance::{Instance, Union},
             node::State,
-            pins::keep_links,
+            pins::keep_names_below,
             stack::{new_stack, Held, Layer, Layers, Stack},
         },
         text::origin::Origin,
@@ -163,17 +163,17 @@ fn copy_one(
     // That of what is copied stays with that.
     let plink = node.plink();
     node.set_plink(0);
-    let (mut pending, mut is_left) = (None, false);
-    let mut made_known = |access: &WriteAccess<'_>, made: &Dentry| -> Result {
+    let (mut record, mut is_left) = (None, false);
+    let mut write_record = |access: &WriteAccess<'_>, made: &Dentry| -> Result {
         // All of the names mean the copy by that, this one too, until it is there.
         let Some(origin) = origin else {
             return Ok(());
         };
-        if let Some(other) = &pending {
-            plink::remove_pending(access, branch, other)?;
+        if let Some(other) = &record {
+            plink::remove_record(access, branch, other)?;
         }
-        pending = None;
-        pending = plink::record(access, inode, &state, branch, made, origin, links)?;
+        record = None;
+        record = plink::record(access, inode, &state, branch, made, origin, links)?;
         Ok(())
     };
     let made = instance.cred.scope(|| -> Result<(ARef<Dentry>, bool)> {
@@ -187,7 +187,7 @@ fn copy_one(
             data,
             cred: instance.cred.for_copy_of(dentry)?,
         };
-        let made = copy.make(parent, name, &mut made_known)?;
+        let made = copy.make(parent, name, &mut write_record)?;
         let finish = || -> Result<bool> {
             let hides = inode.is_dir() && make_opaque(instance, &stack, parent, name, &made)?;
             copy.protect(&made)?;
@@ -198,22 +198,22 @@ fn copy_one(
     });
     // What fails may be tried on another branch, but not if this one has kept a name of the copy, or what all
     // names mean from the next mount on: that would hide what is written there.
-    let give_up = |pending: Option<Pending>, is_left: bool, e: Error| {
+    let give_up = |record: Option<NewRecord>, is_left: bool, e: Error| {
         node.set_plink(plink);
-        let take_back = |pending| {
+        let take_back = |record| {
             instance
                 .cred
-                .scope(|| plink::take_back_pending(branch, &pending))
+                .scope(|| plink::take_back_record(branch, &record))
         };
         // Where the name is left, what it means has to stay as well.
-        match !is_left && pending.is_none_or(take_back) {
+        match !is_left && record.is_none_or(take_back) {
             true => e,
             false => EIO,
         }
     };
     let (copy, hides) = match made {
         Ok(made) => made,
-        Err(e) => return Err(give_up(pending, is_left, e)),
+        Err(e) => return Err(give_up(record, is_left, e)),
     };
     let layer = Layer {
         branch: branch.clone(),
@@ -226,11 +226,11 @@ fn copy_one(
             let is_taken_back = instance
                 .cred
                 .scope(|| take_back_copy(parent, name, &layer.dentry));
-            return Err(give_up(pending, !is_taken_back, e));
+            return Err(give_up(record, !is_taken_back, e));
         }
     };
-    if let Some(pending) = pending {
-        plink::publish(inode, &state, branch, pending);
+    if let Some(record) = record {
+        plink::publish(inode, &state, branch, record);
         // This name is there now.
         let counted = || -> Result {
             let access = branch.mnt().want_write()?;
@@ -322,7 +322,7 @@ fn copy_nameless(
         return Ok(Held::top(stack));
     }
     // Its other names are below, and mean what is copied up here.
-    let has_others = !inode.is_dir() && (node.is_linked_below() || inode.nlink() > 1);
+    let has_others = !inode.is_dir() && (node.has_names_below() || inode.nlink() > 1);
     let names = if has_others { inode.nlink() } else { 0 };
     let origin = origin_of(instance, &stack, names != 0)?;
     // That of what is copied stays with that.
@@ -344,7 +344,7 @@ fn copy_nameless(
             if names == 0 {
                 return copy.make_nameless();
             }
-            let dir = plinks::dir(&target.mnt().want_write()?, target)?;
+            let dir = plink_dir::dir(&target.mnt().want_write()?, target)?;
             let dir = Layer {
                 branch: target.clone(),
                 dentry: dir,
@@ -362,14 +362,14 @@ fn copy_nameless(
         layer.branch.numbers.forget(layer.path());
         node.set_plink(plink);
     };
-    let known = instance.cred.scope(|| match origin {
+    let written = instance.cred.scope(|| match origin {
         Some(origin) => {
             let access = target.mnt().want_write()?;
             plink::record(&access, inode, &state, target, &layer.dentry, origin, names)
         }
         None => Ok(None),
     });
-    let pending = known.inspect_err(|_| {
+    let record = written.inspect_err(|_| {
         instance
             .cred
             .scope(|| plink::take_back(inode, &state, &layer));
@@ -377,16 +377,16 @@ fn copy_nameless(
     })?;
     let held =
         publish(dentry, inode, instance, &mut state, &stack, &layer, names).inspect_err(|_| {
-            instance.cred.scope(|| match &pending {
-                Some(pending) => {
-                    plink::take_back_pending(target, pending);
+            instance.cred.scope(|| match &record {
+                Some(record) => {
+                    plink::take_back_record(target, record);
                 }
                 None => plink::take_back(inode, &state, &layer),
             });
             give_up();
         })?;
-    if let Some(pending) = pending {
-        plink::publish(inode, &state, target, pending);
+    if let Some(record) = record {
+        plink::publish(inode, &state, target, record);
     }
     Ok(held)
 }
@@ -428,7 +428,7 @@ fn publish(
     let stack = new_stack(old.generation, layers)?;
     let before = node.names_below();
     if !inode.is_dir() {
-        keep_links(inode, instance, names)?;
+        keep_names_below(inode, instance, names)?;
     }
     if inode.mode().is_regular() {
         layer.branch.note_copy();
@@ -437,7 +437,7 @@ fn publish(
     node.publish(inode, state, stack.clone()).inspect_err(|_| {
         if !inode.is_dir() {
             // There was room for it.
-            let _ = keep_links(inode, instance, before);
+            let _ = keep_names_below(inode, instance, before);
         }
     })?;
     instance.counters().copies_up.up();

@@ -19,7 +19,7 @@ use crate::{
         object::{
             instance::Union,
             node::State,
-            pins::{forget_links, keep_links},
+            pins::{forget_names_below, keep_names_below},
             stack::{Held, Layer, Stack},
         },
     },
@@ -35,7 +35,7 @@ use kernel::{pr_warn_once, prelude::*, sync::Arc};
 /// Whether the name of `inode`'s object on its branch, `layer`, is the last one there, and others
 /// are below.
 pub(crate) fn is_last_name(inode: &INode<Union>, layer: &Layer) -> bool {
-    inode.data().is_linked_below()
+    inode.data().has_names_below()
         && inode.data().plink() == 0
         && layer.inode().is_ok_and(|real| real.nlink() == 1)
 }
@@ -48,7 +48,7 @@ fn one_less_below(access: &WriteAccess<'_>, inode: &INode<Union>, locked: &State
         0 => {}
         1 => {
             drop_plink(access, inode, locked, layer);
-            forget_links(inode, inode.sb().data());
+            forget_names_below(inode, inode.sb().data());
         }
         names => {
             node.set_names_below(names - 1);
@@ -71,7 +71,7 @@ fn drop_plink(access: &WriteAccess<'_>, inode: &INode<Union>, locked: &State, la
 /// number of links is right already.
 pub(crate) fn lost_name(inode: &INode<Union>, locked: &State, on_branch: bool) -> Result {
     let is_gone = inode.nlink() == 0;
-    if !inode.data().is_linked_below() || on_branch && !is_gone {
+    if !inode.data().has_names_below() || on_branch && !is_gone {
         return Ok(());
     }
     let instance = inode.sb().data();
@@ -91,7 +91,7 @@ pub(crate) fn lost_name(inode: &INode<Union>, locked: &State, on_branch: bool) -
             });
         }
     }
-    keep_links(inode, instance, left)
+    keep_names_below(inode, instance, left)
 }
 
 /// As [`ensure`], for whoever changes the object by the name `dentry`, which it then has on the
@@ -142,7 +142,7 @@ pub(crate) fn ensure_name_on(dentry: &DEntry<Union>, target: &Arc<Branch>) -> Re
 
 fn has_names_below(dentry: &DEntry<Union>) -> Result<bool> {
     let inode = dentry.positive()?;
-    Ok(!inode.is_dir() && inode.data().is_linked_below())
+    Ok(!inode.is_dir() && inode.data().has_names_below())
 }
 
 /// Gives the object at `layer` the name of `dentry` there, if it has it in the union, and not yet on

@@ -9,11 +9,11 @@ use crate::{
         branch::{
             branch::Branch,
             lift::lift,
-            plinks::{self, RECORDED},
+            plink_dir::{self, RECORDED},
             records::{self},
         },
         make::take_back,
-        numbers::known::Pending,
+        numbers::record::NewRecord,
         object::{instance::Union, node::State, stack::Layer},
         text::{names, origin::Origin},
     },
@@ -42,7 +42,7 @@ static SERIAL: Atomic<u64> = Atomic::new(1);
 /// A name for a pseudo-link of `inode`, and what is remembered of it. No name is asked for twice.
 fn fresh(inode: &INode<Union>) -> (u64, names::Buffer) {
     let serial = SERIAL.fetch_add(1, Relaxed);
-    (serial, names::plink(inode.ino(), serial))
+    (serial, names::serial_plink(inode.ino(), serial))
 }
 
 /// Makes `inode`'s object on `branch` by `make`, which gets the directory and the name, as a
@@ -67,7 +67,7 @@ pub(crate) fn make<R>(
 
 /// Makes a pseudo-link by which the next mount, too, knows that so many `names` below mean `made` on `branch`, a copy
 /// of `origin` which `inode` is to stand for, where that can be. One that the copy has by another name gets this
-/// one. [`publish`] or [`take_back_pending`] follows.
+/// one. [`publish`] or [`take_back_record`] follows.
 pub(crate) fn record(
     access: &WriteAccess<'_>,
     inode: &INode<Union>,
@@ -76,12 +76,12 @@ pub(crate) fn record(
     made: &Dentry,
     origin: Origin,
     names: u32,
-) -> Result<Option<Pending>> {
-    let pending = records::pending(branch, branch.at(made), origin, names).and_then(|pending| {
-        place(access, inode, branch, made, &pending)?;
-        Ok(pending)
+) -> Result<Option<NewRecord>> {
+    let record = records::new_record(branch, branch.at(made), origin, names).and_then(|record| {
+        place(access, inode, branch, made, &record)?;
+        Ok(record)
     });
-    match pending {
+    match record {
         // The branch cannot give an object another name, or cannot have the directory, each filesystem
         // with an error of its own; or there is another copy.
         Err(e) if ![ENOMEM, EINTR, ENOSPC, EDQUOT, EIO, EROFS, ESTALE].contains(&e) => {
@@ -96,20 +96,20 @@ pub(crate) fn record(
     }
 }
 
-/// Gives `made`, a copy on `branch`, the name of `pending`.
+/// Gives `made`, a copy on `branch`, the name of `record`.
 fn place(
     access: &WriteAccess<'_>,
     inode: &INode<Union>,
     branch: &Branch,
     made: &Dentry,
-    pending: &Pending,
+    record: &NewRecord,
 ) -> Result {
     let dir = {
         let _lifted = lift(access, branch, [branch.root()])?;
-        plinks::try_dir(access, branch)?
+        plink_dir::try_dir(access, branch)?
     };
     let lifted = lift(access, branch, [made])?;
-    let name = pending.name();
+    let name = record.name();
     let name = Name::new(name.as_bytes())?;
     // What could not be removed is nobody's, unless it has another name.
     let left = namei::lookup(branch.mnt(), &dir, name)?;
@@ -144,7 +144,7 @@ fn rename(
     name: &Name,
     serial: u64,
 ) -> Result {
-    let from = names::plink(inode.ino(), serial);
+    let from = names::serial_plink(inode.ino(), serial);
     let renaming = Renaming::start(access, dir, Name::new(from.as_bytes())?, dir, name, 0)?;
     let found = renaming.source().inode().map(ptr::from_ref);
     if found.is_none() || found != made.inode().map(ptr::from_ref) {
@@ -158,16 +158,16 @@ fn rename(
     Ok(())
 }
 
-/// The copy on `branch` that `pending` is of shows: it is found from now on.
-pub(crate) fn publish(inode: &INode<Union>, _locked: &State, branch: &Branch, pending: Pending) {
+/// The copy on `branch` that `record` is of shows: it is found from now on.
+pub(crate) fn publish(inode: &INode<Union>, _locked: &State, branch: &Branch, record: NewRecord) {
     inode.data().set_plink(RECORDED);
-    pending.publish(&branch.records);
+    record.publish(&branch.records);
 }
 
-/// The copy on `branch` that `pending` is of does not show after all. Whether nothing is left of that.
-pub(crate) fn take_back_pending(branch: &Branch, pending: &Pending) -> bool {
+/// The copy on `branch` that `record` is of does not show after all. Whether nothing is left of that.
+pub(crate) fn take_back_record(branch: &Branch, record: &NewRecord) -> bool {
     let removed =
-        (branch.mnt().want_write()).and_then(|access| remove_pending(&access, branch, pending));
+        (branch.mnt().want_write()).and_then(|access| remove_record(&access, branch, record));
     if let Err(e) = removed {
         pr_warn!(
             "branch '{}': a pseudo-link is left ({})\n",
@@ -179,16 +179,16 @@ pub(crate) fn take_back_pending(branch: &Branch, pending: &Pending) -> bool {
     true
 }
 
-/// As [`take_back_pending`].
-pub(crate) fn remove_pending(
+/// As [`take_back_record`].
+pub(crate) fn remove_record(
     access: &WriteAccess<'_>,
     branch: &Branch,
-    pending: &Pending,
+    record: &NewRecord,
 ) -> Result {
-    let Some(dir) = plinks::find_dir(branch)? else {
+    let Some(dir) = plink_dir::find_dir(branch)? else {
         return Ok(());
     };
-    let name = pending.name();
+    let name = record.name();
     let name = Name::new(name.as_bytes())?;
     let Some(made) = namei::lookup(branch.mnt(), &dir, name)? else {
         return Ok(());
@@ -233,7 +233,7 @@ pub(crate) fn link(
     if inode.data().plink() != 0 {
         return Ok(());
     }
-    let dir = plinks::dir(access, &layer.branch)?;
+    let dir = plink_dir::dir(access, &layer.branch)?;
     make(inode, locked, &dir, &layer.branch, |name| {
         Creating::start(access, &dir, name)?.link(&layer.dentry)
     })?;
@@ -249,7 +249,7 @@ pub(crate) fn put(
     parent: &Layer,
     name: &Name,
 ) -> Result {
-    let dir = plinks::dir(access, &parent.branch)?;
+    let dir = plink_dir::dir(access, &parent.branch)?;
     make(inode, locked, &dir, &parent.branch, |to| {
         let renaming = Renaming::start(access, &parent.dentry, name, &dir, to, 0)?;
         let source = renaming.source().inode();
@@ -306,10 +306,10 @@ fn remove_if(
     if serial == RECORDED {
         return records::set_names(access, &layer.branch, layer.path(), 0);
     }
-    let Some(dir) = plinks::find_dir(&layer.branch)? else {
+    let Some(dir) = plink_dir::find_dir(&layer.branch)? else {
         return Ok(());
     };
-    let name = names::plink(inode.ino(), serial);
+    let name = names::serial_plink(inode.ino(), serial);
     let removing = Removing::start(access, &dir, Name::new(name.as_bytes())?)?;
     if !removing.dentry().inode().is_some_and(is_it) {
         return Err(ESTALE);

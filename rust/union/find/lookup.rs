@@ -5,7 +5,7 @@
 use super::{indexing, refresh, whiteout};
 use crate::{
     union::{
-        branch::{branch, lift, plinks, records},
+        branch::{branch, lift, plink_dir, records},
         branches::origins,
         object::{
             hits::Hits,
@@ -244,7 +244,7 @@ fn node_that_was(
                     Origin::Found => names_below(sb, top)?,
                     Origin::Made => 0,
                 };
-                let plink = if below == 0 { 0 } else { plinks::RECORDED };
+                let plink = if below == 0 { 0 } else { plink_dir::RECORDED };
                 let node = Node::new(stack.clone(), sb.data().depth, unwatched, (below, plink))?;
                 let interval = Interval::begin();
                 // The pseudo-link is no name, but for those below.

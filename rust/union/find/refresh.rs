@@ -293,7 +293,7 @@ pub(crate) fn may_become(inode: &INode<Union>, have: &Stack, found: &Stack) -> R
     Ok(inode.sb().data().settings().refrof()
         && inode.mode().is_regular()
         && !inode.is_write_counted()
-        && !inode.data().is_linked_below()
+        && !inode.data().has_names_below()
         && alone(have)?
         && alone(found)?)
 }

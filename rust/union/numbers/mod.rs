@@ -4,11 +4,11 @@
 //!
 //! Lives here: what a branch is told apart by (`id`), and a filesystem over mounts (`identity`); the inode numbers
 //! of the union (`number`), in a range for each filesystem below (`range`); what the copies are of that have
-//! several names (`known`). Numbers and tables of them. May use `text` and [`crate::vfs`]. A branch is its number
+//! several names (`record`). Numbers and tables of them. May use `text` and [`crate::vfs`]. A branch is its number
 //! here, and nothing more.
 
 pub(crate) mod id;
 pub(crate) mod identity;
-pub(crate) mod known;
 pub(crate) mod number;
 pub(crate) mod range;
+pub(crate) mod record;

@@ -43,7 +43,7 @@ pub(crate) struct Node {
     plink: Atomic<u64>,
     /// The [`Layer::key`]s of what an object with names below was copied from, which
     /// [`State::earlier`] keeps.
-    origins: Slot<KVec<usize>>,
+    earlier_keys: Slot<KVec<usize>>,
     /// The branches that the stack, or an earlier one, has been on.
     branches: Atomic<u64>,
     /// See [`Node::has_new_name`].
@@ -121,7 +121,7 @@ impl Node {
             top,
             below: Atomic::new(below),
             plink: Atomic::new(plink),
-            origins: Slot::empty(),
+            earlier_keys: Slot::empty(),
             new_names,
             branches,
             opens: Atomic::new(0),
@@ -180,13 +180,13 @@ impl Node {
     ) -> Result {
         // `d_real` may have handed out the dentry of a file; and what has names below is found by what
         // it was copied from.
-        let keeps_old = inode.mode().is_regular() || self.is_linked_below();
+        let keeps_old = inode.mode().is_regular() || self.has_names_below();
         if keeps_old {
             locked.earlier.reserve(1)?;
         }
         let key = stack.top().key()?;
-        if self.is_linked_below() && inode.key() != key {
-            self.note_origins(locked, Some(inode.key()))?;
+        if self.has_names_below() && inode.key() != key {
+            self.note_earlier_keys(locked, Some(inode.key()))?;
         }
         let top = stack.top().dentry.clone();
         let branches = BranchSet(self.branches.load(Relaxed) | stack.branches().0);
@@ -353,8 +353,8 @@ impl Node {
                 at += 1;
             }
         }
-        if self.is_linked_below() {
-            self.note_origins(locked, None)?;
+        if self.has_names_below() {
+            self.note_earlier_keys(locked, None)?;
         }
         Ok(())
     }
@@ -424,7 +424,7 @@ impl Node {
 
     /// Whether the object was copied up while it had other names below: those mean this inode, too,
     /// and the number of links is kept here.
-    pub(crate) fn is_linked_below(&self) -> bool {
+    pub(crate) fn has_names_below(&self) -> bool {
         self.names_below() != 0
     }
 
@@ -440,7 +440,7 @@ impl Node {
         self.below.store(names, Release);
     }
 
-    /// What the name of the object's [pseudo-link](crate::union::branch::plinks) is made of; 0 if it has none. For
+    /// What the name of the object's [pseudo-link](crate::union::branch::plink_dir) is made of; 0 if it has none. For
     /// whoever has the lock.
     pub(crate) fn plink(&self) -> u64 {
         self.plink.load_once()
@@ -453,7 +453,7 @@ impl Node {
 
     /// Lets the inode be found by what it was copied from: by what the earlier stacks have, and by
     /// the key `old` of what is about to become one of them. `ENOMEM`.
-    fn note_origins(&self, locked: &State, old: Option<usize>) -> Result {
+    fn note_earlier_keys(&self, locked: &State, old: Option<usize>) -> Result {
         let mut keys = KVec::with_capacity(locked.earlier.len() + 1, GFP_KERNEL)?;
         let earlier = locked
             .earlier
@@ -462,19 +462,26 @@ impl Node {
         for key in Iterator::chain(earlier, old) {
             keys.push(key, GFP_KERNEL)?;
         }
-        drop(self.origins.replace(Some(RcuArc::new(keys, GFP_KERNEL)?)));
+        drop(
+            self.earlier_keys
+                .replace(Some(RcuArc::new(keys, GFP_KERNEL)?)),
+        );
         Ok(())
     }
 
     /// Whether the object was copied from what has `key`, and other names below mean that. Loads only.
-    pub(crate) fn has_origin(&self, key: usize) -> bool {
-        self.is_linked_below() && self.origins.get().is_some_and(|keys| keys.contains(&key))
+    pub(crate) fn has_earlier_key(&self, key: usize) -> bool {
+        self.has_names_below()
+            && self
+                .earlier_keys
+                .get()
+                .is_some_and(|keys| keys.contains(&key))
     }
 
-    /// As [`Node::has_origin`], for whoever has the lock.
+    /// As [`Node::has_earlier_key`], for whoever has the lock.
     pub(crate) fn was_copied_from(&self, locked: &State, layer: &Layer) -> bool {
         let same = |stack: &RcuArc<Stack>| stack.top().is_same_object(layer);
-        self.is_linked_below() && locked.earlier.iter().any(same)
+        self.has_names_below() && locked.earlier.iter().any(same)
     }
 
     /// Gives the stack up, as the inode leaves the cache, or what it stands for the union. Who decides
@@ -484,7 +491,7 @@ impl Node {
         self.top.replace(None);
         drop(self.stack.replace(None));
         drop(state.listing.take());
-        drop(self.origins.replace(None));
+        drop(self.earlier_keys.replace(None));
         state.earlier = Few::new();
         state.marks = Few::new();
         state.is_watched = false;

@@ -8,10 +8,10 @@ use kernel::prelude::*;
 
 /// So many `names` below mean the inode: it stays in the cache, and knows how many it has in the
 /// union.
-pub(crate) fn keep_links(inode: &INode<Union>, instance: &Instance, names: u32) -> Result {
+pub(crate) fn keep_names_below(inode: &INode<Union>, instance: &Instance, names: u32) -> Result {
     let node = inode.data();
     if names == 0 {
-        forget_links(inode, instance);
+        forget_names_below(inode, instance);
         return Ok(());
     }
     let mut pinned = instance.pinned.lock();
@@ -26,8 +26,8 @@ pub(crate) fn keep_links(inode: &INode<Union>, instance: &Instance, names: u32) 
 }
 
 /// No name below means the inode any more: there is no reason to keep it in the cache.
-pub(crate) fn forget_links(inode: &INode<Union>, instance: &Instance) {
-    if !inode.data().is_linked_below() {
+pub(crate) fn forget_names_below(inode: &INode<Union>, instance: &Instance) {
+    if !inode.data().has_names_below() {
         return;
     }
     inode.data().set_names_below(0);

@@ -57,7 +57,7 @@ impl attr_ops::Operations for Attrs {
         if stack.layers.len() > 1 && !(inode.nlink() == 0 && dentry.is_unhashed()) {
             // How many directories there are in a merged one is not known without reading it.
             stat.set_nlink(1);
-        } else if inode.data().is_linked_below() || inode.nlink() == 0 {
+        } else if inode.data().has_names_below() || inode.nlink() == 0 {
             stat.set_nlink(inode.nlink());
         }
         Ok(())

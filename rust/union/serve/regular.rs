@@ -355,7 +355,7 @@ impl file_ops::Operations for RegularFile {
             // A copy-up is a change, and so is a name that the object does not have on its branch yet. The
             // VFS asks when it is to truncate, too: to ask twice could mean to wait for a freeze that waits
             // for the first.
-            let changes = !stack.top().branch.is_writable() || inode.data().is_linked_below();
+            let changes = !stack.top().branch.is_writable() || inode.data().has_names_below();
             let _access = match changes && file.is_writable() && !truncates {
                 true => Some(file.mount().want_write()?),
                 false => None,

@@ -63,7 +63,7 @@ impl FileSystem for Union {
     }
 
     fn is_known_as(node: &Node, key: usize) -> bool {
-        node.has_origin(key)
+        node.has_earlier_key(key)
     }
 
     fn fresh_number(sb: &SuperBlock<Self>) -> u64 {

@@ -133,7 +133,7 @@ pub(crate) fn temporary(serial: u64) -> Buffer {
 
 /// A name in [`PLINKS`] for the object with `number` in the union, different for each `serial`: two
 /// numbers, as aufs has them, but for the 0 that they begin with.
-pub(crate) fn plink(number: u64, serial: u64) -> Buffer {
+pub(crate) fn serial_plink(number: u64, serial: u64) -> Buffer {
     let mut buffer = Buffer::new();
     buffer.push(b"0");
     buffer.decimal(number);
@@ -142,8 +142,8 @@ pub(crate) fn plink(number: u64, serial: u64) -> Buffer {
     buffer
 }
 
-/// Whether `name` is one that [`plink`] makes.
-pub(crate) fn is_plink(name: &[u8]) -> bool {
+/// Whether `name` is one that [`serial_plink`] makes.
+pub(crate) fn is_serial_plink(name: &[u8]) -> bool {
     let is_number = |part: &[u8]| !part.is_empty() && part.iter().all(u8::is_ascii_digit);
     let mut parts = name.splitn(2, |&byte| byte == b'.');
     match (parts.next(), parts.next()) {

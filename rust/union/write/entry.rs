@@ -275,7 +275,7 @@ pub(crate) fn link(old: &DEntry<Union>, entry: Negative<'_, Union>) -> Result {
 
 /// A name was given to `inode`.
 fn linked(inode: &INode<Union>) -> Result {
-    if inode.data().is_linked_below() {
+    if inode.data().has_names_below() {
         inode.inc_nlink();
     } else {
         inode.set_nlink(inode.data().stack()?.top().inode()?.nlink());
@@ -298,9 +298,9 @@ impl<'a> Unlinking<'a> {
     /// fail after the name is gone.
     pub(crate) fn prepare(inode: &'a INode<Union>, on_branch: bool) -> Result<Self> {
         // The object below will have one link more than the union shows.
-        let is_kept = !on_branch && inode.nlink() > 1 && !inode.data().is_linked_below();
+        let is_kept = !on_branch && inode.nlink() > 1 && !inode.data().has_names_below();
         if is_kept {
-            pins::keep_links(inode, inode.sb().data(), inode.nlink())?;
+            pins::keep_names_below(inode, inode.sb().data(), inode.nlink())?;
         }
         Ok(Self {
             inode,
@@ -320,14 +320,14 @@ impl<'a> Unlinking<'a> {
 impl Drop for Unlinking<'_> {
     fn drop(&mut self) {
         if self.is_kept {
-            pins::forget_links(self.inode, self.inode.sb().data());
+            pins::forget_names_below(self.inode, self.inode.sb().data());
         }
     }
 }
 
 /// A name was taken from `inode`, as [`Unlinking`] says.
 fn unlinked(inode: &INode<Union>, locked: &State, on_branch: bool) -> Result {
-    if on_branch && !inode.data().is_linked_below() {
+    if on_branch && !inode.data().has_names_below() {
         let stack = inode.data().stack()?;
         let real = stack.top().inode()?;
         inode.set_nlink(real.nlink());
@@ -380,7 +380,7 @@ impl<'a> Removal<'a> {
             // Of an object with several names, this one may not have been copied up.
             let on_branch = top.id() == branch.id()
                 && (victim.is_dir()
-                    || !victim.data().is_linked_below()
+                    || !victim.data().has_names_below()
                     || instance.cred.scope(|| layer.has(name))?);
             return Ok(Self {
                 state,

@@ -165,7 +165,7 @@ fn check_idle(inode: &INode<Union>) -> Result {
         && !top.is_mapped()
         && inode.nlink() == 1
         && top.nlink() == 1
-        && !node.is_linked_below();
+        && !node.has_names_below();
     if idle {
         Ok(())
     } else {

@@ -100,7 +100,7 @@ impl<'a> Side<'a> {
             Some(inode) => {
                 let stack = inode.data().stack()?;
                 let on_branch = stack.top().branch.id() == self.layer.branch.id();
-                if on_branch && inode.data().is_linked_below() {
+                if on_branch && inode.data().has_names_below() {
                     let instance = inode.sb().data();
                     return Ok(!instance.cred.scope(|| self.layer.has(self.name))?);
                 }
@@ -431,7 +431,7 @@ fn swap(access: &WriteAccess<'_>, old: &Side<'_>, new: &Side<'_>, flags: u32) ->
             return !real.is_positive();
         };
         let top = stack.top();
-        let below = inode.data().is_linked_below();
+        let below = inode.data().has_names_below();
         if top.branch.id() != from.branch.id() || below && !real.is_positive() {
             return !real.is_positive();
         }

@@ -3,7 +3,7 @@
 //! Tests of the names of pseudo-links.
 
 use crate::{
-    names::is_plink,
+    names::is_serial_plink,
     origin::{Origin, MOST_NAMES},
 };
 use proptest::prelude::{prop_assert, prop_assert_eq, proptest};
@@ -27,7 +27,7 @@ fn as_documented() {
     let most = origin().name(MOST_NAMES);
     assert_eq!(Origin::parse(most.as_bytes()), Some((origin(), MOST_NAMES)));
     // The next mount does not sweep it.
-    assert!(!is_plink(name.as_bytes()));
+    assert!(!is_serial_plink(name.as_bytes()));
 }
 
 #[test]

@@ -2,8 +2,8 @@
 
 //! The directory of a writable branch in which objects stay that have no other name on it.
 //!
-//! It is that of aufs, and names in it are two numbers, as its are; ours begin with a 0. What a
-//! crash leaves is swept at the next mount.
+//! It is that of aufs, and names in it are two numbers, as its are, of which ours begin with a 0, and are swept at
+//! the next mount; or say what the object was copied from ([`records`](super::records)), and stay.
 
 use super::{branch::Branch, private, tree};
 use crate::{
@@ -19,8 +19,8 @@ use kernel::{prelude::*, sync::aref::ARef};
 /// The mode of the directory: it is nobody's business.
 const MODE: Mode = Mode(0o040700);
 
-/// Takes the place of the serial number of a pseudo-link whose origin is [known](super::records), and with that
-/// its name.
+/// Takes the place of the serial number of a pseudo-link that has a [record](super::records), and with that its
+/// name.
 pub(crate) const RECORDED: u64 = u64::MAX;
 
 /// The directory of a branch, if it has one.
@@ -57,11 +57,11 @@ pub(crate) fn sweep(branch: &Branch) -> Result {
         return Ok(());
     }
     let found = tree::names(branch, &dir)?;
-    if !found.iter().any(|name| names::is_plink(name)) {
+    if !found.iter().any(|name| names::is_serial_plink(name)) {
         return Ok(());
     }
     let access = branch.mnt().want_write()?;
-    for name in found.iter().filter(|name| names::is_plink(name)) {
+    for name in found.iter().filter(|name| names::is_serial_plink(name)) {
         tree::remove(&access, branch, &dir, Name::new(name)?)?;
     }
     Ok(())

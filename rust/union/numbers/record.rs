@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What is known of the pseudo-links of a branch: what they were copied from.
+//! The records of the pseudo-links of a branch: what these were copied from.
 //!
 //! What they are for, and what is read and written of them, is in
 //! [`records`](crate::union::branch::records).
@@ -32,29 +32,29 @@ pub(crate) struct Record {
 }
 
 /// What is found by what was copied, and that by what the copy is.
-pub(crate) struct Known {
-    records: RBTree<Origin, Record>,
-    origins: RBTree<Object, Origin>,
+pub(crate) struct RecordMap {
+    by_origin: RBTree<Origin, Record>,
+    by_object: RBTree<Object, Origin>,
 }
 
-impl Known {
+impl RecordMap {
     /// Nothing.
     pub(crate) fn new() -> Self {
         Self {
-            records: RBTree::new(),
-            origins: RBTree::new(),
+            by_origin: RBTree::new(),
+            by_object: RBTree::new(),
         }
     }
 
     /// One more, neither of which is known. `ENOMEM`.
     pub(crate) fn insert(&mut self, origin: Origin, record: Record) -> Result {
-        self.origins
+        self.by_object
             .try_create_and_insert(record.object, origin, GFP_KERNEL_ACCOUNT)?;
         let inserted = self
-            .records
+            .by_origin
             .try_create_and_insert(origin, record, GFP_KERNEL_ACCOUNT);
         if inserted.is_err() {
-            self.origins.remove(&record.object);
+            self.by_object.remove(&record.object);
         }
         inserted?;
         Ok(())
@@ -62,41 +62,41 @@ impl Known {
 
     /// One less.
     pub(crate) fn remove(&mut self, origin: &Origin, object: &Object) {
-        self.records.remove(origin);
-        self.origins.remove(object);
+        self.by_origin.remove(origin);
+        self.by_object.remove(object);
     }
 
     /// So many `names` below mean the copy of `origin` from now on.
     pub(crate) fn recount(&mut self, origin: &Origin, names: u32) {
-        if let Some(record) = self.records.get_mut(origin) {
+        if let Some(record) = self.by_origin.get_mut(origin) {
             record.names = names;
         }
     }
 
     /// The copy of `origin`.
     pub(crate) fn get(&self, origin: &Origin) -> Option<Record> {
-        self.records.get(origin).copied()
+        self.by_origin.get(origin).copied()
     }
 
     /// What `object` is a copy of.
     pub(crate) fn of(&self, object: Object) -> Option<(Origin, Record)> {
-        let origin = *self.origins.get(&object)?;
-        let record = *self.records.get(&origin)?;
+        let origin = *self.by_object.get(&object)?;
+        let record = *self.by_origin.get(&origin)?;
         (record.object == object).then_some((origin, record))
     }
 
     /// Whether `object` is a copy.
     pub(crate) fn has(&self, object: Object) -> bool {
-        self.origins.get(&object).is_some()
+        self.by_object.get(&object).is_some()
     }
 
     /// All of them.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&Origin, &Record)> {
-        self.records.iter()
+        self.by_origin.iter()
     }
 }
 
-/// The pseudo-links of one branch whose origins are known.
+/// The records of one branch.
 #[pin_data]
 pub(crate) struct Records {
     /// Whether there ever was one.
@@ -106,20 +106,20 @@ pub(crate) struct Records {
     /// Whether they have the numbers of what they were copied from.
     is_numbered: Atomic<bool>,
     #[pin]
-    known: Mutex<Known>,
+    map: Mutex<RecordMap>,
 }
 
-static KNOWN: lockdep::Classes = lockdep::Classes::new();
+static MAP: lockdep::Classes = lockdep::Classes::new();
 
 impl Records {
     /// None, for a branch at stacking level `depth`.
     pub(crate) fn new(depth: usize) -> impl PinInit<Self> {
-        let known = Known::new();
+        let map = RecordMap::new();
         pin_init!(Self {
             any: Atomic::new(false),
             is_loaded: Atomic::new(false),
             is_numbered: Atomic::new(false),
-            known <- Mutex::new(known, c"Records::known", KNOWN.at(depth)),
+            map <- Mutex::new(map, c"Records::map", MAP.at(depth)),
         })
     }
 
@@ -145,18 +145,18 @@ impl Records {
     }
 
     /// What is known, locked.
-    pub(crate) fn lock(&self) -> Guard<'_, Known, MutexBackend> {
-        self.known.lock()
+    pub(crate) fn lock(&self) -> Guard<'_, RecordMap, MutexBackend> {
+        self.map.lock()
     }
 
     /// Has `read`, what is on the branch, be what is known.
-    pub(crate) fn load(&self, read: Known) {
+    pub(crate) fn load(&self, read: RecordMap) {
         let old = {
-            let mut known = self.known.lock();
-            if !read.records.is_empty() {
+            let mut map = self.map.lock();
+            if !read.by_origin.is_empty() {
                 self.any.store(true, Release);
             }
-            core::mem::replace(&mut *known, read)
+            core::mem::replace(&mut *map, read)
         };
         drop(old);
         self.is_loaded.store(true, Release);
@@ -169,15 +169,15 @@ impl Records {
     }
 }
 
-/// A pseudo-link that nobody finds yet, since what it is of does not show.
-pub(crate) struct Pending {
+/// The record of a pseudo-link that nobody finds yet, since what it is of does not show.
+pub(crate) struct NewRecord {
     origin: Origin,
     record: Record,
     by_origin: RBTreeNodeReservation<Origin, Record>,
     by_object: RBTreeNodeReservation<Object, Origin>,
 }
 
-impl Pending {
+impl NewRecord {
     /// For `object`, a copy of `origin` which so many `names` below mean. `EEXIST` if
     /// there is a copy already; `ENOMEM`; `EMLINK` if there are more names than can be told.
     pub(crate) fn new(
@@ -189,11 +189,11 @@ impl Pending {
         if names > MOST_NAMES {
             return Err(EMLINK);
         }
-        let known = records.lock();
-        if known.get(&origin).is_some() || known.has(object) {
+        let map = records.lock();
+        if map.get(&origin).is_some() || map.has(object) {
             return Err(EEXIST);
         }
-        drop(known);
+        drop(map);
         Ok(Self {
             origin,
             record: Record { names, object },
@@ -209,15 +209,15 @@ impl Pending {
 
     /// It is found from now on.
     pub(crate) fn publish(self, records: &Records) {
-        let mut known = records.known.lock();
+        let mut map = records.map.lock();
         let by_object = self.by_object.into_node(self.record.object, self.origin);
         let by_origin = self.by_origin.into_node(self.origin, self.record);
         let old = (
-            known.origins.insert(by_object),
-            known.records.insert(by_origin),
+            map.by_object.insert(by_object),
+            map.by_origin.insert(by_origin),
         );
         records.any.store(true, Release);
-        drop(known);
+        drop(map);
         drop(old);
     }
 }
