@@ -2,7 +2,7 @@
 
 //! Branches.
 
-use super::{mark::Mark, place::Place};
+use super::{place::Place, volatile_mark::VolatileMark};
 use crate::{
     union::{
         numbers::{
@@ -85,7 +85,7 @@ pub(crate) struct Branch {
     /// Whether a regular file was copied to the branch.
     has_copies: Atomic<bool>,
     /// What is promised of what is written to the branch.
-    pub(super) mark: Mark,
+    pub(super) mark: VolatileMark,
     /// Declared after everything that refers to it.
     mnt: PrivateMount,
     /// Declared last: told when the mount has gone.
@@ -102,9 +102,9 @@ impl Drop for Farewell {
 }
 
 /// Knows whether a branch is still there, without keeping it.
-pub(crate) struct Watch(Arc<Atomic<bool>>);
+pub(crate) struct Departure(Arc<Atomic<bool>>);
 
-impl Watch {
+impl Departure {
     /// Whether the last reference to the branch has gone, and its mount with it.
     pub(crate) fn is_gone(&self) -> bool {
         self.0.load(Acquire)
@@ -239,7 +239,7 @@ impl Branch {
                 claim: SetOnce::new(),
                 is_swept: Atomic::new(false),
                 has_copies: Atomic::new(false),
-                mark: Mark::new(),
+                mark: VolatileMark::new(),
                 mnt,
                 gone,
             }? Error),
@@ -410,8 +410,8 @@ impl Branch {
     }
 
     /// Something to wait for the branch's end with.
-    pub(crate) fn watch(&self) -> Watch {
-        Watch(self.gone.0.clone())
+    pub(crate) fn departure(&self) -> Departure {
+        Departure(self.gone.0.clone())
     }
 }
 

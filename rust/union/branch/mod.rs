@@ -13,7 +13,6 @@
 #[allow(clippy::module_inception)]
 pub(crate) mod branch;
 pub(crate) mod lift;
-pub(crate) mod mark;
 pub(crate) mod patience;
 pub(crate) mod place;
 pub(crate) mod plink_dir;
@@ -21,4 +20,5 @@ mod private;
 pub(crate) mod records;
 pub(crate) mod tree;
 pub(crate) mod volatile;
+pub(crate) mod volatile_mark;
 pub(crate) mod work;

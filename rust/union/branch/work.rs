@@ -111,21 +111,21 @@ impl Serial {
     }
 }
 
-/// A place in the work directory.
-struct Place<'a> {
+/// An object in the work directory.
+struct Workpiece<'a> {
     branch: &'a Branch,
     dir: ARef<Dentry>,
     serial: Serial,
     dentry: ARef<Dentry>,
 }
 
-impl Place<'_> {
+impl Workpiece<'_> {
     /// Makes an object by `make` in the work directory, under a name of its own.
     fn make<'b>(
         access: &WriteAccess<'_>,
         branch: &'b Branch,
         make: impl FnOnce(Creating<'_>) -> Result<ARef<Dentry>>,
-    ) -> Result<Place<'b>> {
+    ) -> Result<Workpiece<'b>> {
         Self::make_in(access, branch, dir(access, branch)?, make)
     }
 
@@ -135,7 +135,7 @@ impl Place<'_> {
         branch: &'b Branch,
         dir: ARef<Dentry>,
         make: impl FnOnce(Creating<'_>) -> Result<ARef<Dentry>>,
-    ) -> Result<Place<'b>> {
+    ) -> Result<Workpiece<'b>> {
         let (serial, creating) = loop {
             let serial = Serial::fresh();
             match Creating::start(access, &dir, Name::new(serial.name().as_bytes())?) {
@@ -145,7 +145,7 @@ impl Place<'_> {
             }
         };
         let dentry = make(creating)?;
-        Ok(Place {
+        Ok(Workpiece {
             branch,
             dir,
             serial,
@@ -177,7 +177,7 @@ impl Place<'_> {
 ///
 /// Dropping it removes it. That asks for the right, too, so whoever has it goes on with
 /// [`Draft::resume`].
-pub(crate) struct Draft<'a>(ScopeGuard<Place<'a>, fn(Place<'a>)>);
+pub(crate) struct Draft<'a>(ScopeGuard<Workpiece<'a>, fn(Workpiece<'a>)>);
 
 impl<'a> Draft<'a> {
     /// Makes a file by `make`, and opens it.
@@ -185,8 +185,8 @@ impl<'a> Draft<'a> {
         branch: &'a Branch,
         make: impl FnOnce(Creating<'_>) -> Result<ARef<Dentry>>,
     ) -> Result<(Self, KernelFile)> {
-        let place = Place::make(&branch.mnt().want_write()?, branch, make)?;
-        let draft = Self(ScopeGuard::new_with_data(place, Self::take_back));
+        let piece = Workpiece::make(&branch.mnt().want_write()?, branch, make)?;
+        let draft = Self(ScopeGuard::new_with_data(piece, Self::take_back));
         let flags = flags::O_RDWR | flags::O_LARGEFILE;
         let file = KernelFile::open(branch.at(&draft.0.dentry), flags)?;
         Ok((draft, file))
@@ -197,10 +197,10 @@ impl<'a> Draft<'a> {
         &self.0.dentry
     }
 
-    fn take_back(place: Place<'_>) {
-        match place.branch.mnt().want_write() {
-            Ok(access) => place.remove(&access),
-            Err(e) => place.warn(e),
+    fn take_back(piece: Workpiece<'_>) {
+        match piece.branch.mnt().want_write() {
+            Ok(access) => piece.remove(&access),
+            Err(e) => piece.warn(e),
         }
     }
 
@@ -214,18 +214,18 @@ impl<'a> Draft<'a> {
 }
 
 /// An object in the work directory. Dropping it removes it.
-pub(crate) struct Temporary<'a>(ScopeGuard<Held<'a>, fn(Held<'a>)>);
+pub(crate) struct Temporary<'a>(ScopeGuard<Removable<'a>, fn(Removable<'a>)>);
 
-struct Held<'a> {
+struct Removable<'a> {
     access: &'a WriteAccess<'a>,
-    place: Place<'a>,
+    piece: Workpiece<'a>,
 }
 
 impl<'a> Temporary<'a> {
-    fn of(access: &'a WriteAccess<'a>, place: Place<'a>) -> Self {
-        let held = Held { access, place };
-        Self(ScopeGuard::new_with_data(held, |held| {
-            held.place.remove(held.access)
+    fn of(access: &'a WriteAccess<'a>, piece: Workpiece<'a>) -> Self {
+        let removable = Removable { access, piece };
+        Self(ScopeGuard::new_with_data(removable, |removable| {
+            removable.piece.remove(removable.access)
         }))
     }
 
@@ -235,7 +235,7 @@ impl<'a> Temporary<'a> {
         branch: &'a Branch,
         make: impl FnOnce(Creating<'_>) -> Result<ARef<Dentry>>,
     ) -> Result<Self> {
-        Ok(Self::of(access, Place::make(access, branch, make)?))
+        Ok(Self::of(access, Workpiece::make(access, branch, make)?))
     }
 
     /// As [`Temporary::make`], but in the directory `dir`, where it is to stay: for what cannot be moved
@@ -247,13 +247,13 @@ impl<'a> Temporary<'a> {
         dir: &Dentry,
         make: impl FnOnce(Creating<'_>) -> Result<ARef<Dentry>>,
     ) -> Result<Self> {
-        let place = Place::make_in(access, branch, dir.into(), make)?;
-        Ok(Self::of(access, place))
+        let piece = Workpiece::make_in(access, branch, dir.into(), make)?;
+        Ok(Self::of(access, piece))
     }
 
     /// The object.
     pub(crate) fn dentry(&self) -> &ARef<Dentry> {
-        &self.0.place.dentry
+        &self.0.piece.dentry
     }
 
     /// Moves the object to `name` in `dir`. It is not temporary any more. `EEXIST` if the name has been
@@ -270,11 +270,11 @@ impl<'a> Temporary<'a> {
     }
 
     fn rename(self, dir: &Dentry, name: &Name, may: impl FnOnce(&Dentry) -> bool) -> Result {
-        let Held { access, place } = &*self.0;
-        let from = place.serial.name();
+        let Removable { access, piece } = &*self.0;
+        let from = piece.serial.name();
         let from = Name::new(from.as_bytes())?;
-        let renaming = Renaming::start(access, &place.dir, from, dir, name, 0)?;
-        require_same(renaming.source(), &place.dentry)?;
+        let renaming = Renaming::start(access, &piece.dir, from, dir, name, 0)?;
+        require_same(renaming.source(), &piece.dentry)?;
         if !may(renaming.target()) {
             return Err(EEXIST);
         }

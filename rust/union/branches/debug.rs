@@ -40,13 +40,13 @@ impl Drop for Root {
 }
 
 /// What the files are about. It does not know the union, which may go while somebody has a file open.
-pub(crate) struct State {
+pub(crate) struct DebugData {
     pub(crate) counters: Counters,
     /// The branches, published with those of the union: a reader keeps one for a moment at most.
     table: Slot<Table>,
 }
 
-impl State {
+impl DebugData {
     /// That of a union with the branches in `table`. `ENOMEM`.
     pub(crate) fn new(table: &RcuArc<Table>) -> Result<Arc<Self>> {
         Ok(Arc::new(
@@ -65,13 +65,13 @@ impl State {
 }
 
 /// `branches`: a line each, topmost first.
-struct Branches;
+struct BranchesFile;
 
-impl File<Arc<State>> for Branches {
+impl File<Arc<DebugData>> for BranchesFile {
     const NAME: &'static CStr = c"branches";
 
-    fn show(state: &Arc<State>, seq: &SeqFile) {
-        let Some(table) = state.table.get() else {
+    fn show(data: &Arc<DebugData>, seq: &SeqFile) {
+        let Some(table) = data.table.get() else {
             return;
         };
         seq_print!(seq, "index id gate held writable numbers path\n");
@@ -101,15 +101,15 @@ impl File<Arc<State>> for Branches {
 }
 
 /// `counters`: names and numbers.
-struct Numbers;
+struct CountersFile;
 
-impl File<Arc<State>> for Numbers {
+impl File<Arc<DebugData>> for CountersFile {
     const NAME: &'static CStr = c"counters";
 
-    fn show(state: &Arc<State>, seq: &SeqFile) {
-        let generation = state.table.get().map_or(0, |table| table.generation);
+    fn show(data: &Arc<DebugData>, seq: &SeqFile) {
+        let generation = data.table.get().map_or(0, |table| table.generation);
         seq_print!(seq, "generation {generation}\n");
-        let counters = &state.counters;
+        let counters = &data.counters;
         for (name, counter) in [
             ("inodes", &counters.inodes),
             ("refreshes", &counters.refreshes),
@@ -124,34 +124,34 @@ impl File<Arc<State>> for Numbers {
 }
 
 /// The directory of one union. Dropping it waits for readers, and lets go of the branches.
-pub(crate) struct Entry {
-    directory: Option<Directory<Arc<State>, RcuArc<Directory<()>>>>,
-    state: Arc<State>,
+pub(crate) struct DebugDirectory {
+    directory: Option<Directory<Arc<DebugData>, RcuArc<Directory<()>>>>,
+    data: Arc<DebugData>,
 }
 
-impl Entry {
+impl DebugDirectory {
     /// Makes the directory of the union `si`; there is none if there is none for all.
-    pub(crate) fn new(si: u64, state: &Arc<State>) -> Result<Self> {
+    pub(crate) fn new(si: u64, data: &Arc<DebugData>) -> Result<Self> {
         let directory = match ROOT.get() {
             Some(root) => {
                 let name = kernel::str::CString::try_from_fmt(fmt!("si_{si:x}"))?;
-                let directory = Directory::below(root, &name, state.clone())?;
-                directory.add::<Branches>();
-                directory.add::<Numbers>();
+                let directory = Directory::below(root, &name, data.clone())?;
+                directory.add::<BranchesFile>();
+                directory.add::<CountersFile>();
                 Some(directory)
             }
             None => None,
         };
         Ok(Self {
             directory,
-            state: state.clone(),
+            data: data.clone(),
         })
     }
 }
 
-impl Drop for Entry {
+impl Drop for DebugDirectory {
     fn drop(&mut self) {
         drop(self.directory.take());
-        drop(self.state.table.replace(None));
+        drop(self.data.table.replace(None));
     }
 }

@@ -19,11 +19,11 @@ pub(crate) struct Remembered {
     /// How many objects were given a branch in turn.
     pub(crate) turn: Atomic<u32>,
     #[pin]
-    space: Mutex<Space>,
+    space: Mutex<FreeSpace>,
 }
 
 /// The free space of the branches as it was.
-struct Space {
+struct FreeSpace {
     seen: Option<Instant<Monotonic>>,
     /// That of the table it was looked at with.
     generation: usize,
@@ -36,7 +36,7 @@ impl Remembered {
         pin_init!(Self {
             turn: Atomic::new(0),
             space <- kernel::new_mutex!(
-                Space {
+                FreeSpace {
                     seen: None,
                     generation: 0,
                     free: KVVec::new(),

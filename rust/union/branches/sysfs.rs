@@ -41,23 +41,23 @@ impl Drop for Root {
 }
 
 /// A branch, as it is shown.
-struct Row {
+struct BranchRow {
     place: Arc<Place>,
     permission: Permission,
     id: BranchId,
 }
 
 /// All branches, as they are shown.
-pub(crate) struct Rows(KVVec<Row>);
+pub(crate) struct BranchRows(KVVec<BranchRow>);
 
-impl Shared for Rows {}
+impl Shared for BranchRows {}
 
-impl Rows {
+impl BranchRows {
     /// Those of `table`, with the permissions that they are to have.
     fn new(table: &Table, permission: impl Fn(&Branch) -> Permission) -> Result<RcuArc<Self>> {
         let mut rows = KVVec::with_capacity(table.branches.len(), GFP_KERNEL)?;
         for branch in &table.branches {
-            let row = Row {
+            let row = BranchRow {
                 place: branch.place().clone(),
                 permission: permission(branch),
                 id: branch.id(),
@@ -70,7 +70,7 @@ impl Rows {
 
 /// A file of a union's directory.
 #[derive(Clone, Copy)]
-enum File {
+enum SysfsFile {
     /// `xi_path`: empty, as there are no inode number tables.
     XiPath,
     /// `brN`: path and permission of the branch at an index.
@@ -85,51 +85,51 @@ fn files(branches: usize) -> usize {
 }
 
 /// The rows that are published now.
-struct Published(Slot<Rows>);
+struct PublishedRows(Slot<BranchRows>);
 
-impl Show for Published {
-    type File = File;
+impl Show for PublishedRows {
+    type File = SysfsFile;
 
-    fn show(&self, file: File, text: &mut Text<'_>) -> Result {
+    fn show(&self, file: SysfsFile, text: &mut Text<'_>) -> Result {
         let rows = self.0.get().ok_or(ENOENT)?;
         // A file may be there a moment before its branch, and a moment after.
         let row = |index: usize| rows.0.get(index).ok_or(ENOENT);
         match file {
-            File::XiPath => Ok(()),
-            File::Branch(index) => {
+            SysfsFile::XiPath => Ok(()),
+            SysfsFile::Branch(index) => {
                 let row = row(index)?;
                 let mut text_of = |path: &[u8]| escape(path, b"", |piece| text.push(piece));
                 row.place.show(&mut text_of)?;
                 text.print(fmt!("={}\n", row.permission))
             }
-            File::Id(index) => text.print(fmt!("{}\n", row(index)?.id.0)),
+            SysfsFile::Id(index) => text.print(fmt!("{}\n", row(index)?.id.0)),
         }
     }
 }
 
 /// The directory of one union.
-pub(crate) struct Entry {
-    directory: Pin<KBox<Directory<Published>>>,
+pub(crate) struct SysfsDirectory {
+    directory: Pin<KBox<Directory<PublishedRows>>>,
     /// Declared after what is in it.
     _root: RcuArc<Pin<KBox<Directory<NoFiles>>>>,
 }
 
-impl Entry {
+impl SysfsDirectory {
     /// Makes the directory of the union `si`; there is none if sysfs has none for all.
     pub(crate) fn new(si: u64, table: &Table) -> Result<Option<Self>> {
         let Some(root) = ROOT.get() else {
             return Ok(None);
         };
-        let rows = Rows::new(table, Branch::permission)?;
+        let rows = BranchRows::new(table, Branch::permission)?;
         let name = kernel::str::CString::try_from_fmt(fmt!("si_{si:x}"))?;
-        let directory = Directory::new(&**root, &name, Published(Slot::new(Some(rows))))?;
-        directory.add(File::XiPath, fmt!("xi_path"))?;
-        let entry = Self {
+        let directory = Directory::new(&**root, &name, PublishedRows(Slot::new(Some(rows))))?;
+        directory.add(SysfsFile::XiPath, fmt!("xi_path"))?;
+        let made = Self {
             directory,
             _root: root,
         };
-        entry.grow(table.branches.len())?;
-        Ok(Some(entry))
+        made.grow(table.branches.len())?;
+        Ok(Some(made))
     }
 
     fn grow(&self, branches: usize) -> Result {
@@ -137,9 +137,11 @@ impl Entry {
         for at in files..2 * branches {
             let index = at / 2;
             if at % 2 == 0 {
-                self.directory.add(File::Branch(index), fmt!("br{index}"))?;
+                self.directory
+                    .add(SysfsFile::Branch(index), fmt!("br{index}"))?;
             } else {
-                self.directory.add(File::Id(index), fmt!("brid{index}"))?;
+                self.directory
+                    .add(SysfsFile::Id(index), fmt!("brid{index}"))?;
             }
         }
         Ok(())
@@ -158,31 +160,31 @@ impl Entry {
         &self,
         after: &Table,
         permission: impl Fn(&Branch) -> Permission,
-    ) -> Result<Change<'_>> {
-        let change = Change {
-            entry: self,
-            rows: Some(Rows::new(after, permission)?),
+    ) -> Result<Prepared<'_>> {
+        let prepared = Prepared {
+            directory: self,
+            rows: Some(BranchRows::new(after, permission)?),
         };
         self.grow(after.branches.len())?;
-        Ok(change)
+        Ok(prepared)
     }
 }
 
 /// A prepared change of what is shown. Dropping it takes back what was prepared.
-pub(crate) struct Change<'a> {
-    entry: &'a Entry,
-    rows: Option<RcuArc<Rows>>,
+pub(crate) struct Prepared<'a> {
+    directory: &'a SysfsDirectory,
+    rows: Option<RcuArc<BranchRows>>,
 }
 
-impl Change<'_> {
+impl Prepared<'_> {
     /// Shows it.
     pub(crate) fn publish(mut self) {
-        drop(self.entry.directory.data().0.replace(self.rows.take()));
+        drop(self.directory.directory.data().0.replace(self.rows.take()));
     }
 }
 
-impl Drop for Change<'_> {
+impl Drop for Prepared<'_> {
     fn drop(&mut self) {
-        self.entry.trim();
+        self.directory.trim();
     }
 }

@@ -6,7 +6,7 @@ use super::busy;
 use crate::{
     union::{
         branch::{
-            branch::{let_go, Branch, Watch},
+            branch::{let_go, Branch, Departure},
             patience,
         },
         branches::table::Table,
@@ -39,7 +39,7 @@ const STALE: usize = 0;
 /// A branch that leaves.
 struct Leaver {
     id: BranchId,
-    watch: Watch,
+    departure: Departure,
     /// Outlives the branch: a file that was closed keeps the mount until its closer is back in user
     /// space, without the branch.
     mount: ARef<Mount>,
@@ -48,7 +48,7 @@ struct Leaver {
 impl Leaver {
     /// Whether the union holds nothing on the filesystem any more.
     fn has_left(&self) -> bool {
-        self.watch.is_gone() && !self.mount.is_shared()
+        self.departure.is_gone() && !self.mount.is_shared()
     }
 }
 
@@ -74,7 +74,7 @@ impl Leaving {
         branch.place().let_go();
         let leaver = Leaver {
             id: branch.id(),
-            watch: branch.watch(),
+            departure: branch.departure(),
             mount: branch.mnt().into(),
         };
         // Nothing is allocated: `new` has made the room.
@@ -92,7 +92,7 @@ pub(crate) fn finish(sb: &SuperBlock<Union>, after: &Table, leaving: Leaving) {
     let mut waited = 0;
     let mut pause = 1;
     loop {
-        let there = leavers.iter().filter(|leaver| !leaver.watch.is_gone());
+        let there = leavers.iter().filter(|leaver| !leaver.departure.is_gone());
         let mut set: Option<BranchSet> = None;
         for leaver in there {
             set = Some(set.map_or(BranchSet::of(leaver.id), |set| set.with(leaver.id)));

@@ -10,7 +10,7 @@
 use super::{
     busy,
     leave::{self, Leaving},
-    wanted::{BranchMaker, Named, Reason, Wanted},
+    wanted::{BranchMaker, ErrorName, Named, Wanted},
 };
 use crate::{
     union::{
@@ -381,7 +381,7 @@ pub(crate) fn read_records(log: &Log, branch: &Branch, writable: bool) -> Result
             log.error(fmt!(
                 "branch '{}': its pseudo-links cannot be read: {}",
                 branch.name(),
-                Reason(e)
+                ErrorName(e)
             ));
             Err(e)
         }
@@ -400,7 +400,7 @@ pub(crate) fn read_records(log: &Log, branch: &Branch, writable: bool) -> Result
 /// As [`work::sweep`], with a line in the log if it fails.
 pub(crate) fn sweep(log: &Log, branch: &Branch) -> Result {
     work::sweep(branch).inspect_err(|e| {
-        log.error(fmt!("branch '{}': {}", branch.name(), Reason(*e)));
+        log.error(fmt!("branch '{}': {}", branch.name(), ErrorName(*e)));
     })
 }
 

@@ -51,7 +51,7 @@ pub(crate) fn want(log: &Log, spec: BranchSpec) -> Result<Wanted> {
     } else {
         let path = PathBuf::resolve(&spec.path).inspect_err(|e| {
             let shown = BStr::from_bytes(&spec.path);
-            log.error(fmt!("branch '{shown}': {}", Reason(*e)));
+            log.error(fmt!("branch '{shown}': {}", ErrorName(*e)));
         })?;
         Some(path)
     };
@@ -149,7 +149,7 @@ impl BranchMaker<'_> {
             params.push((key, value), GFP_KERNEL)?;
         }
         PrivateMount::new_instance(c"tmpfs", &params)
-            .inspect_err(|e| log.error(fmt!("branch in memory: {}", Reason(*e))))
+            .inspect_err(|e| log.error(fmt!("branch in memory: {}", ErrorName(*e))))
     }
 }
 
@@ -171,9 +171,9 @@ fn warn_of_whiteouts(branch: &Branch) {
 }
 
 /// An error for people.
-pub(crate) struct Reason(pub(crate) Error);
+pub(crate) struct ErrorName(pub(crate) Error);
 
-impl fmt::Display for Reason {
+impl fmt::Display for ErrorName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0.name() {
             Some(name) => write!(f, "{}", name.to_str().unwrap_or("?")),

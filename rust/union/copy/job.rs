@@ -29,7 +29,7 @@ use crate::{
 use kernel::{prelude::*, sync::aref::ARef};
 
 /// What is done with a copy that is complete, before it has its name: see [`Copy::make`].
-pub(crate) type Before<'a> = dyn FnMut(&WriteAccess<'_>, &Dentry) -> Result + 'a;
+pub(crate) type BeforeName<'a> = dyn FnMut(&WriteAccess<'_>, &Dentry) -> Result + 'a;
 
 /// A copy to be made.
 pub(crate) struct Copy<'a> {
@@ -88,7 +88,7 @@ impl Copy<'_> {
         &self,
         parent: &Layer,
         name: &Name,
-        before: &mut Before<'_>,
+        before: &mut BeforeName<'_>,
     ) -> Result<ARef<Dentry>> {
         if self.stat.mode().file_type() != FileType::Regular {
             return self.make_other(parent, name, before);
@@ -126,7 +126,7 @@ impl Copy<'_> {
         &self,
         parent: &Layer,
         name: &Name,
-        before: &mut Before<'_>,
+        before: &mut BeforeName<'_>,
     ) -> Result<ARef<Dentry>> {
         let access = self.target.mnt().want_write()?;
         let temporary = self.other(&access, None)?;
@@ -333,7 +333,7 @@ impl Copy<'_> {
         temporary: Temporary<'_>,
         kept: &DirTimes<'_>,
         name: &Name,
-        before: &mut Before<'_>,
+        before: &mut BeforeName<'_>,
     ) -> Result<ARef<Dentry>> {
         let dentry = temporary.dentry().clone();
         self.remember(&dentry)?;

@@ -195,7 +195,7 @@ pub(crate) fn node(
     generation: usize,
     layers: Layers,
 ) -> Result<ARef<INode<Union>>> {
-    node_that_was(Origin::Found, sb, generation, layers)
+    node_that_was(Arrival::Found, sb, generation, layers)
 }
 
 /// As [`node`], for an object that was just made: a directory is not watched before it is used, which
@@ -205,19 +205,19 @@ pub(crate) fn node_of_new(
     generation: usize,
     layers: Layers,
 ) -> Result<ARef<INode<Union>>> {
-    node_that_was(Origin::Made, sb, generation, layers)
+    node_that_was(Arrival::Made, sb, generation, layers)
 }
 
 /// How the objects came that an inode is wanted for.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Origin {
+enum Arrival {
     Found,
     /// Whoever made it still has write access to the branch, below which `Node::state` is not taken.
     Made,
 }
 
 fn node_that_was(
-    origin: Origin,
+    arrival: Arrival,
     sb: &SuperBlock<Union>,
     generation: usize,
     layers: Layers,
@@ -238,11 +238,11 @@ fn node_that_was(
     for _ in 0..8 {
         match sb.iget(&sought)? {
             Iget::New(new) => {
-                let unwatched = origin == Origin::Made && sb.data().watches();
+                let unwatched = arrival == Arrival::Made && sb.data().watches();
                 // Nobody can change what is recorded, while the inode is not there.
-                let below = match origin {
-                    Origin::Found => names_below(sb, top)?,
-                    Origin::Made => 0,
+                let below = match arrival {
+                    Arrival::Found => names_below(sb, top)?,
+                    Arrival::Made => 0,
                 };
                 let plink = if below == 0 { 0 } else { plink_dir::RECORDED };
                 let node = Node::new(stack.clone(), sb.data().depth, unwatched, (below, plink))?;
@@ -258,7 +258,7 @@ fn node_that_was(
                 });
                 sb.data().counters().inodes.up();
                 let node = inode.data();
-                if origin == Origin::Found && inode.is_dir() {
+                if arrival == Arrival::Found && inode.is_dir() {
                     // What is not watched must not stay in the cache.
                     node.watch_layers(&inode, &mut node.lock_state(), &stack)
                         .inspect_err(|_| inode.unhash())?;
@@ -267,7 +267,7 @@ fn node_that_was(
             }
             Iget::Cached(inode) => {
                 // An object that was just made cannot be what was known before.
-                if origin == Origin::Found && adopt(&inode, &stack)? {
+                if arrival == Arrival::Found && adopt(&inode, &stack)? {
                     return Ok(inode);
                 }
                 if sought.by_number {

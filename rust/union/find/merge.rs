@@ -41,10 +41,10 @@ pub(crate) fn read(stack: &Stack, shows: bool, changes: u32) -> Result<Arc<Listi
 }
 
 /// Slots of the hash table hold the number of an entry plus one.
-type Slot = u32;
+type HashSlot = u32;
 
 /// An entry while merging: also those that only hide others.
-struct Candidate {
+struct MergedEntry {
     item: Item,
     /// The directory that it was found in.
     layer: u32,
@@ -54,8 +54,8 @@ struct Candidate {
 
 struct Merger {
     arena: KVVec<u8>,
-    candidates: KVVec<Candidate>,
-    table: KVVec<Slot>,
+    merged: KVVec<MergedEntry>,
+    table: KVVec<HashSlot>,
     /// Whether whiteouts show under their own names.
     shows: bool,
     is_partial: bool,
@@ -65,16 +65,16 @@ impl Merger {
     fn new(shows: bool) -> Self {
         Self {
             arena: KVVec::new(),
-            candidates: KVVec::new(),
+            merged: KVVec::new(),
             table: KVVec::new(),
             shows,
             is_partial: false,
         }
     }
 
-    fn bytes(&self, candidate: &Candidate) -> &[u8] {
-        let start = candidate.item.start as usize;
-        &self.arena[start..start + usize::from(candidate.item.len)]
+    fn bytes(&self, entry: &MergedEntry) -> &[u8] {
+        let start = entry.item.start as usize;
+        &self.arena[start..start + usize::from(entry.item.len)]
     }
 
     /// The slot that has `name`, or that it would go to. There is a free one.
@@ -82,7 +82,7 @@ impl Merger {
         let mask = self.table.len() - 1;
         let mut at = names::hash(name) as usize & mask;
         while let Some(number) = (self.table[at] as usize).checked_sub(1) {
-            if self.bytes(&self.candidates[number]) == name {
+            if self.bytes(&self.merged[number]) == name {
                 break;
             }
             at = (at + 1) & mask;
@@ -92,14 +92,14 @@ impl Merger {
 
     /// Makes sure that the table is at most half full after one more.
     fn grow(&mut self) -> Result {
-        if (self.candidates.len() + 1) * 2 <= self.table.len() {
+        if (self.merged.len() + 1) * 2 <= self.table.len() {
             return Ok(());
         }
         let size = (self.table.len() * 2).max(64);
         self.table = KVVec::from_elem(0, size, GFP_KERNEL_ACCOUNT)?;
-        for number in 0..self.candidates.len() {
-            let at = self.slot(self.bytes(&self.candidates[number]));
-            self.table[at] = number as Slot + 1;
+        for number in 0..self.merged.len() {
+            let at = self.slot(self.bytes(&self.merged[number]));
+            self.table[at] = number as HashSlot + 1;
         }
         Ok(())
     }
@@ -213,7 +213,7 @@ impl Merger {
         self.grow()?;
         let at = self.slot(entry.name);
         if let Some(number) = (self.table[at] as usize).checked_sub(1) {
-            let there = &mut self.candidates[number];
+            let there = &mut self.merged[number];
             if there.layer == layer {
                 // A name and its whiteout on the same branch: the name shows, and hides.
                 if there.hides && !hides {
@@ -228,8 +228,8 @@ impl Merger {
         self.arena
             .extend_from_slice(entry.name, GFP_KERNEL_ACCOUNT)?;
         let ino = if hides { 0 } else { entries.number(entry.ino) };
-        self.candidates.push(
-            Candidate {
+        self.merged.push(
+            MergedEntry {
                 item: Item {
                     ino,
                     start,
@@ -242,7 +242,7 @@ impl Merger {
             },
             GFP_KERNEL_ACCOUNT,
         )?;
-        self.table[at] = self.candidates.len() as Slot;
+        self.table[at] = self.merged.len() as HashSlot;
         Ok(true)
     }
 
@@ -252,10 +252,10 @@ impl Merger {
         generation: usize,
         changes: u32,
     ) -> Result<Arc<Listing>> {
-        let mut items = KVVec::with_capacity(self.candidates.len(), GFP_KERNEL_ACCOUNT)?;
-        for candidate in self.candidates {
-            if !candidate.hides {
-                items.push(candidate.item, GFP_KERNEL_ACCOUNT)?;
+        let mut items = KVVec::with_capacity(self.merged.len(), GFP_KERNEL_ACCOUNT)?;
+        for entry in self.merged {
+            if !entry.hides {
+                items.push(entry.item, GFP_KERNEL_ACCOUNT)?;
             }
         }
         Ok(Arc::new(

@@ -54,28 +54,28 @@ pub(crate) fn exists(dir: &Layer, name: &Name) -> Result<bool> {
 }
 
 /// Where the whiteout of a name is, or would be, that is too long to have the name in its own.
-pub(crate) struct Place {
+pub(crate) struct LongWhiteout {
     pub(crate) name: names::Buffer,
     pub(crate) found: Option<ARef<Dentry>>,
     /// Which one of those of the same hash it is.
     pub(crate) slot: u8,
 }
 
-/// The place of that of `name` in `dir`. `ENAMETOOLONG` if there are too many with its hash.
-pub(crate) fn locate_long(branch: &Branch, dir: &Dentry, name: &Name) -> Result<Place> {
+/// The one of `name` in `dir`. `ENAMETOOLONG` if there are too many with its hash.
+pub(crate) fn locate_long(branch: &Branch, dir: &Dentry, name: &Name) -> Result<LongWhiteout> {
     for slot in 0..names::LONG_SLOTS {
         let buffer = names::long(name, slot);
         let found = namei::lookup(branch.mnt(), dir, Name::new(buffer.as_bytes())?)?;
         match found {
             None => {
-                return Ok(Place {
+                return Ok(LongWhiteout {
                     name: buffer,
                     found: None,
                     slot,
                 })
             }
             Some(dentry) if hidden_name(branch, &dentry)?.is(name) => {
-                return Ok(Place {
+                return Ok(LongWhiteout {
                     name: buffer,
                     found: Some(dentry),
                     slot,

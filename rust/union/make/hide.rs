@@ -42,11 +42,11 @@ pub(crate) fn create(access: &WriteAccess<'_>, dir: &Layer, name: &Name) -> Resu
 }
 
 fn create_long(access: &WriteAccess<'_>, dir: &Layer, name: &Name) -> Result<bool> {
-    let place = locate_long(&dir.branch, &dir.dentry, name)?;
-    if place.found.is_some() {
+    let long = locate_long(&dir.branch, &dir.dentry, name)?;
+    if long.found.is_some() {
         return Ok(false);
     }
-    let target = Name::new(place.name.as_bytes())?;
+    let target = Name::new(long.name.as_bytes())?;
     let temporary = work::file_with(access, &dir.branch, MODE, name)?;
     let made = Creating::start(access, &dir.dentry, target)?.link(temporary.dentry());
     match made {
@@ -137,12 +137,12 @@ pub(crate) fn remove(access: &WriteAccess<'_>, dir: &Layer, name: &Name) -> Resu
 }
 
 fn remove_long(access: &WriteAccess<'_>, dir: &Layer, name: &Name) -> Result {
-    let place = locate_long(&dir.branch, &dir.dentry, name)?;
-    if place.found.is_none() {
+    let long = locate_long(&dir.branch, &dir.dentry, name)?;
+    if long.found.is_none() {
         return Ok(());
     }
-    let target = Name::new(place.name.as_bytes())?;
-    if let Some(last) = last_after(dir, name, place.slot)? {
+    let target = Name::new(long.name.as_bytes())?;
+    if let Some(last) = last_after(dir, name, long.slot)? {
         // Who looks for one of the others stops at the first gap.
         let last = Name::new(last.as_bytes())?;
         let _lifted = lift(access, &dir.branch, [&*dir.dentry])?;

@@ -52,10 +52,10 @@ pub(crate) struct Instance {
     generation: Atomic<usize>,
     table: Slot<Table>,
     /// What sysfs shows of the union.
-    pub(crate) sysfs: Option<sysfs::Entry>,
+    pub(crate) sysfs: Option<sysfs::SysfsDirectory>,
     /// What debugfs shows of it.
-    _debug_entry: debug::Entry,
-    debug: Arc<debug::State>,
+    _debug_directory: debug::DebugDirectory,
+    debug: Arc<debug::DebugData>,
     /// [`Settings`]: [`Bits`], and [`Create`] in two words.
     settings: Atomic<u64>,
     create: Atomic<u64>,
@@ -98,15 +98,15 @@ impl Instance {
         let group = Group::new()?;
         let ranges = ids.ranges().clone();
         let si = NEXT_SI.fetch_add(1, Relaxed);
-        let sysfs = sysfs::Entry::new(si, &table)?;
-        let debug = debug::State::new(&table)?;
-        let _debug_entry = debug::Entry::new(si, &debug)?;
+        let sysfs = sysfs::SysfsDirectory::new(si, &table)?;
+        let debug = debug::DebugData::new(&table)?;
+        let _debug_directory = debug::DebugDirectory::new(si, &debug)?;
         Ok(pin_init!(Self {
             si,
             generation: Atomic::new(generation),
             table: Slot::new(Some(table)),
             sysfs,
-            _debug_entry,
+            _debug_directory,
             debug,
             settings: Atomic::new(settings.chosen().0),
             create: Atomic::new(create),

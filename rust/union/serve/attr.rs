@@ -12,7 +12,7 @@ use crate::{
         copy::{data::Data, links},
         find::refresh,
         object::{instance::Union, node::copy_attr, stack::Layer},
-        write::rights::{self, Change},
+        write::rights::{self, RightsChange},
     },
     vfs::{
         attr::{
@@ -88,7 +88,7 @@ impl attr_ops::Operations for Attrs {
         };
         let rights = attr.of_rights().filter(|_| inode.is_dir());
         dentry.sb().data().cred.scope(|| match rights {
-            Some(rights) => rights::change_all(inode, &layer, Change::Attr(rights), change),
+            Some(rights) => rights::change_all(inode, &layer, RightsChange::Attr(rights), change),
             None => change(),
         })?;
         copy_attr(inode)
@@ -154,7 +154,7 @@ impl attr_ops::Operations for Attrs {
             Self::setattr(idmap, dentry, Attr::kill_sgid())?;
         }
         let layer = links::ensure_to_change(dentry, Data::All)?;
-        let to = Change::Acl(acl, acl_type);
+        let to = RightsChange::Acl(acl, acl_type);
         let change = || {
             let access = layer.branch.mnt().want_write()?;
             to.apply(&access, &layer.dentry)

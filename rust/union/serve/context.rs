@@ -15,7 +15,7 @@ use crate::{
         },
         change::{
             plan::{self, Plan},
-            wanted::{known, want, BranchMaker, Named, Reason, Wanted},
+            wanted::{known, want, BranchMaker, ErrorName, Named, Wanted},
         },
         find::{lookup, refresh},
         object::instance::{Instance, Union, AUFS},
@@ -278,7 +278,7 @@ impl Context for Request {
                 BStr::from_bytes(key),
                 if value.is_some() { "=" } else { "" },
                 BStr::from_bytes(value.unwrap_or(b"")),
-                Reason(*e)
+                ErrorName(*e)
             ));
         })?;
         let Some(opt) = opt else {

@@ -58,13 +58,13 @@ fn number(reason: Reason) -> u64 {
 
 /// `struct aufs_stbr`.
 #[derive(Clone, Copy, Default)]
-struct Side {
+struct BranchArgument {
     id: i16,
     index: i16,
     statfs: [u64; 4],
 }
 
-impl Side {
+impl BranchArgument {
     fn set(&mut self, table: &Table, index: usize) {
         // CAST: As aufs's type has it; a union with more branches than that has no use for it.
         self.index = index as i16;
@@ -74,23 +74,23 @@ impl Side {
 
 /// `struct aufs_mvdown`, but for `au_errno`.
 #[derive(Default)]
-struct Request {
+struct MoveArgument {
     flags: u32,
-    upper: Side,
-    lower: Side,
+    upper: BranchArgument,
+    lower: BranchArgument,
 }
 
-impl Request {
+impl MoveArgument {
     fn read(command: Command) -> Result<Self> {
         let mut reader = command.reader(SIZE);
         let flags: u32 = reader.read()?;
         let _: u32 = reader.read()?;
-        let mut side = || -> Result<Side> {
+        let mut side = || -> Result<BranchArgument> {
             let id: i16 = reader.read()?;
             let _: [u8; SIDE_REST] = reader.read()?;
-            Ok(Side {
+            Ok(BranchArgument {
                 id,
-                ..Side::default()
+                ..BranchArgument::default()
             })
         };
         let (upper, lower) = (side()?, side()?);
@@ -175,26 +175,26 @@ pub(crate) fn ioctl(file: &FsFile<Union>, command: Command) -> Result<u32> {
     if !may_administer() {
         return Err(EPERM);
     }
-    let mut request = Request::read(command)?;
-    if request.flags & !KNOWN != 0 {
+    let mut argument = MoveArgument::read(command)?;
+    if argument.flags & !KNOWN != 0 {
         return Err(EINVAL);
     }
-    request.flags &= !ANSWERS;
+    argument.flags &= !ANSWERS;
     // The structure must be writable, before anything is moved.
-    request.write(command, None)?;
+    argument.write(command, None)?;
     let how = How {
-        overwrite: request.has(OVERWRITE),
-        keep: request.has(KEEP),
+        overwrite: argument.has(OVERWRITE),
+        keep: argument.has(KEEP),
     };
-    match mvdown::move_down(file, how, |table, upper| request.choose(table, upper)) {
+    match mvdown::move_down(file, how, |table, upper| argument.choose(table, upper)) {
         Ok(moved) => {
             let instance = file.dentry().sb().data();
-            instance.cred.scope(|| request.tell(moved));
-            request.write(command, None)?;
+            instance.cred.scope(|| argument.tell(moved));
+            argument.write(command, None)?;
             Ok(0)
         }
         Err(Refused(e, reason)) => {
-            request.write(command, reason)?;
+            argument.write(command, reason)?;
             Err(e)
         }
     }

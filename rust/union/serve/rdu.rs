@@ -47,7 +47,7 @@ fn room(len: usize) -> usize {
 }
 
 /// `struct aufs_rdu`.
-struct Request {
+struct ReadArgument {
     /// How much room there is, or how many entries there are.
     size: u64,
     /// Where the entries are.
@@ -64,7 +64,7 @@ struct Request {
     generation: u32,
 }
 
-impl Request {
+impl ReadArgument {
     /// `EFAULT`; `EINVAL` for a structure of another size.
     fn read(command: Command) -> Result<Self> {
         let mut reader = command.reader(SIZE);
@@ -154,9 +154,9 @@ pub(crate) fn read(
     command: Command,
     listing: impl FnOnce(bool) -> Result<Arc<Listing>>,
 ) -> Result<u32> {
-    let mut request = Request::read(command)?;
-    i64::try_from(request.position).map_err(|_| EINVAL)?;
-    request.at.checked_add(request.size).ok_or(EFAULT)?;
+    let mut argument = ReadArgument::read(command)?;
+    i64::try_from(argument.position).map_err(|_| EINVAL)?;
+    argument.at.checked_add(argument.size).ok_or(EFAULT)?;
     file.check_read()?;
     let shown = {
         // Nobody changes the directory meanwhile. User memory is written to without the lock.
@@ -165,40 +165,40 @@ pub(crate) fn read(
         if inode.is_dead() {
             return Err(ENOENT);
         }
-        listing(request.position == 0)?
+        listing(argument.position == 0)?
     };
     let instance = file.node().sb().data();
-    request.tail = request.at;
-    request.entries = 0;
-    if request.block == 0 {
-        request.block = BLOCK;
+    argument.tail = argument.at;
+    argument.entries = 0;
+    if argument.block == 0 {
+        argument.block = BLOCK;
     }
-    fill(file, &mut request, &shown)?;
-    request.whiteouts = instance.settings().show_whiteouts();
-    request.flags = CONTINUED | if request.full { FULL } else { 0 };
+    fill(file, &mut argument, &shown)?;
+    argument.whiteouts = instance.settings().show_whiteouts();
+    argument.flags = CONTINUED | if argument.full { FULL } else { 0 };
     // CAST: For who compares it with that of an earlier answer.
-    request.generation = instance.generation() as u32;
+    argument.generation = instance.generation() as u32;
     file.touch_atime();
-    request.write(command)?;
+    argument.write(command)?;
     Ok(0)
 }
 
-fn fill(file: &FsFile<Union>, request: &mut Request, shown: &Listing) -> Result {
-    if request.position == 0 && !request.add(b".", file.node().ino(), flags::DT_DIR)? {
+fn fill(file: &FsFile<Union>, argument: &mut ReadArgument, shown: &Listing) -> Result {
+    if argument.position == 0 && !argument.add(b".", file.node().ino(), flags::DT_DIR)? {
         return Ok(());
     }
-    if request.position == 1 {
+    if argument.position == 1 {
         let parent = file.dentry().parent_entry();
-        if !request.add(b"..", parent.positive()?.ino(), flags::DT_DIR)? {
+        if !argument.add(b"..", parent.positive()?.ino(), flags::DT_DIR)? {
             return Ok(());
         }
     }
-    let start = usize::try_from(request.position - 2)?;
+    let start = usize::try_from(argument.position - 2)?;
     for entry in shown.from(start) {
         if fatal_signal_pending() {
             return Err(EINTR);
         }
-        if !request.add(entry.name, entry.ino, entry.dirent_type)? {
+        if !argument.add(entry.name, entry.ino, entry.dirent_type)? {
             break;
         }
     }
@@ -209,9 +209,9 @@ fn fill(file: &FsFile<Union>, request: &mut Request, shown: &Listing) -> Result 
 ///
 /// `EFAULT`; `EINVAL` for a structure of another size; `EINTR` if the task is to die.
 pub(crate) fn numbers(command: Command) -> Result<u32> {
-    let request = Request::read(command)?;
-    let mut at = request.at;
-    for _ in 0..request.size {
+    let argument = ReadArgument::read(command)?;
+    let mut at = argument.at;
+    for _ in 0..argument.size {
         if fatal_signal_pending() {
             return Err(EINTR);
         }

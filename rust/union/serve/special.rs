@@ -18,14 +18,14 @@ pub(crate) fn tables() -> InodeTables<Union> {
 }
 
 /// The tables of devices that nobody opens, as they are on a branch whose mount says so (`nodev`).
-pub(crate) fn refused_tables() -> InodeTables<Union> {
-    InodeTables::with_file::<Without<Union>, Refused>()
+pub(crate) fn never_opened_tables() -> InodeTables<Union> {
+    InodeTables::with_file::<Without<Union>, NeverOpened>()
 }
 
-struct Refused;
+struct NeverOpened;
 
 #[vtable]
-impl file_ops::Operations for Refused {
+impl file_ops::Operations for NeverOpened {
     type Fs = Union;
     type Data = ();
 

@@ -52,7 +52,7 @@ impl FileSystem for Union {
             FileType::Regular => regular::tables(),
             FileType::Symlink => special::symlink_tables(),
             FileType::CharDevice | FileType::BlockDevice if has_no_devices() => {
-                special::refused_tables()
+                special::never_opened_tables()
             }
             _ => special::tables(),
         }

@@ -65,7 +65,7 @@ impl From<Reason> for Refused {
 }
 
 /// Where the file goes.
-struct Plan<'a> {
+struct Move<'a> {
     instance: &'a Instance,
     /// The directory, and its own directories on the two branches.
     dir: &'a DEntry<Union>,
@@ -137,7 +137,7 @@ pub(crate) fn move_down(
     let from = from.on(&source.branch).ok_or(ESTALE)?.clone();
     let _ours = parent.positive()?.data().own_change();
     let to = copy_up::ensure_dir(&parent, target)?.clone();
-    let plan = Plan {
+    let planned = Move {
         instance,
         dir: &parent,
         from,
@@ -146,7 +146,7 @@ pub(crate) fn move_down(
         source,
         overwrite: how.overwrite,
     };
-    instance.cred.scope(|| plan.carry_out(how.keep))?;
+    instance.cred.scope(|| planned.carry_out(how.keep))?;
     Ok(Moved {
         table,
         upper,
@@ -240,7 +240,7 @@ fn check_free(
     Ok(())
 }
 
-impl Plan<'_> {
+impl Move<'_> {
     fn carry_out(&self, keep: bool) -> Result {
         let name = self.dentry.name();
         let name = name.get()?;

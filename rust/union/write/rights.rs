@@ -29,14 +29,14 @@ use kernel::{pr_warn, prelude::*};
 
 /// What is to change.
 #[derive(Clone, Copy)]
-pub(crate) enum Change<'a> {
+pub(crate) enum RightsChange<'a> {
     /// Owner, group or permission bits.
     Attr(Attr),
     /// An ACL, or that there is none.
     Acl(Option<&'a Acl>, AclType),
 }
 
-impl Change<'_> {
+impl RightsChange<'_> {
     /// Does it to `dentry`.
     pub(crate) fn apply(self, access: &WriteAccess<'_>, dentry: &Dentry) -> Result {
         match self {
@@ -61,12 +61,12 @@ struct Before<'a> {
 }
 
 impl<'a> Before<'a> {
-    fn of(layer: &'a Layer, change: Change<'_>) -> Result<Self> {
+    fn of(layer: &'a Layer, change: RightsChange<'_>) -> Result<Self> {
         let path = layer.path();
         let stat = Stat::of(path)?;
         let acl = match change {
-            Change::Attr(_) => None,
-            Change::Acl(_, acl_type) => {
+            RightsChange::Attr(_) => None,
+            RightsChange::Acl(_, acl_type) => {
                 let acl = Acl::get(path, acl_type)?;
                 // It is set with the ids of the mount.
                 let acl = acl.map(|acl| acl.through(path.idmap())).transpose()?;
@@ -104,7 +104,7 @@ impl<'a> Before<'a> {
 pub(crate) fn change_all(
     inode: &INode<Union>,
     top: &Layer,
-    change: Change<'_>,
+    change: RightsChange<'_>,
     change_top: impl FnOnce() -> Result,
 ) -> Result {
     let node = inode.data();
@@ -122,7 +122,7 @@ pub(crate) fn change_all(
 fn change_others<'a>(
     stack: &'a Stack,
     top: &Layer,
-    change: Change<'_>,
+    change: RightsChange<'_>,
     done: &mut KVec<Before<'a>>,
 ) -> Result {
     for layer in &stack.layers {
@@ -133,7 +133,7 @@ fn change_others<'a>(
         let Ok(real) = layer.inode() else {
             continue;
         };
-        if matches!(change, Change::Acl(None, _)) && !real.has_posix_acl() {
+        if matches!(change, RightsChange::Acl(None, _)) && !real.has_posix_acl() {
             // There never was one.
             continue;
         }

@@ -6,14 +6,14 @@ use crate::vfs::{object::super_block::WriteErrors, sync::load::Load};
 use kernel::sync::atomic::{Atomic, Relaxed, Release};
 
 /// What a branch has to do with it.
-pub(crate) struct Mark {
+pub(crate) struct VolatileMark {
     /// Whether the branch has a mark of this union's.
     is_there: Atomic<bool>,
     /// The errors of writing out before the mark was made.
     errors: Atomic<u32>,
 }
 
-impl Mark {
+impl VolatileMark {
     /// None.
     pub(super) fn new() -> Self {
         Self {
