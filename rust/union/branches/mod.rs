@@ -2,10 +2,10 @@
 
 //! The fourth floor: the branches together.
 //!
-//! Lives here: the table of branches, in their order; which identity and which numbers each of them gets, what an
-//! object is over mounts (`origins`), how much room there is, and whose turn it is (`room`); what sysfs shows, and
-//! debugfs, and what is counted for that (`counters`). May use what is below, and [`crate::vfs`]. Must not know what is
-//! merged with what.
+//! Lives here: the table of branches, in their order; which identity and which numbers each of them gets,
+//! what an object is over mounts (`origins`), how much room there is, and whose turn it is (`room`); what
+//! sysfs shows, and debugfs, and what is counted for that (`counters`). May use what is below, and
+//! [`crate::vfs`]. Must not know what is merged with what.
 
 pub(crate) mod counters;
 pub(crate) mod debug;

@@ -3,8 +3,9 @@
 //! The top floor: what the VFS and tools call.
 //!
 //! Lives here: the operations of inodes and files, mounting, remounting and what that changes of the
-//! settings, the ioctls; `impl FileSystem for Union`. What is done to names and branches is
-//! handed to the floors below; what is done to an open file is done here. What sysfs and debugfs show is with the [`branches`](super::branches).
+//! settings, the ioctls; `impl FileSystem for Union`. What is done to names and branches is handed to the
+//! floors below; what is done to an open file is done here. What sysfs and debugfs show is with the
+//! [`branches`](super::branches).
 
 pub(crate) mod attr;
 pub(crate) mod context;

@@ -2,8 +2,9 @@
 
 //! The third floor: what an administrator and tools talk to the module by.
 //!
-//! Lives here: parameters of the module, sysfs, debugfs, files that are printed in sequence, the arguments of
-//! ioctls, the log of whoever mounts. May use [`sync`](super::sync) and below. Must not know what is told: no object of the VFS.
+//! Lives here: parameters of the module, sysfs, debugfs, files that are printed in sequence, the arguments
+//! of ioctls, the log of whoever mounts. May use [`sync`](super::sync) and below. Must not know what is
+//! told: no object of the VFS.
 
 pub(crate) mod debugfs;
 pub(crate) mod ioctl;

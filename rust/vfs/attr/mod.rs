@@ -3,8 +3,9 @@
 //! The fifth floor: the attributes of objects below.
 //!
 //! Lives here: reading and changing what `stat(2)` shows, flags of inodes and what they protect, extended
-//! attributes, ACLs. May use [`object`](super::object) and below. Must not know of a filesystem of ours:
-//! whoever calls may be any part of the kernel.
+//! attributes, ACLs. May use [`object`](super::object) and below. Must not know of a filesystem of ours,
+//! but that one may be asked what is asked here of those below (`fileattr`): whoever calls may be any part
+//! of the kernel.
 
 pub(crate) mod acl;
 // What is changed has the name of the floor.

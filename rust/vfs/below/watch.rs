@@ -83,6 +83,8 @@ unsafe impl Send for Group {}
 // SAFETY: As above.
 unsafe impl Sync for Group {}
 
+static MARKS: lockdep::Classes = lockdep::Classes::new();
+
 impl Group {
     /// A group without marks. `ENOMEM`.
     pub(crate) fn new() -> Result<Self> {
@@ -94,8 +96,15 @@ impl Group {
                 bindings::FSNOTIFY_GROUP_DUPS as c_int,
             )
         })?;
+        // Other groups' locks are held while memory is waited for, which may take this one.
         // SAFETY: The group is new, and nobody has taken its lock.
-        unsafe { lockdep::classify_marks(&raw mut (*group).mark_mutex) };
+        unsafe {
+            lockdep::set_mutex_class(
+                &raw mut (*group).mark_mutex,
+                MARKS.at(1),
+                c"aufs2_mark_mutex",
+            );
+        }
         // INVARIANT: The count is ours.
         // SAFETY: The call succeeded, so the pointer is not null.
         Ok(Self(unsafe { NonNull::new_unchecked(group) }))

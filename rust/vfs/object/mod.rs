@@ -2,9 +2,10 @@
 
 //! The fourth floor: the objects of the VFS, of whatever filesystem.
 //!
-//! Lives here: inodes, dentries, mounts, places, open files and credentials, each with its references and what
-//! can be read off it. May use [`sync`](super::sync) and below. Must not know of a filesystem of ours, nor
-//! change what is on a disk: that is [`below`](super::below).
+//! Lives here: inodes, dentries, mounts, places, open files and credentials, each with its references and
+//! what can be read off it. May use [`sync`](super::sync) and below. Must not know of a filesystem of ours,
+//! nor change an object, but for having all of a filesystem written out: that is [`mod@attr`](super::attr)
+//! and [`below`](super::below).
 
 pub(crate) mod cred;
 pub(crate) mod dentry;

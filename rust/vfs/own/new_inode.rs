@@ -20,6 +20,9 @@ use kernel::{prelude::*, sync::aref::ARef};
 #[cfg(kernel_7_3)]
 use pin_init::raw_try_init;
 
+static DIR: lockdep::Classes = lockdep::Classes::new();
+static FILE: lockdep::Classes = lockdep::Classes::new();
+
 /// An inode that is being made. Others who look for it wait until it is filled in; dropping it
 /// unfilled sends them to try again.
 ///
@@ -77,7 +80,11 @@ impl<T: FileSystem> NewInode<'_, T> {
                 (*(*inode).i_mapping).a_ops = DIRECT_AOPS.get();
             }
             let depth = (*(*inode).i_sb).s_stack_depth.max(0) as usize;
-            lockdep::classify_inode(&raw mut (*inode).i_rwsem, depth, mode.is_dir());
+            let (classes, name) = match mode.is_dir() {
+                true => (&DIR, c"aufs2_i_mutex_dir_key"),
+                false => (&FILE, c"aufs2_i_mutex_key"),
+            };
+            lockdep::set_rwsem_class(&raw mut (*inode).i_rwsem, classes.at(depth), name);
         }
         // INVARIANT: `InodeTables` has the tables of a pair only, and they never change.
         let this = core::mem::ManuallyDrop::new(self);

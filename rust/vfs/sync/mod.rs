@@ -4,7 +4,7 @@
 //!
 //! Lives here: what is published under RCU, gates, counts and locks that the `kernel` crate does not have,
 //! lock classes, the current task and work that a thread does for it. May use [`value`](super::value). Must not
-//! know what is locked, counted or published: no inode, no dentry, no file.
+//! know what is locked, counted or published: no inode, no dentry, no open file.
 
 pub(super) mod bit_lock;
 mod count;

@@ -20,7 +20,7 @@ pub(crate) use crate::bindings::{FS_ALLOW_IDMAP, FS_RENAME_DOES_D_MOVE};
 // Flags of an open that the kernel does for itself.
 pub(crate) use crate::bindings::FMODE_EXEC;
 
-/// How a directory of a branch is opened to be read. The union keeps access times itself.
+/// How a directory below is opened to be read. Who is above keeps access times itself.
 pub(crate) const READ_DIR: u32 = O_RDONLY | O_DIRECTORY | O_LARGEFILE | O_NOATIME;
 
 /// Flags that are for the open itself, and not for the file.

@@ -2,10 +2,9 @@
 
 //! The first floor: what the kernel says in numbers, flags and names.
 //!
-//! Lives here: errors, flags, file types and permission bits, the name of an entry,
-//! lists that are mostly short. Values, and what can be
-//! decided by looking at them. May use nothing of this layer. Must not know that there are objects with
-//! locks, counts or lives.
+//! Lives here: errors, flags, file types and permission bits, the name of an entry, lists that are mostly
+//! short. Values, and what can be decided by looking at them. May use nothing of this layer. Must not know
+//! that there are objects with locks, counts or lives.
 
 pub(crate) mod errno;
 pub(crate) mod few;
