@@ -2,6 +2,8 @@
 
 //! Changing the attributes of an inode.
 //!
+//! What a filesystem of ours makes of a request that it gets is in `ops::attr_ops`.
+//!
 //! C header: `struct iattr` in [`include/linux/fs.h`](srctree/include/linux/fs.h)
 
 use super::stat::Stat;

@@ -2,6 +2,8 @@
 
 //! `stat(2)`, `statx(2)` and `statfs(2)`.
 //!
+//! How an object of ours shows what is below is in `ops::attr_ops`.
+//!
 //! C headers: [`include/linux/stat.h`](srctree/include/linux/stat.h),
 //! [`include/linux/statfs.h`](srctree/include/linux/statfs.h)
 

@@ -2,6 +2,8 @@
 
 //! Acting with the credentials of somebody else.
 //!
+//! Those that an object of ours is made with are in `own::new_name`.
+//!
 //! C header: [`include/linux/cred.h`](srctree/include/linux/cred.h)
 
 use crate::bindings;

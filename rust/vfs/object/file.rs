@@ -2,6 +2,8 @@
 
 //! Files that the kernel itself opens.
 //!
+//! Opening one, and what is done with it, is in `below` (`open`, `io`, `copy`, `readdir`) and `ops::emitter`.
+//!
 //! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h)
 
 use super::{dentry::Dentry, inode::Inode, path::Path};

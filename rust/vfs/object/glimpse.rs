@@ -2,6 +2,8 @@
 
 //! Objects that are there, but that nobody may be holding any more: as an RCU walk sees them, or the
 //! end of an inode.
+//!
+//! Those of objects of ours have more to show: `own::glimpse`.
 
 use super::{dentry::Dentry, inode::Inode};
 use core::ptr::eq;

@@ -2,6 +2,8 @@
 
 //! Inodes, of whatever filesystem.
 //!
+//! Their lock is in `inode_lock`, their attributes are in `attr`.
+//!
 //! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h)
 
 use super::{idmap::Idmap, super_block::AnySuperBlock};

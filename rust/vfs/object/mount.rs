@@ -2,6 +2,8 @@
 
 //! Mounts.
 //!
+//! Places on one are in `path`, the right to write through one is in `write_access`.
+//!
 //! C header: [`include/linux/mount.h`](srctree/include/linux/mount.h)
 
 use super::{dentry::Dentry, idmap::Idmap, super_block::AnySuperBlock};

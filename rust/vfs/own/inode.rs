@@ -2,6 +2,9 @@
 
 //! The inodes of a filesystem of ours, with the data that it keeps in them.
 //!
+//! More methods: `fields` (attributes), `inode_cache` (finding one), `inodes` (all of a super block); what a
+//! locked directory says of a dentry is in `dentry`.
+//!
 //! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h)
 
 use super::{file_system::FileSystem, shelves::Place, super_block::SuperBlock};

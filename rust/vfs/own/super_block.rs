@@ -2,6 +2,8 @@
 
 //! The super blocks of a filesystem of ours, with the data that it keeps in them.
 //!
+//! One finds an inode by `inode_cache`, and all of its own by `inodes`.
+//!
 //! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h)
 
 use super::{file_system::FileSystem, inode::Cache, shelves::Shelves};
