@@ -13,7 +13,7 @@ use crate::vfs::{
         vm_ops::{Prepared, ServedBy},
         vma::NewMapping,
     },
-    object::{cred::Cred, file::KernelFile},
+    mount::{cred::Cred, file::KernelFile},
 };
 use kernel::prelude::*;
 

@@ -13,7 +13,7 @@ mod front;
 
 use crate::vfs::{
     mm::{front_file::FrontPath, vma::NewMapping},
-    object::{cred::Cred, file::KernelFile},
+    mount::{cred::Cred, file::KernelFile},
 };
 use kernel::prelude::*;
 

@@ -10,7 +10,8 @@
 //! - [`value`]: errors, flags, file types, names;
 //! - [`sync`]: locks, counts, RCU, tasks;
 //! - [`admin`]: parameters of the module, sysfs, debugfs, ioctls;
-//! - [`object`]: inodes, dentries, mounts, files, of whatever filesystem;
+//! - [`object`]: inodes, dentries, super blocks, of whatever filesystem;
+//! - [`mod@mount`]: mounts, places on them, files that the kernel opens;
 //! - [`mod@attr`]: their attributes;
 //! - [`below`]: what is asked of the filesystems below;
 //! - [`mm`]: mappings of files;
@@ -25,7 +26,7 @@
 //!   [`ops::dentry_ops`], [`ops::super_ops`], [`ops::fs_context`], [`mm::vm_ops`]. The functions of C's types
 //!   for the three of inodes, which differ between kernels, are in `ops::inode_table`;
 //! - an operation that a filesystem leaves out is left to the VFS: [`ops::vtable`];
-//! - a thing that must be undone is a guard: [`object::write_access::WriteAccess`], [`below::namei::Creating`],
+//! - a thing that must be undone is a guard: [`mount::write_access::WriteAccess`], [`below::namei::Creating`],
 //!   [`below::namei::Removing`], [`below::rename::Renaming`];
 //! - a lock that the caller holds is a type: [`own::inode::Locked`], [`object::inode_lock::InodeLock`],
 //!   [`own::file::LockedFile`], [`ops::backing::LockedPipe`], [`own::super_block::Reconfigured`];
@@ -40,6 +41,7 @@ pub(crate) mod admin;
 pub(crate) mod attr;
 pub(crate) mod below;
 pub(crate) mod mm;
+pub(crate) mod mount;
 pub(crate) mod object;
 pub(crate) mod ops;
 pub(crate) mod own;

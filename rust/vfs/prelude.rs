@@ -7,10 +7,8 @@ pub(crate) use super::{
     attr::stat::{Stat, StatFs},
     below::{namei, symlink::Target},
     mm::vma::NewMapping,
-    object::{
-        cred::Cred, dentry::Dentry, file::KernelFile, glimpse::Glimpse, idmap::Idmap,
-        path::PathBuf, private_mount::PrivateMount,
-    },
+    mount::{cred::Cred, file::KernelFile, path::PathBuf, private_mount::PrivateMount},
+    object::{dentry::Dentry, glimpse::Glimpse, idmap::Idmap},
     ops::{
         attr_ops,
         backing::{self, Iocb, Iter},

@@ -17,13 +17,12 @@ use crate::{
     vfs::{
         admin::log::Log,
         below::claim::Claim,
-        object::{
-            dentry::Dentry,
-            inode::Inode,
+        mount::{
             mount::Mount,
             path::{Path, PathBuf},
             private_mount::{PrivateMount, Unmounting},
         },
+        object::{dentry::Dentry, inode::Inode},
         sync::{gate::Gate, load::Load, lockdep},
         value::errno::{EOPNOTSUPP, EREMOTE},
     },

@@ -12,7 +12,8 @@
 use super::branch::Branch;
 use crate::vfs::{
     attr::protection::{Interval, Off, Protection},
-    object::{dentry::Dentry, write_access::WriteAccess},
+    mount::write_access::WriteAccess,
+    object::dentry::Dentry,
 };
 use kernel::{
     pr_warn,

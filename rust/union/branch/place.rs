@@ -4,7 +4,7 @@
 
 use crate::{
     union::text::options,
-    vfs::object::path::{Path, PathBuf},
+    vfs::mount::path::{Path, PathBuf},
 };
 use kernel::{
     prelude::*,

@@ -10,7 +10,8 @@ use crate::{
     union::text::names,
     vfs::{
         below::namei::{self, Creating},
-        object::{dentry::Dentry, write_access::WriteAccess},
+        mount::write_access::WriteAccess,
+        object::dentry::Dentry,
         value::{mode::Mode, name::Name},
     },
 };

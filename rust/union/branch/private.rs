@@ -9,7 +9,8 @@
 use super::branch::Branch;
 use crate::vfs::{
     attr::{acl, attr::Attr, stat::Stat},
-    object::{dentry::Dentry, write_access::WriteAccess},
+    mount::write_access::WriteAccess,
+    object::dentry::Dentry,
 };
 use kernel::{prelude::*, str::BStr};
 

@@ -5,7 +5,8 @@
 use super::branch::Branch;
 use crate::vfs::{
     below::namei::{self, Removing},
-    object::{dentry::Dentry, file::KernelFile, write_access::WriteAccess},
+    mount::{file::KernelFile, write_access::WriteAccess},
+    object::dentry::Dentry,
     sync::task::fatal_signal_pending,
     value::{flags, name::Name},
 };

@@ -12,7 +12,7 @@ use crate::{
     vfs::{
         admin::log::Log,
         below::namei::{self, Creating, Removing},
-        object::{file::KernelFile, write_access::WriteAccess},
+        mount::{file::KernelFile, write_access::WriteAccess},
         value::{flags, mode::Mode, name::Name},
     },
 };

@@ -17,7 +17,8 @@ use crate::{
             namei::{self, Creating, Removing},
             rename::Renaming,
         },
-        object::{dentry::Dentry, file::KernelFile, inode::Inode, write_access::WriteAccess},
+        mount::{file::KernelFile, write_access::WriteAccess},
+        object::{dentry::Dentry, inode::Inode},
         value::{errno::ENOTEMPTY, flags, mode::Mode, name::Name},
     },
 };

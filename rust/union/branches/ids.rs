@@ -17,7 +17,7 @@ use crate::{
             range::{Ranges, Space},
         },
     },
-    vfs::object::{path::Path, super_block::Uuid},
+    vfs::{mount::path::Path, object::super_block::Uuid},
 };
 use kernel::{prelude::*, sync::Arc};
 

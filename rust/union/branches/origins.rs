@@ -12,7 +12,7 @@ use crate::{
         },
         text::{names, origin::Origin},
     },
-    vfs::{attr::stat::Stat, object::path::Path, value::errno::ESTALE},
+    vfs::{attr::stat::Stat, mount::path::Path, value::errno::ESTALE},
 };
 use core::ptr;
 use kernel::{prelude::*, rbtree::RBTree, sync::Arc};

@@ -5,7 +5,7 @@
 use super::table::Table;
 use crate::{
     union::{numbers::id::BranchId, text::choice::Candidate},
-    vfs::{attr::stat::StatFs, object::cred::Cred},
+    vfs::{attr::stat::StatFs, mount::cred::Cred},
 };
 use kernel::{
     prelude::*,

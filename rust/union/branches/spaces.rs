@@ -10,9 +10,9 @@ use crate::{
             range::{Ranges, Space, FIRST, OTHER},
         },
     },
-    vfs::object::{
-        path::Path,
-        super_block::{AnySuperBlock, Uuid},
+    vfs::{
+        mount::path::Path,
+        object::super_block::{AnySuperBlock, Uuid},
     },
 };
 use kernel::{prelude::*, sync::Arc};

@@ -19,7 +19,7 @@ use crate::{
         },
     },
     vfs::{
-        object::mount::Mount,
+        mount::mount::Mount,
         own::{dentry::DEntry, inode::INode, super_block::SuperBlock},
         sync::{
             rcu::{self, RcuArc},

@@ -14,7 +14,8 @@ use crate::{
     vfs::{
         admin::log::Log,
         below::namei,
-        object::{path::PathBuf, private_mount::PrivateMount, super_block::AnySuperBlock},
+        mount::{path::PathBuf, private_mount::PrivateMount},
+        object::super_block::AnySuperBlock,
         value::name::Name,
     },
 };

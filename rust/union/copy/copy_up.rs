@@ -23,7 +23,8 @@ use crate::{
     },
     vfs::{
         attr::stat::Stat,
-        object::{dentry::Dentry, write_access::WriteAccess},
+        mount::write_access::WriteAccess,
+        object::dentry::Dentry,
         own::{dentry::DEntry, inode::INode},
         sync::rcu::RcuArc,
         value::{errno::ESTALE, name::Name},

@@ -11,7 +11,8 @@ use crate::{
             xattr::{self, NameList},
         },
         below::copy::{Range, RangeOp},
-        object::{dentry::Dentry, file::KernelFile, path::Path, write_access::WriteAccess},
+        mount::{file::KernelFile, path::Path, write_access::WriteAccess},
+        object::dentry::Dentry,
         sync::{task::fatal_signal_pending, thread},
         value::{
             errno::{ENODATA, EOPNOTSUPP},

@@ -21,7 +21,8 @@ use crate::{
     vfs::{
         attr::{attr::Attr, protection::Protection, stat::Stat},
         below::namei::{self, Creating},
-        object::{cred::Cred, dentry::Dentry, file::KernelFile, write_access::WriteAccess},
+        mount::{cred::Cred, file::KernelFile, write_access::WriteAccess},
+        object::dentry::Dentry,
         own::{dentry::DEntry, inode::INode},
         value::{errno::EOPNOTSUPP, mode::FileType, name::Name},
     },

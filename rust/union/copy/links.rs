@@ -25,7 +25,8 @@ use crate::{
     },
     vfs::{
         below::namei::Creating,
-        object::{dentry::Dentry, write_access::WriteAccess},
+        mount::write_access::WriteAccess,
+        object::dentry::Dentry,
         own::{dentry::DEntry, inode::INode},
         value::errno::{EOPNOTSUPP, ESTALE},
     },

@@ -22,7 +22,8 @@ use crate::{
             namei::{self, Creating, Removing},
             rename::Renaming,
         },
-        object::{dentry::Dentry, inode::Inode, write_access::WriteAccess},
+        mount::write_access::WriteAccess,
+        object::{dentry::Dentry, inode::Inode},
         own::inode::INode,
         value::{
             errno::{EDQUOT, ESTALE},

@@ -12,10 +12,8 @@ use crate::{
         text::names::{self, Hides},
     },
     vfs::{
-        below::readdir::Entry,
-        object::{file::KernelFile, inode::ChangeStamp},
-        sync::rcu::RcuArc,
-        value::flags,
+        below::readdir::Entry, mount::file::KernelFile, object::inode::ChangeStamp,
+        sync::rcu::RcuArc, value::flags,
     },
 };
 use kernel::{alloc::flags::GFP_KERNEL_ACCOUNT, prelude::*, sync::atomic::Relaxed};

@@ -14,7 +14,8 @@ use crate::{
     },
     vfs::{
         below::{namei, readdir::Entry},
-        object::{file::KernelFile, inode::ChangeStamp},
+        mount::file::KernelFile,
+        object::inode::ChangeStamp,
         value::{
             flags,
             name::{Name, NAME_MAX},

@@ -6,7 +6,8 @@ use crate::{
     union::{branch::branch::Branch, object::stack::Layer, text::names},
     vfs::{
         below::namei::{self, Search},
-        object::{dentry::Dentry, file::KernelFile},
+        mount::file::KernelFile,
+        object::dentry::Dentry,
         value::{
             errno::{ENAMETOOLONG, EREMOTE},
             flags,

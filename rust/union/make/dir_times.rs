@@ -4,7 +4,7 @@
 
 use crate::{
     union::object::stack::Layer,
-    vfs::{attr::attr::Attr, object::write_access::WriteAccess},
+    vfs::{attr::attr::Attr, mount::write_access::WriteAccess},
 };
 use kernel::{pr_warn_once, prelude::*};
 

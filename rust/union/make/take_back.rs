@@ -6,7 +6,8 @@ use crate::{
     union::branch::{branch::Branch, lift::lift, work},
     vfs::{
         below::namei::Removing,
-        object::{dentry::Dentry, inode::Inode, write_access::WriteAccess},
+        mount::write_access::WriteAccess,
+        object::{dentry::Dentry, inode::Inode},
         value::{errno::ENAMETOOLONG, name::Name},
     },
 };

@@ -15,7 +15,8 @@
 use super::range::{Device, Space};
 use crate::vfs::{
     attr::stat::Stat,
-    object::{inode::Inode, path::Path},
+    mount::path::Path,
+    object::inode::Inode,
     own::{file_system::FileSystem, inode::INode},
     sync::{load::Load, number_map::NumberMap},
     value::errno::ESTALE,

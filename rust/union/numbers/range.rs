@@ -12,7 +12,7 @@
 use super::id::BranchId;
 use crate::vfs::{
     attr::stat::{Stat, StatFs},
-    object::path::Path,
+    mount::path::Path,
     sync::{load::Load, number_map::NumberMap},
 };
 use core::array;

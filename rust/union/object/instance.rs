@@ -13,7 +13,7 @@ use crate::{
     },
     vfs::{
         below::watch::Group,
-        object::cred::Cred,
+        mount::cred::Cred,
         own::inode::INode,
         sync::{
             load::Load,

@@ -10,7 +10,8 @@ use crate::{
     },
     vfs::{
         below::namei::{self, Search},
-        object::{dentry::Dentry, inode::Inode, path::Path},
+        mount::path::Path,
+        object::{dentry::Dentry, inode::Inode},
         sync::rcu::{RcuArc, Shared},
         value::{errno::ESTALE, few::Few, name::Name},
     },

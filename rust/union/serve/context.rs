@@ -27,10 +27,8 @@ use crate::{
     vfs::{
         admin::log::Log,
         attr::stat::Stat,
-        object::{
-            path::PathBuf,
-            super_block::{BlockSize, Uuid},
-        },
+        mount::path::PathBuf,
+        object::super_block::{BlockSize, Uuid},
         ops::{
             fs_context::{Context, Param, Value},
             super_ops::Params,

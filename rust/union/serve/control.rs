@@ -16,7 +16,7 @@ use crate::{
     },
     vfs::{
         admin::ioctl::Command,
-        object::file::KernelFile,
+        mount::file::KernelFile,
         own::file::FsFile,
         sync::task::{fatal_signal_pending, may_administer},
         value::{

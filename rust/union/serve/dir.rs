@@ -15,7 +15,8 @@ use crate::{
     },
     vfs::{
         admin::ioctl::Command,
-        object::{file::KernelFile, idmap::Idmap},
+        mount::file::KernelFile,
+        object::idmap::Idmap,
         ops::{emitter::Emitter, file_ops, inode_ops::Operations, rename::Rename},
         own::{
             dentry::{DEntry, InLookup, Negative, Spliced},

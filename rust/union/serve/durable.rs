@@ -9,7 +9,7 @@
 use crate::{
     union::object::{instance::Union, node::Node},
     vfs::{
-        object::file::KernelFile,
+        mount::file::KernelFile,
         ops::backing::{Change, Iocb},
         own::file::FsFile,
         value::flags,

@@ -27,7 +27,7 @@ use crate::{
             open::{self, WritersKeptOut},
         },
         mm::{front_file::FrontPath, vma::NewMapping},
-        object::{file::KernelFile, file_chain::FileChain},
+        mount::{file::KernelFile, file_chain::FileChain},
         ops::{
             backing::{self, Change, Hooks, Iocb, Iter, LockedPipe, Pipe},
             file_ops::{self, Owner},

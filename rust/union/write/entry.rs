@@ -23,9 +23,8 @@ use crate::{
     },
     vfs::{
         below::namei::{Creating, Removing},
-        object::{
-            cred::Cred, dentry::Dentry, file::dentry_of, idmap::Idmap, write_access::WriteAccess,
-        },
+        mount::{cred::Cred, file::dentry_of, write_access::WriteAccess},
+        object::{dentry::Dentry, idmap::Idmap},
         ops::backing,
         own::{
             dentry::{DEntry, Negative},

@@ -24,7 +24,8 @@ use crate::{
     vfs::{
         attr::{attr::Attr, protection::Protection, stat::Stat},
         below::namei::{self, Removing},
-        object::{dentry::Dentry, file::KernelFile, write_access::WriteAccess},
+        mount::{file::KernelFile, write_access::WriteAccess},
+        object::dentry::Dentry,
         own::{dentry::DEntry, file::FsFile, inode::INode},
         sync::rcu::RcuArc,
         value::{errno::ESTALE, flags, name::Name},

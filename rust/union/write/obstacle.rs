@@ -18,7 +18,8 @@ use crate::{
     },
     vfs::{
         below::namei::{self, Removing},
-        object::{dentry::Dentry, inode::Inode, write_access::WriteAccess},
+        mount::write_access::WriteAccess,
+        object::{dentry::Dentry, inode::Inode},
         own::dentry::DEntry,
         value::{errno::ESTALE, name::Name},
     },

@@ -26,9 +26,8 @@ use crate::{
     },
     vfs::{
         below::{namei::Removing, rename::Renaming},
-        object::{
-            cred::Cred, dentry::Dentry, idmap::Idmap, inode::Inode, write_access::WriteAccess,
-        },
+        mount::{cred::Cred, write_access::WriteAccess},
+        object::{dentry::Dentry, idmap::Idmap, inode::Inode},
         ops::rename::Rename,
         own::{
             dentry::DEntry,

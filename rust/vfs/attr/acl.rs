@@ -7,10 +7,8 @@
 use crate::{
     bindings,
     vfs::{
-        object::{
-            dentry::Dentry, glimpse::Glimpse, idmap::Idmap, inode::Inode, path::Path,
-            write_access::WriteAccess,
-        },
+        mount::{path::Path, write_access::WriteAccess},
+        object::{dentry::Dentry, glimpse::Glimpse, idmap::Idmap, inode::Inode},
         sync::rcu::Reading,
         value::errno::{ENODATA, EOPNOTSUPP},
     },

@@ -10,7 +10,8 @@ use super::stat::Stat;
 use crate::{
     bindings,
     vfs::{
-        object::{dentry::Dentry, path::Path, write_access::WriteAccess},
+        mount::{path::Path, write_access::WriteAccess},
+        object::dentry::Dentry,
         sync::load::once,
         value::mode::Mode,
     },

@@ -7,7 +7,8 @@
 use crate::{
     bindings,
     vfs::{
-        object::{dentry::Dentry, path::Path, write_access::WriteAccess},
+        mount::{path::Path, write_access::WriteAccess},
+        object::dentry::Dentry,
         value::errno::EOPNOTSUPP,
     },
 };

@@ -11,7 +11,8 @@ use super::fileattr::FileAttr;
 use crate::{
     bindings,
     vfs::{
-        object::{dentry::Dentry, inode::Inode, write_access::WriteAccess},
+        mount::write_access::WriteAccess,
+        object::{dentry::Dentry, inode::Inode},
         value::errno::{EOPNOTSUPP, ESTALE},
     },
 };

@@ -10,7 +10,8 @@
 use crate::{
     bindings,
     vfs::{
-        object::{path::Path, super_block::AnySuperBlock},
+        mount::path::Path,
+        object::super_block::AnySuperBlock,
         sync::load::once,
         value::{errno::succeeded, mode::Mode},
     },

@@ -4,7 +4,7 @@
 
 use crate::{
     bindings,
-    vfs::{object::file::KernelFile, value::errno::checked},
+    vfs::{mount::file::KernelFile, value::errno::checked},
 };
 use kernel::prelude::*;
 

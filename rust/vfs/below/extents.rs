@@ -6,7 +6,7 @@
 
 use crate::{
     bindings,
-    vfs::{object::path::Path, value::errno::EOPNOTSUPP},
+    vfs::{mount::path::Path, value::errno::EOPNOTSUPP},
 };
 use core::marker::PhantomData;
 use kernel::{error::to_result, prelude::*};

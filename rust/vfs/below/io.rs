@@ -7,7 +7,7 @@
 use crate::{
     bindings,
     vfs::{
-        object::{file::KernelFile, write_access::WriteAccess},
+        mount::{file::KernelFile, write_access::WriteAccess},
         sync::{load::once, thread},
     },
 };

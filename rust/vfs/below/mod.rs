@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The sixth floor: what is asked of the filesystems below.
+//! The seventh floor: what is asked of the filesystems below.
 //!
-//! Lives here: looking up, making, removing and renaming names, opening files, I/O on them and copying from one
-//! to another, noticing changes: further methods of the types of [`object`](super::object), and guards for
-//! what has an end. May use [`attr`](super::attr) and below. Must not know of a filesystem of ours: whoever calls
-//! may be any part of the kernel.
+//! Lives here: looking up, making, removing and renaming names, opening files, I/O on them and copying from
+//! one to another, noticing changes: further methods of the types of [`object`](super::object) and
+//! [`mod@mount`](super::mount), and guards for what has an end. May use [`attr`](super::attr) and below.
+//! Must not know of a filesystem of ours: whoever calls may be any part of the kernel.
 
 pub(crate) mod block;
 pub(crate) mod claim;

@@ -8,7 +8,8 @@ use super::symlink::Target;
 use crate::{
     bindings,
     vfs::{
-        object::{dentry::Dentry, inode::Inode, mount::Mount, write_access::WriteAccess},
+        mount::{mount::Mount, write_access::WriteAccess},
+        object::{dentry::Dentry, inode::Inode},
         value::{errno::ENAMETOOLONG, mode::Mode, name::Name},
     },
 };

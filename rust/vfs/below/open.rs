@@ -7,9 +7,8 @@
 use crate::{
     bindings,
     vfs::{
-        object::{
-            dentry::Dentry, file::KernelFile, idmap::Idmap, path::Path, write_access::WriteAccess,
-        },
+        mount::{file::KernelFile, path::Path, write_access::WriteAccess},
+        object::{dentry::Dentry, idmap::Idmap},
         sync::load::once,
         value::mode::Mode,
     },

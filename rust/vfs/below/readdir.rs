@@ -4,7 +4,7 @@
 //!
 //! C header: `struct dir_context` in [`include/linux/fs.h`](srctree/include/linux/fs.h)
 
-use crate::{bindings, vfs::object::file::KernelFile};
+use crate::{bindings, vfs::mount::file::KernelFile};
 use kernel::{error::to_result, prelude::*};
 
 /// An entry of a directory that is being read.

@@ -4,10 +4,7 @@
 
 use crate::{
     bindings,
-    vfs::{
-        object::{dentry::Dentry, write_access::WriteAccess},
-        value::name::Name,
-    },
+    vfs::{mount::write_access::WriteAccess, object::dentry::Dentry, value::name::Name},
 };
 use core::marker::PhantomData;
 use kernel::{error::to_result, prelude::*, types::NotThreadSafe};

@@ -18,7 +18,7 @@
 use crate::{
     bindings,
     vfs::{
-        object::file::KernelFile,
+        mount::file::KernelFile,
         sync::bit_lock::{BitGuard, BitLocks},
     },
 };

@@ -12,7 +12,7 @@
 
 use crate::{
     bindings,
-    vfs::object::{cred::Cred, file::KernelFile},
+    vfs::mount::{cred::Cred, file::KernelFile},
 };
 use core::ptr::NonNull;
 use kernel::{error::from_err_ptr, prelude::*};

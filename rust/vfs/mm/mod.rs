@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The seventh floor: mappings of files.
+//! The eighth floor: mappings of files.
 //!
-//! Lives here: a mapping that is being made, faults, the file in front of another, the table of a mapping. May
-//! use [`object`](super::object) and below. Must not know which file serves a mapping: that is told from above.
+//! Lives here: a mapping that is being made, faults, the file in front of another, the table of a mapping.
+//! May use [`mod@mount`](super::mount) and below. Must not know which file serves a mapping: that is told
+//! from above.
 
 pub(crate) mod fault;
 pub(crate) mod front_file;

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     bindings,
     vfs::{
-        object::{cred::Cred, file::KernelFile},
+        mount::{cred::Cred, file::KernelFile},
         value::errno::EOPNOTSUPP,
     },
 };

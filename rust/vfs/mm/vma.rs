@@ -7,7 +7,8 @@
 use crate::{
     bindings,
     vfs::{
-        object::{cred::Cred, file::KernelFile, inode::Inode, super_block::AnySuperBlock},
+        mount::{cred::Cred, file::KernelFile},
+        object::{inode::Inode, super_block::AnySuperBlock},
         value::errno::succeeded,
     },
 };

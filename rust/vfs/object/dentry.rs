@@ -21,7 +21,7 @@ use kernel::{
 };
 
 /// The length of a path that `dentry_path_raw` has room for.
-pub(super) const PATH_MAX: usize = bindings::PATH_MAX as usize;
+pub(in crate::vfs) const PATH_MAX: usize = bindings::PATH_MAX as usize;
 
 /// Any `struct dentry`.
 ///

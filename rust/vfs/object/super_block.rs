@@ -119,13 +119,13 @@ impl AnySuperBlock {
     }
 
     /// `SB_I_*`.
-    pub(super) fn flags_inside(&self) -> c_ulong {
+    pub(in crate::vfs) fn flags_inside(&self) -> c_ulong {
         // SAFETY: The super block is alive; the flags may change, and either value is one.
         unsafe { (&raw const (*self.as_ptr()).s_iflags).read_volatile() }
     }
 
     /// Whether the filesystem was mounted in a user namespace that is not the first one.
-    pub(super) fn is_of_other_users(&self) -> bool {
+    pub(in crate::vfs) fn is_of_other_users(&self) -> bool {
         // SAFETY: The super block is alive; the namespace is constant.
         let ns = unsafe { (*self.as_ptr()).s_user_ns };
         !core::ptr::eq(ns, &raw const bindings::init_user_ns)

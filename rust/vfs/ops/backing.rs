@@ -8,9 +8,8 @@ use super::vtable::Without;
 use crate::{
     bindings,
     vfs::{
-        object::{
-            cred::Cred, dentry::Dentry, file::KernelFile, path::Path, write_access::WriteAccess,
-        },
+        mount::{cred::Cred, file::KernelFile, path::Path, write_access::WriteAccess},
+        object::dentry::Dentry,
         own::{
             file::{FsFile, LockedFile, NewFile},
             file_system::FileSystem,

@@ -8,7 +8,7 @@ use crate::{
     bindings,
     vfs::{
         below::readdir::Entry,
-        object::file::KernelFile,
+        mount::file::KernelFile,
         own::{file::FsFile, file_system::FileSystem},
     },
 };

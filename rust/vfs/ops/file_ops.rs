@@ -15,7 +15,8 @@ use crate::{
         admin::ioctl::Command,
         below::copy::{Range, RangeOp},
         mm::vma::{self, NewMapping},
-        object::{file::KernelFile, super_block::AnySuperBlock},
+        mount::file::KernelFile,
+        object::super_block::AnySuperBlock,
         own::{
             file::{FsFile, Opening},
             file_system::FileSystem,

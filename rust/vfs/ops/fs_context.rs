@@ -14,7 +14,7 @@ use crate::{
     bindings,
     vfs::{
         admin::log::Log,
-        object::path::{Path, PathBuf},
+        mount::path::{Path, PathBuf},
         own::{
             file_system::FileSystem,
             inode::INode,

@@ -8,7 +8,8 @@ use super::{dentry::DEntry, file_system::FileSystem, inode::INode};
 use crate::{
     bindings,
     vfs::{
-        object::{file::KernelFile, inode_lock::InodeLock, mount::Mount},
+        mount::{file::KernelFile, mount::Mount},
+        object::inode_lock::InodeLock,
         sync::load::once,
     },
 };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The eighth floor: the objects of a filesystem of ours.
+//! The ninth floor: the objects of a filesystem of ours.
 //!
 //! Lives here: what a filesystem is, and its super blocks, inodes, dentries and open files with the data
 //! that it keeps in them; how an inode is made and found again. May use all below. Of the calls of the VFS,

@@ -10,10 +10,7 @@ use super::{
 };
 use crate::{
     bindings,
-    vfs::{
-        object::{cred::Cred, idmap::Idmap},
-        value::mode::Mode,
-    },
+    vfs::{mount::cred::Cred, object::idmap::Idmap, value::mode::Mode},
 };
 use kernel::{error::to_result, prelude::*};
 

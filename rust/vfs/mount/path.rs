@@ -4,13 +4,15 @@
 //!
 //! C header: [`include/linux/path.h`](srctree/include/linux/path.h)
 
-use super::{
-    dentry::{Dentry, PATH_MAX},
-    idmap::Idmap,
-    inode::Inode,
-    mount::Mount,
+use super::mount::Mount;
+use crate::{
+    bindings,
+    vfs::object::{
+        dentry::{Dentry, PATH_MAX},
+        idmap::Idmap,
+        inode::Inode,
+    },
 };
-use crate::bindings;
 use core::mem::{ManuallyDrop, MaybeUninit};
 use kernel::{
     error::{from_err_ptr, to_result},

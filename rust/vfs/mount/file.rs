@@ -6,10 +6,13 @@
 //!
 //! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h)
 
-use super::{dentry::Dentry, inode::Inode, path::Path};
+use super::path::Path;
 use crate::{
     bindings,
-    vfs::sync::load::{once, store},
+    vfs::{
+        object::{dentry::Dentry, inode::Inode},
+        sync::load::{once, store},
+    },
 };
 use core::{mem::ManuallyDrop, ptr::NonNull};
 use kernel::{prelude::*, sync::aref::ARef};

@@ -4,8 +4,11 @@
 //!
 //! C header: [`include/linux/mount.h`](srctree/include/linux/mount.h)
 
-use super::{dentry::Dentry, mount::Mount, path::Path};
-use crate::{bindings, vfs::value::errno::succeeded};
+use super::{mount::Mount, path::Path};
+use crate::{
+    bindings,
+    vfs::{object::dentry::Dentry, value::errno::succeeded},
+};
 use kernel::{error::to_result, prelude::*, types::NotThreadSafe};
 
 impl Mount {

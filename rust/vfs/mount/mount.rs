@@ -6,8 +6,10 @@
 //!
 //! C header: [`include/linux/mount.h`](srctree/include/linux/mount.h)
 
-use super::{dentry::Dentry, idmap::Idmap, super_block::AnySuperBlock};
-use crate::bindings;
+use crate::{
+    bindings,
+    vfs::object::{dentry::Dentry, idmap::Idmap, super_block::AnySuperBlock},
+};
 use core::ptr::NonNull;
 use kernel::{
     prelude::*,
