@@ -24,7 +24,7 @@ pub(crate) const NUMBERS: u32 = 0xc040_4101;
 
 /// `struct aufs_rdu`: eight words, of both commands.
 const SIZE: usize = _IOC_SIZE(READ);
-const _: () = assert!(SIZE == 8 * size_of::<u64>() && SIZE == _IOC_SIZE(NUMBERS));
+const _: () = assert!(SIZE == size_of::<[u64; 8]>() && SIZE == _IOC_SIZE(NUMBERS));
 
 /// The fixed part of `struct au_rdu_ent`, filled up.
 const HEAD: usize = 16;
