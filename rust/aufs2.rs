@@ -12,9 +12,7 @@ use vfs::{
 mod bindings;
 mod mmap;
 #[cfg(aufs2_sample)]
-mod pass;
-#[cfg(aufs2_sample)]
-mod sample;
+mod samples;
 mod union;
 mod vfs;
 
@@ -55,10 +53,10 @@ struct Aufs2 {
     debug: union::branches::debug::Root,
     #[cfg(aufs2_sample)]
     #[pin]
-    sample: Registration<sample::Sample>,
+    sample: Registration<samples::sample::Sample>,
     #[cfg(aufs2_sample)]
     #[pin]
-    pass: Registration<pass::Pass>,
+    pass: Registration<samples::pass::Pass>,
 }
 
 impl kernel::InPlaceModule for Aufs2 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * The filesystem of a test build (AUFS2_SAMPLE=1) that passes on to another one, and in which each
- * operation can be held, failed or counted: rust/pass/.
+ * operation can be held, failed or counted: rust/samples/pass/.
  */
 #ifndef AUFS2_TEST_PASS_H
 #define AUFS2_TEST_PASS_H

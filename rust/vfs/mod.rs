@@ -34,8 +34,8 @@
 //!   `Kbuild` sets by the kernel's version, in as few of them as can be.
 //!
 //! To write a filesystem, begin with [`own::file_system::FileSystem`] (what its inodes and super block are)
-//! and [`ops::mountable::Mountable`] (what answers the VFS); `rust/sample.rs` is one in a page, `rust/pass/` one
-//! that is stacked.
+//! and [`ops::mountable::Mountable`] (what answers the VFS); `rust/samples/` has one in a page, and one that is
+//! stacked.
 
 pub(crate) mod admin;
 pub(crate) mod attr;

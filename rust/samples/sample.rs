@@ -6,7 +6,7 @@
 //! about unions.
 #![forbid(unsafe_code)]
 
-use super::vfs::{prelude::*, value::errno::ESTALE};
+use crate::vfs::{prelude::*, value::errno::ESTALE};
 use core::{convert::Infallible, ptr};
 use kernel::{
     prelude::*,
