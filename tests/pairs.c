@@ -4,7 +4,8 @@
  * operations that it asks of a branch, B is done, or waits; then A goes on.  Nobody hangs, and
  * the tree is what A and then B, or B and then A, make of a plain directory; it still is when
  * the union is mounted again.  Then each operation of a branch fails, alone or with all that
- * come after it, or who asks for it is killed: the tree is what it was, or what it was to be.
+ * come after it, or is done and says that it failed, or who asks for it is killed: the tree is what
+ * it was, or what it was to be.
  *
  * The branches are on a filesystem of a test build (AUFS2_SAMPLE=1) that passes on to a tmpfs
  * and does that to operations.  A sample of all this is tried, which AUFS2_TEST_LONG=N makes N
@@ -23,12 +24,14 @@ static struct one {
 	const struct op *a, *b;
 	int state;
 	int k;		/* which operation of a branch */
-	enum what { HOLD, FAIL, BREAK, KILL } what;
+	enum what { HOLD, FAIL, BREAK, DENY, KILL } what;
 	int error;	/* that it fails with */
 	struct tree seen, or;	/* as it was, or may be */
 } batch[BATCH];
 
-static const char *const whats[] = { "held at", "fails at", "fails from", "killed at" };
+static const char *const whats[] = { "held at", "fails at", "fails from", "denied at", "killed at" };
+
+static const char *const commands[] = { [FAIL] = "fail", [BREAK] = "break", [DENY] = "deny" };
 
 static long wrongs;	/* how many of these were wrong */
 static bool hung;
@@ -304,7 +307,7 @@ static long in_trouble(int at)
 	pid_t pid;
 
 	if (one->what != KILL) {
-		tell("%s %d %d", one->what == FAIL ? "fail" : "break", one->k, one->error);
+		tell("%s %d %d", commands[one->what], one->k, one->error);
 		result = perform(path_of("u/%d", at), one->a, "A", false);
 		number = asked("failed ");
 		failed_ones += number != 0;
@@ -474,6 +477,14 @@ TEST_F(u, failures_for_good)
 	ksft_print_msg("%ld failed, %ld operations for that\n", failed_ones, refused_ones);
 	EXPECT_LT(at_least(50), failed_ones);
 	EXPECT_LT(at_least(30), refused_ones);
+}
+
+/* What a server does whose answer is lost: only those that make, link, rename and remove can be. */
+TEST_F(u, denials)
+{
+	EXPECT_STREQ("", try_all(DENY, 17));
+	ksft_print_msg("%ld were denied, %ld operations failed of it\n", failed_ones, refused_ones);
+	EXPECT_LT(at_least(20), failed_ones);
 }
 
 TEST_F(u, kills)

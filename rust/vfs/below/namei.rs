@@ -9,8 +9,15 @@ use crate::{
     bindings,
     vfs::{
         mount::{mount::Mount, write_access::WriteAccess},
-        object::{dentry::Dentry, inode::Inode},
-        value::{errno::ENAMETOOLONG, mode::Mode, name::Name},
+        object::{
+            dentry::{Dentry, NameSnapshot},
+            inode::Inode,
+        },
+        value::{
+            errno::{ENAMETOOLONG, ENOTEMPTY},
+            mode::Mode,
+            name::Name,
+        },
     },
 };
 use core::{marker::PhantomData, ptr::NonNull};
@@ -78,6 +85,27 @@ impl<'a> Search<'a> {
             Err(e) if e == ENOENT || e == ENAMETOOLONG => Ok(None),
             Err(e) => Err(e),
         }
+    }
+}
+
+/// A name in a directory, for as long as that stays the parent of the dentry that it was taken from.
+pub(super) struct Place {
+    parent: ARef<Dentry>,
+    name: NameSnapshot,
+}
+
+impl Place {
+    /// That of `dentry`, whose parent is locked.
+    pub(super) fn of(dentry: &Dentry) -> Self {
+        Self {
+            parent: dentry.parent(),
+            name: dentry.name(),
+        }
+    }
+
+    /// What has the name now.
+    pub(super) fn look(&self, mnt: &Mount) -> Result<Option<ARef<Dentry>>> {
+        lookup(mnt, &self.parent, self.name.get()?)
     }
 }
 
@@ -248,11 +276,12 @@ impl<'a> Creating<'a> {
         self.made()
     }
 
-    /// Gives the inode of `old` this name, too.
+    /// Gives the inode of `old` this name, too. Where that is an error, it has not got it, as far as can be
+    /// told: see [`Removing::unlink`].
     pub(crate) fn link(self, old: &Dentry) -> Result<ARef<Dentry>> {
         // SAFETY: By the type invariant; `old` is alive, and on the same mount by contract of
         // `vfs_link`, which answers `EXDEV` if it is on another super block.
-        to_result(unsafe {
+        let linked = to_result(unsafe {
             bindings::vfs_link(
                 old.as_ptr(),
                 self.idmap(),
@@ -260,8 +289,25 @@ impl<'a> Creating<'a> {
                 self.dentry.as_ptr(),
                 core::ptr::null_mut(),
             )
-        })?;
-        self.made()
+        });
+        match linked {
+            Ok(()) => self.made(),
+            Err(e) => self.unless_linked(old, e),
+        }
+    }
+
+    /// `error`, unless `old` has the name in spite of it.
+    #[cold]
+    #[inline(never)]
+    fn unless_linked(self, old: &Dentry, error: Error) -> Result<ARef<Dentry>> {
+        let access = self.access;
+        // SAFETY: The dentry is referenced.
+        let at = Place::of(unsafe { Dentry::from_raw(self.dentry.as_ptr()) });
+        drop(self);
+        match at.look(access.mount()) {
+            Ok(Some(found)) if found.has_inode_of(old) => Ok(found),
+            _ => Err(error),
+        }
     }
 }
 
@@ -345,29 +391,50 @@ impl<'a> Removing<'a> {
     }
 
     /// Removes an object that is not a directory.
+    ///
+    /// Where that is an error, the name is there, as far as can be told: a server may have removed it and then
+    /// lost its answer, and whoever takes back what went with the removal has to know. What the name means is
+    /// asked for again, with the current credentials and without the lock.
     pub(crate) fn unlink(self) -> Result {
         // SAFETY: By the type invariant.
-        to_result(unsafe {
+        let removed = to_result(unsafe {
             bindings::vfs_unlink(
                 self.access.mount().idmap().as_ptr(),
                 self.dir(),
                 self.dentry.as_ptr(),
                 core::ptr::null_mut(),
             )
-        })
+        });
+        removed.or_else(|e| self.unless_gone(e))
     }
 
-    /// Removes an empty directory.
+    /// Removes an empty directory. Of errors, as [`Removing::unlink`].
     pub(crate) fn rmdir(self) -> Result {
         // SAFETY: By the type invariant.
-        to_result(unsafe {
+        let removed = to_result(unsafe {
             bindings::vfs_rmdir(
                 self.access.mount().idmap().as_ptr(),
                 self.dir(),
                 self.dentry.as_ptr(),
                 core::ptr::null_mut(),
             )
-        })
+        });
+        match removed {
+            Err(e) if e != ENOTEMPTY => self.unless_gone(e),
+            other => other,
+        }
+    }
+
+    /// `error`, unless the name is gone in spite of it.
+    #[cold]
+    #[inline(never)]
+    fn unless_gone(self, error: Error) -> Result {
+        let (access, at) = (self.access, Place::of(self.dentry()));
+        drop(self);
+        match at.look(access.mount()) {
+            Ok(None) => Ok(()),
+            _ => Err(error),
+        }
     }
 
     fn dir(&self) -> *mut bindings::inode {

@@ -2,12 +2,12 @@
 
 //! Renaming what is on a filesystem below.
 
+use super::namei::Place;
 use crate::{
     bindings,
     vfs::{mount::write_access::WriteAccess, object::dentry::Dentry, value::name::Name},
 };
-use core::marker::PhantomData;
-use kernel::{error::to_result, prelude::*, types::NotThreadSafe};
+use kernel::{error::to_result, prelude::*, sync::aref::ARef, types::NotThreadSafe};
 
 /// The two names of a rename that the kernel itself does, with their directories locked.
 ///
@@ -16,7 +16,7 @@ use kernel::{error::to_result, prelude::*, types::NotThreadSafe};
 /// `rd` was filled in by `start_renaming` or `start_renaming_dentry`.
 pub(crate) struct Renaming<'a> {
     rd: bindings::renamedata,
-    _access: PhantomData<&'a WriteAccess<'a>>,
+    access: &'a WriteAccess<'a>,
     _not_send: NotThreadSafe,
 }
 
@@ -39,7 +39,7 @@ impl<'a> Renaming<'a> {
         // INVARIANT: The call succeeded.
         Ok(Self {
             rd,
-            _access: PhantomData,
+            access,
             _not_send: NotThreadSafe,
         })
     }
@@ -67,7 +67,7 @@ impl<'a> Renaming<'a> {
                     // INVARIANT: The call succeeded.
                     let this = Self {
                         rd,
-                        _access: PhantomData,
+                        access,
                         _not_send: NotThreadSafe,
                     };
                     // SAFETY: The parent is locked.
@@ -84,7 +84,7 @@ impl<'a> Renaming<'a> {
     }
 
     fn between(
-        access: &WriteAccess<'_>,
+        access: &'a WriteAccess<'_>,
         old_dir: &Dentry,
         new_dir: &Dentry,
         flags: u32,
@@ -113,10 +113,39 @@ impl<'a> Renaming<'a> {
         unsafe { Dentry::from_raw(self.rd.new_dentry) }
     }
 
-    /// Renames.
+    /// Renames. Where that is an error, nothing was renamed, as far as can be told: see
+    /// [`Removing::unlink`](super::namei::Removing::unlink).
     pub(crate) fn commit(mut self) -> Result {
         // SAFETY: By the type invariant.
-        to_result(unsafe { bindings::vfs_rename(&mut self.rd) })
+        let renamed = to_result(unsafe { bindings::vfs_rename(&mut self.rd) });
+        renamed.or_else(|e| self.unless_done(e))
+    }
+
+    /// `error`, unless the names mean what they were to mean in spite of it.
+    #[cold]
+    #[inline(never)]
+    fn unless_done(self, error: Error) -> Result {
+        let (mnt, flags) = (self.access.mount(), self.rd.flags);
+        let (source, target): (ARef<Dentry>, ARef<Dentry>) =
+            (self.source().into(), self.target().into());
+        let (from, to) = (Place::of(&source), Place::of(&target));
+        drop(self);
+        let is_done = || -> Result<bool> {
+            let is_there = to.look(mnt)?.is_some_and(|new| new.has_inode_of(&source));
+            if !is_there {
+                return Ok(false);
+            }
+            Ok(match from.look(mnt)? {
+                None => flags & (bindings::RENAME_EXCHANGE | bindings::RENAME_WHITEOUT) == 0,
+                Some(old) if flags & bindings::RENAME_EXCHANGE != 0 => old.has_inode_of(&target),
+                // Two names of one object, of which nothing is to be renamed.
+                Some(old) => flags & bindings::RENAME_WHITEOUT != 0 && !old.has_inode_of(&source),
+            })
+        };
+        match is_done() {
+            Ok(true) => Ok(()),
+            _ => Err(error),
+        }
     }
 }
 

@@ -152,6 +152,12 @@ impl Dentry {
         self.inode().is_some()
     }
 
+    /// Whether both have an inode, and the same one.
+    pub(crate) fn has_inode_of(&self, other: &Self) -> bool {
+        let pair = self.inode().zip(other.inode());
+        pair.is_some_and(|(one, other)| core::ptr::eq(one, other))
+    }
+
     /// Whether the dentry was removed from its directory, or never was in one.
     pub(crate) fn is_unhashed(&self) -> bool {
         // As `d_unhashed()` does, which would be a call.
