@@ -336,10 +336,17 @@ impl Move<'_> {
         })
     }
 
-    /// Removes the copy again. The original is there, and shows; what was overwritten is not, so that
-    /// the copy stays where that was.
+    /// Removes the copy again, if the original is there, and shows: a server that could not answer may have removed
+    /// it. What was overwritten is not, so that the copy stays where that was.
     fn take_back_copy(&self, name: &Name, made: &Dentry) {
         if self.overwrite {
+            return;
+        }
+        if !self.has_original(name).is_ok_and(|is_there| is_there) {
+            pr_warn!(
+                "branch '{}': the copy of a file that could not be moved stays\n",
+                self.to.branch.name()
+            );
             return;
         }
         if let Ok(access) = self.to.branch.mnt().want_write() {
@@ -377,6 +384,17 @@ impl Move<'_> {
             }
         }
         done
+    }
+
+    /// Whether the original has its name: its filesystem is asked, and not a cache.
+    fn has_original(&self, name: &Name) -> Result<bool> {
+        let found = namei::lookup(self.from.branch.mnt(), &self.from.dentry, name)?;
+        match found {
+            Some(found) if self.source.branch.are_same(&found, &self.source.dentry)? => {
+                Stat::now(self.source.path()).map(|stat| stat.nlink() != 0)
+            }
+            _ => Ok(false),
+        }
     }
 
     /// Sees to it that the name of the copy is on disk before the original goes.

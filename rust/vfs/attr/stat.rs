@@ -28,12 +28,22 @@ impl Stat {
     /// All basic attributes of the inode at `path`, with no permission check.
     #[inline]
     pub(crate) fn of(path: Path<'_>) -> Result<Self> {
+        Self::with_flags(path, 0)
+    }
+
+    /// As [`Stat::of`], of a server as it has them now, and not as it had them some seconds ago.
+    pub(crate) fn now(path: Path<'_>) -> Result<Self> {
+        Self::with_flags(path, bindings::AT_STATX_FORCE_SYNC)
+    }
+
+    #[inline]
+    fn with_flags(path: Path<'_>, flags: u32) -> Result<Self> {
         path.dentry.require_inode()?;
         let mut stat = MaybeUninit::<bindings::kstat>::uninit();
         let mask = bindings::STATX_BASIC_STATS | bindings::STATX_BTIME;
         // SAFETY: `path` is valid during the call; the call fills `stat` in.
         succeeded(unsafe {
-            bindings::vfs_getattr_nosec(&path.to_raw(), stat.as_mut_ptr(), mask, 0)
+            bindings::vfs_getattr_nosec(&path.to_raw(), stat.as_mut_ptr(), mask, flags)
         })?;
         // SAFETY: The call succeeded, and has cleared all of it first.
         Ok(Self(unsafe { stat.assume_init() }))
@@ -145,6 +155,11 @@ impl Stat {
         self.0.size == later.0.size
             && time(&self.0.mtime) == time(&later.0.mtime)
             && time(&self.0.ctime) == time(&later.0.ctime)
+    }
+
+    /// The number of links.
+    pub(crate) fn nlink(&self) -> u32 {
+        self.0.nlink
     }
 
     /// Sets the number of links.
