@@ -24,7 +24,7 @@ use crate::{
         },
         object::{dentry::Dentry, inode::Inode},
         sync::{gate::Gate, load::Load, lockdep},
-        value::errno::{EOPNOTSUPP, EREMOTE},
+        value::errno::{EOPNOTSUPP, EREMOTE, ESTALE},
     },
 };
 use kernel::{
@@ -267,7 +267,8 @@ impl Branch {
     }
 
     /// Whether the two are one object: also where the filesystem has an inode for each name that it was
-    /// looked up by, as those of servers may. An error if that cannot be told.
+    /// looked up by, as those of servers may. What is gone is none that has a name. An error if that cannot
+    /// be told.
     pub(crate) fn are_same(&self, one: &Dentry, other: &Dentry) -> Result<bool> {
         let inode = |dentry: &Dentry| dentry.inode().map(core::ptr::from_ref);
         if inode(one).is_none() || inode(other).is_none() {
@@ -276,7 +277,11 @@ impl Branch {
         if inode(one) == inode(other) {
             return Ok(true);
         }
-        Ok(Object::at(self.at(one))? == Object::at(self.at(other))?)
+        match (Object::at(self.at(one)), Object::at(self.at(other))) {
+            (Ok(one), Ok(other)) => Ok(one == other),
+            (Err(e), _) | (_, Err(e)) if e == ENOENT || e == ESTALE => Ok(false),
+            (Err(e), _) | (_, Err(e)) => Err(e),
+        }
     }
 
     /// The path as it was given.

@@ -383,9 +383,10 @@ pub(crate) fn remove_with_whiteouts(
     // Nobody looks for anything in it any more: what somebody put there meanwhile, past the union,
     // must not be lost.
     let cleared = clear_reserved(access, branch, &aside.dentry);
-    if cleared == Err(ENOTEMPTY) {
+    // Nor if it has put something else in its place.
+    if cleared.is_err_and(|e| e == ENOTEMPTY || e == ENOTDIR) {
         aside.restore(access, dir_of, name)?;
-        return Err(ENOTEMPTY);
+        return cleared;
     }
     if let Err(e) = cleared.and_then(|()| aside.remove(access)) {
         pr_warn!(

@@ -30,6 +30,7 @@ use crate::{
         value::{errno::ESTALE, name::Name},
     },
 };
+use core::cell::Cell;
 use kernel::{
     pr_warn_once,
     prelude::*,
@@ -187,8 +188,11 @@ fn copy_one(
             target: branch,
             data,
             cred: instance.cred.for_copy_of(dentry)?,
+            is_left: Cell::new(false),
         };
-        let made = copy.make(parent, name, &mut write_record)?;
+        let made = copy
+            .make(parent, name, &mut write_record)
+            .inspect_err(|_| is_left = copy.is_left.get())?;
         let finish = || -> Result<bool> {
             let hides = inode.is_dir() && make_opaque(instance, &stack, parent, name, &made)?;
             copy.protect(&made)?;
@@ -341,6 +345,7 @@ fn copy_nameless(
                 target,
                 data,
                 cred: instance.cred.for_copy_of(dentry)?,
+                is_left: Cell::new(false),
             };
             if names == 0 {
                 return copy.make_nameless();

@@ -11,7 +11,7 @@ use crate::{
             lift::{hold_off, lift},
             work::{Draft, Temporary},
         },
-        make::{dir_times::DirTimes, take_back::take_back},
+        make::{dir_times::DirTimes, policy, take_back::take_back},
         object::{
             instance::{Instance, Union},
             stack::Layer,
@@ -27,6 +27,7 @@ use crate::{
         value::{errno::EOPNOTSUPP, mode::FileType, name::Name},
     },
 };
+use core::cell::Cell;
 use kernel::{prelude::*, sync::aref::ARef};
 
 /// What is done with a copy that is complete, before it has its name: see [`Copy::make`].
@@ -42,6 +43,8 @@ pub(crate) struct Copy<'a> {
     pub(crate) data: Data,
     /// What the copy is made with, if not with the mounter's credentials.
     pub(crate) cred: Option<Cred>,
+    /// Whether its name, or what has come there, is left although it could not be made.
+    pub(crate) is_left: Cell<bool>,
 }
 
 /// Makes a copy of `source`, the object that `dentry` names, in the work directory of `target`,
@@ -62,6 +65,7 @@ pub(crate) fn copy_apart<'a>(
         target,
         data: Data::All,
         cred: instance.cred.for_copy_of(dentry)?,
+        is_left: Cell::new(false),
     };
     let (draft, file) = Draft::make(target, |creating| {
         copy.create(|| creating.create(stat.mode().private()))
@@ -308,12 +312,16 @@ impl Copy<'_> {
         self.target.numbers.keep(path, self.inode)
     }
 
+    /// The copy will not be there: the number is free, unless it is all the same.
     fn forget(&self, copy: &Dentry) {
+        if self.is_left.get() {
+            return;
+        }
         self.target.numbers.forget(self.target.at(copy));
     }
 
     /// The error of giving `copy` its name. A server may have done what it says it could not: that is taken back,
-    /// and an error by which nothing else is tried if it cannot be.
+    /// and an error by which nothing else is tried if it cannot be, or if the name is there by then.
     fn unless_named(
         &self,
         error: Error,
@@ -322,8 +330,10 @@ impl Copy<'_> {
         name: &Name,
         copy: &Dentry,
     ) -> Error {
-        match take_back(access, self.target, &parent.dentry, name, copy) {
-            true => error,
+        let is_undone = take_back(access, self.target, &parent.dentry, name, copy);
+        self.is_left.set(!is_undone);
+        match is_undone {
+            true => policy::unless_named(error, self.instance, parent, name),
             false => EIO,
         }
     }

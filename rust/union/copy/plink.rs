@@ -26,7 +26,7 @@ use crate::{
         object::{dentry::Dentry, inode::Inode},
         own::inode::INode,
         value::{
-            errno::{EDQUOT, ESTALE},
+            errno::{EDQUOT, ESTALE, ETIMEDOUT},
             name::Name,
         },
     },
@@ -85,7 +85,7 @@ pub(crate) fn record(
     match record {
         // The branch cannot give an object another name, or cannot have the directory, each filesystem
         // with an error of its own; or there is another copy.
-        Err(e) if ![ENOMEM, EINTR, ENOSPC, EDQUOT, EIO, EROFS, ESTALE].contains(&e) => {
+        Err(e) if !is_of_the_moment(e) => {
             pr_warn_once!(
                 "branch '{}': names that are not used do not mean the copy after the next mount ({})\n",
                 branch.name(),
@@ -95,6 +95,11 @@ pub(crate) fn record(
         }
         other => other.map(Some),
     }
+}
+
+/// Whether it is no answer of a branch that cannot have pseudo-links.
+fn is_of_the_moment(e: Error) -> bool {
+    [ENOMEM, EINTR, ENOSPC, EDQUOT, EIO, EROFS, ESTALE, ETIMEDOUT].contains(&e)
 }
 
 /// Gives `made`, a copy on `branch`, the name of `record`.
@@ -127,13 +132,17 @@ fn place(
         _ => rename(access, inode, made, &dir, name, serial),
     };
     drop(lifted);
-    // A server may have done what it says it could not.
-    done.map_err(
-        |e| match take_back::take_back(access, branch, &dir, name, made) {
+    // A server may have done what it says it could not. What was to be renamed has no other name to be removed by.
+    done.map_err(|e| {
+        let is_undone = match serial {
+            0 => take_back::take_back(access, branch, &dir, name, made),
+            _ => namei::lookup(branch.mnt(), &dir, name).is_ok_and(|found| found.is_none()),
+        };
+        match is_undone {
             true => e,
             false => EIO,
-        },
-    )
+        }
+    })
 }
 
 /// Gives the pseudo-link with the `serial` number in `dir` the name of `made`'s.

@@ -50,11 +50,26 @@ pub(crate) fn with_retry<R>(
     let mut branch = choose(&tried)?;
     loop {
         let error = match attempt(&branch) {
-            Err(e) if retries && (e == ENOSPC || e == EDQUOT || e == EROFS) => e,
+            Err(e) if retries && has_no_room(e) => e,
             other => return other,
         };
         tried.push(branch.id()).map_err(|_| error)?;
         branch = choose(&tried).map_err(|_| error)?;
+    }
+}
+
+/// Whether another branch may have room.
+fn has_no_room(e: Error) -> bool {
+    e == ENOSPC || e == EDQUOT || e == EROFS
+}
+
+/// The error of giving something `name` in `layer`, where that was free. If another branch is to be tried for it,
+/// `EIO` where the name is there, or where that cannot be told: a server may have done what it says it could not,
+/// and what is there hides what would be on a branch below.
+pub(crate) fn unless_named(e: Error, instance: &Instance, layer: &Layer, name: &Name) -> Error {
+    match !has_no_room(e) || instance.cred.scope(|| layer.has(name)) == Ok(false) {
+        true => e,
+        false => EIO,
     }
 }
 

@@ -101,15 +101,20 @@ fn make_at(
     let instance = dir.sb().data();
     let access = layer.branch.mnt().want_write()?;
     let hidden = instance.cred.scope(|| whiteout::exists(layer, name))?;
-    let made = cred.scope(|| make(Creating::start(&access, &layer.dentry, name)?))?;
+    let made = cred
+        .scope(|| make(Creating::start(&access, &layer.dentry, name)?))
+        .map_err(|e| policy::unless_named(e, instance, layer, name))?;
     let shown = Layer {
         branch: layer.branch.clone(),
         dentry: made.clone(),
     };
-    show(&access, dir, layer, name, shown, hidden).inspect_err(|_| {
-        instance
-            .cred
-            .scope(|| take_back(&access, &layer.branch, &layer.dentry, name, &made));
+    show(&access, dir, layer, name, shown, hidden).map_err(|e| {
+        let undo = || take_back(&access, &layer.branch, &layer.dentry, name, &made);
+        match instance.cred.scope(undo) {
+            true => e,
+            // What is left there hides what would be made on a branch below.
+            false => EIO,
+        }
     })
 }
 

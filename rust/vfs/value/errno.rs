@@ -48,6 +48,7 @@ errno! {
     ECANCELED, "Operation cancelled.";
     ESTALE, "Stale file handle.";
     EREMOTE, "Object is remote.";
+    ETIMEDOUT, "Connection timed out.";
 }
 
 /// Whether `ret`, an errno or a count from C, is an error.
