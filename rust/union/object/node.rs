@@ -534,7 +534,13 @@ pub(crate) fn detach(inode: &INode<Union>, locked: &mut State, layer: &Layer) ->
 
 /// Repeats the attributes of the top object in the inode of the union.
 pub(crate) fn copy_attr(inode: &INode<Union>) -> Result {
-    let stack = inode.data().stack()?;
-    inode.copy_attr(stack.top().inode()?, stack.top().path().idmap());
-    Ok(())
+    loop {
+        let stack = inode.data().stack()?;
+        let top = stack.top();
+        inode.copy_attr(top.inode()?, top.path().idmap());
+        // Who has put another one in its place may have repeated that before.
+        if inode.data().is_at(&top.dentry) {
+            return Ok(());
+        }
+    }
 }
