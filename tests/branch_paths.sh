@@ -8,6 +8,7 @@
 . "$(dirname "$(readlink -f "$0")")/lib/lib.sh"
 [ -z "$reference" ] || skip_all "not on overlayfs: it tells of no branches"
 registered aufs || skip_all "not called aufs here"
+need python3
 
 # entry: its folder, as tools written for aufs find it.
 entry() {

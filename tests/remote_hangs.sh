@@ -17,20 +17,27 @@ echo far > far/d/file
 echo far > far/only/file
 serve far ro
 
-# waits COMMAND...: it does not end by itself; leaves its number in $waiter.
-waits() {
-	"$@" > /dev/null 2>&1 &
-	waiter=$!
-	sleep 1
-	kill -0 "$waiter" 2> /dev/null
+# is_there: the one that waits has not ended.
+is_there() {
+	case $(sed -n 's/^State:\t\(.\).*/\1/p' "/proc/$(cat waiter)/status" 2> /dev/null) in
+	'' | Z) return 1 ;;
+	esac
 }
 
-# dies: whoever waits ends when it is killed, in some seconds.
+# waits COMMAND...: it does not end by itself. Its number is in a file, as a check is a shell of its own.
+waits() {
+	"$@" > /dev/null 2>&1 &
+	echo $! > waiter
+	sleep 1
+	is_there
+}
+
+# dies: whoever waits does so still, and ends when it is killed, in some seconds.
 dies() {
-	kill -KILL "$waiter"
+	is_there || return 1
+	kill -KILL "$(cat waiter)"
 	for _ in $(seq 100); do
-		kill -0 "$waiter" 2> /dev/null || return 0
-		[ "$(sed -n 's/^State:\t\(.\).*/\1/p' "/proc/$waiter/status" 2> /dev/null)" != Z ] || return 0
+		is_there || return 0
 		sleep 0.1
 	done
 	return 1
@@ -58,7 +65,7 @@ check 'mount, with =rr' mount -t aufs2 -o "br:$area/rw=rw:$area/ro=rr:$area/ro2=
 check 'what shows' same 'here below far' "$(cat u/d/here u/d/below u/d/file | xargs)"
 check 'and in a directory of its own' same own "$(cat u/own/f)"
 kill -STOP "$server"
-waits cat u/only/file
+check 'somebody waits' waits cat u/only/file
 check 'a file of another branch is read' same here "$(timeout 20 cat u/d/here)"
 check 'and written to' timeout 20 sh -c 'echo more >> u/d/here'
 check 'copied up' timeout 20 sh -c 'echo more >> u/d/below'
