@@ -219,7 +219,13 @@ pub(crate) fn recount(
     if inode.data().plink() != RECORDED {
         return;
     }
-    if let Err(e) = records::set_names(access, &layer.branch, layer.path(), names) {
+    let set = || records::set_names(access, &layer.branch, layer.path(), names);
+    // What is not written down now stays wrong for good.
+    let written = match set() {
+        Err(e) if e == ENOMEM => set(),
+        other => other,
+    };
+    if let Err(e) = written {
         warn_of_count(layer, e);
     }
 }
