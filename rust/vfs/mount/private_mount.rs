@@ -35,7 +35,7 @@ impl PrivateMount {
     /// can be written through it unless `writable`.
     ///
     /// `EINVAL` if the mount may not be copied (unbindable, of another namespace, or with locked
-    /// children), `EPERM` without `CAP_SYS_ADMIN` over its namespace; as [`Dentry::require_dir`](super::dentry::Dentry::require_dir).
+    /// children), `EPERM` without `CAP_SYS_ADMIN` over its namespace; as [`Dentry::require_dir`](crate::vfs::object::dentry::Dentry::require_dir).
     pub(crate) fn clone_of(path: Path<'_>, writable: bool) -> Result<Self> {
         path.dentry.require_dir()?;
         // SAFETY: `path` is valid during the call.
