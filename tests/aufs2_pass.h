@@ -21,11 +21,14 @@ static const char *no_pass(void)
 /* The file by which those of the mount are told, and asked: by their name of it. */
 static char pass_operations[64];
 
+/* More options of it. */
+static const char *pass_options = "";
+
 /* Mounts what passes on to DIR of the area at AT, to be told by the name CONTROL: 0 or -errno. */
 static long mount_pass(const char *at, const char *dir, const char *control)
 {
 	snprintf(pass_operations, sizeof(pass_operations), "/sys/kernel/debug/%s/operations", control);
-	return E(mount("none", at, "aufs2_pass", 0, path_of("dir=%s/%s,control=%s", area, dir, control)));
+	return E(mount("none", at, "aufs2_pass", 0, path_of("dir=%s/%s,control=%s%s", area, dir, control, pass_options)));
 }
 
 static void __attribute__((format(printf, 1, 2))) tell(const char *fmt, ...)

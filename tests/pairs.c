@@ -487,6 +487,15 @@ TEST_F(u, denials)
 	EXPECT_LT(at_least(20), failed_ones);
 }
 
+/* And what it has done is not known from what is cached of it. */
+TEST_F(u, denials_of_a_server)
+{
+	pass_options = ",remote";
+	EXPECT_STREQ("", try_all(DENY, 17));
+	ksft_print_msg("%ld were denied, %ld operations failed of it\n", failed_ones, refused_ones);
+	EXPECT_LT(at_least(20), failed_ones);
+}
+
 TEST_F(u, kills)
 {
 	EXPECT_STREQ("", try_all(KILL, 31));

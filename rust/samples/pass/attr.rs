@@ -36,6 +36,9 @@ impl attr_ops::Operations for Attrs {
         tree.trouble.ask("getattr")?;
         tree.cred
             .scope(|| stat.query(tree.mnt.at(&real), mask, flags))?;
+        if tree.is_remote {
+            update(inode)?;
+        }
         stat.identify(inode, idmap);
         Ok(())
     }

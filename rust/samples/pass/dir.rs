@@ -39,8 +39,7 @@ fn make(
         let access = tree.mnt.want_write()?;
         cred.scope(|| f(Creating::start(&access, &parent, name)?))?
     };
-    let answer = tree.trouble.answer(number, what);
-    answer.inspect_err(|_| entry.drop_from_cache())?;
+    tree.answer(number, what, || Ok(()), || entry.drop_from_cache())?;
     let inode = node(dir.sb(), &made)?;
     update(&inode)?;
     update(dir)?;
@@ -69,10 +68,8 @@ fn remove(
             }
         })?;
     }
-    update(inode)?;
-    update(dir)?;
-    let answer = tree.trouble.answer(number, what);
-    answer.inspect_err(|_| dentry.drop_from_cache())
+    let known = || update(inode).and_then(|()| update(dir));
+    tree.answer(number, what, known, || dentry.drop_from_cache())
 }
 
 #[vtable]
@@ -116,10 +113,8 @@ impl inode_ops::Operations for Dir {
             tree.cred
                 .scope(|| Creating::start(&access, &parent, name)?.link(&real_old))?;
         }
-        update(inode)?;
-        update(dir)?;
-        let answer = tree.trouble.answer(number, "link");
-        answer.inspect_err(|_| entry.drop_from_cache())?;
+        let known = || update(inode).and_then(|()| update(dir));
+        tree.answer(number, "link", known, || entry.drop_from_cache())?;
         entry.instantiate(inode.into())
     }
 
@@ -145,15 +140,16 @@ impl inode_ops::Operations for Dir {
                 Renaming::start(&access, &from, old_name, &to, new_name, flags)?.commit()
             })?;
         }
-        for renamed in [old, new] {
-            if let Some(inode) = renamed.node() {
-                update(inode)?;
+        let known = || {
+            for renamed in [old, new] {
+                if let Some(inode) = renamed.node() {
+                    update(inode)?;
+                }
             }
-        }
-        update(old_dir)?;
-        update(new_dir)?;
-        let answer = tree.trouble.answer(number, "rename");
-        answer.inspect_err(|_| {
+            update(old_dir)?;
+            update(new_dir)
+        };
+        tree.answer(number, "rename", known, || {
             old.drop_from_cache();
             new.drop_from_cache();
         })

@@ -5,7 +5,8 @@
 //!
 //! It is only in test builds (`AUFS2_SAMPLE=1`), where it is a branch that answers when a test wants
 //! it to. `NAME` is a directory of debugfs, with the file `operations`: see [`trouble`]. What is in the
-//! tree is changed through here alone while it is mounted.
+//! tree is changed through here alone while it is mounted. With `-o remote` it is cached as of a server: it can be
+//! asked whether that holds, and is believed to meanwhile, also of what has gone while nobody knew.
 #![forbid(unsafe_code)]
 
 mod attr;
@@ -13,7 +14,9 @@ mod dir;
 mod file;
 mod trouble;
 
-use crate::vfs::{admin::debugfs::Directory, prelude::*, value::errno::ESTALE};
+use crate::vfs::{
+    admin::debugfs::Directory, ops::dentry_ops::Revalidate, prelude::*, value::errno::ESTALE,
+};
 use core::{convert::Infallible, ptr};
 use kernel::{
     prelude::*,
@@ -34,6 +37,7 @@ pub(crate) struct Tree {
     mnt: PrivateMount,
     cred: Cred,
     trouble: Arc<Trouble>,
+    is_remote: bool,
     _directory: Directory<Arc<Trouble>>,
 }
 
@@ -85,15 +89,28 @@ impl FileSystem for Pass {
 
 impl Mountable for Pass {
     type Context = Request;
-    type DentryOps = Without<Self>;
+    type DentryOps = Names;
     type Attrs = attr::Attrs;
     type Xattrs = attr::Xattrs;
+}
+
+/// The names of a server's, which were looked at not long ago.
+pub(crate) struct Names;
+
+#[vtable]
+impl dentry_ops::Operations for Names {
+    type Fs = Pass;
+
+    fn revalidate(_: Revalidate<'_, Pass>) -> Result<bool> {
+        Ok(true)
+    }
 }
 
 /// A mount being made.
 pub(crate) struct Request {
     dir: Option<PathBuf>,
     control: Option<CString>,
+    is_remote: bool,
 }
 
 #[vtable]
@@ -104,6 +121,7 @@ impl fs_context::Context for Request {
         Ok(Self {
             dir: None,
             control: None,
+            is_remote: false,
         })
     }
 
@@ -118,7 +136,8 @@ impl fs_context::Context for Request {
             (b"dir", Value::String(path)) => self.dir = Some(PathBuf::resolve(path.to_bytes())?),
             (b"dir", Value::Place(path)) => self.dir = Some(path),
             (b"control", Value::String(name)) => self.control = Some(name.try_into()?),
-            (b"dir" | b"control", _) => return Err(EINVAL),
+            (b"remote", Value::Flag) => self.is_remote = true,
+            (b"dir" | b"control" | b"remote", _) => return Err(EINVAL),
             _ => return Ok(false),
         }
         Ok(true)
@@ -132,6 +151,7 @@ impl fs_context::Context for Request {
         let mnt = PrivateMount::clone_of(dir.as_ref(), true)?;
         let params = Params {
             readonly,
+            revalidated: self.is_remote,
             ..Params::above(mnt.super_block(), 0x7061_7373)?
         };
         let trouble = Arc::pin_init(Trouble::new(), GFP_KERNEL)?;
@@ -141,6 +161,7 @@ impl fs_context::Context for Request {
             mnt,
             cred: Cred::current_within_limits()?,
             trouble,
+            is_remote: self.is_remote,
             _directory: directory,
         };
         Ok((params, tree))
@@ -148,6 +169,26 @@ impl fs_context::Context for Request {
 
     fn make_root(sb: &SuperBlock<Pass>) -> Result<ARef<INode<Pass>>> {
         node(sb, sb.data().mnt.root())
+    }
+}
+
+impl Tree {
+    /// The operation `what` of that `number` has happened, which `update` makes known here: what it says. Where that
+    /// is an error, nobody knows of it here: `forget` takes what is cached away, but of a server's, which is left as it was.
+    fn answer(
+        &self,
+        number: usize,
+        what: &'static str,
+        update: impl FnOnce() -> Result,
+        forget: impl FnOnce(),
+    ) -> Result {
+        if self.is_remote {
+            self.trouble.answer(number, what)?;
+            return update();
+        }
+        update()?;
+        let answer = self.trouble.answer(number, what);
+        answer.inspect_err(|_| forget())
     }
 }
 

@@ -328,6 +328,7 @@ impl Context for Request {
             stack_depth: table.stack_depth(),
             posix_acl: self.settings.acl() && any_acl(&table.branches),
             readonly: readonly || !writable,
+            revalidated: true,
         };
         let instance = KBox::pin_init(Instance::new(table, ids, self.settings)?, GFP_KERNEL)?;
         if instance.is_volatile() && !readonly {

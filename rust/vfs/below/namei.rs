@@ -8,6 +8,7 @@ use super::symlink::Target;
 use crate::{
     bindings,
     vfs::{
+        attr::stat::Stat,
         mount::{mount::Mount, write_access::WriteAccess},
         object::{
             dentry::{Dentry, NameSnapshot},
@@ -203,7 +204,14 @@ impl<'a> Creating<'a> {
         lookup(mnt, &parent, name.get()?)?.ok_or(EIO)
     }
 
-    /// Makes a regular file.
+    /// What was looked up is not to be believed any more: something has failed.
+    fn distrust(&self) {
+        // SAFETY: The dentry is referenced.
+        unsafe { Dentry::from_raw(self.dentry.as_ptr()) }.distrust();
+    }
+
+    /// Makes a regular file. Where that, or making anything else, is an error, it may be there all the same; whoever
+    /// looks for it asks the filesystem.
     pub(crate) fn create(self, mode: Mode) -> Result<ARef<Dentry>> {
         // SAFETY: By the type invariant.
         to_result(unsafe {
@@ -213,13 +221,17 @@ impl<'a> Creating<'a> {
                 mode.0,
                 core::ptr::null_mut(),
             )
-        })?;
+        })
+        .inspect_err(|_| self.distrust())?;
         self.made()
     }
 
     /// Makes a directory.
     pub(crate) fn mkdir(self, mode: Mode) -> Result<ARef<Dentry>> {
         let (idmap, dir) = (self.idmap(), self.dir());
+        // SAFETY: The dentry is referenced.
+        let dentry = unsafe { Dentry::from_raw(self.dentry.as_ptr()) };
+        let doubtful: Option<ARef<Dentry>> = dentry.is_revalidated().then(|| dentry.into());
         let this = core::mem::ManuallyDrop::new(self);
         // SAFETY: By the type invariant. The call takes the dentry over, and on error it ends the
         // operation as `end_creating` does.
@@ -231,6 +243,11 @@ impl<'a> Creating<'a> {
                 mode.permissions(),
                 core::ptr::null_mut(),
             )
+        })
+        .inspect_err(|_| {
+            if let Some(dentry) = &doubtful {
+                dentry.distrust();
+            }
         })?;
         Self {
             // SAFETY: The call succeeded.
@@ -257,7 +274,8 @@ impl<'a> Creating<'a> {
                 dev,
                 core::ptr::null_mut(),
             )
-        })?;
+        })
+        .inspect_err(|_| self.distrust())?;
         self.made()
     }
 
@@ -272,7 +290,8 @@ impl<'a> Creating<'a> {
                 target.as_char_ptr(),
                 core::ptr::null_mut(),
             )
-        })?;
+        })
+        .inspect_err(|_| self.distrust())?;
         self.made()
     }
 
@@ -303,6 +322,7 @@ impl<'a> Creating<'a> {
         let access = self.access;
         // SAFETY: The dentry is referenced.
         let at = Place::of(unsafe { Dentry::from_raw(self.dentry.as_ptr()) });
+        self.distrust();
         drop(self);
         match at.look(access.mount()) {
             Ok(Some(found)) if found.has_inode_of(old) => Ok(found),
@@ -429,10 +449,16 @@ impl<'a> Removing<'a> {
     #[cold]
     #[inline(never)]
     fn unless_gone(self, error: Error) -> Result {
-        let (access, at) = (self.access, Place::of(self.dentry()));
+        let (mnt, at): (_, ARef<Dentry>) = (self.access.mount(), self.dentry().into());
+        let place = Place::of(&at);
+        at.distrust();
         drop(self);
-        match at.look(access.mount()) {
-            Ok(None) => Ok(()),
+        match place.look(mnt) {
+            Ok(None) => {
+                // Who has not been told has not counted it, either.
+                let _ = Stat::now(mnt.at(&at));
+                Ok(())
+            }
             _ => Err(error),
         }
     }

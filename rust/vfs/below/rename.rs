@@ -5,7 +5,12 @@
 use super::namei::Place;
 use crate::{
     bindings,
-    vfs::{mount::write_access::WriteAccess, object::dentry::Dentry, value::name::Name},
+    vfs::{
+        attr::stat::Stat,
+        mount::write_access::WriteAccess,
+        object::{dentry::Dentry, inode::Inode},
+        value::name::Name,
+    },
 };
 use kernel::{error::to_result, prelude::*, sync::aref::ARef, types::NotThreadSafe};
 
@@ -116,19 +121,37 @@ impl<'a> Renaming<'a> {
     /// Renames. Where that is an error, nothing was renamed, as far as can be told: see
     /// [`Removing::unlink`](super::namei::Removing::unlink).
     pub(crate) fn commit(mut self) -> Result {
+        if self.target().is_revalidated() {
+            return self.commit_doubtfully();
+        }
         // SAFETY: By the type invariant.
         let renamed = to_result(unsafe { bindings::vfs_rename(&mut self.rd) });
-        renamed.or_else(|e| self.unless_done(e))
+        renamed.or_else(|e| {
+            let to = Place::of(self.target());
+            self.unless_done(to, e)
+        })
+    }
+
+    /// As [`Renaming::commit`], where a server may be behind it: NFS gives what is in use and about to be replaced
+    /// another name first.
+    #[inline(never)]
+    fn commit_doubtfully(mut self) -> Result {
+        let to = Place::of(self.target());
+        // SAFETY: By the type invariant.
+        let renamed = to_result(unsafe { bindings::vfs_rename(&mut self.rd) });
+        renamed.or_else(|e| self.unless_done(to, e))
     }
 
     /// `error`, unless the names mean what they were to mean in spite of it.
     #[cold]
     #[inline(never)]
-    fn unless_done(self, error: Error) -> Result {
+    fn unless_done(self, to: Place, error: Error) -> Result {
         let (mnt, flags) = (self.access.mount(), self.rd.flags);
         let (source, target): (ARef<Dentry>, ARef<Dentry>) =
             (self.source().into(), self.target().into());
-        let (from, to) = (Place::of(&source), Place::of(&target));
+        let from = Place::of(&source);
+        source.distrust();
+        target.distrust();
         drop(self);
         let is_done = || -> Result<bool> {
             let is_there = to.look(mnt)?.is_some_and(|new| new.has_inode_of(&source));
@@ -139,11 +162,18 @@ impl<'a> Renaming<'a> {
                 None => flags & (bindings::RENAME_EXCHANGE | bindings::RENAME_WHITEOUT) == 0,
                 Some(old) if flags & bindings::RENAME_EXCHANGE != 0 => old.has_inode_of(&target),
                 // Two names of one object, of which nothing is to be renamed.
-                Some(old) => flags & bindings::RENAME_WHITEOUT != 0 && !old.has_inode_of(&source),
+                Some(old) => {
+                    flags & bindings::RENAME_WHITEOUT != 0
+                        && old.inode().is_some_and(Inode::is_whiteout_device)
+                }
             })
         };
         match is_done() {
-            Ok(true) => Ok(()),
+            Ok(true) => {
+                // Who has not been told has not counted it, either.
+                let _ = Stat::now(mnt.at(&target));
+                Ok(())
+            }
             _ => Err(error),
         }
     }

@@ -152,6 +152,17 @@ impl Dentry {
         self.inode().is_some()
     }
 
+    /// Takes what is cached of a name away where the filesystem is asked about cached names: it believes for some
+    /// time what it was told last, and is to be asked by a lookup. What is mounted on stays where it is.
+    pub(in crate::vfs) fn distrust(&self) {
+        // SAFETY: The dentry is alive; other flags may change at any time.
+        let flags = unsafe { (&raw const (*self.as_ptr()).d_flags).read_volatile() };
+        if self.is_revalidated() && flags & bindings::dentry_flags_DCACHE_MOUNTED == 0 {
+            // SAFETY: The dentry is alive.
+            unsafe { bindings::d_drop(self.as_ptr()) };
+        }
+    }
+
     /// Whether both have an inode, and the same one.
     pub(crate) fn has_inode_of(&self, other: &Self) -> bool {
         let pair = self.inode().zip(other.inode());

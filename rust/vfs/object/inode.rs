@@ -9,7 +9,10 @@
 use super::{idmap::Idmap, super_block::AnySuperBlock};
 use crate::{
     bindings,
-    vfs::{sync::load::once, value::mode::Mode},
+    vfs::{
+        sync::load::once,
+        value::mode::{FileType, Mode},
+    },
 };
 use core::ptr::NonNull;
 use kernel::{error::to_result, prelude::*, sync::aref::AlwaysRefCounted, types::Opaque};
@@ -81,6 +84,11 @@ impl Inode {
     pub(crate) fn rdev(&self) -> u32 {
         // SAFETY: The inode is alive; its device number is constant.
         unsafe { (*self.as_ptr()).i_rdev }
+    }
+
+    /// Whether it is what `RENAME_WHITEOUT` leaves: a character device with the number 0.
+    pub(crate) fn is_whiteout_device(&self) -> bool {
+        self.mode().file_type() == FileType::CharDevice && self.rdev() == 0
     }
 
     /// The number of links, as it is now.

@@ -45,6 +45,8 @@ pub(crate) struct Params {
     pub(crate) posix_acl: bool,
     /// Whether the super block starts out read-only.
     pub(crate) readonly: bool,
+    /// Whether [`Mountable::DentryOps`] are those of its names; if not, they hold until the VFS changes them.
+    pub(crate) revalidated: bool,
 }
 
 impl Params {
@@ -65,6 +67,7 @@ impl Params {
             stack_depth,
             posix_acl: false,
             readonly: true,
+            revalidated: true,
         })
     }
 }
@@ -118,7 +121,9 @@ pub(super) unsafe fn fill<T: Mountable>(
         if params.readonly {
             (*sb).s_flags |= bindings::SB_RDONLY as c_ulong;
         }
-        bindings::set_default_d_op(sb, const { &dentry_ops::Table::<T::DentryOps>::TABLE });
+        if params.revalidated {
+            bindings::set_default_d_op(sb, const { &dentry_ops::Table::<T::DentryOps>::TABLE });
+        }
     }
     // SAFETY: The super block is one of `T` now.
     let this = unsafe { SuperBlock::<T>::from_raw(sb) };

@@ -49,6 +49,8 @@ errno! {
     ESTALE, "Stale file handle.";
     EREMOTE, "Object is remote.";
     ETIMEDOUT, "Connection timed out.";
+    ENOTCONN, "Transport endpoint is not connected.";
+    ECONNABORTED, "Software caused connection abort.";
 }
 
 /// Whether `ret`, an errno or a count from C, is an error.
