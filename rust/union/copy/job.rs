@@ -43,7 +43,7 @@ pub(crate) struct Copy<'a> {
     pub(crate) data: Data,
     /// What the copy is made with, if not with the mounter's credentials.
     pub(crate) cred: Option<Cred>,
-    /// Whether its name, or what has come there, is left although it could not be made.
+    /// Whether its name is left although it could not be given that.
     pub(crate) is_left: Cell<bool>,
 }
 
@@ -359,6 +359,14 @@ impl Copy<'_> {
             moved.map_err(|e| self.unless_named(e, access, kept.dir, name, &dentry))
         };
         named().inspect_err(|_| self.forget(&dentry))?;
+        if dentry.is_unhashed() {
+            // Nobody has told that it has the name, by which it is to be seen from now on.
+            let found = namei::lookup(self.target.mnt(), &kept.dir.dentry, name);
+            let found = found.ok().flatten();
+            return Ok(found
+                .filter(|found| found.has_inode_of(&dentry))
+                .unwrap_or(dentry));
+        }
         Ok(dentry)
     }
 }

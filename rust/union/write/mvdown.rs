@@ -325,6 +325,10 @@ impl Move<'_> {
             copy.move_to(&self.to.dentry, name)?;
         }
         let shown = || -> Result {
+            if made.is_unhashed() {
+                // It has the name, and nobody has said so: nor whether that is on the disk.
+                return Err(EIO);
+            }
             hide::remove(access, &self.to, name)?;
             self.sync(&self.to)?;
             Attr::times(times).apply(access, &self.to.dentry)
@@ -347,6 +351,8 @@ impl Move<'_> {
                 "branch '{}': the copy of a file that could not be moved stays\n",
                 self.to.branch.name()
             );
+            // Which of them the name means is to be found out.
+            self.dentry.drop_from_cache();
             return;
         }
         if let Ok(access) = self.to.branch.mnt().want_write() {
