@@ -267,20 +267,19 @@ impl Branch {
     }
 
     /// Whether the two are one object: also where the filesystem has an inode for each name that it was
-    /// looked up by, as those of servers may. What is gone is none that has a name. An error if that cannot
-    /// be told.
-    pub(crate) fn are_same(&self, one: &Dentry, other: &Dentry) -> Result<bool> {
-        let inode = |dentry: &Dentry| dentry.inode().map(core::ptr::from_ref);
-        if inode(one).is_none() || inode(other).is_none() {
+    /// looked up by, as those of servers may. `named` has a name now, so that it is not the other where that is gone.
+    /// An error if it cannot be told.
+    pub(crate) fn are_same(&self, named: &Dentry, other: &Dentry) -> Result<bool> {
+        if !named.is_positive() || !other.is_positive() {
             return Ok(false);
         }
-        if inode(one) == inode(other) {
+        if named.has_inode_of(other) {
             return Ok(true);
         }
-        match (Object::at(self.at(one)), Object::at(self.at(other))) {
-            (Ok(one), Ok(other)) => Ok(one == other),
-            (Err(e), _) | (_, Err(e)) if e == ENOENT || e == ESTALE => Ok(false),
-            (Err(e), _) | (_, Err(e)) => Err(e),
+        let named = Object::at(self.at(named))?;
+        match Object::at(self.at(other)) {
+            Err(e) if e == ENOENT || e == ESTALE => Ok(false),
+            other => Ok(named == other?),
         }
     }
 

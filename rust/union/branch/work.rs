@@ -61,8 +61,7 @@ pub(crate) fn dir(access: &WriteAccess<'_>, branch: &Branch) -> Result<ARef<Dent
 /// Whether what was found under a name of the work directory is what was put there. `EIO` if somebody
 /// has changed that, past the union.
 fn require_same(found: &Dentry, known: &Dentry) -> Result {
-    let inode = |dentry: &Dentry| dentry.inode().map(core::ptr::from_ref);
-    match inode(found).is_some() && inode(found) == inode(known) {
+    match found.has_inode_of(known) {
         true => Ok(()),
         false => Err(EIO),
     }

@@ -26,12 +26,11 @@ use crate::{
         object::{dentry::Dentry, inode::Inode},
         own::inode::INode,
         value::{
-            errno::{EDQUOT, ESTALE, ETIMEDOUT},
+            errno::{ECONNABORTED, EDQUOT, ENOTCONN, ESTALE, ETIMEDOUT},
             name::Name,
         },
     },
 };
-use core::ptr;
 use kernel::{
     pr_warn_once,
     prelude::*,
@@ -99,7 +98,8 @@ pub(crate) fn record(
 
 /// Whether it is no answer of a branch that cannot have pseudo-links.
 fn is_of_the_moment(e: Error) -> bool {
-    [ENOMEM, EINTR, ENOSPC, EDQUOT, EIO, EROFS, ESTALE, ETIMEDOUT].contains(&e)
+    let is_here = [ENOMEM, EINTR, ENOSPC, EDQUOT, EIO, EROFS].contains(&e);
+    is_here || [ESTALE, ETIMEDOUT, ENOTCONN, ECONNABORTED].contains(&e)
 }
 
 /// Gives `made`, a copy on `branch`, the name of `record`.
@@ -156,8 +156,7 @@ fn rename(
 ) -> Result {
     let from = names::serial_plink(inode.ino(), serial);
     let renaming = Renaming::start(access, dir, Name::new(from.as_bytes())?, dir, name, 0)?;
-    let found = renaming.source().inode().map(ptr::from_ref);
-    if found.is_none() || found != made.inode().map(ptr::from_ref) {
+    if !renaming.source().has_inode_of(made) {
         return Err(ESTALE);
     }
     if renaming.target().is_positive() {

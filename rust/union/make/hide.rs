@@ -113,9 +113,8 @@ fn next_base(
 ) -> Result<Option<ARef<Dentry>>> {
     match Removing::start(access, branch.root(), BASE) {
         Ok(removing) => {
-            let inode = |dentry: &Dentry| dentry.inode().map(core::ptr::from_ref);
             // Or somebody else was faster.
-            if inode(removing.dentry()) == inode(full) {
+            if removing.dentry().has_inode_of(full) {
                 removing.unlink()?;
             }
         }

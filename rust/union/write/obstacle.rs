@@ -89,7 +89,7 @@ impl Obstacles {
                 let is_meant = match meaning {
                     Meaning::Unknown => true,
                     Meaning::Nothing => is_hidden,
-                    Meaning::Object(stack) => is_hidden || is_same(dentry, &stack.top().dentry),
+                    Meaning::Object(stack) => is_hidden || dentry.has_inode_of(&stack.top().dentry),
                 };
                 if !is_meant {
                     return Err(ESTALE);
@@ -145,20 +145,13 @@ impl Obstacles {
             }
             let known = found.as_ref().ok_or(ESTALE)?;
             let removing = Removing::start(&access, &dir.dentry, name)?;
-            if !is_same(removing.dentry(), known) {
+            if !removing.dentry().has_inode_of(known) {
                 return Err(ESTALE);
             }
             removing.unlink()?;
         }
         Ok(())
     }
-}
-
-/// Whether both dentries are of one object.
-fn is_same(one: &Dentry, other: &Dentry) -> bool {
-    one.inode()
-        .zip(other.inode())
-        .is_some_and(|(one, other)| core::ptr::eq(one, other))
 }
 
 /// Room that was made for a name. What was there is kept until nothing can fail any more: it is hidden

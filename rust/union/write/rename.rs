@@ -37,7 +37,7 @@ use crate::{
         value::{
             errno::{ENOTEMPTY, ESTALE},
             flags,
-            mode::{FileType, Mode},
+            mode::Mode,
             name::Name,
         },
     },
@@ -276,9 +276,8 @@ fn restore(old: &Side<'_>, new: &Side<'_>, room: &Room, (is_whited_out, has_left
             // The device hides what is below.
             is_whited_out = old.below && hide::create(&access, &old.layer, old.name)?;
             let removing = Removing::start(&access, to, old.name)?;
-            let is_left =
-                |real: &Inode| real.mode().file_type() == FileType::CharDevice && real.rdev() == 0;
-            if !removing.dentry().inode().is_some_and(is_left) {
+            let left = removing.dentry().inode();
+            if !left.is_some_and(Inode::is_whiteout_device) {
                 return Err(EEXIST);
             }
             removing.unlink()?;
