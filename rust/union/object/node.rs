@@ -539,7 +539,7 @@ pub(crate) fn copy_attr(inode: &INode<Union>) -> Result {
         let top = stack.top();
         inode.copy_attr(top.inode()?, top.path().idmap());
         // Who has put another one in its place may have repeated that before.
-        if inode.data().is_at(&top.dentry) {
+        if inode.data().is_at(&top.dentry) || core::ptr::eq(&*inode.data().stack()?, &*stack) {
             return Ok(());
         }
     }
