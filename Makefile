@@ -45,7 +45,7 @@ clean:
 ifdef KDIR
 	+$(Q)$(call KMAKE,clean)
 else
-	$(Q)bash -c '. scripts/lib.sh; rm -rf "$$CACHE/out/$$(hash_of "$$TOP")"'
+	$(Q)bash -c '. scripts/lib.sh; rm -rf "$$CACHE/out/$$(hash_of "$$TOP")" "$$CACHE"/cargo/*."$$(hash_of "$$TOP")"'
 endif
 
 RUST_SOURCES = $(shell find rust tests -name '*.rs')
