@@ -3,7 +3,8 @@
  * The ioctl(2) commands of aufs: numbers, structures, answers, and what is refused.
  *
  * Catches: IBUSY that finds nobody, or answers everybody; BRINFO that forgets +wh; RDU that
- * takes eight bytes more for an entry than there are.
+ * takes eight bytes more for an entry than there are; BRANCH_FD that goes by a path, or past
+ * what somebody may not look at.
  */
 #include "aufs2.h"
 #include <sys/ioctl.h>
@@ -58,6 +59,12 @@ struct aufs_wbr_fd {
 	int16_t brid;
 } __attribute__((aligned(8)));
 
+struct aufs2_branch_fd {
+	uint32_t oflags;
+	uint32_t brid;
+};
+
+#define AUFS2_CTL_BRANCH_FD _IOW('A', 64, struct aufs2_branch_fd)
 #define AUFS_CTL_WBR_FD	_IOW('A', 2, struct aufs_wbr_fd)
 #define AUFS_CTL_RDU	_IOWR('A', 0, struct aufs_rdu)
 #define AUFS_CTL_RDU_INO _IOWR('A', 1, struct aufs_rdu)
@@ -102,6 +109,7 @@ TEST_F(u, numbers_are_those_of_aufs)
 	EXPECT_EQ(0xc0184103, AUFS_CTL_IBUSY);
 	EXPECT_EQ(0x50004105, AUFS_CTL_BRINFO);
 	EXPECT_EQ(0x40084102, AUFS_CTL_WBR_FD);
+	EXPECT_EQ(0x40084140, AUFS2_CTL_BRANCH_FD);
 	EXPECT_EQ(0xc0404100, AUFS_CTL_RDU);
 	EXPECT_EQ(0xc0404101, AUFS_CTL_RDU_INO);
 	EXPECT_EQ(16, sizeof(struct au_rdu_ent));
@@ -495,6 +503,71 @@ TEST_F(u, writable_branch_by_descriptor)
 	ASSERT_EQ(0, E(mount("none", "u", "aufs2", MS_REMOUNT, path_of("mod:%s/rw2=ro", area))));
 	EXPECT_EQ(-ENOENT, writable_branch(self->fd, 0, -1));
 	EXPECT_EQ(-ENOENT, E(ioctl(self->fd, AUFS_CTL_WBR_FD, NULL)));
+}
+
+static int branch_fd(int fd, uint32_t oflags, uint32_t brid)
+{
+	struct aufs2_branch_fd q = { .oflags = oflags, .brid = brid };
+
+	return E(ioctl(fd, AUFS2_CTL_BRANCH_FD, &q));
+}
+
+/* A descriptor of any branch, wherever its path leads by now; it keeps the branch, and writes only to one that is rw. */
+TEST_F(u, branch_by_descriptor)
+{
+	union aufs_brinfo b[3];
+	struct stat st, is;
+	int fd, file, in, i;
+
+	ASSERT_EQ(0, E(ioctl(self->fd, AUFS_CTL_BRINFO, b)));
+	ASSERT_EQ(0, E(stat("ro", &is)));
+	ASSERT_EQ(0, shell("mount -t tmpfs over ro"));
+	fd = branch_fd(self->fd, O_CLOEXEC, b[1].id);
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(FD_CLOEXEC, fcntl(fd, F_GETFD));
+	EXPECT_EQ(O_PATH, fcntl(fd, F_GETFL) & O_PATH);
+	ASSERT_EQ(0, E(fstat(fd, &st)));
+	EXPECT_EQ(is.st_ino, st.st_ino);
+	EXPECT_EQ(is.st_dev, st.st_dev);
+	/* Through it, there is what the union has of it, and nothing that is mounted there. */
+	EXPECT_EQ(0, E(faccessat(fd, "f", F_OK, 0)));
+	in = E(openat(fd, "f", O_RDONLY));
+	EXPECT_LE(0, in);
+	close(in);
+	EXPECT_EQ(-EROFS, E(openat(fd, "f", O_WRONLY)));
+	EXPECT_EQ(-EROFS, E(mkdirat(fd, "made", 0755)));
+	EXPECT_EQ(-EBUSY, E(mount("none", "u", "aufs2", MS_REMOUNT, "del:1")));
+	close(fd);
+	fd = branch_fd(self->fd, O_PATH | O_DIRECTORY, b[0].id);
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(0, fcntl(fd, F_GETFD));
+	EXPECT_EQ(0, E(mkdirat(fd, "made", 0755)));
+	EXPECT_STREQ("made", list("rw"));
+	close(fd);
+	ASSERT_EQ(0, E(rmdir("rw/made")));
+	file = open("u/f", O_RDONLY);
+	fd = branch_fd(file, 0, b[2].id);
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(0, E(faccessat(fd, "both", F_OK, 0)));
+	close(fd);
+	close(file);
+	EXPECT_EQ(-EINVAL, branch_fd(self->fd, 0, 1000));
+	EXPECT_EQ(-EINVAL, branch_fd(self->fd, 0, b[0].id | 1 << 16));
+	EXPECT_EQ(-EINVAL, branch_fd(self->fd, 0, -1));
+	EXPECT_EQ(-EINVAL, branch_fd(self->fd, O_RDWR, b[0].id));
+	EXPECT_EQ(-EINVAL, branch_fd(self->fd, O_CREAT, b[0].id));
+	EXPECT_EQ(-EFAULT, E(ioctl(self->fd, AUFS2_CTL_BRANCH_FD, BAD)));
+	EXPECT_EQ(-EFAULT, E(ioctl(self->fd, AUFS2_CTL_BRANCH_FD, NULL)));
+	/* Nobody else comes by it where a path would not lead. */
+	ASSERT_EQ(0, become(NOBODY));
+	for (i = 0; i < 3; i++)
+		EXPECT_EQ(-EPERM, branch_fd(self->fd, 0, b[i].id));
+	EXPECT_EQ(-EPERM, E(ioctl(self->fd, AUFS2_CTL_BRANCH_FD, BAD)));
+	ASSERT_EQ(0, become(0));
+	/* What has none of these is no branch any more. */
+	ASSERT_EQ(0, E(mount("none", "u", "aufs2", MS_REMOUNT, "del:1")));
+	EXPECT_EQ(-EINVAL, branch_fd(self->fd, 0, b[1].id));
+	ASSERT_EQ(0, E(umount("ro")));
 }
 
 /* What there is no command for, or not here. */

@@ -7,6 +7,7 @@ use super::{mvdown, rdu};
 use crate::{
     union::{
         branch::branch::Branch,
+        branches::table::Table,
         change::busy,
         object::{instance::Union, listing::Listing},
         text::{
@@ -52,6 +53,14 @@ const WRITABLE_BRANCH_FD: u32 = 0x4008_4102;
 const WRITABLE_BRANCH_FD_SIZE: usize = _IOC_SIZE(WRITABLE_BRANCH_FD);
 const _: () = assert!(WRITABLE_BRANCH_FD_SIZE == 2 * size_of::<u32>());
 
+/// `AUFS2_CTL_BRANCH_FD`, a command of our own, with a number that aufs has not come to: a descriptor of the root of
+/// any branch, for who looks at branches, as paths may lead elsewhere by now.
+const BRANCH_FD: u32 = 0x4008_4140;
+
+/// `struct aufs2_branch_fd`: `__u32 oflags; __u32 brid;`.
+const BRANCH_FD_SIZE: usize = _IOC_SIZE(BRANCH_FD);
+const _: () = assert!(BRANCH_FD_SIZE == 2 * size_of::<u32>());
+
 /// `AUFS_CTL_FHSM_FD`: a descriptor that tells a daemon how full branches are.
 const FULLNESS_FD: u32 = 0x4004_4106;
 
@@ -60,6 +69,7 @@ pub(crate) fn file_ioctl(file: &FsFile<Union>, command: Command) -> Result<u32> 
     match command.number() {
         mvdown::MOVE_DOWN => mvdown::ioctl(file, command),
         WRITABLE_BRANCH_FD => writable_branch_fd(file, command),
+        BRANCH_FD => branch_fd(file, command),
         _ => Err(ENOTTY),
     }
 }
@@ -75,6 +85,7 @@ pub(crate) fn dir_ioctl(
         rdu::READ => rdu::read(file, command, listing),
         rdu::NUMBERS => rdu::numbers(command),
         WRITABLE_BRANCH_FD => writable_branch_fd(file, command),
+        BRANCH_FD => branch_fd(file, command),
         BRANCHES => branches(file, command),
         BUSY_INODE => busy_inode(file, command),
         // As an aufs that was built without it.
@@ -169,31 +180,74 @@ fn writable_branch_fd(file: &FsFile<Union>, command: Command) -> Result<u32> {
     if oflags & !known != 0 {
         return Err(EINVAL);
     }
+    let wanted = |table: &Table| {
+        let branch: &Arc<Branch> = match u16::try_from(brid) {
+            Ok(id) => branch_with(table, id)?,
+            Err(_) => table.writable().map_err(|_| ENOENT)?,
+        };
+        Ok(branch.clone())
+    };
+    let flags = flags::O_RDONLY | flags::O_DIRECTORY | flags::O_LARGEFILE;
+    let file = open_root(file, wanted, |branch| match branch.is_writable() {
+        true => KernelFile::open(branch.at(branch.root()), flags),
+        false => Err(ENOENT),
+    })?;
+    file.install(oflags & flags::O_CLOEXEC)
+}
+
+/// Opens the root of the branch with the given identity as `O_PATH` does, on the mount that the union itself has of
+/// it: nothing is mounted there, and whatever became of its path, it is the branch. Nothing can be written by way of
+/// it unless the branch is writable. It leads past the directories above the branch: whoever asks must be an
+/// administrator.
+///
+/// `EPERM`; `EINVAL` for flags other than `O_CLOEXEC`, `O_PATH` and `O_DIRECTORY`, or an identity that no branch has;
+/// `EFAULT`.
+fn branch_fd(file: &FsFile<Union>, command: Command) -> Result<u32> {
+    if !may_administer() {
+        return Err(EPERM);
+    }
+    let mut reader = command.reader(BRANCH_FD_SIZE);
+    let (oflags, id): (u32, u32) = (reader.read()?, reader.read()?);
+    let known = flags::O_CLOEXEC | flags::O_PATH | flags::O_DIRECTORY | flags::O_LARGEFILE;
+    if oflags & !known != 0 {
+        return Err(EINVAL);
+    }
+    let id = u16::try_from(id).map_err(|_| EINVAL)?;
+    let wanted = |table: &Table| Ok(branch_with(table, id)?.clone());
+    // No filesystem is asked for that, so that one that does not answer is waited for by who looks at it only.
+    let flags = flags::O_PATH | flags::O_DIRECTORY;
+    let root = open_root(file, wanted, |branch| {
+        KernelFile::open(branch.at(branch.root()), flags)
+    })?;
+    root.install(oflags & flags::O_CLOEXEC)
+}
+
+/// The branch with an identity. `EINVAL` if none has it.
+fn branch_with(table: &Table, id: u16) -> Result<&Arc<Branch>> {
+    let mut branches = table.branches.iter();
+    branches.find(|branch| branch.id().0 == id).ok_or(EINVAL)
+}
+
+/// Has `open` open the root of a branch that is `wanted` of the table, while it is not being decided whether that
+/// goes: whoever decides it has to know of the descriptor. `ESTALE`; `EINTR`.
+fn open_root(
+    file: &FsFile<Union>,
+    wanted: impl Fn(&Table) -> Result<Arc<Branch>>,
+    open: impl Fn(&Branch) -> Result<KernelFile>,
+) -> Result<KernelFile> {
     let instance = file.node().sb().data();
     loop {
         let table = instance.table()?;
-        let branch: &Arc<Branch> = match u16::try_from(brid) {
-            Ok(id) => table
-                .branches
-                .iter()
-                .find(|branch| branch.id().0 == id)
-                .ok_or(EINVAL)?,
-            Err(_) => table.writable().map_err(|_| ENOENT)?,
-        };
-        // Whoever decides whether the branch goes has to know of the descriptor.
+        let branch = wanted(&table)?;
         if let Some(_inside) = branch.gate.enter() {
-            if !branch.is_writable() {
-                return Err(ENOENT);
-            }
-            let root = branch.at(branch.root());
-            root.inode().ok_or(ESTALE)?;
-            let flags = flags::O_RDONLY | flags::O_DIRECTORY | flags::O_LARGEFILE;
-            return KernelFile::open(root, flags)?.install(oflags & flags::O_CLOEXEC);
+            branch.root().inode().ok_or(ESTALE)?;
+            return open(&branch);
         }
         if fatal_signal_pending() {
             return Err(EINTR);
         }
         // What is waited for must not wait for us.
+        drop(branch);
         drop(table);
         instance.wait_for_change();
     }
