@@ -30,10 +30,16 @@ change() {
 check 'mount' mount -t aufs2 -o "br:$area/rw=rw:$area/ro=ro" none u
 si=$(entry "$area/u")
 check 'the folder' test -d "$si"
-check 'the files' same 'br0 br1 brid0 brid1 xi_path' "$(names "$si")"
+check 'the files' same 'br0 br1 brid0 brid1 root0 root1 xi_path' "$(names "$si")"
 check 'br0' same "$area/rw=rw" "$(cat "$si/br0")"
 check 'br1' same "$area/ro=ro" "$(cat "$si/br1")"
 check 'identities differ' test "$(cat "$si/brid0")" != "$(cat "$si/brid1")"
+# root PATH: its device and number, as rootN has them.
+root() {
+	stat -c '%Hd:%Ld %i' "$1"
+}
+check 'root0' same "$(root rw)" "$(cat "$si/root0")"
+check 'root1' same "$(root ro)" "$(cat "$si/root1")"
 check 'xi_path is empty' same '' "$(cat "$si/xi_path")"
 check 'mode' same 444 "$(stat -c %a "$si/br0")"
 refused 'nothing is written there' sh -c "echo x > $si/br0"
@@ -42,6 +48,7 @@ id=$(cat "$si/brid1")
 check 'add' change "add:1:$area/ro2=rr"
 check 'is shown' same 'rw=rw ro2=rr ro=ro' "$(shown)"
 check 'the identity moves along' same "$id" "$(cat "$si/brid2")"
+check 'and its root' same "$(root ro2) $(root ro)" "$(cat "$si/root1") $(cat "$si/root2")"
 check 'mod' change "mod:$area/ro2=ro+wh"
 check 'is shown' same 'rw=rw ro2=ro+wh ro=ro' "$(shown)"
 check 'with attributes' change "mod:$area/ro2=ro+wh+icexsec"
@@ -55,7 +62,7 @@ check 'is shown' same 'rw=rw .work=ro ro=ro' "$(shown)"
 refused 'a change that cannot be made' change "append:$area/ro2=ro,del:$area/nosuch"
 refused 'another, refused late' change "append:$area/ro2=ro,append:$area/u=ro"
 check 'shows nothing' same 'rw=rw .work=ro ro=ro' "$(shown)"
-check 'and leaves no file' same 'br0 br1 br2 brid0 brid1 brid2 xi_path' "$(names "$si")"
+check 'and leaves no file' same 'br0 br1 br2 brid0 brid1 brid2 root0 root1 root2 xi_path' "$(names "$si")"
 check 'what was refused comes' change "append:$area/ro2=ro"
 check 'with the identity that it had' same "$gone" "$(cat "$si/brid3")"
 check 'and goes' change "del:$area/ro2"
@@ -78,7 +85,7 @@ umount fresh
 exec 6< "$si/br2"
 check 'del' change "del:$area/.work"
 check 'is shown' same 'rw=rw ro=ro' "$(shown)"
-check 'the files are gone' same 'br0 br1 brid0 brid1 xi_path' "$(names "$si")"
+check 'the files are gone' same 'br0 br1 brid0 brid1 root0 root1 xi_path' "$(names "$si")"
 refused 'what was open shows nothing' cat <&6
 exec 6<&-
 check 'a branch in memory' change 'prepend:mem=rw'

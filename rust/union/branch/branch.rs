@@ -16,6 +16,7 @@ use crate::{
     },
     vfs::{
         admin::log::Log,
+        attr::stat::Stat,
         below::claim::Claim,
         mount::{
             mount::Mount,
@@ -54,6 +55,9 @@ pub(crate) struct Branch {
     /// Whether the union may be told to write to the branch: the mount that it was made from can be.
     can_write: bool,
     is_remote: bool,
+    /// The device and the number of its root, as `stat(2)` has them, for tools. They are nothing else's as long as the
+    /// branch is there.
+    root_numbers: (u32, u64),
     /// Passed by whoever opens a file on the branch; closed while it is decided whether the branch
     /// can go.
     #[pin]
@@ -205,7 +209,8 @@ impl Branch {
         Self::with_mount(id, space, name, place, mnt, permission, can_write)
     }
 
-    /// Makes a branch of the whole of `mnt`. `can_write` says whether it may be written to at all.
+    /// Makes a branch of the whole of `mnt`. `can_write` says whether it may be written to at all. An error of its
+    /// filesystem, which is asked about the root.
     pub(crate) fn with_mount(
         id: BranchId,
         space: Arc<Space>,
@@ -219,6 +224,7 @@ impl Branch {
         let depth = mnt.super_block().stack_depth() + 1;
         let identity = identity::of(mnt.super_block());
         let is_remote = mnt.root().is_revalidated();
+        let root = Stat::of(mnt.at(mnt.root()))?;
         Arc::pin_init(
             try_pin_init!(Self {
                 id,
@@ -227,6 +233,7 @@ impl Branch {
                 place,
                 can_write,
                 is_remote,
+                root_numbers: (root.dev(), root.ino()),
                 gate <- Gate::new(),
                 numbers <- Numbers::new(space),
                 identity,
@@ -259,6 +266,11 @@ impl Branch {
     /// The root directory of the branch.
     pub(crate) fn root(&self) -> &Dentry {
         self.mnt.root()
+    }
+
+    /// The device and the number of its root, as `stat(2)` has them.
+    pub(crate) fn root_numbers(&self) -> (u32, u64) {
+        self.root_numbers
     }
 
     /// A place on the branch.

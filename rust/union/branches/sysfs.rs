@@ -14,6 +14,7 @@ use crate::{
     },
     vfs::{
         admin::kobject::{Directory, NoFiles, Show, Text},
+        attr::stat::device_numbers,
         sync::rcu::{RcuArc, Shared, Slot},
     },
 };
@@ -45,6 +46,7 @@ struct BranchRow {
     place: Arc<Place>,
     permission: Permission,
     id: BranchId,
+    root: (u32, u64),
 }
 
 /// All branches, as they are shown.
@@ -61,6 +63,7 @@ impl BranchRows {
                 place: branch.place().clone(),
                 permission: permission(branch),
                 id: branch.id(),
+                root: branch.root_numbers(),
             };
             rows.push(row, GFP_KERNEL)?;
         }
@@ -77,11 +80,16 @@ enum SysfsFile {
     Branch(usize),
     /// `bridN`: its identity.
     Id(usize),
+    /// `rootN`, which aufs does not have: the device and the number of its root directory, as `stat(2)` has them.
+    Root(usize),
 }
+
+/// How many files there are for a branch.
+const FILES: usize = 3;
 
 /// How many files there are, with `branches` branches.
 fn files(branches: usize) -> usize {
-    1 + 2 * branches
+    1 + FILES * branches
 }
 
 /// The rows that are published now.
@@ -103,6 +111,11 @@ impl Show for PublishedRows {
                 text.print(fmt!("={}\n", row.permission))
             }
             SysfsFile::Id(index) => text.print(fmt!("{}\n", row(index)?.id.0)),
+            SysfsFile::Root(index) => {
+                let (device, ino) = row(index)?.root;
+                let (major, minor) = device_numbers(device);
+                text.print(fmt!("{major}:{minor} {ino}\n"))
+            }
         }
     }
 }
@@ -134,14 +147,18 @@ impl SysfsDirectory {
 
     fn grow(&self, branches: usize) -> Result {
         let files = self.directory.len() - files(0);
-        for at in files..2 * branches {
-            let index = at / 2;
-            if at % 2 == 0 {
-                self.directory
-                    .add(SysfsFile::Branch(index), fmt!("br{index}"))?;
-            } else {
-                self.directory
-                    .add(SysfsFile::Id(index), fmt!("brid{index}"))?;
+        for at in files..FILES * branches {
+            let index = at / FILES;
+            match at % FILES {
+                0 => self
+                    .directory
+                    .add(SysfsFile::Branch(index), fmt!("br{index}"))?,
+                1 => self
+                    .directory
+                    .add(SysfsFile::Id(index), fmt!("brid{index}"))?,
+                _ => self
+                    .directory
+                    .add(SysfsFile::Root(index), fmt!("root{index}"))?,
             }
         }
         Ok(())

@@ -19,6 +19,12 @@ use crate::{
 use core::mem::MaybeUninit;
 use kernel::{error::to_result, prelude::*};
 
+/// What `stat(2)` makes of a device number of the kernel's: the major and the minor one.
+pub(crate) fn device_numbers(device: u32) -> (u32, u32) {
+    let bits = bindings::MINORBITS;
+    (device >> bits, device & ((1 << bits) - 1))
+}
+
 /// The attributes of an inode.
 #[derive(Clone, Copy)]
 #[repr(transparent)]
@@ -110,6 +116,11 @@ impl Stat {
     /// The device that the inode is on, as it shows.
     pub(crate) fn dev(&self) -> u32 {
         self.0.dev
+    }
+
+    /// The number of the inode, as it shows.
+    pub(crate) fn ino(&self) -> u64 {
+        self.0.ino
     }
 
     /// The part of the filesystem that the inode is in, which has numbers of its own; none if the

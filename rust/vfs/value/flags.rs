@@ -5,7 +5,8 @@
 // Flags of `open(2)`: [`include/uapi/asm-generic/fcntl.h`](srctree/include/uapi/asm-generic/fcntl.h).
 pub(crate) use crate::bindings::{
     O_ACCMODE, O_APPEND, O_CLOEXEC, O_CREAT, O_DIRECT, O_DIRECTORY, O_DSYNC, O_EXCL, O_LARGEFILE,
-    O_NOATIME, O_NOCTTY, O_NONBLOCK, O_PATH, O_RDONLY, O_RDWR, O_SYNC, O_TMPFILE, O_TRUNC, O_WRONLY,
+    O_NOATIME, O_NOCTTY, O_NONBLOCK, O_PATH, O_RDONLY, O_RDWR, O_SYNC, O_TMPFILE, O_TRUNC,
+    O_WRONLY,
 };
 // Ways to seek: `lseek(2)`.
 pub(crate) use crate::bindings::{SEEK_CUR, SEEK_DATA, SEEK_HOLE, SEEK_SET};
