@@ -79,8 +79,20 @@ check 'append: still adds' mount -i -o "remount,$br,append:$area/v" u
 check 'umount u' umount u
 check 'mount with a branch in memory' mount -i -t aufs2 -o "br:mem=rw:$area/ro=ro,size=1m" none u
 check 'remount repeats its size' mount -i -o "remount,br:mem=rw:$area/ro=ro,size=1m" u
+# A helper of mount(8) leaves br: out, and mount(8) itself repeats the rest of fstab.
+check 'and without the branch' mount -i -o "remount,ro,size=1m" u
+check 'so does remount,rw' mount -i -o "remount,rw,size=1m" u
 refused 'which cannot be changed' mount -i -o "remount,size=2m" u
+refused 'nor with the branch' mount -i -o "remount,br:mem=rw:$area/ro=ro,size=2m" u
+refused 'nor what it was not given' mount -i -o "remount,size=1m,nr_inodes=50" u
+check 'another branch, and the same' mount -i -o "remount,size=1m,append:$area/v2=ro" u
+check 'without the one in memory, too' mount -i -o "remount,size=1m,mod:$area/v2=rw,del:mem" u
+check 'and later' mount -i -o "remount,size=1m" u
+check 'a new one' mount -i -o "remount,prepend:mem=rw,size=2m" u
+check 'has its own' mount -i -o "remount,size=2m" u
+refused 'and not the old one' mount -i -o "remount,size=1m" u
 check 'umount u' umount u
+refused 'a size of nothing' mount -i -t aufs2 -o "br:$area/rw=rw:$area/ro=ro,size=1m" none u
 
 # A layer whose place is not what it was: it is still known by its name, and by its index.
 mount -t tmpfs t v

@@ -35,7 +35,7 @@ impl Named {
     }
 
     pub(crate) fn is_memory(&self) -> bool {
-        &self.name[..] == options::MEMORY
+        self.path.is_none() && &self.name[..] == options::MEMORY
     }
 }
 
@@ -142,15 +142,14 @@ impl BranchMaker<'_> {
             params.push((c"mode", b"755"), GFP_KERNEL)?;
         }
         for (key, value) in self.memory {
-            let key = match key {
-                MemoryKey::Size => c"size",
-                MemoryKey::Inodes => c"nr_inodes",
-                MemoryKey::Mode => c"mode",
-            };
-            params.push((key, value), GFP_KERNEL)?;
+            params.push((key.word(), value), GFP_KERNEL)?;
         }
-        PrivateMount::new_instance(c"tmpfs", &params)
-            .inspect_err(|e| log.error(fmt!("branch in memory: {}", ErrorName(*e))))
+        PrivateMount::new_instance(c"tmpfs", &params, |key, value| {
+            let (key, value) = (key.to_bytes(), BStr::from_bytes(value));
+            let key = BStr::from_bytes(key);
+            log.error(fmt!("branch in memory: '{key}={value}' makes no sense"));
+        })
+        .inspect_err(|e| log.error(fmt!("branch in memory: {}", ErrorName(*e))))
     }
 }
 

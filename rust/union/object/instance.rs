@@ -8,6 +8,7 @@ use crate::{
         numbers::range::Ranges,
         text::{
             choice::Create,
+            options::MemoryKey,
             settings::{Bits, Fsync, Settings, Udba},
         },
     },
@@ -43,6 +44,9 @@ pub(crate) const AUFS: &CStr = c"aufs";
 /// Inodes that are kept in the cache.
 pub(crate) type Pins = RBTree<usize, ARef<INode<Union>>>;
 
+/// What a branch in memory is made with.
+pub(crate) type Memory = KVec<(MemoryKey, KVec<u8>)>;
+
 /// The data of a super block.
 #[pin_data]
 pub(crate) struct Instance {
@@ -76,6 +80,9 @@ pub(crate) struct Instance {
     /// The identities of branches; held while it is decided whether the branches change.
     #[pin]
     pub(crate) changing: Mutex<Ids>,
+    /// What the branch in memory was made with, if there was one. Taken by who remounts, and nothing inside it.
+    #[pin]
+    pub(crate) memory: Mutex<Memory>,
     /// Inodes that names of branches below may still mean after their copy-up, by where they are in
     /// memory.
     #[pin]
@@ -85,11 +92,17 @@ pub(crate) struct Instance {
 static NEXT_SI: Atomic<u64> = Atomic::new(1);
 
 static CHANGING: lockdep::Classes = lockdep::Classes::new();
+static MEMORY: lockdep::Classes = lockdep::Classes::new();
 static PINNED: lockdep::Classes = lockdep::Classes::new();
 
 impl Instance {
-    /// A union of the branches in `table`, for the current task.
-    pub(crate) fn new(table: Table, ids: Ids, settings: Settings) -> Result<impl PinInit<Self>> {
+    /// A union of the branches in `table`, for the current task, of which one in memory was made with `memory`.
+    pub(crate) fn new(
+        table: Table,
+        ids: Ids,
+        settings: Settings,
+        memory: Memory,
+    ) -> Result<impl PinInit<Self>> {
         let depth = table.stack_depth();
         let generation = table.generation;
         let table = RcuArc::new(table, GFP_KERNEL)?;
@@ -118,6 +131,7 @@ impl Instance {
             seals: Atomic::new(0),
             ranges,
             changing <- Mutex::new(ids, c"Instance::changing", CHANGING.at(*depth)),
+            memory <- Mutex::new(memory, c"Instance::memory", MEMORY.at(*depth)),
             pinned <- Mutex::new(Pins::new(), c"Instance::pinned", PINNED.at(*depth)),
         }))
     }

@@ -18,9 +18,9 @@ use crate::{
             wanted::{known, want, BranchMaker, ErrorName, Named, Wanted},
         },
         find::{lookup, refresh},
-        object::instance::{Instance, Union, AUFS},
+        object::instance::{Instance, Memory, Union, AUFS},
         text::{
-            options::{self, Change, MemoryKey, Opt, Split},
+            options::{self, Change, Opt, Split},
             settings::{Settings, Udba},
         },
     },
@@ -53,13 +53,11 @@ use kernel::{
 pub(crate) struct Request {
     changes: KVVec<Change<Wanted, Named>>,
     settings: Settings,
-    memory: KVec<(MemoryKey, KVec<u8>)>,
+    memory: Memory,
     /// Whether branches hold the mounts that they are on, as those of aufs do.
     holds: bool,
     /// Whether the union is mounted already.
     is_remount: bool,
-    /// Whether a remount repeats a branch in memory from the mount, and so may what it was made with.
-    repeats_memory: bool,
     /// What somebody watches in the union whose branches are to change. The VFS drops all names that
     /// are not in use before it calls [`Context::reconfigure`], and no name would lead to the
     /// watched inode any more where another branch is on top.
@@ -130,10 +128,7 @@ impl Request {
                     let change = match change {
                         // mount(8) repeats what the mount was given from fstab(5): a branch that
                         // was removed since must not come back by that.
-                        Change::Initial(spec) if self.is_remount => {
-                            self.repeats_memory |= &spec.path[..] == options::MEMORY;
-                            continue;
-                        }
+                        Change::Initial(_) if self.is_remount => continue,
                         Change::Initial(spec) => Change::Initial(want(log, spec)?),
                         Change::Append(spec) => Change::Append(want(log, spec)?),
                         Change::Insert(index, spec) => Change::Insert(index, want(log, spec)?),
@@ -171,6 +166,41 @@ impl Request {
     fn check_shown_whiteouts(&self, log: &Log, writable: bool) -> Result {
         if self.settings.show_whiteouts() && writable {
             log.error(fmt!("shwh is for a union that is read-only"));
+            return Err(EINVAL);
+        }
+        Ok(())
+    }
+
+    /// Whether a branch in memory is to be made.
+    fn adds_memory(&self) -> bool {
+        self.changes.iter().any(|change| match change {
+            Change::Initial(w) | Change::Append(w) | Change::Insert(_, w) => w.named.is_memory(),
+            _ => false,
+        })
+    }
+
+    /// What branches in memory are made with is for one that is made, or was made with it: mount(8) repeats what
+    /// fstab(5) has, also when that branch has gone. `EINVAL`.
+    fn check_memory(&self, log: &Log, made_with: &Memory) -> Result {
+        if self.adds_memory() {
+            return Ok(());
+        }
+        for (key, value) in &self.memory {
+            let before = made_with.iter().find(|(k, _)| k == key);
+            if before.is_some_and(|(_, before)| before[..] == value[..]) {
+                continue;
+            }
+            let (key, value) = (key.word().to_bytes(), BStr::from_bytes(value));
+            let key = BStr::from_bytes(key);
+            match before {
+                Some((_, before)) => log.error(fmt!(
+                    "{key}={value}: a branch in memory cannot be changed, and has {key}={}",
+                    BStr::from_bytes(before)
+                )),
+                None => log.error(fmt!(
+                    "{key}={value}: a branch in memory cannot be changed, and none is made"
+                )),
+            }
             return Err(EINVAL);
         }
         Ok(())
@@ -248,7 +278,6 @@ impl Context for Request {
             settings: sb.map_or_else(Settings::default, |sb| sb.data().all_settings()),
             memory: KVec::new(),
             is_remount: sb.is_some(),
-            repeats_memory: false,
             watched: None,
         })
     }
@@ -300,6 +329,7 @@ impl Context for Request {
         log: &Log,
         readonly: bool,
     ) -> Result<(Params, <Union as FileSystem>::SuperData)> {
+        self.check_memory(log, &KVec::new())?;
         let mut ids = Ids::new()?;
         let mut plan = self.plan(log, &mut ids, None)?;
         let table = Table::new(log, 1, plan.take())?;
@@ -330,7 +360,9 @@ impl Context for Request {
             readonly: readonly || !writable,
             revalidated: true,
         };
-        let instance = KBox::pin_init(Instance::new(table, ids, self.settings)?, GFP_KERNEL)?;
+        let memory = core::mem::replace(&mut self.memory, KVec::new());
+        let instance = Instance::new(table, ids, self.settings, memory)?;
+        let instance = KBox::pin_init(instance, GFP_KERNEL)?;
         if instance.is_volatile() && !readonly {
             volatile::begin(log, &instance.table()?.branches)?;
         }
@@ -346,15 +378,8 @@ impl Context for Request {
     fn reconfigure(&mut self, log: &Log, sb: &Reconfigured<'_, Union>, readonly: bool) -> Result {
         let instance = sb.data();
         let table = instance.table()?;
-        let adds_memory = |change: &Change<Wanted, Named>| match change {
-            Change::Initial(w) | Change::Append(w) | Change::Insert(_, w) => w.named.is_memory(),
-            _ => false,
-        };
-        let adds_memory = self.changes.iter().any(adds_memory);
-        if !self.memory.is_empty() && !adds_memory && !self.repeats_memory {
-            log.error(fmt!("a branch in memory cannot be changed"));
-            return Err(EINVAL);
-        }
+        self.check_memory(log, &instance.memory.lock())?;
+        let adds_memory = self.adds_memory();
         // The paths are given up at the end, so that they do not keep what goes.
         let plan = self.plan(log, &mut instance.changing.lock(), Some((sb, &table)))?;
         self.changes.clear();
@@ -391,6 +416,11 @@ impl Context for Request {
             instance.set_settings(old);
         })?;
         sb.set_posix_acl(has_acl);
+        if adds_memory {
+            let memory = core::mem::replace(&mut self.memory, KVec::new());
+            let before = core::mem::replace(&mut *instance.memory.lock(), memory);
+            drop(before);
+        }
         let table = instance.table()?;
         let is_volatile = instance.is_volatile() && !readonly;
         instance

@@ -219,6 +219,17 @@ pub(crate) enum MemoryKey {
     Mode,
 }
 
+impl MemoryKey {
+    /// As it is written, and as tmpfs has it.
+    pub(crate) const fn word(self) -> &'static CStr {
+        match self {
+            Self::Size => c"size",
+            Self::Inodes => c"nr_inodes",
+            Self::Mode => c"mode",
+        }
+    }
+}
+
 /// Reads one option; `None` if there is no such option. `EINVAL` if its value makes no sense.
 pub(crate) fn parse(key: &[u8], value: Option<&[u8]>) -> Result<Option<Opt>> {
     // The colon form: what follows the colon is the start of the value.

@@ -51,8 +51,13 @@ impl PrivateMount {
     }
 
     /// Mounts a new instance of the filesystem type `fs_type` with the given `key=value`
-    /// parameters, as a mount that only the kernel sees.
-    pub(crate) fn new_instance(fs_type: &CStr, params: &[(&CStr, &[u8])]) -> Result<Self> {
+    /// parameters, as a mount that only the kernel sees. `refused` is told the parameter that the filesystem
+    /// refuses, if it is one: its error.
+    pub(crate) fn new_instance(
+        fs_type: &CStr,
+        params: &[(&CStr, &[u8])],
+        refused: impl Fn(&CStr, &[u8]),
+    ) -> Result<Self> {
         // SAFETY: `fs_type` is a C string.
         let ty = unsafe { bindings::get_fs_type(fs_type.as_char_ptr()) };
         if ty.is_null() {
@@ -77,7 +82,8 @@ impl PrivateMount {
                         },
                     },
                 )
-            })?;
+            })
+            .inspect_err(|_| refused(key, value))?;
         }
         // SAFETY: The context is valid.
         let mnt = from_err_ptr(unsafe { bindings::fc_mount_longterm(fc.0) })?;
