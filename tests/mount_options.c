@@ -53,6 +53,27 @@ TEST_F(u, colon_form)
 	CHECK_UNION();
 }
 
+/* What changes branches does so at a mount, too: a whiteout counts as the last word says. */
+TEST_F(u, changes_at_a_mount)
+{
+	ASSERT_EQ(0, write_file("ro/.wh.g", ""));
+	area_seal();
+	ASSERT_EQ(0, try("br:%/rw=rw:%/ro=ro:%/ro2=ro"));
+	EXPECT_STREQ("f g", list("u"));
+	ASSERT_EQ(0, down());
+	ASSERT_EQ(0, try("br:%/rw=rw:%/ro=ro:%/ro2=ro,mod:%/ro=ro+wh"));
+	EXPECT_STREQ("f", list("u"));
+	ASSERT_EQ(0, down());
+	ASSERT_EQ(0, try("br:%/rw=ro:%/ro=ro+wh:%/ro2=ro,mod:%/ro=ro,mod:%/rw=rw"));
+	CHECK_UNION();
+	ASSERT_EQ(0, down());
+	ASSERT_EQ(0, E(unlink("rw/new")));
+	ASSERT_EQ(0, try("br:%/ro=ro:%/rw=rw:%/ro2=ro,mv:0:%/rw,del:%/ro2,mod:%/rw=ro"));
+	EXPECT_EQ(-EROFS, write_file("u/new", "new"));
+	EXPECT_STREQ("f", list("u"));
+	EXPECT_EQ(-ENOENT, try("br:%/rw=rw:%/ro=ro,mod:%/ro2=ro"));
+}
+
 TEST_F(u, equals_form)
 {
 	ASSERT_EQ(0, try("br=%/rw=rw:%/ro=ro:%/ro2=ro"));

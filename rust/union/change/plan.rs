@@ -70,6 +70,13 @@ impl Plan {
         core::mem::replace(&mut self.branches, KVVec::new())
     }
 
+    /// Gives branches that nobody uses yet the permissions that they are to have.
+    pub(crate) fn settle_permissions(&mut self) {
+        for (branch, permission) in core::mem::replace(&mut self.modified, KVec::new()) {
+            branch.set_permission(permission);
+        }
+    }
+
     /// Plans one change. `EINVAL` for an index that is out of range, or a branch that is there
     /// already; `ENOENT` for one that is not.
     pub(crate) fn apply(

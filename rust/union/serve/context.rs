@@ -332,6 +332,7 @@ impl Context for Request {
         self.check_memory(log, &KVec::new())?;
         let mut ids = Ids::new()?;
         let mut plan = self.plan(log, &mut ids, None)?;
+        plan.settle_permissions();
         let table = Table::new(log, 1, plan.take())?;
         ids.settle(&table.branches);
         let writable = table.writable().is_ok();
