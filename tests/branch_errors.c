@@ -108,6 +108,7 @@ TEST_F(u, what_makes_no_sense)
 	EXPECT_REFUSED(-EBUSY, "the last branch cannot go", "del=%s/rw;del=%s/ro2;del=%s/ro", area,
 		       area, area);
 	EXPECT_REFUSED(-EINVAL, "bad option", "append=%s/third=nosuch", area);
+	EXPECT_REFUSED(-EINVAL, "EINVAL: a permission is rw, ro or rr", "mod=%s/ro=RO", area);
 	EXPECT_REFUSED(-EINVAL, "bad option", "add=x:%s/third", area);
 	EXPECT_REFUSED(-EINVAL, "a branch in memory cannot be changed", "size=1m");
 	/* The same by the old system call. */

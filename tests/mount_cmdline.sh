@@ -66,6 +66,17 @@ printf 'none %s aufs2 br:%s=rw:%s=ro:%s=ro,noauto 0 0\n' \
 check 'fstab: mount' mount -T fstab "$area/u" && check 'fstab: works' works
 umount u 2> /dev/null
 
+# mount(8) repeats what is in fstab on a remount, and the helper leaves the branches out.
+printf 'none %s aufs2 br:mem=rw:%s=ro,size=5M,mode=755,noauto 0 0\n' "$area/u" "$area/ro" > fstab
+check 'a branch in memory by fstab' mount -T fstab "$area/u"
+check 'remount,ro' mount -T fstab -o remount,ro "$area/u"
+refused 'read-only then' sh -c "echo x > u/new"
+check 'remount,rw' mount -T fstab -o remount,rw "$area/u"
+check 'and writable again' sh -c "echo x > u/new"
+check 'a branch more' mount -T fstab -o "remount,append:$area/ro2" "$area/u"
+refused 'another size' mount -T fstab -o remount,size=6M "$area/u"
+check 'umount' umount u
+
 # What /proc/mounts shows can be given back to a remount.
 mount -t aufs2 -o "br:$three" none u
 line=$(awk -v at="$area/u" '$2 == at { print $4 }' /proc/mounts)

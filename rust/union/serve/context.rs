@@ -301,11 +301,12 @@ impl Context for Request {
         };
         let opt = options::parse(key, value).inspect_err(|e| {
             log.error(fmt!(
-                "bad option '{}{}{}': {}",
+                "bad option '{}{}{}': {}{}",
                 BStr::from_bytes(key),
                 if value.is_some() { "=" } else { "" },
                 BStr::from_bytes(value.unwrap_or(b"")),
-                ErrorName(*e)
+                ErrorName(*e),
+                options::expected(key, value).unwrap_or("")
             ));
         })?;
         let Some(opt) = opt else {

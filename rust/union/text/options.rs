@@ -264,6 +264,32 @@ pub(crate) fn parse(key: &[u8], value: Option<&[u8]>) -> Result<Option<Opt>> {
     }))
 }
 
+/// What [`parse`] wants of an option that it refuses, in words; nothing where the option says it all.
+pub(crate) fn expected(key: &[u8], value: Option<&[u8]>) -> Result<&'static str> {
+    let (word, rest) = match key.iter().position(|&b| b == b':') {
+        Some(colon) => (&key[..colon], Some(&key[colon + 1..])),
+        None => (key, None),
+    };
+    Ok(match word {
+        b"create" | b"create_policy" => {
+            ": a policy, and behind colons whole numbers: of bytes, and of seconds up to 3600"
+        }
+        b"add" | b"ins" | b"mv" | b"br" | b"dirs" | b"append" | b"prepend" | b"mod" => {
+            let text = join(rest, value)?;
+            let is_wrong = |item: &[u8]| match item.iter().rposition(|&b| b == b'=') {
+                Some(at) => !is_escaped(item, at) && parse_permission(&item[at + 1..]).is_err(),
+                None => word == b"mod",
+            };
+            match (word != b"mv" && Split::new(&text, b':').any(is_wrong), word) {
+                (true, _) => ": a permission is rw, ro or rr, with attributes as in ro+wh",
+                (_, b"add" | b"ins" | b"mv") => ": an index and a branch, as in add:1:/path=ro",
+                _ => "",
+            }
+        }
+        _ => "",
+    })
+}
+
 /// Whether aufs has such an option, which changes nothing here: `Documentation/usage.md` has the
 /// reason for each.
 fn is_ignored(word: &[u8], value: Option<&[u8]>) -> bool {

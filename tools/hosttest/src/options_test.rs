@@ -5,8 +5,8 @@
 
 use crate::choice::Kind;
 use crate::options::{
-    key_value, parse, parse_branches, parse_permission, Access, Attributes, BranchSpec, Change,
-    MemoryKey, Opt, Permission, Split,
+    expected, key_value, parse, parse_branches, parse_permission, Access, Attributes, BranchSpec,
+    Change, MemoryKey, Opt, Permission, Split,
 };
 use kernel::prelude::*;
 use kernel::testing::until_enough;
@@ -54,6 +54,35 @@ fn change(text: &str) -> Option<Change<Branch, Vec<u8>>> {
 fn parse_text(text: &[u8]) -> Result<Option<Opt>> {
     let (key, value) = key_value(text);
     parse(key, value)
+}
+
+#[test]
+fn what_is_wanted_of_what_is_refused() {
+    let of = |text: &str| {
+        let (key, value) = key_value(text.as_bytes());
+        assert!(parse(key, value).is_err(), "{text}");
+        expected(key, value).unwrap()
+    };
+    for text in [
+        "mod:/a=RO",
+        "mod:/a",
+        "br:/a=rw:/b=rx:/c",
+        "add:1:/a=ro+",
+        "append=/a=nosuch",
+    ] {
+        assert!(of(text).contains("a permission is rw"), "{text}");
+    }
+    for text in ["add:x:/a=ro", "mv:1", "mv:x:/a=b"] {
+        assert!(of(text).contains("an index and a branch"), "{text}");
+    }
+    for text in [
+        "create=tdmfs:100M",
+        "create=mfs:4000",
+        "create_policy=nosuch",
+    ] {
+        assert!(of(text).contains("whole numbers"), "{text}");
+    }
+    assert_eq!(of("udba=nosuch"), "");
 }
 
 fn permission(text: &str) -> Permission {
