@@ -11,8 +11,8 @@ use std::os::unix::ffi::OsStrExt;
 #[derive(Clone, Copy, Debug)]
 pub struct Escaped<'a>(&'a OsStr);
 
-/// Shows `text` with control characters, backslashes, and what is no UTF-8, in octal digits, as `/proc/mounts`
-/// has them; blanks stay.
+/// Shows `text` with control characters, what makes other lines or another order of a text, backslashes, and what is
+/// no UTF-8, in octal digits, as `/proc/mounts` has them; blanks stay.
 pub fn escaped<T: AsRef<OsStr> + ?Sized>(text: &T) -> Escaped<'_> {
     Escaped(text.as_ref())
 }
@@ -24,7 +24,7 @@ impl Display for Escaped<'_> {
         };
         for chunk in self.0.as_bytes().utf8_chunks() {
             for character in chunk.valid().chars() {
-                if character.is_control() || character == '\\' {
+                if character.is_control() || is_unseen(character) || character == '\\' {
                     octal(f, character.encode_utf8(&mut [0; 4]).as_bytes())?;
                 } else {
                     f.write_char(character)?;
@@ -34,6 +34,26 @@ impl Display for Escaped<'_> {
         }
         Ok(())
     }
+}
+
+/// Whether a character changes how those around it show, or is not seen: Unicode's separators of lines and
+/// paragraphs, and its characters for formatting.
+fn is_unseen(character: char) -> bool {
+    matches!(
+        character,
+        '\u{ad}'
+            | '\u{600}'..='\u{605}'
+            | '\u{61c}'
+            | '\u{6dd}'
+            | '\u{70f}'
+            | '\u{180e}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{feff}'
+            | '\u{fff9}'..='\u{fffb}'
+            | '\u{e0000}'..='\u{e007f}'
+    )
 }
 
 /// Has `rows` write to the standard output. Who reads from it may have seen enough: that is no mistake.
@@ -61,6 +81,14 @@ mod tests {
         assert_eq!(shown(b"/a\nb\t\x1b[1m\x7f"), "/a\\012b\\011\\033[1m\\177");
         assert_eq!(shown(b"/a\\012"), "/a\\134012");
         assert_eq!(shown("/\u{e4}\u{85}".as_bytes()), "/\u{e4}\\302\\205");
+        assert_eq!(
+            shown("a\u{2028}b\u{202e}".as_bytes()),
+            "a\\342\\200\\250b\\342\\200\\256"
+        );
+        assert_eq!(
+            shown("\u{200b}\u{feff}".as_bytes()),
+            "\\342\\200\\213\\357\\273\\277"
+        );
         assert_eq!(shown(b"/\xff\xe4x"), "/\\377\\344x");
         assert_eq!(shown(b""), "");
     }
