@@ -156,6 +156,11 @@ fn compare_dir<'a>(
                 below,
                 is_alone: is_replaced,
             });
+            continue;
+        }
+        // What was in a directory that something else replaces.
+        for name in names_below(&below)?.keys() {
+            tell(Change::Deleted, &Path::new("/").join(&inside).join(name));
         }
     }
     // What is left is below only.

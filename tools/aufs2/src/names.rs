@@ -58,7 +58,7 @@ pub fn meaning(name: &OsStr) -> Meaning<'_> {
         Meaning::Opaque
     } else if bytes.starts_with(LONG) {
         Meaning::LongWhiteout
-    } else if rest.is_empty() || rest.starts_with(PREFIX) {
+    } else if matches!(rest, b"" | b"." | b"..") || rest.starts_with(PREFIX) {
         Meaning::Reserved
     } else {
         Meaning::Whiteout(OsStr::from_bytes(rest))
@@ -143,7 +143,10 @@ mod tests {
         assert_eq!(of("a"), Meaning::Entry);
         assert_eq!(of(".wh"), Meaning::Entry);
         assert_eq!(of(".wh.a"), Meaning::Whiteout(OsStr::new("a")));
-        assert_eq!(of(".wh.."), Meaning::Whiteout(OsStr::new(".")));
+        // No object has such a name.
+        assert_eq!(of(".wh.."), Meaning::Reserved);
+        assert_eq!(of(".wh..."), Meaning::Reserved);
+        assert_eq!(of(".wh...."), Meaning::Whiteout(OsStr::new("...")));
         assert_eq!(of(".wh."), Meaning::Reserved);
         assert_eq!(of(OPAQUE), Meaning::Opaque);
         assert_eq!(of(BASE), Meaning::Reserved);
