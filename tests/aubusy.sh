@@ -56,6 +56,27 @@ else
 	skip 'not all can be seen' 'no setpriv'
 fi
 
+# Nor who sees a part of them only, or nothing.
+# hidden COMMAND...: what it says of it where that is so.
+hidden() {
+	said=$("$@" "$aubusy" u 1 2>&1)
+	echo "$? $said"
+}
+hidden='2 aubusy: not all processes can be seen from here: run it as root, where no process is hidden'
+exec 7< u/f
+check 'in a namespace of processes' same "$hidden" "$(hidden unshare -pf --mount-proc)"
+# shellcheck disable=SC2016 # for the shell inside
+check 'without /proc' same "$hidden" \
+	"$(hidden unshare -m sh -c 'mount -t tmpfs none /proc && exec "$@"' sh)"
+if command -v setpriv > /dev/null; then
+	# Also to root, that may not trace them; but not to the group that the mount is for, which is 0.
+	# shellcheck disable=SC2016
+	check 'where /proc hides them' same "$hidden" \
+		"$(hidden unshare -m sh -c 'mount -t proc -o hidepid=2 proc /proc && exec "$@"' sh \
+			setpriv --regid 65534 --clear-groups --bounding-set -sys_ptrace --inh-caps -sys_ptrace)"
+fi
+exec 7<&-
+
 # A line each, whatever is in a name; and whoever has read enough is no mistake.
 mkdir "ro/new
 line"

@@ -4,7 +4,8 @@
 # The tool aufs2: what it says of branches is what the union shows.
 #
 # Catches: a whiteout, a mark or a merge that the tool reads otherwise than the union; a branch that is
-# checked while it is used; a union that is taken for another one; an answer without having looked.
+# checked while it is used; a union that is taken for another one; an answer without having looked; a branch that is
+# taken for what is at its path now.
 tool=$(readlink -f "$(dirname "$(readlink -f "$0")")/../aufs2")
 . "$(dirname "$(readlink -f "$0")")/lib/lib.sh"
 [ -z "$reference" ] || skip_all "not on overlayfs"
@@ -222,13 +223,16 @@ if command -v setpriv > /dev/null; then
 		'2 aufs2: ro/mounted: something is mounted there;' "$(blind which u/mounted/low)"
 	umount ro/mounted
 	check 'nor who keeps one busy' contains "$(blind busy u 2)" '2 aufs2: '
+	exec 7< u/d/lowest
+	check 'that is told to root' contains "$(blind busy u 2)" ': run it as root;'
+	exec 7<&-
 else
 	skip 'who may not look' 'no setpriv'
 fi
 
 check 'a branch that is used is not checked' same '2 aufs2: rw: rw is a branch of u, in use;' "$(ask check rw)"
 check 'nor what is in it' same '2 aufs2: rw/d: rw is a branch of u, in use;' "$(ask check rw/d)"
-check 'nor what it is in' same '2 aufs2: .: rw is a branch of u, in use;' "$(ask check .)"
+check 'nor what it is in' contains "$(ask check .)" ' is a branch of u, in use;'
 mount --bind rw bound
 check 'nor by another path' same '2 aufs2: bound: rw is a branch of u, in use;' "$(ask check bound)"
 check 'nor what is in it' same '2 aufs2: bound/d: rw is a branch of u, in use;' "$(ask check bound/d)"
@@ -253,27 +257,158 @@ if command -v setpriv > /dev/null; then
 	check 'who may not look does not know' same "2 aufs2: $not;" "$(blind which u/d/lowest)"
 	check 'nor what it changes' same "2 aufs2: $not;" "$(blind diff u)"
 fi
+check 'the room on it' contains "$(ask status u)" ';  0 rw+nolwh mem  '
+check 'in JSON' contains "$(ask status --json u)" '"path":"mem","size":'
 check 'read-only' same '0 ;' "$(ask layers mod u mem ro)"
-check 'nobody can look at it then' same \
-	'2 aufs2: branch 0 mem=ro cannot be looked at: No such file or directory (os error 2);' "$(ask which u/f)"
-check 'nor say what it changes' contains "$(ask diff u mem)" '2 aufs2: branch 0 mem=ro cannot'
+check 'its whiteouts do not count then' \
+	same '0 1 ro ro/f shown;2 ro ro2/f hidden;' "$(ask which u/f)"
+check 'what it changes then' same '1 C /edited;A /new;' "$(ask diff u mem)"
+check 'a directory of that name' same '0 ;' "$(mkdir mem; ask layers add u ./mem)"
+check 'is another branch' contains "$(ask layers list u)" ';  3 ro mem '
+check 'and goes' same '0 ;' "$(ask layers del u ./mem; rmdir mem)"
+check 'the one in memory goes' same '0 ;' "$(ask layers del u mem)"
+check 'and a new one comes' same '0 ;' "$(ask layers add u mem --index 0)"
+check 'which is in memory' contains "$(ask layers list u)" ';  0 rw mem '
+rm u/f
 check 'of those below it can be said' contains "$(ask diff u 1)" 'C /f;'
 check 'umount' umount u
 
-# What is where a branch was is not the branch.
-mkdir gone
-mount -t tmpfs gone gone
-echo low > gone/f
-check 'a branch that is unmounted later' mount -t aufs2 -o "br:$area/rw=rw:$area/gone=ro" none u
-echo other > u/e
+# What is where a branch was is not the branch, and the branch is where it is.
+mkdir place
+mount -t tmpfs place place
+mkdir place/b
+echo low > place/b/f
+echo low > ro2/n
+check 'a branch that is unmounted later' \
+	mount -t aufs2 -o "br:$area/rw=rw:$area/place/b=ro:$area/ro2=ro" none u
 rm -f rw/.wh.f
-umount gone
-check 'that is told' contains "$(ask which u/f)" '2 aufs2: u/f: the union shows otherwise: '
-echo else > gone/g
-check 'and of what is there now' contains "$(ask which u/g)" ';aufs2: u/g: the union shows otherwise: '
-check 'nothing is wrong elsewhere' same '0 0 rw rw/e shown;' "$(ask which u/e)"
-check 'a file with a slash' same '0 0 rw rw/e shown;' "$(ask which u/e/)"
-rm u/e
+umount place
+check 'it is found' same '0 1 ro place/b/f shown;2 ro ro2/f hidden;' "$(ask which u/f)"
+mkdir place/b
+echo else > place/b/n
+check 'and what is there now is not' same '0 2 ro ro2/n shown;' "$(ask which u/n)"
+check 'nor what it changes' same '1 C /f;' "$(ask diff u 1)"
+if command -v setpriv > /dev/null; then
+	check 'who goes by paths does not know' same \
+		'2 aufs2: branch 1 place/b=ro cannot be looked at: its path leads elsewhere: run it as root;' \
+		"$(blind which u/n)"
+fi
+check 'that is a branch, too' same '0 ;' "$(ask layers add u place/b)"
+exec 7< place/b
+check 'it is the one of the path' same '0 ;' "$(ask busy u place/b)"
+exec 7<&-
+check 'and goes by that' same '0 ;' "$(ask layers del u place/b)"
+check 'the other one stays' contains "$(ask layers list u)" ';  1 ro place/b'
+check 'a moved one' mv ro2 ro3
+mkdir ro2
+check 'it is found' same '0 2 ro ro2/n shown;' "$(ask which u/n)"
+check 'it is in use' same '2 aufs2: ro3: ro2 is a branch of u, in use;' "$(ask check ro3)"
+check 'what has its name is not' same '0 ;' "$(ask check ro2)"
+check 'it changes by where it is' same '0 ;' "$(ask layers mod u ro3 ro+wh)"
+mkdir alias
+mount --bind ro3 alias
+check 'by any path' same '0 ;' "$(ask layers mod u alias ro+wh)"
+check 'is told by that' same '0 ;' "$(ask busy u alias)"
+umount alias
+check 'it has the permission' contains "$(ask layers list u)" ';  2 ro+wh ro2 '
+rmdir ro2
+mv ro3 ro2
+mount -t tmpfs over ro2
+check 'one that is mounted over' same '0 2 ro+wh ro2/n shown;' "$(ask which u/n)"
+check 'is told' contains "$(ask diff u)" 'A /new;'
+umount ro2
+check 'the one of before goes by its name' same '0 ;' "$(ask layers del u place/b)"
+check 'it is gone' same '0 1 ro+wh ro2/f shown;' "$(ask which u/f)"
+check 'by default, on top' contains "$(mkdir top; ask layers add u top --index 0 --json)" '"permission":"rw","path":"top"'
+check 'and below' contains "$(ask layers del u top --json)" '[{"mountpoint":"u"'
+check 'a file with a slash' same '1 ;' "$(ask which u/n/)"
+check 'and a dot' same '1 ;' "$(ask which u/n/.)"
+check 'a directory with one' contains "$(ask which u/d/)" 'rw/d shown;'
+check 'umount' umount u
+rm -r place ro2/n
+
+# A union over one of its own branches is not that branch.
+mkdir data top2
+echo low > data/m
+check 'over its own branch' mount -t aufs2 -o "br:$area/top2=rw:$area/data=ro" none data
+rm data/m
+echo new > data/n
+check 'diff' same '1 D /m;A /n;' "$(ask diff data)"
+check 'which' same '1 1 ro data/m hidden by top2/.wh.m;' "$(ask which data/m)"
+check 'a new file' same '0 0 rw top2/n shown;' "$(ask which data/n)"
+check 'it is no branch' same '2 aufs2: data: in a union, where nothing is a branch;' "$(ask check data)"
+check 'umount' umount data
+check 'the branch is' same '0 ;' "$(ask check data)"
+
+# Of another mount namespace.
+mkfifo ready go
+unshare -m sh -c "mount -t aufs2 -o br:$area/top2=rw:$area/data=ro none $area/u && echo > $area/ready; cat $area/go" &
+other=$!
+check 'elsewhere' test "$(cat ready)" = ''
+check 'a branch of elsewhere is in use' contains "$(ask check top2)" \
+	'2 aufs2: top2: top2 is a branch of a union of another mount namespace (si='
+check 'a path of there' contains "$(ask which "/proc/$other/root$area/u/n")" \
+	': in a union that is not mounted in this mount namespace;'
+echo > go
+wait $other
+settles eval 'ask check top2 | grep -q "^0"'
+rm ready go
+
+# What the union has not seen yet.
+echo low > data/c
+check 'udba=none' mount -t aufs2 -o "br:$area/top2=rw:$area/data=ro,udba=none" none u
+cat u/c > /dev/null
+check 'which' same '0 1 ro data/c shown;' "$(ask which u/c)"
+echo directly > top2/c
+check 'what was made on a branch' contains "$(ask which u/c)" '2 aufs2: u/c: the union shows otherwise'
+check 'umount' umount u
+rm top2/c
+
+# Reserved names that show.
+mkdir -p top2
+: > top2/.wh.m
+check 'shwh' mount -t aufs2 -o "ro,br:$area/top2=ro+wh:$area/data=ro,shwh" none u
+check 'it shows' test -e u/.wh.m
+check 'which does not look for it' contains "$(ask which u/.wh.m)" '2 aufs2: u/.wh.m: a reserved name'
+check 'umount' umount u
+
+# What was in a directory is deleted with it, whatever replaces it.
+mkdir data/dir
+echo low > data/dir/in
+check 'mount' mount -t aufs2 -o "br:$area/top2=rw:$area/data=ro" none u
+rm -r u/dir
+echo file > u/dir
+check 'a file for a directory' contains "$(ask diff u)" ';C /dir;D /dir/in;'
+# Deeper than a path may be long.
+deep=$(printf 'd%.0s' $(seq 200))
+(
+	cd u || exit
+	for _ in $(seq 30); do
+		mkdir "$deep" && cd -P "$deep" || exit
+	done
+	echo leaf > leaf
+)
+check 'deep down' same 32 "$("$tool" diff u | grep -c "^A /[dl]\|^A /n$")"
+deepest() {
+	cd u || return
+	for _ in $(seq 30); do
+		cd -P "$deep" || return
+	done
+	ask which leaf
+}
+check 'which, there' same '2 aufs2: leaf: its path in the union is longer than the kernel tells;' "$(deepest)"
+rm -r "u/$deep"
+check 'umount' umount u
+
+# Who cannot see all processes does not know that nobody keeps a branch.
+check 'mount' mount -t aufs2 -o "br:$area/top2=rw:$area/data=ro" none u
+exec 7< u/c
+check 'busy' contains "$(ask busy u 1)" ' fd 7 u/c;'
+check 'in a namespace of processes' same \
+	'2 aufs2: not all processes can be seen from here: run it as root, where no process is hidden' \
+	"$(said=$(unshare -pf --mount-proc "$tool" busy u 1 2>&1); echo "$? $said")"
+exec 7<&-
+check 'nobody' same '0 ;' "$(ask busy u 1)"
 check 'umount' umount u
 
 check 'check: nothing is wrong' same '0 ;' "$(ask check rw)"
@@ -288,6 +423,11 @@ check "aufs's own, and what is left" same '0 note: rw/.wh..wh..dr.0123: a name t
 ' rw/made/.wh..wh.t.1: something was in the making: it takes room only;note: rw/made/.wh..wh.what:'\
 ' a reserved name that means nothing here;' "$(ask check rw)"
 rm rw/.wh..wh..dr.0123 rw/made/.wh..wh.*
+: > rw/.wh..
+: > rw/made/.wh...
+check 'names that nothing has' same '0 note: rw/.wh..: a reserved name that means nothing here;note:'\
+' rw/made/.wh...: a reserved name that means nothing here;' "$(ask check rw)"
+rm rw/.wh.. rw/made/.wh...
 mkdir rw/made/.wh.dir
 echo short > rw/made/.wh..wh.l.0123456789abcdef
 : > rw/.wh..wh.volatile

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The commands of a union, as `linux/aufs_type.h` of aufs has them.
+//! The commands of a union, as `linux/aufs_type.h` of aufs has them, and the one that is not aufs's.
 
 use rustix::fd::{FromRawFd, OwnedFd, RawFd};
 use rustix::fs::{Mode, OFlags};
@@ -17,7 +17,7 @@ const GROUP: u8 = b'A';
 #[repr(C, align(8))]
 #[derive(Clone)]
 struct BranchInfo {
-    id: i16,
+    id: u16,
     permission: i32,
     path: [u8; 4088],
 }
@@ -31,14 +31,14 @@ struct Busy {
     index: i16,
 }
 
-/// `struct aufs_wbr_fd`.
-#[repr(C, align(8))]
-struct WritableBranch {
+/// `struct aufs2_branch_fd`.
+#[repr(C)]
+struct BranchFd {
     flags: u32,
-    id: i16,
+    id: u32,
 }
 
-const WRITABLE: Opcode = opcode::write::<WritableBranch>(GROUP, 2);
+const BRANCH_FD: Opcode = opcode::write::<BranchFd>(GROUP, 64);
 const BRANCHES: Opcode = opcode::write::<BranchInfo>(GROUP, 5);
 const BUSY: Opcode = opcode::read_write::<Busy>(GROUP, 3);
 
@@ -64,6 +64,15 @@ unsafe impl<const OPCODE: Opcode> Ioctl for Command<OPCODE> {
     }
 }
 
+/// A branch, as the union tells of it.
+#[derive(Clone, Debug)]
+pub struct Branch {
+    /// What it keeps when its index changes.
+    pub id: u16,
+    /// Its path, with octal escapes.
+    pub path: OsString,
+}
+
 /// A mounted union.
 #[derive(Debug)]
 pub struct Union(OwnedFd);
@@ -87,8 +96,8 @@ impl Union {
         Ok(rustix::fs::fstat(&self.0)?.st_dev)
     }
 
-    /// The paths of the branches, topmost first, with octal escapes.
-    pub fn branches(&self) -> io::Result<Vec<OsString>> {
+    /// The branches, topmost first.
+    pub fn branches(&self) -> io::Result<Vec<Branch>> {
         let command = Command::<BRANCHES>(std::ptr::null_mut());
         // SAFETY: With a null pointer the command writes nothing.
         let count = unsafe { ioctl(&self.0, command)? };
@@ -103,26 +112,29 @@ impl Union {
         let command = Command::<BRANCHES>(infos.as_mut_ptr().cast());
         // SAFETY: There is room for all branches.
         unsafe { ioctl(&self.0, command)? };
-        let path = |info: &BranchInfo| {
+        let branch = |info: &BranchInfo| {
             let end = info.path.iter().position(|&byte| byte == 0);
-            OsString::from_vec(info.path[..end.unwrap_or(info.path.len())].to_vec())
+            Branch {
+                id: info.id,
+                path: OsString::from_vec(info.path[..end.unwrap_or(info.path.len())].to_vec()),
+            }
         };
         Ok(infos
             .iter()
-            .map(path)
-            .take_while(|path| !path.is_empty())
+            .map(branch)
+            .take_while(|branch| !branch.path.is_empty())
             .collect())
     }
 
-    /// The root directory of the branch with the identity `id`, or else of the topmost one, which has to be
-    /// writable. As long as it is open, the branch is busy.
-    pub fn writable_root(&self, id: Option<u16>) -> io::Result<OwnedFd> {
-        let id = id.map_or(Ok(-1), i16::try_from);
-        let mut wanted = WritableBranch {
-            flags: OFlags::CLOEXEC.bits(),
-            id: id.map_err(|_| io::Errno::INVAL)?,
+    /// The root directory of the branch with the identity `id`, as `O_PATH` opens it, wherever its path leads by now;
+    /// nothing is mounted there. As long as it is open, the branch is busy. `EPERM` without `CAP_SYS_ADMIN`; `EINVAL`
+    /// if no branch has the identity; `ENOTTY` of a module that has no such command yet.
+    pub fn branch_root(&self, id: u16) -> io::Result<OwnedFd> {
+        let mut wanted = BranchFd {
+            flags: (OFlags::PATH | OFlags::CLOEXEC).bits(),
+            id: id.into(),
         };
-        let command = Command::<WRITABLE>((&raw mut wanted).cast());
+        let command = Command::<BRANCH_FD>((&raw mut wanted).cast());
         // SAFETY: The argument is the structure that the command wants.
         let fd = unsafe { ioctl(&self.0, command)? };
         let fd = RawFd::try_from(fd).map_err(|_| io::Errno::BADF)?;

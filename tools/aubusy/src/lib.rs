@@ -13,6 +13,7 @@ pub mod process;
 use control::Union;
 use print::escaped;
 use process::Use;
+use rustix::fs::{AtFlags, CWD, FileType, Stat, statat};
 use rustix::io::Errno;
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
@@ -53,9 +54,13 @@ pub fn holders_of(union: &Union, at: &Path, wanted: &OsStr) -> Result<Vec<Holder
     })?;
     let paths: Vec<PathBuf> = branches
         .iter()
-        .map(|path| PathBuf::from(unescape(path.as_bytes())))
+        .map(|branch| PathBuf::from(unescape(branch.path.as_bytes())))
         .collect();
-    let index = find(&paths, wanted)
+    let root = |index: usize| {
+        let root = union.branch_root(branches[index].id).ok()?;
+        Some(Root::of(&rustix::fs::fstat(root).ok()?))
+    };
+    let index = find(&paths, root, wanted)
         .and_then(|index| i16::try_from(index).ok())
         .ok_or_else(|| format!("{}: no such branch", escaped(wanted)))?;
     let device = union.device().map_err(failed)?;
@@ -74,7 +79,13 @@ pub fn holders_of(union: &Union, at: &Path, wanted: &OsStr) -> Result<Vec<Holder
             let needs = if let Some(&needs) = known.get(&of.ino) {
                 needs
             } else {
-                let needs = union.is_busy(of.ino, index).map_err(failed)?;
+                let needs = union.is_busy(of.ino, index).map_err(|e| match e {
+                    Errno::PERM => format!(
+                        "{}: who keeps a branch is told to root only: run it as root",
+                        escaped(at)
+                    ),
+                    e => failed(e),
+                })?;
                 known.insert(of.ino, needs);
                 needs
             };
@@ -89,21 +100,69 @@ pub fn holders_of(union: &Union, at: &Path, wanted: &OsStr) -> Result<Vec<Holder
         Some(pid) if holders.is_empty() => Err(format!(
             "what process {pid} and others have open cannot be seen: run it as root"
         )),
+        None if holders.is_empty() && !process::sees_all() => Err(
+            "not all processes can be seen from here: run it as root, where no process is hidden"
+                .to_owned(),
+        ),
         _ => Ok(holders),
     }
 }
 
-/// The index of the branch that is meant, by path or index, of those with the given paths.
-pub fn find<P: AsRef<Path>>(paths: &[P], wanted: &OsStr) -> Option<usize> {
+/// What tells a directory from others, wherever it is: the device and the number that `stat(2)` has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Root {
+    /// The device.
+    pub device: u64,
+    /// The number of the inode.
+    pub ino: u64,
+}
+
+impl Root {
+    /// That of what `stat` is of.
+    pub fn of(stat: &Stat) -> Self {
+        Self {
+            device: stat.st_dev,
+            ino: stat.st_ino,
+        }
+    }
+
+    /// That of the directory that a path leads to, if one is there.
+    pub fn at(path: &Path) -> Option<Self> {
+        let stat = statat(CWD, path, AtFlags::NO_AUTOMOUNT).ok()?;
+        let is_dir = FileType::from_raw_mode(stat.st_mode).is_dir();
+        is_dir.then(|| Self::of(&stat))
+    }
+}
+
+/// What a branch in memory has for a path.
+pub const MEMORY: &str = "mem";
+
+/// The index of the branch that is meant, of those with the given paths and roots, as the kernel finds it in a
+/// remount: the one of the directory at `wanted`, whatever it is called there, or else the one that was given that path,
+/// or else by its index.
+pub fn find<P: AsRef<Path>>(
+    paths: &[P],
+    root: impl Fn(usize) -> Option<Root>,
+    wanted: &OsStr,
+) -> Option<usize> {
     let by_path = |path: &Path| paths.iter().position(|other| other.as_ref() == path);
     let by_index = || {
         let index = wanted.to_str()?.parse::<usize>().ok()?;
         (index < paths.len()).then_some(index)
     };
-    let wanted_path = Path::new(wanted);
-    by_path(wanted_path)
+    let path = Path::new(wanted);
+    if wanted == MEMORY {
+        return by_path(path);
+    }
+    let by_root = || {
+        let there = Root::at(path)?;
+        (0..paths.len()).find(|&index| root(index) == Some(there))
+    };
+    by_root()
+        .or_else(|| by_path(path))
+        .or_else(|| by_path(&std::path::absolute(path).ok()?))
         .or_else(by_index)
-        .or_else(|| by_path(&wanted_path.canonicalize().ok()?))
+        .or_else(|| by_path(&path.canonicalize().ok()?))
 }
 
 /// Undoes octal escapes, of the kernel's and of [`print::escaped`].
@@ -141,12 +200,27 @@ mod tests {
 
     #[test]
     fn branches() {
-        let find = |wanted: &str| super::find(&["/rw", "/ro", "0"], OsStr::new(wanted));
+        let find = |wanted: &str| super::find(&["/rw", "/ro", "0"], |_| None, OsStr::new(wanted));
         assert_eq!(find("/ro"), Some(1));
         assert_eq!(find("1"), Some(1));
         assert_eq!(find("0"), Some(2));
         assert_eq!(find("3"), None);
         assert_eq!(find("/nosuch"), None);
         assert_eq!(find("-1"), None);
+    }
+
+    /// What is at the path goes before what was given that path, as it does in the kernel.
+    #[test]
+    fn branches_by_what_they_are() {
+        let root = Root::at(Path::new("/")).expect("a directory");
+        let roots = [None, Some(root)];
+        let find = |paths: [&str; 2], wanted: &str| {
+            super::find(&paths, |index| roots[index], OsStr::new(wanted))
+        };
+        assert_eq!(find(["/", "/elsewhere"], "/"), Some(1));
+        assert_eq!(find(["/", "/elsewhere"], "/proc/.."), Some(1));
+        assert_eq!(find(["/proc", "/elsewhere"], "/proc"), Some(0));
+        assert_eq!(find(["/proc", "mem"], "mem"), Some(1));
+        assert_eq!(find(["/proc", "/elsewhere"], "mem"), None);
     }
 }

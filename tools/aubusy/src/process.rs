@@ -59,6 +59,26 @@ pub fn all() -> io::Result<Vec<u32>> {
     Ok(pids)
 }
 
+/// Whether all processes there are can be seen: not from a process id namespace of its own, nor where `/proc` hides
+/// those of others, or is not there. All means that the kernel's own are seen, too, of which the second process, that
+/// makes the others, is always there.
+pub fn sees_all() -> bool {
+    fs::read("/proc/2/stat").is_ok_and(|stat| is_of_kernel(&stat))
+}
+
+/// Whether `/proc/PID/stat` is that of a thread of the kernel's.
+fn is_of_kernel(stat: &[u8]) -> bool {
+    const PF_KTHREAD: u32 = 0x0020_0000;
+    // The name of the command, which may have anything in it, ends at the last parenthesis.
+    let Some(at) = stat.iter().rposition(|&byte| byte == b')') else {
+        return false;
+    };
+    let flags = stat[at..].split(|&byte| byte == b' ').nth(7);
+    flags
+        .and_then(|flags| std::str::from_utf8(flags).ok()?.parse::<u32>().ok())
+        .is_some_and(|flags| flags & PF_KTHREAD != 0)
+}
+
 /// The name of a process's command.
 pub fn command(pid: u32) -> String {
     let name = fs::read(format!("/proc/{pid}/comm")).unwrap_or_default();
@@ -183,6 +203,16 @@ mod tests {
         assert_eq!(path_of_maps(b"/a\\012b\\040"), Path::new("/a\nb\\040"));
         assert_eq!(mapping(line, makedev(0, 0x23)), None);
         assert_eq!(mapping(line, makedev(1, 0x22)), None);
+    }
+
+    #[test]
+    fn threads_of_the_kernel() {
+        let thread = b"2 (kthreadd) S 0 0 0 0 -1 2129984 0 0 0 0 0 3 0 0 20 0 1 0 24 0 0";
+        assert!(is_of_kernel(thread));
+        let process = b"2 (a) S 0 0 0 0 -1 2129984) S 1 2 2 0 -1 4194560 95 0 0 0";
+        assert!(!is_of_kernel(process));
+        assert!(!is_of_kernel(b"2 (kthreadd) S 0"));
+        assert!(!is_of_kernel(b""));
     }
 
     #[test]

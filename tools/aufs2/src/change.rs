@@ -3,8 +3,9 @@
 //! `aufs2 layers`: branches come, go and change, as by a remount.
 
 use crate::status;
-use crate::union::{At, Branch, Union, mount_of};
+use crate::union::{At, Union, mount_of};
 use aubusy::print::escaped;
+use aubusy::{MEMORY, Root};
 use clap::Subcommand;
 use mount_aufs2::branches::escape;
 use mount_aufs2::{kernel, options};
@@ -26,11 +27,11 @@ pub enum Layers {
     Add {
         /// A path in the union
         union: PathBuf,
-        /// The directory
+        /// The directory; "mem" is a new one in memory
         path: PathBuf,
-        /// rw, ro, rr, with +wh and the like
-        #[arg(short, long, default_value = "ro")]
-        permission: String,
+        /// rw, ro, rr, with +wh and the like; without it, what the kernel gives one there
+        #[arg(short, long)]
+        permission: Option<String>,
         /// Its index, 0 for the topmost one; without it, it is the lowest
         #[arg(short, long)]
         index: Option<usize>,
@@ -66,7 +67,7 @@ pub enum Layers {
 pub fn run(layers: &Layers, json: bool) -> Result<(), String> {
     // None of these is open any more when the branches change: that would keep one.
     let of = |path: &Path| At::of(path).map(|at| at.union);
-    let (union, option) = match layers {
+    let (union, change) = match layers {
         Layers::List { union } => return status::run(Some(union), json),
         Layers::Add {
             union,
@@ -74,17 +75,25 @@ pub fn run(layers: &Layers, json: bool) -> Result<(), String> {
             permission,
             index,
         } => {
-            let path = std::path::absolute(path).map_err(|e| e.to_string())?;
-            let path = escape(path.as_os_str().as_bytes());
             let verb = index.map_or("append".to_owned(), |index| format!("add:{index}"));
-            let permission = word(permission)?;
-            let option = [verb.as_bytes(), b":", &path, b"=", permission].concat();
-            (of(union)?, option)
+            // Whatever it is called here, that is what it is known by when it is not there any more.
+            let path = if path.as_os_str() == MEMORY {
+                path.clone()
+            } else {
+                std::path::absolute(path).map_err(|e| e.to_string())?
+            };
+            let path = escape(path.as_os_str().as_bytes());
+            let mut option = [verb.as_bytes(), b":", &path].concat();
+            if let Some(permission) = permission {
+                option.push(b'=');
+                option.extend(word(permission)?);
+            }
+            (of(union)?, Change::of(option))
         }
         Layers::Del { union, branch } => {
             let union = of(union)?;
-            let option = [b"del:", &*meant(&union, branch)?].concat();
-            (union, option)
+            let change = meant(&union, branch, b"del:", b"")?;
+            (union, change)
         }
         Layers::Move {
             union,
@@ -92,9 +101,8 @@ pub fn run(layers: &Layers, json: bool) -> Result<(), String> {
             index,
         } => {
             let union = of(union)?;
-            let index = index.to_string();
-            let branch = meant(&union, branch)?;
-            (union, [b"mv:", index.as_bytes(), b":", &branch].concat())
+            let change = meant(&union, branch, format!("mv:{index}:").as_bytes(), b"")?;
+            (union, change)
         }
         Layers::Mod {
             union,
@@ -102,14 +110,38 @@ pub fn run(layers: &Layers, json: bool) -> Result<(), String> {
             permission,
         } => {
             let union = of(union)?;
-            let branch = meant(&union, branch)?;
-            (union, [b"mod:", &*branch, b"=", word(permission)?].concat())
+            let after = [b"=", word(permission)?].concat();
+            let change = meant(&union, branch, b"mod:", &after)?;
+            (union, change)
         }
     };
-    remount(&union, &option)
+    remount(&union, &change)?;
+    // What has become of them.
+    if json {
+        status::run(Some(&union.mountpoint), json)
+    } else {
+        Ok(())
+    }
 }
 
-fn remount(union: &Union, option: &[u8]) -> Result<(), String> {
+/// A change, as an option of a remount.
+#[derive(Debug, PartialEq, Eq)]
+struct Change {
+    option: Vec<u8>,
+    /// Whether the branch is named by its index, which is to be taken for nothing else.
+    is_by_index: bool,
+}
+
+impl Change {
+    fn of(option: Vec<u8>) -> Self {
+        Self {
+            option,
+            is_by_index: false,
+        }
+    }
+}
+
+fn remount(union: &Union, change: &Change) -> Result<(), String> {
     let shown = escaped(&union.mountpoint);
     let failed = |e: io::Error| format!("{shown}: {e}");
     let there = open(
@@ -121,9 +153,11 @@ fn remount(union: &Union, option: &[u8]) -> Result<(), String> {
     if mount_of(&there).map_err(failed)? != union.mount {
         return Err(format!("{shown}: something else is mounted over the union"));
     }
-    // Here is nothing that the kernel could take a branch's index for.
-    std::env::set_current_dir("/proc/self").map_err(|e| format!("/proc: {e}"))?;
-    let text = [b"remount,", option].concat();
+    if change.is_by_index {
+        // Here is nothing that the kernel could take it for.
+        std::env::set_current_dir("/proc/self").map_err(|e| format!("/proc: {e}"))?;
+    }
+    let text = [b"remount,", &*change.option].concat();
     let request = options::Request::parse(&text).map_err(|e| e.to_string())?;
     let manner = kernel::Manner {
         sloppy: false,
@@ -140,24 +174,35 @@ fn word(permission: &str) -> Result<&[u8], String> {
     Ok(permission.as_bytes())
 }
 
-/// What the kernel knows the branch by that is meant.
-fn meant(union: &Union, wanted: &OsStr) -> Result<Vec<u8>, String> {
-    let branch = union.branch(wanted)?;
-    Ok(known_by(&union.branches, branch))
-}
-
-fn known_by(branches: &[Branch], branch: &Branch) -> Vec<u8> {
-    let is_only = || branches.iter().filter(|b| b.path == branch.path).count() == 1;
-    match branch.dir() {
-        Some(dir) if is_only() => escape(dir.as_os_str().as_bytes()),
-        // One that cannot be come to by its path, or not by that alone.
-        _ => branch.index.to_string().into_bytes(),
-    }
+/// A change of the branch that is meant, between what stands before it and after it. A path that leads to a branch is for
+/// the kernel to find, which is the one to know if it still does; so is what nothing is known of.
+fn meant(union: &Union, wanted: &OsStr, before: &[u8], after: &[u8]) -> Result<Change, String> {
+    let is_number = wanted.as_bytes().iter().all(u8::is_ascii_digit);
+    let found = union.branch(wanted);
+    let index = match found {
+        _ if wanted == MEMORY => None,
+        Err(e) if is_number => return Err(e),
+        Err(_) => None,
+        Ok(branch) => {
+            let is_there = branch.root.is_some() && Root::at(Path::new(wanted)) == branch.root;
+            (is_number || !is_there).then_some(branch.index)
+        }
+    };
+    let text = match index {
+        // Written as a path is not: a branch may have been given as `2`.
+        Some(index) => format!("+{index}").into_bytes(),
+        None => escape(wanted.as_bytes()),
+    };
+    Ok(Change {
+        option: [before, &text, after].concat(),
+        is_by_index: index.is_some(),
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::union::Branch;
 
     #[test]
     fn words() {
@@ -168,21 +213,37 @@ mod tests {
     }
 
     #[test]
-    fn what_a_branch_is_known_by() {
-        let branch = |index, path: &str| Branch {
+    fn what_the_kernel_is_given() {
+        let root = Root::at(Path::new("/proc"));
+        assert!(root.is_some());
+        let branch = |index, path: &str, root| Branch {
             index,
             id: None,
             path: PathBuf::from(path),
             permission: "ro".to_owned(),
+            root,
         };
-        let branches = [
-            branch(0, "mem"),
-            branch(1, "/"),
-            branch(2, "/proc"),
-            branch(3, "/"),
-            branch(4, "(unreachable)/a"),
-        ];
-        let known: Vec<Vec<u8>> = branches.iter().map(|b| known_by(&branches, b)).collect();
-        assert_eq!(known, [&b"0"[..], b"1", b"/proc", b"3", b"4"]);
+        let union = Union {
+            mount: 1,
+            mountpoint: PathBuf::from("/u"),
+            si: "1".to_owned(),
+            options: String::new(),
+            branches: vec![
+                branch(0, "mem", None),
+                branch(1, "/proc", None),
+                branch(2, "/elsewhere", root),
+            ],
+        };
+        let given = |wanted: &str| {
+            let change = meant(&union, OsStr::new(wanted), b"mod:", b"=ro").expect("it is meant");
+            String::from_utf8(change.option).expect("text")
+        };
+        // What is there goes before what was.
+        assert_eq!(given("/proc"), "mod:/proc=ro");
+        assert_eq!(given("/elsewhere"), "mod:+2=ro");
+        assert_eq!(given("/no/a=b"), "mod:/no/a\\=b=ro");
+        assert_eq!(given("mem"), "mod:mem=ro");
+        assert_eq!(given("0"), "mod:+0=ro");
+        assert!(meant(&union, OsStr::new("3"), b"del:", b"").is_err());
     }
 }

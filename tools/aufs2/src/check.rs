@@ -3,17 +3,18 @@
 //! `aufs2 check`: whether what is on a branch, which is not in use, means what it seems to.
 
 use crate::names::{self, BASE, MAKING, Meaning, PLINKS, RECORDS, VOLATILE, WORK};
-use crate::tree::{Tree, is_dir};
-use crate::union::{Union, lossy};
+use crate::tree::{Tree, is_dir, with_above};
+use crate::union::{self, Union, lossy};
+use aubusy::Root;
 use aubusy::print::{escaped, print};
 use rustix::fs::Stat;
 use serde::Serialize;
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// How bad it is.
@@ -46,6 +47,7 @@ struct Told<'a> {
 struct Checker {
     root: PathBuf,
     tree: Tree,
+    used: Used,
     findings: Vec<Finding>,
 }
 
@@ -56,20 +58,23 @@ pub fn run(dir: &Path, json: bool) -> Result<bool, String> {
     if !root.is_dir() {
         return Err(format!("{}: not a directory", escaped(dir)));
     }
-    for union in Union::all()? {
-        let used = union.branches.iter().map(|branch| &branch.path);
-        if let Some(used) = used.into_iter().find(|used| meet(&root, used)) {
-            let (used, at) = (escaped(used), escaped(&union.mountpoint));
-            let root = escaped(dir);
-            return Err(format!("{root}: {used} is a branch of {at}, in use"));
-        }
+    let tree = Tree::open(&root).map_err(failed)?;
+    if union::is_union(&tree) {
+        let shown = escaped(dir);
+        return Err(format!("{shown}: in a union, where nothing is a branch"));
+    }
+    let used = Used::all()?;
+    // What is used may be above it, also where that has another path.
+    for root in with_above(&root).map_err(failed)? {
+        used.refuse(dir, root)?;
     }
     let mut checker = Checker {
-        tree: Tree::open(&root).map_err(failed)?,
+        tree,
         root,
+        used,
         findings: Vec::new(),
     };
-    checker.walk();
+    checker.walk(dir)?;
     let mut findings = checker.findings;
     findings.sort_by(|a, b| a.path.cmp(&b.path));
     if json {
@@ -93,19 +98,39 @@ pub fn run(dir: &Path, json: bool) -> Result<bool, String> {
         .all(|finding| finding.weight == Weight::Note))
 }
 
-/// Whether one of two directories is, or is in, the other, by whatever path it is come to.
-fn meet(root: &Path, branch: &Path) -> bool {
-    if !branch.is_absolute() {
-        return false;
+/// The branches of all unions, which are told in any mount namespace.
+struct Used(HashMap<Root, (PathBuf, String)>);
+
+impl Used {
+    fn all() -> Result<Self, String> {
+        let here = Union::all()?;
+        let mut used = HashMap::new();
+        for number in union::all_numbers()? {
+            // It may have gone since.
+            let Ok(branches) = union::branches(&number) else {
+                continue;
+            };
+            let at = here.iter().find(|union| union.si == number);
+            let at = at.map_or_else(
+                || format!("a union of another mount namespace (si={number})"),
+                |union| escaped(&union.mountpoint).to_string(),
+            );
+            for branch in branches {
+                let root = branch.root.ok_or("the module is older than this program")?;
+                used.insert(root, (branch.path, at.clone()));
+            }
+        }
+        Ok(Self(used))
     }
-    let same = |a: &Path, b: &Path| match (fs::metadata(a), fs::metadata(b)) {
-        (Ok(a), Ok(b)) => (a.dev(), a.ino()) == (b.dev(), b.ino()),
-        _ => false,
-    };
-    branch.starts_with(root)
-        || root.starts_with(branch)
-        || root.ancestors().any(|above| same(above, branch))
-        || branch.ancestors().any(|above| same(above, root))
+
+    /// Refuses to look at `dir` if what is, is in, or has in it, what `root` is of is a branch.
+    fn refuse(&self, dir: &Path, root: Root) -> Result<(), String> {
+        let Some((used, at)) = self.0.get(&root) else {
+            return Ok(());
+        };
+        let (dir, used) = (escaped(dir), escaped(used));
+        Err(format!("{dir}: {used} is a branch of {at}, in use"))
+    }
 }
 
 impl Finding {
@@ -119,7 +144,8 @@ impl Finding {
 }
 
 impl Checker {
-    fn walk(&mut self) {
+    /// Looks at all there is on the branch that the user calls `shown`. An error if one that is used is in it.
+    fn walk(&mut self, shown: &Path) -> Result<(), String> {
         let mut dirs = vec![PathBuf::new()];
         while let Some(dir) = dirs.pop() {
             let names = self.tree.names(&dir);
@@ -129,6 +155,9 @@ impl Checker {
                 let Some(stat) = self.looked(&path, stat).flatten() else {
                     continue;
                 };
+                if is_dir(&stat) {
+                    self.used.refuse(shown, Root::of(&stat))?;
+                }
                 match names::meaning(&name) {
                     Meaning::Entry if is_dir(&stat) => dirs.push(path),
                     Meaning::Whiteout(_) | Meaning::Opaque if is_dir(&stat) => {
@@ -142,6 +171,7 @@ impl Checker {
                 }
             }
         }
+        Ok(())
     }
 
     /// The whiteout of a long name.

@@ -207,6 +207,7 @@ mod tests {
             id: None,
             path: area.join(index.to_string()),
             permission: permission.to_owned(),
+            root: None,
         };
         let branches = [branch(0, "rw"), branch(1, "ro"), branch(2, "ro")];
         for branch in &branches {

@@ -33,7 +33,8 @@ struct Arguments {
 }
 
 const AFTER: &str = "\
-Branches are looked at by their paths: run it as root, where the union was mounted.
+Run it as root: the union gives its branches to root only, wherever their paths lead;
+others look at them by their paths.
 
 Exit status: 0 if so (which: it is there; diff: there are no changes; busy: nobody;
 check: nothing is wrong), 1 if not, 2 if that cannot be found out or done.";
@@ -69,7 +70,7 @@ enum Command {
         /// The branch
         dir: PathBuf,
     },
-    /// Add, remove, move and change branches, all at once or none
+    /// List, add, remove, move and change branches
     #[command(subcommand)]
     Layers(change::Layers),
 }
@@ -119,7 +120,7 @@ struct Holder {
 /// Prints who keeps a branch; whether nobody does.
 fn busy(path: &Path, branch: &OsStr, json: bool) -> Result<bool, String> {
     let at = At::of(path)?;
-    let holders = aubusy::holders_of(at.control()?, path, branch)?;
+    let holders = aubusy::holders_of(at.ask()?, path, branch)?;
     if json {
         let row = |holder: &aubusy::Holder| Holder {
             pid: holder.pid,

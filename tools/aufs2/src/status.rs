@@ -2,8 +2,10 @@
 
 //! `aufs2 status`: the unions that are mounted, their branches, and the room on them.
 
-use crate::union::{At, Branch, Space, Union, lossy};
+use crate::union::{self, At, Branch, Space, Union, lossy};
+use aubusy::control::Union as Control;
 use aubusy::print::{escaped, print};
+use rustix::io::Errno;
 use serde::Serialize;
 use std::path::Path;
 
@@ -26,31 +28,40 @@ struct Row {
 }
 
 impl Told {
-    fn of(union: &Union) -> Self {
-        let row = |branch: &Branch| Row {
+    fn of((union, spaces): &(Union, Vec<Option<Space>>)) -> Self {
+        let row = |(branch, space): (&Branch, &Option<Space>)| Row {
             index: branch.index,
             permission: branch.permission.clone(),
             path: lossy(&branch.path),
-            space: space(branch),
+            space: *space,
         };
         Self {
             mountpoint: lossy(&union.mountpoint),
             si: union.si.clone(),
             options: union.options.clone(),
-            branches: union.branches.iter().map(row).collect(),
+            branches: union.branches.iter().zip(spaces).map(row).collect(),
         }
     }
 }
 
-fn space(branch: &Branch) -> Option<Space> {
-    branch.dir().and_then(Space::of)
+/// A union, and the room on its branches, of those that can be looked at.
+fn with_spaces(union: Union, control: Result<&Control, Errno>) -> (Union, Vec<Option<Space>>) {
+    let space = |branch| Space::of(union::tree(control, branch).ok()?);
+    let spaces = union.branches.iter().map(space).collect();
+    (union, spaces)
 }
 
 /// Prints the union that `path` is in, or all.
 pub fn run(path: Option<&Path>, json: bool) -> Result<(), String> {
-    let unions = match path {
-        Some(path) => vec![At::of(path)?.union],
-        None => Union::all()?,
+    let unions = if let Some(path) = path {
+        let At { union, control, .. } = At::of(path)?;
+        vec![with_spaces(union, control.as_ref().map_err(|e| *e))]
+    } else {
+        let with_spaces = |union: Union| {
+            let control = union.control();
+            with_spaces(union, control.as_ref().map_err(|e| *e))
+        };
+        Union::all()?.into_iter().map(with_spaces).collect()
     };
     if json {
         let told: Vec<Told> = unions.iter().map(Told::of).collect();
@@ -58,13 +69,13 @@ pub fn run(path: Option<&Path>, json: bool) -> Result<(), String> {
         return print(|out| writeln!(out, "{text}"));
     }
     print(|out| {
-        for union in &unions {
+        for (union, spaces) in &unions {
             let options = escaped(&union.options);
             writeln!(out, "{} ({options})", escaped(&union.mountpoint))?;
-            for branch in &union.branches {
+            for (branch, space) in union.branches.iter().zip(spaces) {
                 let (index, path) = (branch.index, escaped(&branch.path));
                 write!(out, "  {index} {} {path}", branch.permission)?;
-                if let Some(space) = space(branch) {
+                if let Some(space) = space {
                     let (available, size) = (human(space.available), human(space.size));
                     write!(out, "  {available} of {size} free")?;
                 }

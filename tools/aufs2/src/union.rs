@@ -6,9 +6,11 @@ use crate::layers::Seen;
 use crate::tree::Tree;
 use aubusy::control::Union as Control;
 use aubusy::print::escaped;
-use aubusy::unescape;
-use rustix::fd::{AsRawFd, OwnedFd};
-use rustix::fs::{AtFlags, Mode, OFlags, StatxFlags, open, statx};
+use aubusy::{Root, unescape};
+use rustix::fd::{AsFd, AsRawFd, OwnedFd};
+use rustix::fs::{
+    AtFlags, Mode, OFlags, Stat, StatxFlags, fstat, fstatfs, fstatvfs, makedev, open, statx,
+};
 use rustix::io::Errno;
 use serde::Serialize;
 use std::ffi::OsStr;
@@ -20,6 +22,8 @@ use std::path::{Path, PathBuf};
 
 /// The names that the module registers.
 const TYPES: [&[u8]; 2] = [b"aufs2", b"aufs"];
+/// What `statfs(2)` says of a union.
+const MAGIC: i64 = 0x6175_6673;
 /// Where the branches are told.
 const SYSFS: [&str; 2] = ["/sys/fs/aufs", "/sys/fs/aufs2"];
 
@@ -34,11 +38,13 @@ pub struct Branch {
     pub path: PathBuf,
     /// `rw`, `ro+wh` and the like.
     pub permission: String,
+    /// What its directory is, wherever that is now. A module before this was told has none.
+    pub root: Option<Root>,
 }
 
 impl Branch {
-    /// From the texts of `brN`, `PATH=PERMISSION`, with octal escapes, and of `bridN`.
-    fn parse(index: usize, text: &[u8], id: &[u8]) -> Option<Self> {
+    /// From the texts of `brN`, `PATH=PERMISSION`, with octal escapes, of `bridN`, and of `rootN`, `MAJOR:MINOR INODE`.
+    fn parse(index: usize, text: &[u8], id: &[u8], root: &[u8]) -> Option<Self> {
         let text = text.strip_suffix(b"\n").unwrap_or(text);
         let at = text.iter().rposition(|&byte| byte == b'=')?;
         Some(Self {
@@ -46,6 +52,7 @@ impl Branch {
             id: std::str::from_utf8(id).ok()?.trim_end().parse().ok(),
             path: PathBuf::from(unescape(&text[..at])),
             permission: String::from_utf8_lossy(&text[at + 1..]).into_owned(),
+            root: parse_root(root),
         })
     }
 
@@ -58,12 +65,16 @@ impl Branch {
     pub fn has_whiteouts(&self) -> bool {
         self.is_writable() || self.permission.split('+').any(|word| word == "wh")
     }
+}
 
-    /// Its directory, if there is one that can be come to.
-    pub fn dir(&self) -> Option<&Path> {
-        let is_there = self.path.is_absolute() && self.path.is_dir();
-        is_there.then_some(&*self.path)
-    }
+/// `MAJOR:MINOR INODE`.
+fn parse_root(text: &[u8]) -> Option<Root> {
+    let (device, ino) = std::str::from_utf8(text).ok()?.trim_end().split_once(' ')?;
+    let (major, minor) = device.split_once(':')?;
+    Some(Root {
+        device: makedev(major.parse().ok()?, minor.parse().ok()?),
+        ino: ino.parse().ok()?,
+    })
 }
 
 impl fmt::Display for Branch {
@@ -114,10 +125,23 @@ impl Union {
     /// The branch that is meant by a path or an index.
     pub fn branch(&self, wanted: &OsStr) -> Result<&Branch, String> {
         let paths: Vec<&Path> = self.branches.iter().map(|branch| &*branch.path).collect();
-        let found = aubusy::find(&paths, wanted);
+        let found = aubusy::find(&paths, |index| self.branches[index].root, wanted);
         found
             .and_then(|index| self.branches.get(index))
             .ok_or_else(|| format!("{}: no such branch", escaped(wanted)))
+    }
+
+    /// The union, to be asked, by where it is mounted, unless something else is mounted over that.
+    pub fn control(&self) -> rustix::io::Result<Control> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let dir = open(&self.mountpoint, flags, Mode::empty())?;
+        let is_it = mount_of(&dir).is_ok_and(|id| id == self.mount);
+        is_it.then(|| Control::from(dir)).ok_or(Errno::NOENT)
+    }
+
+    /// Whether an option was given that has no value.
+    pub fn has_option(&self, name: &str) -> bool {
+        self.options.split(',').any(|option| option == name)
     }
 
     /// The topmost branch that is written to.
@@ -129,6 +153,17 @@ impl Union {
     }
 }
 
+/// What a path shows, as the union has it.
+#[derive(Clone, Copy, Debug)]
+pub enum Shows {
+    /// An object.
+    This(Stat),
+    /// Nothing.
+    Nothing,
+    /// That was not asked.
+    Unknown,
+}
+
 /// A path in a union.
 #[derive(Debug)]
 pub struct At {
@@ -136,10 +171,12 @@ pub struct At {
     pub union: Union,
     /// The path from the root of the union on.
     pub inside: PathBuf,
-    /// Whether it shows in the union, if that is known.
-    pub exists: Option<bool>,
+    /// What shows there in the union.
+    pub shows: Shows,
+    /// Whether the path can be that of a directory only.
+    pub is_dir: bool,
     /// A directory of the union, if one can be read.
-    control: rustix::io::Result<Control>,
+    pub control: rustix::io::Result<Control>,
 }
 
 impl At {
@@ -147,14 +184,16 @@ impl At {
     pub fn of(path: &Path) -> Result<Self, String> {
         let found = open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
             .map_err(|e| format!("{}: {}", escaped(path), io::Error::from(e)))?;
-        Self::found(path, &found, &[], Some(true))
+        Self::found(path, &found, &[], Shows::Unknown)
     }
 
     /// What `path` names, of which the last parts may not be there. A symbolic link is what is named by its path.
     pub fn named(path: &Path) -> Result<Self, String> {
         let mut here = path;
         let mut rest = Vec::new();
-        let mut exists = Some(true);
+        let mut shows = Shows::Unknown;
+        let bytes = path.as_os_str().as_bytes();
+        let is_dir = bytes.ends_with(b"/") || bytes.ends_with(b"/.");
         loop {
             let mut flags = OFlags::PATH | OFlags::CLOEXEC;
             flags.set(OFlags::NOFOLLOW, rest.is_empty());
@@ -162,14 +201,17 @@ impl At {
             let opened = if is_empty { Path::new(".") } else { here };
             match open(opened, flags, Mode::empty()) {
                 Ok(found) => {
+                    if rest.is_empty() && !is_dir {
+                        let stat = fstat(&found).map_err(io::Error::from);
+                        let stat = stat.map_err(|e| format!("{}: {e}", escaped(path)))?;
+                        shows = Shows::This(stat);
+                    }
                     rest.reverse();
-                    return Self::found(path, &found, &rest, exists);
+                    return Self::found(path, &found, &rest, shows).map(|at| Self { is_dir, ..at });
                 }
                 // With a slash at its end it may be there, and be no directory.
-                Err(Errno::NOENT) if !path.as_os_str().as_bytes().ends_with(b"/") => {
-                    exists = Some(false);
-                }
-                Err(Errno::NOENT | Errno::NOTDIR) => exists = None,
+                Err(Errno::NOENT) if !is_dir => shows = Shows::Nothing,
+                Err(Errno::NOENT | Errno::NOTDIR) => shows = Shows::Unknown,
                 Err(e) => return Err(format!("{}: {}", escaped(opened), io::Error::from(e))),
             }
             let (Some(name), Some(parent)) = (here.file_name(), here.parent()) else {
@@ -181,22 +223,28 @@ impl At {
     }
 
     /// What is `rest` from `found` on; that is what the union is known by, whatever is mounted over what.
-    fn found(
-        path: &Path,
-        found: &OwnedFd,
-        rest: &[&OsStr],
-        exists: Option<bool>,
-    ) -> Result<Self, String> {
+    fn found(path: &Path, found: &OwnedFd, rest: &[&OsStr], what: Shows) -> Result<Self, String> {
         let shown = escaped(path);
         let failed = |e: io::Error| format!("{shown}: {e}");
         let id = mount_of(found).map_err(failed)?;
         let mounts = mounts()?;
-        let mount = mounts
-            .iter()
-            .find(|mount| mount.id == id)
-            .filter(|mount| mount.is_union())
-            .ok_or_else(|| format!("{shown}: not in a union"))?;
-        let real = fs::read_link(link_to(found)).map_err(failed)?;
+        let Some(mount) = mounts.iter().find(|mount| mount.id == id) else {
+            return Err(if is_union(found) {
+                format!("{shown}: in a union that is not mounted in this mount namespace")
+            } else {
+                format!("{shown}: not in a union")
+            });
+        };
+        if !mount.is_union() {
+            return Err(format!("{shown}: not in a union"));
+        }
+        let real = fs::read_link(link_to(found)).map_err(|e| {
+            if Errno::from_io_error(&e) == Some(Errno::NAMETOOLONG) {
+                format!("{shown}: its path in the union is longer than the kernel tells")
+            } else {
+                failed(e)
+            }
+        })?;
         let is_gone = real.as_os_str().as_bytes().ends_with(b" (deleted)") && !real.exists();
         let from = real.strip_prefix(&mount.point).ok();
         let from = from
@@ -211,13 +259,14 @@ impl At {
         Ok(Self {
             union: Union::of_mount(mount)?,
             inside,
-            exists,
+            shows: what,
+            is_dir: false,
             control: directory(found, &real, id).map(Control::from),
         })
     }
 
     /// The union, to be asked.
-    pub fn control(&self) -> Result<&Control, String> {
+    pub fn ask(&self) -> Result<&Control, String> {
         self.control.as_ref().map_err(|e| {
             let error = io::Error::from(*e);
             format!("{}: {error}", escaped(&self.union.mountpoint))
@@ -234,19 +283,38 @@ impl At {
         branches.iter().map(see).collect()
     }
 
-    fn tree(&self, branch: &Branch) -> io::Result<Tree> {
-        // The union itself knows best where it writes, and one in memory has no path.
-        let from_union = match (&self.control, branch.id) {
-            (Ok(control), Some(id)) if branch.is_writable() => control.writable_root(Some(id)),
-            (Err(e), _) => Err(*e),
-            _ => Err(Errno::NOENT),
-        };
-        match from_union {
-            Ok(root) => Ok(Tree::from(root)),
-            Err(_) if branch.path.is_absolute() => Tree::open(&branch.path),
-            Err(e) => Err(e.into()),
-        }
+    fn tree(&self, branch: &Branch) -> Result<Tree, String> {
+        tree(self.control.as_ref().map_err(|e| *e), branch)
     }
+}
+
+/// A branch, by what the union that it is of gives of it; or by its path, if nobody may have that, and the path leads to
+/// it.
+pub fn tree(control: Result<&Control, Errno>, branch: &Branch) -> Result<Tree, String> {
+    let given = match (control, branch.id) {
+        (Ok(control), Some(id)) => control.branch_root(id),
+        (Err(e), _) => Err(e),
+        (_, None) => Err(Errno::INVAL),
+    };
+    let refused = match given {
+        Ok(root) => return Ok(Tree::from(root)),
+        Err(Errno::NOTTY) => return Err("the module is older than this program".to_owned()),
+        Err(Errno::INVAL) => return Err("it has just gone".to_owned()),
+        Err(e) => io::Error::from(e).to_string(),
+    };
+    let Some(root) = branch.root.filter(|_| branch.path.is_absolute()) else {
+        return Err(refused);
+    };
+    let tree = Tree::open(&branch.path).map_err(|e| e.to_string())?;
+    if tree.root().map_err(|e| e.to_string())? != root {
+        return Err("its path leads elsewhere: run it as root".to_owned());
+    }
+    Ok(tree)
+}
+
+/// Whether something is in a union, wherever that is mounted.
+pub fn is_union(file: impl AsFd) -> bool {
+    fstatfs(file).is_ok_and(|stat| stat.f_type == MAGIC)
 }
 
 /// The number of the mount that something is on.
@@ -274,8 +342,27 @@ fn directory(found: &OwnedFd, real: &Path, mount: u64) -> rustix::io::Result<Own
     }
 }
 
+/// The numbers of all unions there are, in any mount namespace; none without the module.
+pub fn all_numbers() -> Result<Vec<String>, String> {
+    // Where there is another aufs, ours has the longer name.
+    let dirs = SYSFS.iter().rev().find_map(|dir| fs::read_dir(dir).ok());
+    let Some(dirs) = dirs else {
+        let has_sysfs = Path::new("/sys/fs").is_dir();
+        return has_sysfs
+            .then(Vec::new)
+            .ok_or_else(|| "/sys/fs is not there: is sysfs mounted?".to_owned());
+    };
+    let mut numbers = Vec::new();
+    for entry in dirs {
+        let name = entry.map_err(|e| format!("/sys/fs/aufs: {e}"))?.file_name();
+        let number = name.to_str().and_then(|name| name.strip_prefix("si_"));
+        numbers.extend(number.map(str::to_owned));
+    }
+    Ok(numbers)
+}
+
 /// The branches of the union `si`.
-fn branches(si: &str) -> Result<Vec<Branch>, String> {
+pub fn branches(si: &str) -> Result<Vec<Branch>, String> {
     let dir = SYSFS
         .iter()
         .map(|dir| Path::new(dir).join(format!("si_{si}")))
@@ -290,15 +377,17 @@ fn branches(si: &str) -> Result<Vec<Branch>, String> {
             let Ok(text) = fs::read(dir.join(format!("br{index}"))) else {
                 break;
             };
-            let id = fs::read(dir.join(format!("brid{index}"))).unwrap_or_default();
-            let branch = Branch::parse(index, &text, &id);
+            let more =
+                |file: &str| fs::read(dir.join(format!("{file}{index}"))).unwrap_or_default();
+            let branch = Branch::parse(index, &text, &more("brid"), &more("root"));
             branches.push(branch.ok_or_else(|| format!("br{index} is not understood"))?);
         }
         let same = branches.iter().all(|branch| {
             let read = |file: &str| fs::read(dir.join(format!("{file}{}", branch.index)));
             let again = read("br").and_then(|text| Ok((text, read("brid")?)));
             again.is_ok_and(|(text, id)| {
-                Branch::parse(branch.index, &text, &id).as_ref() == Some(branch)
+                let root = read("root").unwrap_or_default();
+                Branch::parse(branch.index, &text, &id, &root).as_ref() == Some(branch)
             })
         });
         if same && !dir.join(format!("br{}", branches.len())).exists() {
@@ -357,9 +446,9 @@ pub struct Space {
 }
 
 impl Space {
-    /// That of the filesystem of `dir`.
-    pub fn of(dir: &Path) -> Option<Self> {
-        let stat = rustix::fs::statvfs(dir).ok()?;
+    /// That of the filesystem of a directory.
+    pub fn of(dir: impl AsFd) -> Option<Self> {
+        let stat = fstatvfs(dir).ok()?;
         Some(Self {
             size: stat.f_blocks.saturating_mul(stat.f_frsize),
             available: stat.f_bavail.saturating_mul(stat.f_frsize),
@@ -378,15 +467,19 @@ mod tests {
 
     #[test]
     fn branches_of_sysfs() {
-        let branch = Branch::parse(1, b"/a\\040b=c=ro+wh\n", b"12\n").expect("a branch");
+        let branch =
+            Branch::parse(1, b"/a\\040b=c=ro+wh\n", b"12\n", b"8:1 77\n").expect("a branch");
         assert_eq!(branch.path, Path::new("/a b=c"));
         assert_eq!(branch.permission, "ro+wh");
         assert_eq!(branch.id, Some(12));
+        let device = makedev(8, 1);
+        assert_eq!(branch.root, Some(Root { device, ino: 77 }));
         assert!(branch.has_whiteouts() && !branch.is_writable());
-        assert!(Branch::parse(0, b"/a=rw+nolwh", b"").is_some_and(|b| b.is_writable()));
-        assert_eq!(Branch::parse(0, b"/a", b"0"), None);
-        let gone = Branch::parse(0, b"(unreachable)/a=rw", b"3").expect("a branch");
-        assert_eq!(gone.dir(), None);
+        assert!(Branch::parse(0, b"/a=rw+nolwh", b"", b"").is_some_and(|b| b.is_writable()));
+        assert_eq!(Branch::parse(0, b"/a", b"0", b""), None);
+        for text in [&b""[..], b"8:1", b"8 1", b"8:x 1", b"8:1 -1"] {
+            assert_eq!(parse_root(text), None);
+        }
     }
 
     #[test]

@@ -4,8 +4,9 @@
 
 use crate::layers::{self, Layer, Layers, Why};
 use crate::names;
-use crate::union::{At, lossy};
+use crate::union::{At, Shows, lossy};
 use aubusy::print::{escaped, print};
+use rustix::fs::{FileType, Stat};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
@@ -35,11 +36,34 @@ pub fn run(path: &Path, json: bool) -> Result<bool, String> {
     let at = At::named(path)?;
     let seen = at.see(&at.union.branches)?;
     let is_reserved = names::is_reserved(&at.inside);
-    let found = if is_reserved {
+    if is_reserved && at.union.has_option("shwh") {
+        let path = escaped(path);
+        return Err(format!(
+            "{path}: a reserved name, which the union shows as it is mounted with shwh"
+        ));
+    }
+    let mut found = if is_reserved {
         Layers::default()
     } else {
         layers::find(&seen, &at.inside)?
     };
+    if at.is_dir {
+        found.0.retain(Layer::is_dir);
+    }
+    let shows = found.top().is_some();
+    // What was made on a branch directly is not seen then, as long as the name is in the cache.
+    let is_stale = at.union.has_option("udba=none");
+    let is_so = match (&at.shows, found.top()) {
+        (Shows::Unknown, _) => true,
+        (Shows::Nothing, top) => top.is_none(),
+        (Shows::This(there), top) => top.is_some_and(|top| is_same(there, &top.stat, is_stale)),
+    };
+    if !is_reserved && !is_so {
+        let path = escaped(path);
+        return Err(format!(
+            "{path}: the union shows otherwise: a branch was changed, and that is not seen yet"
+        ));
+    }
     let rows = rows(&found);
     if json {
         let told: Vec<Told<'_>> = rows.iter().map(Row::told).collect();
@@ -58,14 +82,16 @@ pub fn run(path: &Path, json: bool) -> Result<bool, String> {
             Ok(())
         })?;
     }
-    let shows = found.top().is_some();
-    if !is_reserved && at.exists.is_some_and(|there| there != shows) {
-        let path = escaped(path);
-        return Err(format!(
-            "{path}: the union shows otherwise: a branch is not where its path leads, or was changed"
-        ));
-    }
     Ok(shows)
+}
+
+/// Whether what the union shows is what a branch has, by its kind, and `closely` by what else of a file can be seen from
+/// outside. That may change meanwhile.
+fn is_same(shown: &Stat, there: &Stat, closely: bool) -> bool {
+    let kind = |stat: &Stat| FileType::from_raw_mode(stat.st_mode);
+    let of = |stat: &Stat| (stat.st_size, stat.st_mtime, stat.st_mtime_nsec);
+    let is_file = kind(shown).is_file();
+    kind(shown) == kind(there) && (!is_file || !closely || of(shown) == of(there))
 }
 
 impl Row {
