@@ -89,6 +89,31 @@ check 'remount,rw' mount -o remount,rw u
 check 'writable again' works
 check 'umount' umount u
 
+# What the helper says: each reason once, in one line, and the status of mount(8).
+if command -v mount.aufs2 > /dev/null; then
+	told() {
+		said=$("$@" 2>&1)
+		echo "$? $said" | sed "s,$area/,,g"
+	}
+	check 'a branch that is not there' \
+		same "32 mount.aufs2: option br=nowhere=ro: No such file or directory (aufs2: branch 'nowhere': ENOENT)" \
+		"$(told mount.aufs2 none u -o "br:$area/nowhere=ro")"
+	echo file > file
+	check 'a file is no mount point' same '32 mount.aufs2: mount point file: Not a directory' \
+		"$(told mount.aufs2 none file -o "br:$three")"
+	check 'mount' mount -t aufs2 -o "br:$three,dirsync" none u
+	check 'what the kernel has for a mount only' same '0 ' "$(told mount.aufs2 none u -o remount,dirsync,noatime)"
+	check 'a size of nothing' contains "$(told mount.aufs2 none u -o remount,size=1m)" 'and none is made)'
+	if command -v setpriv > /dev/null; then
+		check 'no rights' contains \
+			"$(told setpriv --reuid 65534 --regid 65534 --clear-groups /sbin/mount.aufs2 none u -o remount,ro)" \
+			'1 mount.aufs2: u: '
+	fi
+	check 'umount' umount u
+else
+	skip 'what the helper says' 'no mount.aufs2'
+fi
+
 # What is said is no condition for what is done.
 mkfifo pipe
 : < pipe &

@@ -52,6 +52,22 @@ impl Error {
         }
     }
 
+    /// The same error with what the kernel gives as its reason.
+    #[must_use]
+    pub fn with_reason(self, reason: &str) -> Self {
+        let message = format!("{} ({reason})", self.message);
+        Self { message, ..self }
+    }
+
+    /// The same error, as one of a user who may not mount at all if that is what `errno` says.
+    #[must_use]
+    pub fn of_rights(self, errno: Errno) -> Self {
+        match errno {
+            Errno::PERM => self.of_kind(Kind::Usage),
+            _ => self,
+        }
+    }
+
     /// The same error as one of another kind.
     #[must_use]
     pub fn of_kind(self, kind: Kind) -> Self {

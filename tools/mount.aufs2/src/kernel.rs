@@ -6,6 +6,7 @@
 use crate::error::{Error, Kind, Result, say};
 use crate::flags::Attributes;
 use crate::options::{Param, Request};
+use aubusy::print::escaped;
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, Mode, OFlags, open};
 use rustix::io::Errno;
@@ -33,7 +34,7 @@ pub struct Manner {
 /// Mounts a new union with `source` as its name at `target`.
 pub fn mount(source: &OsStr, target: &Path, request: &Request, manner: Manner) -> Result {
     let context = Context::open(manner)?;
-    context.step(&format!("source {}", Path::new(source).display()), |fd| {
+    context.step(&format!("source {}", escaped(source)), |fd| {
         fsconfig_set_string(fd, "source", source)
     })?;
     context.set_all(&request.params)?;
@@ -51,14 +52,19 @@ pub fn mount(source: &OsStr, target: &Path, request: &Request, manner: Manner) -
             | MoveMountFlags::MOVE_MOUNT_T_SYMLINKS
             | MoveMountFlags::MOVE_MOUNT_T_AUTOMOUNTS,
     )
-    .map_err(|errno| Error::kernel(&format!("mount point {}", target.display()), errno))
+    .map_err(|errno| {
+        // The kernel has no more to say of a file than that it makes no sense.
+        let is_file = errno == Errno::INVAL && target.exists() && !target.is_dir();
+        let errno = if is_file { Errno::NOTDIR } else { errno };
+        Error::kernel(&format!("mount point {}", escaped(target)), errno)
+    })
 }
 
 /// Reconfigures the union mounted at `target`.
 pub fn remount(target: &Path, request: &Request, manner: Manner) -> Result {
     let context = Context::pick(target, manner)?;
     context.set_all(&request.params)?;
-    context.step(&format!("cannot remount {}", target.display()), |fd| {
+    context.step(&format!("cannot remount {}", escaped(target)), |fd| {
         fsconfig_reconfigure(fd)
     })?;
     print(&context.messages(), manner.verbose);
@@ -69,7 +75,7 @@ pub fn remount(target: &Path, request: &Request, manner: Manner) -> Result {
         .and_then(|fd| set_attributes(fd.as_fd(), request.attributes));
     mount.map_err(|errno| {
         Error::kernel(
-            &format!("cannot change the attributes of {}", target.display()),
+            &format!("cannot change the attributes of {}", escaped(target)),
             errno,
         )
     })
@@ -85,7 +91,7 @@ pub fn enter_namespace(name: &OsStr) -> Result {
     };
     open(&path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
         .and_then(|fd| move_into_link_name_space(fd.as_fd(), Some(LinkNameSpaceType::Mount)))
-        .map_err(|errno| Error::kernel(&format!("namespace {}", path.display()), errno))
+        .map_err(|errno| Error::kernel(&format!("namespace {}", escaped(&path)), errno))
 }
 
 /// A filesystem context, which collects options and the kernel's messages.
@@ -106,10 +112,7 @@ impl Context {
                     },
                     errno,
                 );
-                Err(match errno {
-                    Errno::PERM => error.of_kind(Kind::Usage),
-                    _ => error,
-                })
+                Err(error.of_rights(errno))
             }
         }
     }
@@ -119,23 +122,23 @@ impl Context {
             Ok(fd) => Ok(Self { fd, manner }),
             Err(Errno::INVAL) => Err(Error::usage(format!(
                 "{} is not a mount point",
-                target.display()
+                escaped(target)
             ))
             .of_kind(Kind::Mount)),
-            Err(errno) => Err(Error::kernel(&target.display().to_string(), errno)),
+            Err(errno) => {
+                let error = Error::kernel(&escaped(target).to_string(), errno);
+                Err(error.of_rights(errno))
+            }
         }
     }
 
-    /// Does one step; when it fails, all that the kernel said goes first.
+    /// Does one step; when it fails, all that the kernel said goes first, and the last of it is the reason.
     fn step<T>(
         &self,
         what: &str,
         step: impl FnOnce(BorrowedFd<'_>) -> rustix::io::Result<T>,
     ) -> Result<T> {
-        step(self.fd.as_fd()).map_err(|errno| {
-            print(&self.messages(), true);
-            Error::kernel(what, errno)
-        })
+        step(self.fd.as_fd()).map_err(|errno| failed(what, errno, self.messages()))
     }
 
     fn set_all(&self, params: &[Param]) -> Result {
@@ -179,8 +182,7 @@ impl Context {
         if self.manner.sloppy && messages.iter().any(unknown) {
             return Ok(());
         }
-        print(&messages, true);
-        Err(Error::kernel(&format!("option {param}"), errno))
+        Err(failed(&format!("option {param}"), errno, messages))
     }
 
     /// Takes the messages out of the kernel's log, each one with its severity
@@ -193,6 +195,18 @@ impl Context {
             messages.push(text.trim_end().to_owned());
         }
         messages
+    }
+}
+
+/// The error of `what`, with the last of the kernel's messages as its reason. The others are printed.
+fn failed(what: &str, errno: Errno, mut messages: Vec<String>) -> Error {
+    let last = messages.iter().rposition(|text| text.starts_with("e "));
+    let last = last.map(|at| messages.remove(at));
+    print(&messages, true);
+    let error = Error::kernel(what, errno);
+    match last.as_deref().and_then(|last| last.split_once(' ')) {
+        Some((_, text)) => error.with_reason(text),
+        None => error,
     }
 }
 
@@ -215,7 +229,12 @@ fn folder(path: &[u8]) -> Result<OwnedFd> {
         OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
         Mode::empty(),
     )
-    .map_err(|errno| Error::kernel(&format!("branch {}", String::from_utf8_lossy(path)), errno))
+    .map_err(|errno| {
+        Error::kernel(
+            &format!("branch {}", escaped(OsStr::from_bytes(path))),
+            errno,
+        )
+    })
 }
 
 /// `mount_setattr(2)`, which rustix does not have.

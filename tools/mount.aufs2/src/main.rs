@@ -7,6 +7,7 @@
 //! by itself as an open folder, turns the generic options into attributes of
 //! the mount, and prints what the kernel has to say when it refuses.
 
+use aubusy::print::escaped;
 use clap::Parser;
 use mount_aufs2::error::{Error, Result, say};
 use mount_aufs2::{kernel, options};
@@ -65,7 +66,7 @@ Branches:
   colon, \"\\,\" for a comma, \"\\=\" for an equals sign, and \"\\\\\" for a
   backslash.  Any number of branches with paths of any length will do.
 
-On a remount, br: and dirs: are left out: mount(8) repeats them from fstab(5).
+On a remount, br:, dirs: and dirsync are left out: mount(8) repeats them from fstab(5).
 
 Examples:
   mount -t aufs2 -o br:/rw=rw:/ro=ro none /union
@@ -95,7 +96,7 @@ fn run(arguments: &Arguments) -> Result {
     if !["aufs2", "aufs"].iter().any(|name| arguments.kind == *name) {
         return Err(Error::usage(format!(
             "option -t {}: this mounts aufs2 only",
-            arguments.kind.to_string_lossy()
+            escaped(&arguments.kind)
         )));
     }
     let texts: Vec<&[u8]> = arguments
@@ -106,8 +107,10 @@ fn run(arguments: &Arguments) -> Result {
     let request = options::Request::parse(&texts.join(&b','))?;
     if arguments.verbose {
         for option in &request.repeated {
-            let option = String::from_utf8_lossy(option);
-            say(format_args!("left out on a remount: {option}"));
+            say(format_args!(
+                "left out on a remount: {}",
+                options::Shown(option)
+            ));
         }
     }
     if arguments.fake {

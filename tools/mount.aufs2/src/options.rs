@@ -5,7 +5,10 @@
 use crate::branches::{LIMIT, Packed, pack, permission, split, unescape};
 use crate::error::{Error, Result};
 use crate::flags::{Attributes, Generic, generic};
+use aubusy::print::escaped;
+use std::ffi::OsStr;
 use std::fmt;
+use std::os::unix::ffi::OsStrExt;
 
 /// One call of `fsconfig(2)`.
 #[derive(Debug, PartialEq, Eq)]
@@ -103,6 +106,10 @@ impl Request {
         let super_flag = || Param::Flag(option.name.to_vec());
         match (what, option.argument) {
             (Generic::Ignored | Generic::Remount, _) => {}
+            // The kernel has it for a mount only, and mount(8) repeats it from fstab(5).
+            (Generic::Super, None) if self.remount && option.name == b"dirsync" => {
+                self.repeated.push(option.text.to_vec());
+            }
             (Generic::Refused, _) => {
                 return Err(option.error("is an operation of mount(8) itself"));
             }
@@ -338,16 +345,23 @@ fn unquote(value: &[u8]) -> &[u8] {
     }
 }
 
-/// Bytes for a message: as text, and not more of them than a person would read.
-struct Shown<'a>(&'a [u8]);
+/// Bytes of an option for a message: as [`escaped`] has them, but for backslashes, and not more of them than a person
+/// would read.
+pub struct Shown<'a>(pub &'a [u8]);
 
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const MOST: usize = 2 * LIMIT;
-        if self.0.len() <= MOST {
-            return f.write_str(&String::from_utf8_lossy(self.0));
+        let shown = self.0.get(..MOST).unwrap_or(self.0);
+        for (number, piece) in shown.split(|&byte| byte == b'\\').enumerate() {
+            let backslash = if number > 0 { "\\" } else { "" };
+            write!(f, "{backslash}{}", escaped(OsStr::from_bytes(piece)))?;
         }
-        write!(f, "{}...", String::from_utf8_lossy(&self.0[..MOST]))
+        f.write_str(if shown.len() < self.0.len() {
+            "..."
+        } else {
+            ""
+        })
     }
 }
 
@@ -526,6 +540,8 @@ mod tests {
             ["ro", "udba=reval", "add:1:/x=rr"]
         );
         assert_eq!(request.repeated.len(), 2);
+        assert_eq!(params("remount,sync,dirsync"), ["sync"]);
+        assert_eq!(params("br:/a,sync,dirsync"), ["br=/a", "sync", "dirsync"]);
     }
 
     #[test]
@@ -559,6 +575,10 @@ mod tests {
         assert!(error("add:1").contains("add:1 takes an index"));
         assert!(error("add:1:").contains("add:1: has no path"));
         assert!(error("=x").contains("=x has no name"));
+        assert!(
+            error("br:/a\\:b\nc\u{202e}::/d")
+                .contains(r"br:/a\:b\012c\342\200\256::/d has no path")
+        );
         let long = format!("udba={}", "x".repeat(256));
         assert!(error(&long).contains("has 256 bytes"));
     }
