@@ -95,6 +95,27 @@ exec 7<&-
 check 'del after close' change "del:$area/ro2"
 check 'the first again' same low "$(content both)"
 
+# What was opened after its copy-up needs nothing below.
+echo second > ro2/copied
+echo second > ro2/moved
+mkdir ro2/along
+echo second > ro2/along/x
+check 'add' change "add:1:$area/ro2=ro"
+exec 7< u/copied
+echo more >> u/copied
+check 'what was opened before a copy-up is read after it' same 'second more' "$(tr '\n' ' ' <&7 | sed 's/ $//')"
+refused 'and keeps the branch' change "del:$area/ro2"
+exec 7<&-
+exec 7< u/copied
+mv u/moved u/moved.new
+mv u/along u/along.new
+exec 8< u/moved.new 9< u/along.new/x
+check 'what was opened after it does not' change "del:$area/ro2"
+check 'they are read' same 'second more second second' \
+	"$( (cat <&7; cat <&8; cat <&9) | tr '\n' ' ' | sed 's/ $//')"
+exec 7<&- 8<&- 9<&-
+rm -rf rw/copied rw/moved.new rw/along.new ro2/along rw/.wh.moved rw/.wh.along
+
 check 'norefrof' change norefrof
 echo 0123456789 > ro/both
 echo abcdefghij > ro2/both

@@ -168,15 +168,18 @@ fn why_not(
     };
     if !inode.is_dir() {
         let mapped = |stack: &Stack| Ok::<_, Error>(stack.top().inode()?.is_mapped());
-        let mut here = stack.on(branch).is_some();
-        let mut is_mapped = here && mapped(&stack)?;
+        let is_here = stack.on(branch).is_some();
+        let mut was_here = false;
+        let mut is_mapped = is_here && mapped(&stack)?;
         for earlier in node.lock_state_killable()?.earlier.iter() {
             if earlier.on(branch).is_some() {
-                here = true;
+                was_here = true;
                 is_mapped |= mapped(earlier)?;
             }
         }
-        return Ok(if here && node.opens() > 0 {
+        // What was on the branch before its copy-up may have been opened since: then nothing is open there.
+        let may_be_open = is_here || was_here && branch.is_held();
+        return Ok(if may_be_open && node.opens() > 0 {
             Some(Use::Open)
         } else if is_mapped {
             Some(Use::Mapped)
