@@ -378,7 +378,7 @@ echo low > data/dir/in
 check 'mount' mount -t aufs2 -o "br:$area/top2=rw:$area/data=ro" none u
 rm -r u/dir
 echo file > u/dir
-check 'a file for a directory' contains "$(ask diff u)" ';C /dir;D /dir/in;'
+check 'a file for a directory' contains "$(ask diff u)" 'C /dir;D /dir/in;'
 # Deeper than a path may be long.
 deep=$(printf 'd%.0s' $(seq 200))
 (
