@@ -483,6 +483,33 @@ mod tests {
     }
 
     #[test]
+    fn a_path_is_the_branch_only_if_it_leads_there() {
+        let branch = |path: &str, root| Branch {
+            index: 0,
+            id: Some(1),
+            path: PathBuf::from(path),
+            permission: "ro".to_owned(),
+            root,
+        };
+        let area = std::env::temp_dir();
+        let at = |path: &Path| Root::at(path).expect("a directory");
+        let (here, elsewhere) = (Some(at(&area)), Some(at(Path::new("/proc"))));
+        let area = area.to_str().expect("text");
+        let seen = |branch: &Branch| tree(Err(Errno::PERM), branch);
+        assert!(seen(&branch(area, here)).is_ok());
+        let error = seen(&branch(area, elsewhere)).expect_err("it is not looked at");
+        assert!(error.contains("leads elsewhere"), "{error}");
+        for branch in [
+            branch(area, None),
+            branch("mem", here),
+            branch("(unreachable)/a", here),
+        ] {
+            let error = seen(&branch).expect_err("it is not looked at");
+            assert!(error.contains("not permitted"), "{error}");
+        }
+    }
+
+    #[test]
     fn mountinfo() {
         let line = b"30 1 0:25 /sub /u\\040x rw,relatime shared:1 master:2 - aufs none rw,si=1f";
         let mount = Mount::parse(line).expect("a mount");
