@@ -4,6 +4,11 @@
 //! against `kernel-shim`, and their tests.
 
 #[cfg(test)]
+#[path = "../../../rust/mmap/snapshot/chain.rs"]
+#[allow(dead_code, clippy::all, clippy::pedantic)]
+mod chain;
+
+#[cfg(test)]
 #[path = "../../../rust/union/text/choice.rs"]
 #[allow(dead_code, clippy::all, clippy::pedantic)]
 mod choice;
@@ -28,6 +33,8 @@ mod origin;
 #[allow(dead_code, clippy::all, clippy::pedantic)]
 mod settings;
 
+#[cfg(test)]
+mod chain_test;
 #[cfg(test)]
 mod choice_test;
 #[cfg(test)]

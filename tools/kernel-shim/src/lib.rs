@@ -8,6 +8,7 @@
 
 pub mod alloc;
 pub mod error;
+pub mod rbtree;
 pub mod testing;
 
 /// Formatting, as in `core`.
