@@ -8,7 +8,7 @@ use crate::{
     bindings,
     vfs::{
         object::inode::Inode,
-        sync::{load::Load, lockdep, task},
+        sync::{load::Load, lockdep, nofs, task},
     },
 };
 use core::ptr::NonNull;
@@ -160,14 +160,11 @@ impl Mark {
         // SAFETY: The mark is the start of `Inner`, zeroed and ours until it is added; the group is
         // alive. An inode that leaves the cache gives its marks up and takes the group's lock for
         // that: no inode must be made to leave under the lock, by waiting for memory.
-        let added = unsafe {
+        let added = nofs::scope(|| unsafe {
             bindings::fsnotify_init_mark(mark, group.0.as_ptr());
             (*mark).mask = EVENTS;
-            let flags = bindings::memalloc_nofs_save();
-            let added = bindings::fsnotify_add_inode_mark(mark, inode.as_ptr(), 0);
-            bindings::memalloc_nofs_restore(flags);
-            added
-        };
+            bindings::fsnotify_add_inode_mark(mark, inode.as_ptr(), 0)
+        });
         if let Err(e) = to_result(added) {
             // SAFETY: This gives up our count, which is the last: `free` drops the box.
             unsafe { bindings::fsnotify_put_mark(mark) };
