@@ -56,6 +56,9 @@ struct Aufs2 {
     sample: Registration<samples::sample::Sample>,
     #[cfg(aufs2_sample)]
     #[pin]
+    memory: Registration<samples::memory::Memory>,
+    #[cfg(aufs2_sample)]
+    #[pin]
     pass: Registration<samples::pass::Pass>,
 }
 
@@ -67,6 +70,8 @@ impl kernel::InPlaceModule for Aufs2 {
             debug: union::branches::debug::Root::new(c"aufs2")?,
             #[cfg(aufs2_sample)]
             sample <- Registration::new(module),
+            #[cfg(aufs2_sample)]
+            memory <- Registration::new(module),
             #[cfg(aufs2_sample)]
             pass <- Registration::new(module),
             registration <- Registration::new(module),

@@ -26,6 +26,7 @@
 #include <linux/fs_stack.h>
 #include <linux/fs_struct.h>
 #include <linux/fsnotify.h>
+#include <linux/highmem.h>
 #include <linux/iversion.h>
 #include <linux/kobject.h>
 #include <linux/magic.h>
@@ -108,4 +109,6 @@ const unsigned int RUST_CONST_HELPER_MNT_NOSUID = MNT_NOSUID;
 const unsigned int RUST_CONST_HELPER_MNT_NODEV = MNT_NODEV;
 const unsigned int RUST_CONST_HELPER_SB_I_NOEXEC = (__force unsigned int)SB_I_NOEXEC;
 const unsigned int RUST_CONST_HELPER_SB_I_NODEV = (__force unsigned int)SB_I_NODEV;
+const unsigned int RUST_CONST_HELPER_FGP_WRITEBEGIN_FLAGS = (__force unsigned int)FGP_WRITEBEGIN;
+const unsigned int RUST_CONST_HELPER_FGP_LOCK_FLAG = (__force unsigned int)FGP_LOCK;
 #endif /* AUFS2_BINDINGS_H */

@@ -393,6 +393,90 @@ void aufs2_helper_mmap_read_unlock(struct mm_struct *mm)
 	mmap_read_unlock(mm);
 }
 
+/* Page caches. */
+
+void aufs2_helper_folio_get(struct folio *folio)
+{
+	folio_get(folio);
+}
+
+void aufs2_helper_folio_put(struct folio *folio)
+{
+	folio_put(folio);
+}
+
+loff_t aufs2_helper_folio_pos(const struct folio *folio)
+{
+	return folio_pos(folio);
+}
+
+size_t aufs2_helper_folio_size(const struct folio *folio)
+{
+	return folio_size(folio);
+}
+
+bool aufs2_helper_folio_test_uptodate(const struct folio *folio)
+{
+	return folio_test_uptodate(folio);
+}
+
+void aufs2_helper_folio_mark_uptodate(struct folio *folio)
+{
+	folio_mark_uptodate(folio);
+}
+
+void aufs2_helper_folio_start_writeback(struct folio *folio)
+{
+	folio_start_writeback(folio);
+}
+
+void aufs2_helper_folio_zero_segment(struct folio *folio, size_t start, size_t end)
+{
+	folio_zero_segment(folio, start, end);
+}
+
+void aufs2_helper_memcpy_folio(struct folio *to, size_t to_at, struct folio *from, size_t at,
+			       size_t len)
+{
+	memcpy_folio(to, to_at, from, at, len);
+}
+
+struct folio *aufs2_helper___filemap_get_folio(struct address_space *mapping, pgoff_t index,
+					       unsigned int flags, gfp_t gfp)
+{
+	return __filemap_get_folio(mapping, index, (__force fgf_t)flags, gfp);
+}
+
+gfp_t aufs2_helper_mapping_gfp_mask(const struct address_space *mapping)
+{
+	return mapping_gfp_mask(mapping);
+}
+
+void aufs2_helper_mapping_set_error(struct address_space *mapping, int error)
+{
+	mapping_set_error(mapping, error);
+}
+
+void aufs2_helper_filemap_invalidate_lock(struct address_space *mapping)
+{
+	filemap_invalidate_lock(mapping);
+}
+
+void aufs2_helper_filemap_invalidate_unlock(struct address_space *mapping)
+{
+	filemap_invalidate_unlock(mapping);
+}
+
+void aufs2_helper_i_size_write(struct inode *inode, loff_t size)
+{
+	i_size_write(inode, size);
+}
+
+vma_flags_t aufs2_helper_vma_flags_noreserve(void)
+{
+	return mk_vma_flags(VMA_NORESERVE_BIT);
+}
+
 /* Locks of one bit. */
 
 int aufs2_helper_wait_on_bit_lock(unsigned long *word, int bit, unsigned int mode)

@@ -359,6 +359,7 @@ impl Context for Request {
             uuid: Uuid::NONE,
             stack_depth: table.stack_depth(),
             posix_acl: self.settings.acl() && any_acl(&table.branches),
+            own_pages: false,
             readonly: readonly || !writable,
             revalidated: true,
         };

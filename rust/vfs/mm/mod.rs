@@ -2,11 +2,15 @@
 
 //! The eighth floor: mappings of files.
 //!
-//! Lives here: a mapping that is being made, faults, the file in front of another, the table of a mapping.
-//! May use [`mod@mount`](super::mount) and below. Must not know which file serves a mapping: that is told
+//! Lives here: a mapping that is being made, faults, the file in front of another, the table of a mapping;
+//! folios of page caches, and files of shmem's. May use [`mod@mount`](super::mount) and below. Must not know which file serves a mapping: that is told
 //! from above.
 
 pub(crate) mod fault;
+#[cfg(aufs2_sample)]
+pub(crate) mod folio;
 pub(crate) mod front_file;
+#[cfg(aufs2_sample)]
+pub(crate) mod shmem;
 pub(crate) mod vm_ops;
 pub(crate) mod vma;

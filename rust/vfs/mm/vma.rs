@@ -35,6 +35,11 @@ impl<'a> NewMapping<'a> {
         Self(ptr, PhantomData)
     }
 
+    #[cfg(aufs2_sample)]
+    pub(in crate::vfs) fn as_ptr(&self) -> *mut bindings::vm_area_struct {
+        self.0
+    }
+
     /// Whether what is written to the mapping is, or may come to be, written to the file.
     #[inline]
     pub(crate) fn writes_to_file(&self) -> bool {
@@ -55,7 +60,7 @@ impl<'a> NewMapping<'a> {
     }
 
     /// The file that user space mapped, or who stands for it.
-    pub(super) fn user_file(&self) -> *mut bindings::file {
+    pub(in crate::vfs) fn user_file(&self) -> *mut bindings::file {
         // SAFETY: The mapping is ours, by the type invariant.
         unsafe { (*self.0).vm_file }
     }

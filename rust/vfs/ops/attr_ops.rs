@@ -16,7 +16,11 @@ use crate::{
         },
         below::extents::Extents,
         object::{glimpse::Glimpse, idmap::Idmap},
-        own::{dentry::DEntry, file_system::FileSystem, inode::INode},
+        own::{
+            dentry::DEntry,
+            file_system::FileSystem,
+            inode::{INode, Locked},
+        },
     },
 };
 use kernel::{
@@ -40,6 +44,11 @@ pub(crate) trait Operations: Sized + 'static {
 
     /// Changes attributes.
     fn setattr(_idmap: &Idmap, _dentry: &DEntry<Self::Fs>, _attr: Attr) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+    /// Makes a regular file `size` bytes long. For those who keep all attributes in the inode, and have no
+    /// [`Operations::setattr`]: the VFS does the rest.
+    fn resize(_inode: &Locked<'_, Self::Fs>, _size: i64) -> Result {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
     /// Reads attributes in `mask` (`STATX_*`), under `AT_*` flags, to `stat`, which is as empty as

@@ -191,7 +191,8 @@ impl Change {
     }
 }
 
-fn count(ret: isize) -> Result<isize> {
+/// What a call returned that moves data.
+pub(super) fn count(ret: isize) -> Result<isize> {
     // `EIOCBQUEUED` is an error that means success to come; it goes through as it is.
     succeeded(ret.min(0) as c_int)?;
     Ok(ret)

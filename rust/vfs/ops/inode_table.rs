@@ -4,6 +4,8 @@
 //!
 //! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h)
 
+#[cfg(aufs2_sample)]
+use super::page_ops;
 use super::{
     attr_ops::{Operations as _, Walk},
     file_ops,
@@ -34,7 +36,11 @@ use crate::{
     },
 };
 use core::marker::PhantomData;
-use kernel::{error::from_result, prelude::*, sync::aref::ARef};
+use kernel::{
+    error::{from_result, to_result},
+    prelude::*,
+    sync::aref::ARef,
+};
 
 /// The operations on the attributes of `O`'s inodes.
 type Attrs<O> = <<O as Operations>::Fs as Mountable>::Attrs;
@@ -67,6 +73,7 @@ impl<T: Mountable> InodeTables<T> {
         Self {
             inode: const { &Table::<I, Without<T>>::TABLE },
             file: None,
+            pages: None,
             _fs: PhantomData,
         }
     }
@@ -81,7 +88,29 @@ impl<T: Mountable> InodeTables<T> {
         Self {
             inode: const { &Table::<I, F>::TABLE },
             file: Some(file_ops::table::<F>()),
+            pages: None,
             _fs: PhantomData,
+        }
+    }
+
+    /// The tables of regular files that are opened as `F`, with pages of their own, which `P` reads and writes.
+    #[cfg(aufs2_sample)]
+    pub(crate) const fn with_pages<I, F, P>() -> Self
+    where
+        I: Operations<Fs = T>,
+        F: file_ops::Operations<Fs = T>,
+        P: page_ops::Operations<Fs = T>,
+    {
+        const {
+            assert!(
+                !F::HAS_LOWER,
+                "its page cache would be that of another file"
+            )
+        };
+        // INVARIANT: As above; and what files show is their inode's.
+        Self {
+            pages: Some(page_ops::table::<P>()),
+            ..Self::with_file::<I, F>()
         }
     }
 }
@@ -103,7 +132,11 @@ impl<O: Operations, F: file_ops::Operations<Fs = O::Fs>> Table<O, F> {
         rmdir: if_has!(HAS_RMDIR, Self::rmdir),
         mknod: if_has!(HAS_MKNOD, Self::mknod),
         rename: if_has!(HAS_RENAME, Self::rename),
-        setattr: if_has!(Attrs<O>: HAS_SETATTR, Self::setattr),
+        setattr: if Attrs::<O>::HAS_SETATTR {
+            Some(Self::setattr)
+        } else {
+            if_has!(Attrs<O>: HAS_RESIZE, Self::resize)
+        },
         getattr: if_has!(Attrs<O>: HAS_GETATTR, Self::getattr),
         listxattr: if_has!(Xattrs<O>: HAS_LIST, Self::listxattr),
         update_time: if_has!(Attrs<O>: HAS_UPDATE_ATIME, Self::update_time),
@@ -439,6 +472,26 @@ impl<O: Operations, F: file_ops::Operations<Fs = O::Fs>> Table<O, F> {
                 // The file was opened on this inode, through the table of `F` by the type invariant.
                 file_ops::truncated::<F>((*attr).ia_file)?;
             }
+            Ok(0)
+        })
+    }
+
+    /// # Safety
+    ///
+    /// As for [`Self::setattr`].
+    unsafe extern "C" fn resize(
+        idmap: *mut bindings::mnt_idmap,
+        dentry: *mut bindings::dentry,
+        attr: *mut bindings::iattr,
+    ) -> c_int {
+        // SAFETY: By the contract of this function, all are alive, and of `O::Fs`, and the inode is locked.
+        from_result(|| unsafe {
+            let inode = DEntry::<O::Fs>::from_raw(dentry).positive()?;
+            to_result(bindings::setattr_prepare(idmap, dentry, attr))?;
+            if (*attr).ia_valid & bindings::ATTR_SIZE != 0 {
+                Attrs::<O>::resize(&Locked::assume(inode), (*attr).ia_size)?;
+            }
+            bindings::setattr_copy(idmap, inode.as_ptr(), attr);
             Ok(0)
         })
     }

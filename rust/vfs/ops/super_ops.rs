@@ -20,6 +20,8 @@ use crate::{
     },
 };
 use core::marker::PhantomData;
+#[cfg(aufs2_sample)]
+use kernel::page::PAGE_SIZE;
 use kernel::{
     error::{from_result, to_result},
     prelude::*,
@@ -47,9 +49,28 @@ pub(crate) struct Params {
     pub(crate) readonly: bool,
     /// Whether [`Mountable::DentryOps`] are those of its names; if not, they hold until the VFS changes them.
     pub(crate) revalidated: bool,
+    /// Whether files have pages of their own that are to be written out.
+    pub(crate) own_pages: bool,
 }
 
 impl Params {
+    /// Those of a filesystem that has nothing below it, and pages of its own.
+    #[cfg(aufs2_sample)]
+    pub(crate) fn own_pages(magic: usize, max_bytes: i64) -> Self {
+        Self {
+            magic,
+            max_bytes,
+            time_granularity: 1,
+            block_size: BlockSize(PAGE_SIZE, PAGE_SIZE.trailing_zeros() as u8),
+            uuid: Uuid::NONE,
+            stack_depth: 0,
+            posix_acl: false,
+            readonly: false,
+            revalidated: false,
+            own_pages: true,
+        }
+    }
+
     /// Those of a read-only filesystem that is stacked on `below` alone, whose identity it has. `EINVAL` if too many are
     /// stacked already.
     #[cfg_attr(not(aufs2_sample), expect(dead_code))]
@@ -68,6 +89,7 @@ impl Params {
             posix_acl: false,
             readonly: true,
             revalidated: true,
+            own_pages: false,
         })
     }
 }
@@ -120,6 +142,9 @@ pub(super) unsafe fn fill<T: Mountable>(
         }
         if params.readonly {
             (*sb).s_flags |= bindings::SB_RDONLY as c_ulong;
+        }
+        if params.own_pages {
+            to_result(bindings::super_setup_bdi(sb))?;
         }
         if params.revalidated {
             bindings::set_default_d_op(sb, const { &dentry_ops::Table::<T::DentryOps>::TABLE });

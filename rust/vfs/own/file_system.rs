@@ -73,9 +73,12 @@ pub(crate) trait FileSystem: Sized + Send + Sync + 'static {
 /// # Invariants
 ///
 /// The tables are those of operations of `T`; that of files is the one which `inode` takes files of its
-/// inodes to be opened through.
+/// inodes to be opened through. Where there is one of pages, no file that is opened through that of files has
+/// another page cache than its inode's.
 pub(crate) struct InodeTables<T: FileSystem> {
     pub(in crate::vfs) inode: &'static bindings::inode_operations,
     pub(in crate::vfs) file: Option<&'static bindings::file_operations>,
+    /// That of a regular file with pages of its own.
+    pub(in crate::vfs) pages: Option<&'static bindings::address_space_operations>,
     pub(in crate::vfs) _fs: PhantomData<T>,
 }

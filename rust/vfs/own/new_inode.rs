@@ -13,6 +13,7 @@ use crate::{
     vfs::{
         object::{idmap::Idmap, inode::Inode},
         sync::lockdep,
+        value::mode::Mode,
     },
 };
 use core::{marker::PhantomData, ptr::NonNull};
@@ -56,17 +57,71 @@ impl<T: FileSystem> NewInode<'_, T> {
     where
         Error: From<E>,
     {
+        self.put_data(data)?;
+        // SAFETY: The inode has its data.
+        let filled = unsafe { self.put_type(like.mode(), like.rdev()) };
+        // SAFETY: The inode is new.
+        if unsafe { filled.repeat(like, idmap, None) } {
+            let has_set_id = T::has_set_id(filled, like).unwrap_or(false);
+            // SAFETY: As above. What was asked for is there.
+            let _ = unsafe { filled.repeat(like, idmap, Some(has_set_id)) };
+        }
+        Ok(self.show(links))
+    }
+
+    /// Fills the inode in as one that is like no other, and shows it to those who wait: of type and permissions
+    /// `mode`, of the current task, with the time that it is, empty. `EINVAL` for a device.
+    #[cfg(aufs2_sample)]
+    pub(crate) fn fill_own<E>(
+        self,
+        mode: Mode,
+        links: u32,
+        data: impl PinInit<T::INodeData, E>,
+    ) -> Result<ARef<INode<T>>>
+    where
+        Error: From<E>,
+    {
+        if !mode.is_regular() && !mode.is_dir() {
+            return Err(EINVAL);
+        }
+        self.put_data(data)?;
         let inode = self.0.as_ptr();
-        let container = inode.cast::<Container<T>>();
+        // SAFETY: The inode has its data. Nobody else uses it.
+        unsafe {
+            self.put_type(mode, 0);
+            bindings::inode_init_owner(Idmap::nop().as_ptr(), inode, core::ptr::null(), mode.0);
+            bindings::simple_inode_init_ts(inode);
+        }
+        Ok(self.show(links))
+    }
+
+    /// Puts the filesystem's data into the inode.
+    #[inline(always)]
+    fn put_data<E>(&self, data: impl PinInit<T::INodeData, E>) -> Result
+    where
+        Error: From<E>,
+    {
+        let container = self.0.as_ptr().cast::<Container<T>>();
         // SAFETY: Nobody but us touches the data of a new inode; the slot is uninitialised memory
         // that will not move, as inodes do not.
         unsafe {
             raw_try_init((*container).data.as_mut_ptr(), data)?;
             (*container).ready = true;
         }
-        // SAFETY: Nobody else uses a new inode; `like` is alive.
+        Ok(())
+    }
+
+    /// Gives the inode its type, and all that goes with that. Returns it, as one of `T`.
+    ///
+    /// # Safety
+    ///
+    /// [`Self::put_data`] has succeeded.
+    #[inline(always)]
+    unsafe fn put_type(&self, mode: Mode, rdev: u32) -> &INode<T> {
+        let inode = self.0.as_ptr();
+        let container = inode.cast::<Container<T>>();
+        // SAFETY: Nobody else uses a new inode; it has its data, by the contract of this function.
         unsafe {
-            let mode = like.mode();
             let tables = T::tables((*container).data.assume_init_ref(), mode);
             (*inode).i_mode = mode.0;
             (*inode).i_op = tables.inode;
@@ -74,10 +129,13 @@ impl<T: FileSystem> NewInode<'_, T> {
             bindings::cache_no_acl_dont(inode);
             match tables.file {
                 Some(ops) => (*inode).__bindgen_anon_3.i_fop = ops,
-                None => bindings::init_special_inode(inode, mode.0, like.rdev()),
+                None => bindings::init_special_inode(inode, mode.0, rdev),
             }
             if mode.is_regular() {
-                (*(*inode).i_mapping).a_ops = DIRECT_AOPS.get();
+                (*(*inode).i_mapping).a_ops = match tables.pages {
+                    Some(ops) => ops,
+                    None => DIRECT_AOPS.get(),
+                };
             }
             let depth = (*(*inode).i_sb).s_stack_depth.max(0) as usize;
             let (classes, name) = match mode.is_dir() {
@@ -87,15 +145,17 @@ impl<T: FileSystem> NewInode<'_, T> {
             lockdep::set_rwsem_class(&raw mut (*inode).i_rwsem, classes.at(depth), name);
         }
         // INVARIANT: `InodeTables` has the tables of a pair only, and they never change.
-        let this = core::mem::ManuallyDrop::new(self);
         // SAFETY: The inode is filled in, so it may be seen as one of `T`.
-        let filled = unsafe { INode::<T>::from_raw(this.0.as_ptr()) };
-        // SAFETY: The inode is new.
-        if unsafe { filled.repeat(like, idmap, None) } {
-            let has_set_id = T::has_set_id(filled, like).unwrap_or(false);
-            // SAFETY: As above. What was asked for is there.
-            let _ = unsafe { filled.repeat(like, idmap, Some(has_set_id)) };
-        }
+        unsafe { INode::from_raw(inode) }
+    }
+
+    /// Shows the inode, which is complete but for its links, to those who wait.
+    #[inline(always)]
+    fn show(self, links: u32) -> ARef<INode<T>> {
+        let this = core::mem::ManuallyDrop::new(self);
+        let inode = this.0.as_ptr();
+        // SAFETY: The inode is filled in, so it may be seen as one of `T`.
+        let filled = unsafe { INode::<T>::from_raw(inode) };
         filled.set_nlink(links);
         let shelf = T::shelf(filled.data());
         // SAFETY: The inode is new, and so on no shelf; `evict` takes it off that of its super block
@@ -104,7 +164,7 @@ impl<T: FileSystem> NewInode<'_, T> {
         // SAFETY: The inode is new and complete.
         unsafe { bindings::unlock_new_inode(inode) };
         // SAFETY: The count is ours.
-        Ok(unsafe { ARef::from_raw(this.0.cast()) })
+        unsafe { ARef::from_raw(this.0.cast()) }
     }
 }
 

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Folios of page caches, and the pages in them.
+//!
+//! C headers: [`include/linux/pagemap.h`](srctree/include/linux/pagemap.h),
+//! [`include/linux/highmem.h`](srctree/include/linux/highmem.h)
+
+use crate::bindings;
+use core::{marker::PhantomData, ops::Deref, ptr::NonNull};
+use kernel::{
+    page::PAGE_SIZE,
+    prelude::*,
+    sync::aref::{ARef, AlwaysRefCounted},
+    types::{NotThreadSafe, Opaque},
+};
+
+/// A folio of a page cache.
+///
+/// # Invariants
+///
+/// It is a folio for as long as there is a reference, and is or was one of a page cache: its size does not
+/// change while it is counted.
+#[repr(transparent)]
+pub(in crate::vfs) struct Folio(Opaque<bindings::folio>);
+
+// SAFETY: `folio_get` and `folio_put` count references, and a counted folio is not freed.
+unsafe impl AlwaysRefCounted for Folio {
+    fn inc_ref(&self) {
+        // SAFETY: There is a reference to the folio.
+        unsafe { bindings::folio_get(self.as_ptr()) };
+    }
+
+    unsafe fn dec_ref(obj: NonNull<Self>) {
+        // SAFETY: The caller gives up a count that it owns.
+        unsafe { bindings::folio_put(obj.as_ptr().cast()) };
+    }
+}
+
+impl Folio {
+    /// # Safety
+    ///
+    /// `ptr` is a folio of a page cache, counted during `'a`.
+    pub(in crate::vfs) unsafe fn from_raw<'a>(ptr: *mut bindings::folio) -> &'a Self {
+        // SAFETY: By the contract of this function, and as the type is transparent.
+        unsafe { &*ptr.cast() }
+    }
+
+    pub(in crate::vfs) fn as_ptr(&self) -> *mut bindings::folio {
+        self.0.get()
+    }
+
+    /// Where in its file it begins. Constant for who has locked it, and while it is written out.
+    pub(in crate::vfs) fn position(&self) -> i64 {
+        // SAFETY: The folio is alive.
+        unsafe { bindings::folio_pos(self.as_ptr()) }
+    }
+
+    /// How many bytes it has.
+    pub(in crate::vfs) fn size(&self) -> usize {
+        // SAFETY: The folio is alive.
+        unsafe { bindings::folio_size(self.as_ptr()) }
+    }
+
+    /// Whether what is in it is what is in the file.
+    pub(in crate::vfs) fn is_uptodate(&self) -> bool {
+        // SAFETY: The folio is alive.
+        unsafe { bindings::folio_test_uptodate(self.as_ptr()) }
+    }
+
+    /// Makes zeroes of the bytes of it from `start` on, but for those of it before `end` alone. Whoever has it
+    /// mapped, or reads it, sees them come.
+    pub(in crate::vfs) fn zero(&self, start: usize, end: usize) {
+        let end = end.min(self.size());
+        if start < end {
+            // SAFETY: The folio is alive, and both are in it; nobody has a reference to its bytes.
+            unsafe { bindings::folio_zero_segment(self.as_ptr(), start, end) };
+        }
+    }
+}
+
+/// A folio that the current task has locked; dropping this unlocks it.
+///
+/// # Invariants
+///
+/// The current task has locked the folio, by this.
+pub(in crate::vfs) struct LockedFolio(ARef<Folio>, NotThreadSafe);
+
+impl LockedFolio {
+    /// # Safety
+    ///
+    /// The current task has locked `folio`, and leaves the lock and a count of it to this.
+    pub(in crate::vfs) unsafe fn assume(folio: NonNull<bindings::folio>) -> Self {
+        // INVARIANT: By the contract of this function.
+        // SAFETY: As above.
+        Self(unsafe { ARef::from_raw(folio.cast()) }, NotThreadSafe)
+    }
+
+    /// Leaves the lock and the count to whoever unlocks the folio.
+    pub(in crate::vfs) fn into_raw(self) -> *mut bindings::folio {
+        core::mem::ManuallyDrop::new(self).as_ptr()
+    }
+}
+
+impl Deref for LockedFolio {
+    type Target = Folio;
+
+    fn deref(&self) -> &Folio {
+        &self.0
+    }
+}
+
+impl Drop for LockedFolio {
+    fn drop(&mut self) {
+        // SAFETY: The lock is ours, by the type invariant.
+        unsafe { bindings::folio_unlock(self.as_ptr()) };
+    }
+}
+
+/// The page of `folio` with the number `index` in its file, as an offset.
+fn offset_in(folio: &Folio, index: u64) -> Result<usize> {
+    let first = (folio.position() as u64) / PAGE_SIZE as u64;
+    let offset = (index.checked_sub(first).ok_or(EIO)? as usize).saturating_mul(PAGE_SIZE);
+    (offset < folio.size()).then_some(offset).ok_or(EIO)
+}
+
+/// A page of a folio into which nothing has been read yet, and which is to become what is in the file.
+///
+/// # Invariants
+///
+/// `offset` is that of a page of the folio. The folio is locked, and not up to date, during `'a`: nobody looks
+/// at what is in it.
+pub(crate) struct EmptyPage<'a> {
+    folio: &'a Folio,
+    offset: usize,
+}
+
+/// An [`EmptyPage`] has become what is in the file.
+pub(crate) struct FilledPage<'a>(PhantomData<&'a ()>);
+
+impl<'a> EmptyPage<'a> {
+    /// All pages of a folio, one after the other.
+    ///
+    /// # Safety
+    ///
+    /// The folio is locked, and not up to date, during `'a`.
+    pub(in crate::vfs) unsafe fn all_of(folio: &'a Folio) -> impl Iterator<Item = Self> {
+        let offsets = (0..folio.size()).step_by(PAGE_SIZE);
+        // INVARIANT: By the contract of this function.
+        offsets.map(move |offset| Self { folio, offset })
+    }
+
+    /// The number of the page in its file.
+    pub(crate) fn index(&self) -> u64 {
+        // CAST: No folio is before the beginning of its file.
+        (self.folio.position() as u64 + self.offset as u64) / PAGE_SIZE as u64
+    }
+
+    /// There is nothing in the file.
+    pub(crate) fn zero(self) -> FilledPage<'a> {
+        self.folio.zero(self.offset, self.offset + PAGE_SIZE);
+        FilledPage(PhantomData)
+    }
+
+    /// It is the page with the number `index` of the file of `from`, which is in that. `EIO` if it is not.
+    pub(super) fn copy(self, from: &Folio, index: u64) -> Result<FilledPage<'a>> {
+        copy(from, offset_in(from, index)?, self.folio, self.offset);
+        Ok(FilledPage(PhantomData))
+    }
+}
+
+/// A page of a folio that is being written out.
+///
+/// # Invariants
+///
+/// `offset` is that of a page of the folio, which is up to date.
+pub(crate) struct DirtyPage<'a> {
+    folio: &'a Folio,
+    offset: usize,
+}
+
+impl<'a> DirtyPage<'a> {
+    /// All pages of a folio, one after the other.
+    ///
+    /// # Safety
+    ///
+    /// The folio is up to date, and not taken from its page cache during `'a`.
+    pub(in crate::vfs) unsafe fn all_of(folio: &'a Folio) -> impl Iterator<Item = Self> {
+        let offsets = (0..folio.size()).step_by(PAGE_SIZE);
+        // INVARIANT: By the contract of this function.
+        offsets.map(move |offset| Self { folio, offset })
+    }
+
+    /// The number of the page in its file.
+    pub(crate) fn index(&self) -> u64 {
+        // CAST: No folio is before the beginning of its file.
+        (self.folio.position() as u64 + self.offset as u64) / PAGE_SIZE as u64
+    }
+
+    /// Copies it to the page with the number `index` of the file of `to`, which is in that. `EIO` if it is not.
+    pub(super) fn copy(&self, to: &LockedFolio, index: u64) -> Result {
+        copy(self.folio, self.offset, to, offset_in(to, index)?);
+        Ok(())
+    }
+}
+
+/// Copies a page that begins at `at` in `from` to where one begins in `to`. What is in pages may change at any
+/// time: bytes are copied, and nobody refers to them.
+fn copy(from: &Folio, at: usize, to: &Folio, to_at: usize) {
+    // SAFETY: Both folios are alive, and have a page there: callers have found out.
+    unsafe { bindings::memcpy_folio(to.as_ptr(), to_at, from.as_ptr(), at, PAGE_SIZE) };
+}
