@@ -111,4 +111,5 @@ const unsigned int RUST_CONST_HELPER_SB_I_NOEXEC = (__force unsigned int)SB_I_NO
 const unsigned int RUST_CONST_HELPER_SB_I_NODEV = (__force unsigned int)SB_I_NODEV;
 const unsigned int RUST_CONST_HELPER_FGP_WRITEBEGIN_FLAGS = (__force unsigned int)FGP_WRITEBEGIN;
 const unsigned int RUST_CONST_HELPER_FGP_LOCK_FLAG = (__force unsigned int)FGP_LOCK;
+const unsigned long RUST_CONST_HELPER_VMA_MAYSHARE_FLAG = VM_MAYSHARE;
 #endif /* AUFS2_BINDINGS_H */

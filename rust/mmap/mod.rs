@@ -10,6 +10,8 @@
 mod direct;
 mod fault;
 mod front;
+#[cfg(aufs2_sample)]
+pub(crate) mod snapshot;
 
 use crate::vfs::{
     mm::{front_file::FrontPath, vma::NewMapping},

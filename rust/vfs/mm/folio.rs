@@ -5,9 +5,11 @@
 //! C headers: [`include/linux/pagemap.h`](srctree/include/linux/pagemap.h),
 //! [`include/linux/highmem.h`](srctree/include/linux/highmem.h)
 
-use crate::bindings;
-use core::{marker::PhantomData, ops::Deref, ptr::NonNull};
+use super::shmem;
+use crate::{bindings, vfs::mount::file::KernelFile};
+use core::{ops::Deref, ptr::NonNull};
 use kernel::{
+    error::from_err_ptr,
     page::PAGE_SIZE,
     prelude::*,
     sync::aref::{ARef, AlwaysRefCounted},
@@ -95,6 +97,11 @@ impl LockedFolio {
         Self(unsafe { ARef::from_raw(folio.cast()) }, NotThreadSafe)
     }
 
+    /// Unlocks the folio, and keeps the count.
+    pub(super) fn unlock(self) -> ARef<Folio> {
+        ARef::from(&*self)
+    }
+
     /// Leaves the lock and the count to whoever unlocks the folio.
     pub(in crate::vfs) fn into_raw(self) -> *mut bindings::folio {
         core::mem::ManuallyDrop::new(self).as_ptr()
@@ -134,8 +141,19 @@ pub(crate) struct EmptyPage<'a> {
     offset: usize,
 }
 
-/// An [`EmptyPage`] has become what is in the file.
-pub(crate) struct FilledPage<'a>(PhantomData<&'a ()>);
+/// An [`EmptyPage`] that has become what is in the file.
+pub(crate) struct FilledPage<'a>(EmptyPage<'a>);
+
+impl FilledPage<'_> {
+    /// The file ends at `end`: what of the page is behind that is zeroes.
+    pub(crate) fn up_to(self, end: i64) -> Self {
+        let EmptyPage { folio, offset } = self.0;
+        let kept = end - folio.position() - offset as i64;
+        let kept = usize::try_from(kept).unwrap_or(0).min(PAGE_SIZE);
+        folio.zero(offset + kept, offset + PAGE_SIZE);
+        self
+    }
+}
 
 impl<'a> EmptyPage<'a> {
     /// All pages of a folio, one after the other.
@@ -158,13 +176,22 @@ impl<'a> EmptyPage<'a> {
     /// There is nothing in the file.
     pub(crate) fn zero(self) -> FilledPage<'a> {
         self.folio.zero(self.offset, self.offset + PAGE_SIZE);
-        FilledPage(PhantomData)
+        FilledPage(self)
+    }
+
+    /// It is what `file` has as page `index`, which a mapping may be writing to. Zeroes behind the end. `EINVAL`
+    /// for a file without a page cache; `EIO`, `ENOMEM`. May sleep.
+    pub(crate) fn copy_of(self, file: &KernelFile, index: u64) -> Result<FilledPage<'a>> {
+        match file.page(index)? {
+            Some(from) => self.copy(&from, index),
+            None => Ok(self.zero()),
+        }
     }
 
     /// It is the page with the number `index` of the file of `from`, which is in that. `EIO` if it is not.
     pub(super) fn copy(self, from: &Folio, index: u64) -> Result<FilledPage<'a>> {
         copy(from, offset_in(from, index)?, self.folio, self.offset);
-        Ok(FilledPage(PhantomData))
+        Ok(FilledPage(self))
     }
 }
 
@@ -200,6 +227,38 @@ impl<'a> DirtyPage<'a> {
     pub(super) fn copy(&self, to: &LockedFolio, index: u64) -> Result {
         copy(self.folio, self.offset, to, offset_in(to, index)?);
         Ok(())
+    }
+}
+
+/// Copies the page with the number `index` of the file of `from` to the one with the number `to_index` of that of
+/// `to`. `EIO` if it is not in there.
+pub(super) fn copy_page(from: &Folio, index: u64, to: &LockedFolio, to_index: u64) -> Result {
+    copy(from, offset_in(from, index)?, to, offset_in(to, to_index)?);
+    Ok(())
+}
+
+impl KernelFile {
+    /// The folio with the page `index` of the file, as it is in the page cache of that; none where nothing is
+    /// kept. It may go from the page cache at any time. Its filesystem is given this file to read it by, or
+    /// needs none.
+    pub(super) fn page(&self, index: u64) -> Result<Option<ARef<Folio>>> {
+        let (file, index) = (self.as_ptr(), usize::try_from(index)?);
+        // SAFETY: The file is alive, and so are the inode and the table of its page cache.
+        unsafe {
+            let mapping = (*file).f_mapping;
+            if bindings::shmem_mapping(mapping) {
+                return shmem::page((*mapping).host, index);
+            }
+            if (*(*mapping).a_ops).read_folio.is_none() {
+                return Err(EINVAL);
+            }
+            bindings::filemap_invalidate_lock_shared(mapping);
+            let folio = bindings::read_cache_folio(mapping, index, None, file);
+            bindings::filemap_invalidate_unlock_shared(mapping);
+            let folio = NonNull::new(from_err_ptr(folio)?);
+            // The count that comes with it is ours.
+            Ok(folio.map(|folio| ARef::from_raw(folio.cast())))
+        }
     }
 }
 

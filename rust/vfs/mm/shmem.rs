@@ -4,7 +4,7 @@
 //!
 //! C header: [`include/linux/shmem_fs.h`](srctree/include/linux/shmem_fs.h)
 
-use super::folio::{DirtyPage, EmptyPage, FilledPage, LockedFolio};
+use super::folio::{copy_page, DirtyPage, EmptyPage, FilledPage, Folio, LockedFolio};
 use crate::{
     bindings,
     vfs::{mount::file::KernelFile, sync::nofs},
@@ -14,6 +14,7 @@ use kernel::{
     error::{from_err_ptr, to_result},
     page::PAGE_SIZE,
     prelude::*,
+    sync::aref::ARef,
 };
 
 /// A file without a name, in memory, of which pages are kept that are wanted. It is as long as can be; what was
@@ -43,17 +44,10 @@ impl ShmemFile {
         Ok(Self(unsafe { KernelFile::from_raw(file) }))
     }
 
-    /// The folio with the page `index`, which is made if there is none and `sgp` says so.
+    /// The folio with the page `index`, locked, which is made if there is none and `sgp` says so.
     fn folio(&self, index: u64, sgp: bindings::sgp_type) -> Result<Option<LockedFolio>> {
-        let at = usize::try_from(index)?;
-        let mut folio = core::ptr::null_mut();
-        // SAFETY: The inode is one of shmem's, by the type invariant. What asks here may have folios locked,
-        // and be waited for by who writes them out.
-        to_result(nofs::scope(|| unsafe {
-            bindings::shmem_get_folio(self.0.inode().as_ptr(), at, 0, &mut folio, sgp)
-        }))?;
-        // SAFETY: What the call has put there is locked and counted, for us.
-        Ok(NonNull::new(folio).map(|folio| unsafe { LockedFolio::assume(folio) }))
+        // SAFETY: The inode is one of shmem's, by the type invariant.
+        unsafe { folio(self.0.inode().as_ptr(), usize::try_from(index)?, sgp) }
     }
 
     /// Fills `page` with what was kept as `index`, from swap if it is there. `ENOMEM`, `EIO`. May sleep.
@@ -74,6 +68,20 @@ impl ShmemFile {
         Ok(())
     }
 
+    /// Keeps as `slot` what `file` has as page `index`. Whether there is anything: there is nothing kept of a
+    /// hole. `ENOMEM`, `ENOSPC`, and what reading `file` fails with. May sleep.
+    pub(crate) fn keep(&self, slot: u64, file: &KernelFile, index: u64) -> Result<bool> {
+        let Some(from) = file.page(index)? else {
+            return Ok(false);
+        };
+        let folio = self.folio(slot, bindings::sgp_type_SGP_CACHE)?;
+        let folio = folio.ok_or(EIO)?;
+        copy_page(&from, index, &folio, slot)?;
+        // SAFETY: The folio is locked.
+        unsafe { bindings::folio_mark_dirty(folio.as_ptr()) };
+        Ok(true)
+    }
+
     /// Forgets what was kept of `bytes`: they are zeroes from now on. May sleep.
     pub(crate) fn punch(&self, bytes: Range<i64>) {
         let (start, end) = (bytes.start.max(0), bytes.end.min(Self::SIZE));
@@ -88,5 +96,41 @@ impl ShmemFile {
                 );
             }
         }
+    }
+}
+
+/// As [`ShmemFile::folio`], of any inode.
+///
+/// # Safety
+///
+/// `inode` is one of shmem's, which is alive.
+unsafe fn folio(
+    inode: *mut bindings::inode,
+    index: usize,
+    sgp: bindings::sgp_type,
+) -> Result<Option<LockedFolio>> {
+    let mut folio = core::ptr::null_mut();
+    // What asks here may have folios locked, and be waited for by who writes them out.
+    // SAFETY: By the contract of this function.
+    to_result(nofs::scope(|| unsafe {
+        bindings::shmem_get_folio(inode, index, 0, &mut folio, sgp)
+    }))?;
+    // SAFETY: What the call has put there is locked and counted, for us.
+    Ok(NonNull::new(folio).map(|folio| unsafe { LockedFolio::assume(folio) }))
+}
+
+/// The folio with the page `index` of a file on tmpfs; none where nothing is, or behind the end.
+///
+/// # Safety
+///
+/// `inode` is one of shmem's, which is alive.
+pub(super) unsafe fn page(
+    inode: *mut bindings::inode,
+    index: usize,
+) -> Result<Option<ARef<Folio>>> {
+    // SAFETY: By the contract of this function.
+    match unsafe { folio(inode, index, bindings::sgp_type_SGP_READ) } {
+        Err(EINVAL) => Ok(None),
+        found => Ok(found?.map(LockedFolio::unlock)),
     }
 }

@@ -48,6 +48,15 @@ impl<'a> NewMapping<'a> {
         unsafe { VmaRef::from_raw(self.0).flags() & both == both }
     }
 
+    /// Whether what is written to the mapping is nobody else's. This is asked of the kernel's headers: what
+    /// the `kernel` crate of Linux 7.2 has for it is another flag.
+    #[cfg(aufs2_sample)]
+    pub(crate) fn is_private(&self) -> bool {
+        // SAFETY: The mapping is ours, by the type invariant.
+        let flags = unsafe { VmaRef::from_raw(self.0).flags() };
+        flags & bindings::VMA_MAYSHARE_FLAG == 0
+    }
+
     /// Keeps what is mapped from being executed, now and later. `EPERM` if that is what is asked for.
     pub(crate) fn deny_execution(&self) -> Result {
         // SAFETY: The mapping is ours, by the type invariant.

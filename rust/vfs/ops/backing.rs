@@ -5,6 +5,8 @@
 //! C header: [`include/linux/backing-file.h`](srctree/include/linux/backing-file.h)
 
 use super::vtable::Without;
+#[cfg(aufs2_sample)]
+use crate::vfs::own::inode::INode;
 use crate::{
     bindings,
     vfs::{
@@ -18,6 +20,8 @@ use crate::{
     },
 };
 use core::{marker::PhantomData, mem::MaybeUninit};
+#[cfg(aufs2_sample)]
+use kernel::sync::aref::ARef;
 use kernel::{
     error::{from_err_ptr, to_result},
     prelude::*,
@@ -401,6 +405,30 @@ pub(crate) fn open_backing<T: FileSystem>(
     })?;
     // SAFETY: The call returned a counted file.
     Ok(unsafe { KernelFile::from_raw(file) })
+}
+
+/// Opens `inode`, which need not have a name, as the file below `user`, on the mount of that, for reading.
+/// `EXDEV` for an inode of another super block, `EINVAL` for one that is no regular file.
+#[cfg(aufs2_sample)]
+pub(crate) fn open_nameless<T: FileSystem>(
+    user: &FsFile<T>,
+    inode: ARef<INode<T>>,
+    cred: &Cred,
+) -> Result<KernelFile> {
+    if !core::ptr::eq(inode.sb(), user.node().sb()) {
+        return Err(EXDEV);
+    }
+    inode.mode().require_regular()?;
+    let inode = ARef::into_raw(inode).as_ptr().cast();
+    // SAFETY: The call takes over the count, also when it fails.
+    let dentry = from_err_ptr(unsafe { bindings::d_obtain_alias(inode) })?;
+    // SAFETY: The call returned a counted dentry.
+    let dentry = unsafe { Dentry::from_raw_owned(dentry) };
+    let path = Path {
+        mnt: user.mount(),
+        dentry: &dentry,
+    };
+    open_backing(user, bindings::O_RDONLY | bindings::O_LARGEFILE, path, cred)
 }
 
 /// As [`open_backing`], for a file of which nobody is told: a listener of fanotify's that is to answer

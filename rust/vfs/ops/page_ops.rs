@@ -325,13 +325,33 @@ pub(crate) fn read<T: FileSystem>(iocb: Iocb<'_, T>, iter: &mut Iter<'_>) -> Res
     count(unsafe { bindings::generic_file_read_iter(iocb.0, iter.0) })
 }
 
-/// Writes to the pages of a file that has its own; `EINVAL` for another, or one that cannot be written to. Takes
-/// the lock of the inode.
-pub(crate) fn write<T: FileSystem>(iocb: Iocb<'_, T>, iter: &mut Iter<'_>) -> Result<isize> {
+/// Writes to the pages of a file that has its own; `EINVAL` for another, or one that cannot be written to. With
+/// the inode locked, `before` is called with the bytes that are about to be written, unless the write is refused;
+/// what it returns is held until they are. It may fail, and then the write does.
+pub(crate) fn write<T: FileSystem, G>(
+    iocb: Iocb<'_, T>,
+    iter: &mut Iter<'_>,
+    before: impl FnOnce(Range<i64>) -> Result<G>,
+) -> Result<isize> {
     own_writable(iocb.file().node())?;
     check(&iocb)?;
-    // SAFETY: As in `read`.
-    count(unsafe { bindings::generic_file_write_iter(iocb.0, iter.0) })
+    let locked = iocb.file().lock();
+    // SAFETY: Both are valid during the call, and the inode is locked.
+    let len = count(unsafe { bindings::generic_write_checks(iocb.0, iter.0) })?;
+    if len == 0 {
+        return Ok(0);
+    }
+    // SAFETY: The control block is valid.
+    let at = unsafe { (*iocb.0).ki_pos };
+    let guard = before(at..at.saturating_add(len as i64))?;
+    // SAFETY: As in `read`, and the inode is locked.
+    let written = count(unsafe { bindings::__generic_file_write_iter(iocb.0, iter.0) });
+    drop((guard, locked));
+    match written? {
+        0 => Ok(0),
+        // SAFETY: So much was written.
+        written => count(unsafe { bindings::generic_write_sync(iocb.0, written) }),
+    }
 }
 
 /// Maps the pages of a file that has its own. `EINVAL` for another, and for a mapping that is to be written to

@@ -44,6 +44,13 @@ impl<T: FileSystem> FsFile<T> {
         unsafe { (&raw const (*self.as_ptr()).f_flags).read_volatile() }
     }
 
+    /// The file itself, as one that the kernel holds, too.
+    #[cfg(aufs2_sample)]
+    pub(crate) fn share(&self) -> KernelFile {
+        // SAFETY: The file is alive; the count is taken here.
+        unsafe { KernelFile::from_raw(bindings::get_file(self.as_ptr())) }
+    }
+
     /// Whether the file may be written.
     pub(crate) fn is_writable(&self) -> bool {
         self.mode() & bindings::FMODE_WRITE != 0

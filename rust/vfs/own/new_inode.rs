@@ -23,6 +23,8 @@ use pin_init::raw_try_init;
 
 static DIR: lockdep::Classes = lockdep::Classes::new();
 static FILE: lockdep::Classes = lockdep::Classes::new();
+#[cfg(aufs2_sample)]
+static VIEW: lockdep::Classes = lockdep::Classes::new();
 
 /// An inode that is being made. Others who look for it wait until it is filled in; dropping it
 /// unfilled sends them to try again.
@@ -70,12 +72,13 @@ impl<T: FileSystem> NewInode<'_, T> {
     }
 
     /// Fills the inode in as one that is like no other, and shows it to those who wait: of type and permissions
-    /// `mode`, of the current task, with the time that it is, empty. `EINVAL` for a device.
+    /// `mode`, of the current task, with the time that it is, and so many bytes long. `EINVAL` for a device.
     #[cfg(aufs2_sample)]
     pub(crate) fn fill_own<E>(
         self,
         mode: Mode,
         links: u32,
+        size: i64,
         data: impl PinInit<T::INodeData, E>,
     ) -> Result<ARef<INode<T>>>
     where
@@ -91,6 +94,7 @@ impl<T: FileSystem> NewInode<'_, T> {
             self.put_type(mode, 0);
             bindings::inode_init_owner(Idmap::nop().as_ptr(), inode, core::ptr::null(), mode.0);
             bindings::simple_inode_init_ts(inode);
+            (*inode).i_size = size;
         }
         Ok(self.show(links))
     }
@@ -136,6 +140,12 @@ impl<T: FileSystem> NewInode<'_, T> {
                     Some(ops) => ops,
                     None => DIRECT_AOPS.get(),
                 };
+            }
+            #[cfg(aufs2_sample)]
+            if tables.pages.is_some_and(|ops| ops.writepages.is_none()) {
+                // It is held while those of other files are taken, which may be of the same filesystem.
+                let lock = &raw mut (*(*inode).i_mapping).invalidate_lock;
+                lockdep::set_rwsem_class(lock, VIEW.at(0), c"aufs2_view_invalidate_lock");
             }
             let depth = (*(*inode).i_sb).s_stack_depth.max(0) as usize;
             let (classes, name) = match mode.is_dir() {

@@ -12,7 +12,7 @@ pub(crate) mod gate;
 pub(crate) mod killable;
 pub(crate) mod load;
 pub(crate) mod lockdep;
-pub(super) mod nofs;
+pub(crate) mod nofs;
 pub(crate) mod number_map;
 pub(crate) mod rcu;
 pub(crate) mod task;

@@ -8,7 +8,7 @@ use crate::bindings;
 
 /// Calls `act`. Whatever memory it asks for, no filesystem is called to have some freed: for who holds what
 /// one would want then, such as a folio that is locked, or a lock that the end of an inode takes.
-pub(in crate::vfs) fn scope<R>(act: impl FnOnce() -> R) -> R {
+pub(crate) fn scope<R>(act: impl FnOnce() -> R) -> R {
     // SAFETY: What was is restored by this task, below, and after whatever `act` does of the kind.
     let flags = unsafe { bindings::memalloc_nofs_save() };
     let value = act();

@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Private mappings that show a file as it was when it was mapped.
+//!
+//! What is mapped is a view: an inode with a page cache of its own, whose pages come from the file, or from
+//! where they were kept before the file was changed. Whoever changes the file says so before ([`Past::change`]),
+//! and who has it mapped such that it can be written to, when mapping it ([`Past::share`]): nobody is asked about
+//! a store, so that all of the file is kept then.
+//!
+//! Order: `mmap_lock`, folio of a view, [`Past::state`], and then what reading the page cache of the file
+//! takes; `i_rwsem` of a file before all of these.
+
+pub(crate) mod chain;
+
+use crate::vfs::{
+    mm::{
+        folio::{EmptyPage, FilledPage},
+        shmem::ShmemFile,
+    },
+    mount::file::KernelFile,
+    sync::{killable::KillableMutex, lockdep, nofs, task},
+};
+use chain::{Chain, Kept, Store};
+use core::ops::Range;
+use kernel::{
+    page::PAGE_SIZE,
+    prelude::*,
+    sync::{
+        atomic::{Atomic, Relaxed},
+        Arc,
+    },
+};
+
+static STATE: lockdep::Classes = lockdep::Classes::new();
+
+/// What is kept of one file as it was.
+#[pin_data]
+pub(crate) struct Past {
+    /// Held in a scope in which no filesystem is asked to free memory: the end of a view takes it, too.
+    #[pin]
+    state: KillableMutex<State>,
+}
+
+/// What is known of the past of a file.
+struct State {
+    /// While somebody has a view.
+    views: Option<Views>,
+    /// The pages that are being changed, before which they were kept.
+    changing: Range<u64>,
+    /// Whether somebody may have the file mapped so that it can be written to. It stays so.
+    is_shared: bool,
+}
+
+/// The views of a file.
+struct Views {
+    chain: Chain,
+    pages: Pages,
+}
+
+/// The file, and what is kept of it.
+struct Pages {
+    file: KernelFile,
+    store: ShmemFile,
+}
+
+/// Pages that have some of `bytes`.
+fn pages_of(bytes: &Range<i64>) -> Range<u64> {
+    let page = |at: i64| at.max(0) as u64 / PAGE_SIZE as u64;
+    page(bytes.start)..page(bytes.end.saturating_sub(1)) + u64::from(bytes.end > 0)
+}
+
+/// The bytes of so many pages, or slots.
+fn bytes_of(pages: Range<u64>) -> Range<i64> {
+    let byte = |page: u64| i64::try_from(page.saturating_mul(PAGE_SIZE as u64)).unwrap_or(i64::MAX);
+    byte(pages.start)..byte(pages.end)
+}
+
+impl Store for Pages {
+    fn keep(&mut self, pages: Range<u64>, slot: u64) -> Result<(Kept, u64)> {
+        let keep = |page: u64| {
+            if task::fatal_signal_pending() {
+                return Err(EINTR);
+            }
+            let slot = slot + (page - pages.start);
+            self.store.keep(slot, &self.file, page)
+        };
+        let is_data = keep(pages.start)?;
+        let mut count = 1;
+        // What fails now fails when it is asked for first.
+        while pages.start + count < pages.end && keep(pages.start + count) == Ok(is_data) {
+            count += 1;
+        }
+        let kept = match is_data {
+            true => Kept::Slot(slot),
+            false => Kept::Hole,
+        };
+        Ok((kept, count))
+    }
+
+    fn free(&mut self, slots: Range<u64>) {
+        self.store.punch(bytes_of(slots));
+    }
+}
+
+impl Past {
+    /// Of a file that nobody has a view of, at stacking level `depth`.
+    pub(crate) fn new(depth: usize) -> Result<Arc<Self>> {
+        let state = State {
+            views: None,
+            changing: 0..0,
+            is_shared: false,
+        };
+        let past = pin_init!(Self {
+            state <- KillableMutex::new(state, c"aufs2_past", STATE.at(depth)),
+        });
+        Arc::pin_init(past, GFP_KERNEL)
+    }
+
+    /// `bytes` of the file are about to be changed, or to go; they are kept for who has a view. Until what is
+    /// returned is dropped, they may be any time. `i_rwsem` of the file is held from before until after that.
+    /// `ENOMEM`, `ENOSPC`, `EINTR`, or what reading the file fails with.
+    pub(crate) fn change(&self, bytes: Range<i64>) -> Result<Changing<'_>> {
+        let pages = pages_of(&bytes);
+        let mut state = self.state.lock_killable()?;
+        let state = &mut *state;
+        if let Some(views) = &mut state.views {
+            nofs::scope(|| views.chain.capture(pages.clone(), &mut views.pages))?;
+        }
+        state.changing = pages;
+        Ok(Changing(self))
+    }
+
+    /// The file is about to be mapped such that it can be written to: all of it is kept for who has a view, and
+    /// from now on for who gets one. Errors are those of [`Past::change`].
+    pub(crate) fn share(&self) -> Result {
+        let mut state = self.state.lock_killable()?;
+        let state = &mut *state;
+        if let Some(views) = &mut state.views {
+            nofs::scope(|| views.chain.capture(0..u64::MAX, &mut views.pages))?;
+        }
+        state.is_shared = true;
+        Ok(())
+    }
+
+    /// A view of the file as it is now, which `file` gives. Errors are those of [`Past::change`].
+    pub(crate) fn view(self: &Arc<Self>, file: impl FnOnce() -> KernelFile) -> Result<View> {
+        let mut state = self.state.lock_killable()?;
+        let found = nofs::scope(|| state.look(file));
+        let unused = state.take_unused();
+        drop(state);
+        // Not with the lock: the file may be the one that the lock is of.
+        drop(unused);
+        let (moment, size) = found?;
+        Ok(View {
+            past: self.clone(),
+            moment,
+            size,
+            has_ended: Atomic::new(false),
+        })
+    }
+}
+
+impl State {
+    /// One view more, of the file as it is now. Returns the moment that it is of, and how long the file is.
+    fn look(&mut self, file: impl FnOnce() -> KernelFile) -> Result<(u64, i64)> {
+        let views = match &mut self.views {
+            Some(views) => views,
+            None => self.views.insert(Views {
+                chain: Chain::new(),
+                pages: Pages {
+                    store: ShmemFile::new(c"aufs2_past")?,
+                    file: file(),
+                },
+            }),
+        };
+        loop {
+            let size = views.pages.file.inode().size();
+            let all = pages_of(&(0..size));
+            let moment = views.chain.snapshot(all.end)?;
+            // What is being changed may be neither what it was nor what it will be, as for who reads it now;
+            // but it stays so.
+            let unsure = match self.is_shared || views.pages.file.inode().is_mapped_writable() {
+                true => all,
+                false => self.changing.clone(),
+            };
+            let kept = match unsure.is_empty() {
+                true => Ok(()),
+                false => views.chain.capture(unsure, &mut views.pages),
+            };
+            // Who makes a file shorter says so before any page of it goes.
+            if kept.is_ok() && views.pages.file.inode().size() == size {
+                return Ok((moment, size));
+            }
+            views.chain.leave(moment, &mut views.pages);
+            kept?;
+        }
+    }
+
+    /// What there is for views, if there are none.
+    fn take_unused(&mut self) -> Option<Views> {
+        self.views.take_if(|views| views.chain.is_empty())
+    }
+}
+
+/// What [`Past::change`] was told of.
+pub(crate) struct Changing<'a>(&'a Past);
+
+impl Drop for Changing<'_> {
+    fn drop(&mut self) {
+        self.0.state.lock().changing = 0..0;
+    }
+}
+
+/// A file as it was at some moment, until [`View::end`]: whose data it is ends it when nobody looks any more.
+/// Dropping this does not sleep.
+pub(crate) struct View {
+    past: Arc<Past>,
+    moment: u64,
+    size: i64,
+    has_ended: Atomic<bool>,
+}
+
+impl View {
+    /// How long the file was.
+    pub(crate) fn size(&self) -> i64 {
+        self.size
+    }
+
+    /// Fills `page` with what was in the file. `EIO` if the view has ended; errors of reading the file. May sleep.
+    pub(crate) fn read<'a>(&self, page: EmptyPage<'a>) -> Result<FilledPage<'a>> {
+        let index = page.index();
+        let state = self.past.state.lock();
+        let views = state.views.as_ref().ok_or(EIO)?;
+        let page = match views.chain.lookup(self.moment, index) {
+            Some(Kept::Slot(slot)) => views.pages.store.read(slot, page)?,
+            Some(Kept::Hole) => page.zero(),
+            None => page.copy_of(&views.pages.file, index)?,
+        };
+        Ok(page.up_to(self.size))
+    }
+
+    /// Nobody looks any more. May sleep.
+    pub(crate) fn end(&self) {
+        if self.has_ended.xchg(true, Relaxed) {
+            return;
+        }
+        let mut state = self.past.state.lock();
+        if let Some(views) = &mut state.views {
+            nofs::scope(|| views.chain.leave(self.moment, &mut views.pages));
+        }
+        let unused = state.take_unused();
+        drop(state);
+        drop(unused);
+    }
+}
