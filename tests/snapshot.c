@@ -119,6 +119,14 @@ TEST_F(u, stores_of_others_do_not_show)
 	EXPECT_EQ('b', after[PAGE]);
 	EXPECT_EQ('a', after[PAGE + 1]);
 	EXPECT_EQ(0, differ(after + 2 * PAGE, PAGE, 'a'));
+	/* nor do those behind the end, which are not in the file */
+	ASSERT_EQ(0, E(ftruncate(fd, 2 * PAGE + 10)));
+	shared[2 * PAGE + 50] = 'c';
+	munmap(after, 3 * PAGE);
+	after = map_private(fd, 3 * PAGE);
+	ASSERT_NE(MAP_FAILED, after);
+	EXPECT_EQ(0, differ(after + 2 * PAGE + 10, PAGE - 10, 0));
+	ASSERT_EQ(0, E(ftruncate(fd, 3 * PAGE)));
 	/* a mapping is what is written to its own file */
 	ASSERT_EQ(PAGE, E(pwrite(fd, before + PAGE, PAGE, 2 * PAGE)));
 	EXPECT_EQ(0, others(fd, 2 * PAGE, PAGE, 'a'));
