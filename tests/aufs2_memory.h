@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The sample filesystem with a page cache of its own (rust/sample/memory.rs), of a
+ * The sample filesystem with a page cache of its own (rust/samples/memory.rs), of a
  * test build (AUFS2_SAMPLE=1), for the tests of it.
  */
 #ifndef AUFS2_TEST_MEMORY_H
