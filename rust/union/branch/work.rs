@@ -19,7 +19,12 @@ use crate::{
         },
         mount::{file::KernelFile, write_access::WriteAccess},
         object::{dentry::Dentry, inode::Inode},
-        value::{errno::ENOTEMPTY, flags, mode::Mode, name::Name},
+        value::{
+            errno::{ENOTEMPTY, ESTALE},
+            flags,
+            mode::Mode,
+            name::Name,
+        },
     },
 };
 use kernel::{
@@ -60,8 +65,8 @@ pub(crate) fn dir(access: &WriteAccess<'_>, branch: &Branch) -> Result<ARef<Dent
 
 /// Whether what was found under a name of the work directory is what was put there. `EIO` if somebody
 /// has changed that, past the union.
-fn require_same(found: &Dentry, known: &Dentry) -> Result {
-    match found.has_inode_of(known) {
+fn require_same(branch: &Branch, found: &Dentry, known: &Dentry) -> Result {
+    match branch.are_same(found, known)? {
         true => Ok(()),
         false => Err(EIO),
     }
@@ -274,7 +279,7 @@ impl<'a> Temporary<'a> {
         let from = piece.serial.name();
         let from = Name::new(from.as_bytes())?;
         let renaming = Renaming::start(access, &piece.dir, from, dir, name, 0)?;
-        require_same(renaming.source(), &piece.dentry)?;
+        require_same(piece.branch, renaming.source(), &piece.dentry)?;
         if !may(renaming.target()) {
             return Err(EEXIST);
         }
@@ -310,12 +315,13 @@ pub(crate) struct Aside {
 }
 
 impl Aside {
-    /// Moves `name` out of `dir_of`.
+    /// Moves `name`, which is of `known`, out of `dir_of`. `ESTALE` if it is of something else by now.
     pub(crate) fn put(
         access: &WriteAccess<'_>,
         branch: &Branch,
         dir_of: &Dentry,
         name: &Name,
+        known: &Dentry,
     ) -> Result<Self> {
         let work = dir(access, branch)?;
         loop {
@@ -329,17 +335,26 @@ impl Aside {
                 continue;
             }
             let dentry: ARef<Dentry> = renaming.source().into();
+            if !branch.are_same(&dentry, known)? {
+                return Err(ESTALE);
+            }
             renaming.commit()?;
             return Ok(Self { work, away, dentry });
         }
     }
 
     /// Moves it back. `EEXIST` if the name is taken.
-    pub(crate) fn restore(&self, access: &WriteAccess<'_>, dir_of: &Dentry, name: &Name) -> Result {
+    pub(crate) fn restore(
+        &self,
+        access: &WriteAccess<'_>,
+        branch: &Branch,
+        dir_of: &Dentry,
+        name: &Name,
+    ) -> Result {
         let away = self.away.name();
         let away = Name::new(away.as_bytes())?;
         let renaming = Renaming::start(access, &self.work, away, dir_of, name, 0)?;
-        require_same(renaming.source(), &self.dentry)?;
+        require_same(branch, renaming.source(), &self.dentry)?;
         if renaming.target().is_positive() {
             return Err(EEXIST);
         }
@@ -347,10 +362,10 @@ impl Aside {
     }
 
     /// Removes it: an empty directory, or something else.
-    pub(crate) fn remove(&self, access: &WriteAccess<'_>) -> Result {
+    pub(crate) fn remove(&self, access: &WriteAccess<'_>, branch: &Branch) -> Result {
         let away = self.away.name();
         let removing = Removing::start(access, &self.work, Name::new(away.as_bytes())?)?;
-        require_same(removing.dentry(), &self.dentry)?;
+        require_same(branch, removing.dentry(), &self.dentry)?;
         match self.dentry.inode().is_some_and(Inode::is_dir) {
             true => removing.rmdir(),
             false => removing.unlink(),
@@ -366,12 +381,16 @@ pub(crate) fn remove_with_whiteouts(
     branch: &Branch,
     dir_of: &Dentry,
     name: &Name,
+    known: &Dentry,
     clears: impl FnOnce(),
 ) -> Result {
-    let aside = match Aside::put(access, branch, dir_of, name) {
+    let aside = match Aside::put(access, branch, dir_of, name, known) {
         // It is in another part of the branch than the work directory.
         Err(e) if e == EXDEV => {
             let dir = namei::lookup(branch.mnt(), dir_of, name)?.ok_or(ENOENT)?;
+            if !branch.are_same(&dir, known)? {
+                return Err(ESTALE);
+            }
             let names = reserved(branch, &dir)?;
             clears();
             remove_all(access, &dir, &names)?;
@@ -384,10 +403,10 @@ pub(crate) fn remove_with_whiteouts(
     let cleared = clear_reserved(access, branch, &aside.dentry);
     // Nor if it has put something else in its place.
     if cleared.is_err_and(|e| e == ENOTEMPTY || e == ENOTDIR) {
-        aside.restore(access, dir_of, name)?;
+        aside.restore(access, branch, dir_of, name)?;
         return cleared;
     }
-    if let Err(e) = cleared.and_then(|()| aside.remove(access)) {
+    if let Err(e) = cleared.and_then(|()| aside.remove(access, branch)) {
         pr_warn!(
             "branch '{}': a removed directory is left in the work directory ({})\n",
             branch.name(),

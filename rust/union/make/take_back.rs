@@ -53,7 +53,7 @@ fn remove(
     }
     if removing.dentry().inode().is_some_and(Inode::is_dir) {
         drop(removing);
-        return work::remove_with_whiteouts(access, branch, dir, name, || {});
+        return work::remove_with_whiteouts(access, branch, dir, name, made, || {});
     }
     removing.unlink()
 }

@@ -509,8 +509,16 @@ pub(crate) fn rmdir(dir: &Locked<'_, Union>, dentry: &DEntry<Union>) -> Result {
                 // Only whiteouts are in it: it goes with them.
                 Err(e) if e == ENOTEMPTY => {
                     let layer = &removal.layer;
+                    let known = &removal.stack.top().dentry;
                     let clears = || stays_hidden.set(true);
-                    work::remove_with_whiteouts(access, &layer.branch, &layer.dentry, name, clears)
+                    work::remove_with_whiteouts(
+                        access,
+                        &layer.branch,
+                        &layer.dentry,
+                        name,
+                        known,
+                        clears,
+                    )
                 }
                 other => other,
             }

@@ -126,8 +126,8 @@ impl Obstacles {
         match namei::lookup(layer.branch.mnt(), &layer.dentry, name)? {
             None => Ok(Room(None)),
             Some(dentry) if dentry.inode().is_some_and(Inode::is_dir) => Err(EXDEV),
-            Some(_) => {
-                let aside = Aside::put(access, &layer.branch, &layer.dentry, name)?;
+            Some(known) => {
+                let aside = Aside::put(access, &layer.branch, &layer.dentry, name, &known)?;
                 Ok(Room(Some(aside)))
             }
         }
@@ -163,7 +163,10 @@ impl Room {
     /// The name is not needed after all: what had it has it again.
     pub(crate) fn restore(&self, access: &WriteAccess<'_>, layer: &Layer, name: &Name) {
         if let Some(aside) = &self.0 {
-            if aside.restore(access, &layer.dentry, name).is_err() {
+            if aside
+                .restore(access, &layer.branch, &layer.dentry, name)
+                .is_err()
+            {
                 pr_warn!(
                     "branch '{}': a hidden file stays in the work directory\n",
                     layer.branch.name()
@@ -176,7 +179,10 @@ impl Room {
     pub(crate) fn keep(self, layer: &Layer) {
         if let Some(aside) = self.0 {
             let access = layer.branch.mnt().want_write();
-            if access.and_then(|access| aside.remove(&access)).is_err() {
+            if access
+                .and_then(|access| aside.remove(&access, &layer.branch))
+                .is_err()
+            {
                 pr_warn_once!("a hidden file is left in the work directory\n");
             }
         }
