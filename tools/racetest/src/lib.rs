@@ -16,5 +16,6 @@ mod bindings;
 mod vfs;
 
 mod chain_test;
+mod gate_test;
 mod lock_test;
 mod slot_test;
