@@ -16,11 +16,7 @@ use crate::{
         below::watch::Group,
         mount::cred::Cred,
         own::inode::INode,
-        sync::{
-            load::Load,
-            lockdep,
-            rcu::{RcuArc, Slot},
-        },
+        sync::{load::Load, lockdep, rcu::RcuArc, versioned::Versioned},
         value::errno::ESTALE,
     },
 };
@@ -29,7 +25,7 @@ use kernel::{
     rbtree::RBTree,
     sync::{
         aref::ARef,
-        atomic::{Atomic, Relaxed, Release},
+        atomic::{Atomic, Relaxed},
         Arc, Mutex,
     },
 };
@@ -52,9 +48,7 @@ pub(crate) type Memory = KVec<(MemoryKey, KVec<u8>)>;
 pub(crate) struct Instance {
     /// Tells this union from others: `si=` in `/proc/mounts`.
     pub(crate) si: u64,
-    /// The generation of the published table, where it is cheap to read.
-    generation: Atomic<usize>,
-    table: Slot<Table>,
+    table: Versioned<Table>,
     /// What sysfs shows of the union.
     pub(crate) sysfs: Option<sysfs::SysfsDirectory>,
     /// What debugfs shows of it.
@@ -116,8 +110,7 @@ impl Instance {
         let _debug_directory = debug::DebugDirectory::new(si, &debug)?;
         Ok(pin_init!(Self {
             si,
-            generation: Atomic::new(generation),
-            table: Slot::new(Some(table)),
+            table: Versioned::new(generation, table),
             sysfs,
             _debug_directory,
             debug,
@@ -145,10 +138,7 @@ impl Instance {
     pub(crate) fn publish(&self, table: RcuArc<Table>) {
         let generation = table.generation;
         self.debug.publish(&table);
-        let old = self.table.replace(Some(table));
-        // Whoever sees the generation sees the table.
-        self.generation.store(generation, Release);
-        drop(old);
+        drop(self.table.publish(generation, table));
     }
 
     /// What is counted for debugfs.
@@ -164,7 +154,7 @@ impl Instance {
 
     /// The generation of the branches as they are now.
     pub(crate) fn generation(&self) -> usize {
-        self.generation.load_acquire()
+        self.table.generation()
     }
 
     /// The policy for new objects.

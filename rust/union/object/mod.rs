@@ -13,4 +13,5 @@ pub(crate) mod instance;
 pub(crate) mod listing;
 pub(crate) mod node;
 pub(crate) mod pins;
+pub(crate) mod settled;
 pub(crate) mod stack;

@@ -5,12 +5,13 @@
 use super::{
     instance::{Instance, Union},
     listing::Listing,
+    settled::{stamp, Settled, STALE, UNSETTLED},
     stack::{new_stack, BranchSet, Layer, Layers, Stack},
 };
 use crate::{
     union::numbers::id::BranchId,
     vfs::{
-        below::watch::{Changing, Mark, Watch},
+        below::watch::Mark,
         object::{dentry::Dentry, glimpse::Glimpse, inode::Inode, published::Published},
         own::inode::INode,
         sync::{
@@ -18,6 +19,7 @@ use crate::{
             load::Load,
             lockdep,
             rcu::{RcuArc, Reading, Slot},
+            watch::{Changing, Watch},
         },
         value::{errno::ESTALE, few::Few},
     },
@@ -54,9 +56,8 @@ pub(crate) struct Node {
     opener: Atomic<i32>,
     /// What others do to a directory on its branches.
     watch: Option<Arc<Watch>>,
-    /// The generation of the stack, and how much of what others do it is known to hold with: see
-    /// [`stamp`].
-    settled: Atomic<usize>,
+    /// The generation of the stack, and how much of what others do it is known to hold with.
+    settled: Settled,
     /// How many [`Seal`](crate::union::make::seal::Seal)s keep this directory on its branch.
     pub(crate) seals: Atomic<u32>,
     /// How many renames of the object are between what they do on the branch and what they do in
@@ -102,8 +103,8 @@ impl Node {
             false => None,
         };
         let settled = match unwatched && watch.is_some() {
-            true => stamp(stack.generation, UNSETTLED),
-            false => stamp(stack.generation, 0),
+            true => UNSETTLED,
+            false => 0,
         };
         let new_names = Atomic::new(u32::from(stack.top().branch.has_copies()));
         let top = Published::new(stack.top().dentry.clone());
@@ -116,7 +117,7 @@ impl Node {
         };
         Ok(pin_init!(Self {
             watch,
-            settled: Atomic::new(settled),
+            settled: Settled::new(stack.generation, settled),
             stack: Slot::new(Some(stack)),
             top,
             below: Atomic::new(below),
@@ -199,11 +200,8 @@ impl Node {
         let old = self.stack.replace(Some(stack.clone()));
         self.top.replace(Some(top.clone()));
         inode.set_key(key);
-        // Until somebody says more, it holds with what the old one did. Whoever sees this sees the stack:
-        // the old one must not be taken for one of this generation.
-        let settled = self.settled.load(Relaxed) as u32;
-        self.settled
-            .store(stamp(stack.generation, settled), Release);
+        // Whoever sees this sees the stack: the old one must not be taken for one of this generation.
+        self.settled.publish(stack.generation);
         if old.as_ref().is_none_or(|old| !is_top(old, &top)) {
             // The VFS decides by these who may do what.
             inode.copy_attr(real, idmap);
@@ -273,13 +271,13 @@ impl Node {
 
     /// Whether the stack is of `generation`, and holds with what others did.
     pub(crate) fn is_settled(&self, generation: usize) -> bool {
-        self.settled.load_acquire() == self.stamp(generation)
+        self.settled.is(self.stamp(generation))
     }
 
     /// The stack of `generation` was found to hold when there were so many `changes`. For whoever has
     /// the lock.
     pub(crate) fn settle(&self, _locked: &State, generation: usize, changes: u32) {
-        self.settled.store(stamp(generation, changes), Release);
+        self.settled.settle(generation, changes);
     }
 
     /// What is merged in this directory has changed: its names are to be looked at again.
@@ -500,17 +498,6 @@ impl Node {
 
 fn is_top(stack: &Stack, dentry: &Dentry) -> bool {
     core::ptr::eq::<Dentry>(&*stack.top().dentry, dentry)
-}
-
-/// No count of changes: the first is another one, and nobody sees so many.
-const UNSETTLED: u32 = u32::MAX;
-
-/// No stamp: generations begin with 1.
-const STALE: usize = 0;
-
-/// A generation of the branches, with a count of what others did, in one word.
-fn stamp(generation: usize, changes: u32) -> usize {
-    generation << 32 | changes as usize
 }
 
 /// A rename is under way.

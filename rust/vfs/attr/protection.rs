@@ -13,19 +13,14 @@ use crate::{
     vfs::{
         mount::write_access::WriteAccess,
         object::{dentry::Dentry, inode::Inode},
+        sync::spells::Spells,
         value::errno::{EOPNOTSUPP, ESTALE},
     },
 };
-use core::sync::atomic::{fence, Ordering};
-use kernel::{
-    prelude::*,
-    sync::atomic::{Acquire, Atomic, Full},
-};
+use kernel::prelude::*;
 
-/// How many objects are without their protection at the moment.
-static OFF: Atomic<u32> = Atomic::new(0);
-/// How many have been so far.
-static EVER: Atomic<u32> = Atomic::new(0);
+/// During which an object is without its protection.
+static OFF: Spells = Spells::new();
 
 /// The flags that the VFS acts upon.
 pub(in crate::vfs) const FLAGS: u32 = bindings::S_IMMUTABLE | bindings::S_APPEND;
@@ -91,8 +86,7 @@ impl Protection {
     /// Takes that of `dentry` off, if it has one.
     pub(crate) fn take_off(access: &WriteAccess<'_>, dentry: &Dentry) -> Result<Option<Off>> {
         let off = |was| {
-            OFF.fetch_add(1, Full);
-            EVER.fetch_add(1, Full);
+            OFF.begin();
             Off {
                 was,
                 is_stored: false,
@@ -194,7 +188,7 @@ impl Off {
 
 impl Drop for Off {
     fn drop(&mut self) {
-        OFF.fetch_sub(1, Full);
+        OFF.end();
     }
 }
 
@@ -212,25 +206,7 @@ fn acts_below(access: &WriteAccess<'_>, dentry: &Dentry) -> bool {
 /// The flags of `real` that an inode which repeats it, and has had `before`, is to have: while the
 /// protection of something is off, those of a protected object stay.
 pub(in crate::vfs) fn repeated(real: &Inode, before: u32) -> u32 {
-    let interval = Interval::begin();
-    let flags = flags_of(real);
-    if before & !flags & FLAGS == 0 {
-        return flags;
-    }
-    // They were off, or are.  What was off when they were looked at is so still, or on again.
-    fence(Ordering::Acquire);
-    if !is_off() {
-        let flags = flags_of(real);
-        fence(Ordering::Acquire);
-        if !interval.was_off() {
-            return flags;
-        }
-    }
-    flags | before & FLAGS
-}
-
-fn is_off() -> bool {
-    OFF.load(Acquire) != 0
+    OFF.outside(|| flags_of(real), before & FLAGS)
 }
 
 /// Finds out whether the protection of anything was off for a while.
@@ -240,12 +216,12 @@ impl Interval {
     /// Begins now.
     #[inline]
     pub(crate) fn begin() -> Self {
-        Self(EVER.load(Acquire))
+        Self(OFF.so_far())
     }
 
     /// Whether it was since, or is.
     #[inline]
     pub(crate) fn was_off(&self) -> bool {
-        is_off() || EVER.load(Acquire) != self.0
+        OFF.any_since(self.0)
     }
 }

@@ -8,7 +8,7 @@ use crate::{
     bindings,
     vfs::{
         object::inode::Inode,
-        sync::{load::Load, lockdep, nofs, task},
+        sync::{lockdep, nofs, watch::Watch},
     },
 };
 use core::ptr::NonNull;
@@ -16,60 +16,13 @@ use kernel::{
     alloc::flags::GFP_KERNEL_ACCOUNT,
     error::{from_err_ptr, to_result},
     prelude::*,
-    sync::{
-        atomic::{Atomic, Full, Relaxed},
-        Arc,
-    },
+    sync::Arc,
     types::Opaque,
 };
 
 /// What is noticed: names that come and go. Both directories of a rename are told of it by one event.
 const EVENTS: u32 =
     bindings::FS_CREATE | bindings::FS_DELETE | bindings::FS_RENAME | bindings::FS_DELETE_SELF;
-
-/// Counts the changes that others make to some directories. What the current task does between
-/// [`Watch::changing`] and the end of the guard does not count.
-pub(crate) struct Watch {
-    changes: Atomic<u32>,
-    /// The task that is making a change of its own, or 0.
-    changer: Atomic<usize>,
-}
-
-impl Watch {
-    /// Nothing has been noticed so far.
-    pub(crate) fn new() -> Self {
-        Self {
-            changes: Atomic::new(0),
-            changer: Atomic::new(0),
-        }
-    }
-
-    /// How many changes there were; wraps around. Does not sleep.
-    pub(crate) fn changes(&self) -> u32 {
-        self.changes.load_acquire()
-    }
-
-    /// Counts one more change, which was noticed in another way.
-    pub(crate) fn note(&self) {
-        self.changes.fetch_add(1, Full);
-    }
-
-    /// The current task is about to change one of the directories. When several do at once, some of
-    /// their changes may count.
-    pub(crate) fn changing(&self) -> Changing<'_> {
-        self.changer.store(task::current_token(), Relaxed);
-        Changing(self)
-    }
-}
-
-/// See [`Watch::changing`].
-pub(crate) struct Changing<'a>(&'a Watch);
-
-impl Drop for Changing<'_> {
-    fn drop(&mut self) {
-        self.0.changer.store(0, Relaxed);
-    }
-}
 
 /// Those whom marks of this kind are made for.
 ///
@@ -231,9 +184,7 @@ unsafe extern "C" fn handle(
             }
             &(*(*iter).marks[kind as usize].cast::<Inner>()).watch
         };
-        if watch.changer.load_once() != task::current_token() {
-            watch.changes.fetch_add(1, Full);
-        }
+        watch.notice();
     }
     0
 }

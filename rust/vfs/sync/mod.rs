@@ -15,5 +15,8 @@ pub(crate) mod lockdep;
 pub(crate) mod nofs;
 pub(crate) mod number_map;
 pub(crate) mod rcu;
+pub(crate) mod spells;
 pub(crate) mod task;
 pub(crate) mod thread;
+pub(crate) mod versioned;
+pub(crate) mod watch;

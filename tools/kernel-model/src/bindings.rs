@@ -289,6 +289,7 @@ pub struct hlist_node {
 ///
 /// The list's lock is held, and the element is in none.
 pub unsafe fn hlist_add_head(new: *mut hlist_node, head: *mut hlist_head) {
+    World::now().assert_spins();
     // SAFETY: By the contract of this function.
     unsafe {
         let first = (*head).first;
@@ -305,6 +306,7 @@ pub unsafe fn hlist_add_head(new: *mut hlist_node, head: *mut hlist_head) {
 ///
 /// The list's lock is held; one is in it, and the other in none.
 pub unsafe fn hlist_add_behind(new: *mut hlist_node, prev: *mut hlist_node) {
+    World::now().assert_spins();
     // SAFETY: By the contract of this function.
     unsafe {
         (*new).next = (*prev).next;
@@ -320,6 +322,7 @@ pub unsafe fn hlist_add_behind(new: *mut hlist_node, prev: *mut hlist_node) {
 ///
 /// The list's lock is held, if it is in one.
 pub unsafe fn hlist_del_init(node: *mut hlist_node) {
+    World::now().assert_spins();
     // SAFETY: By the contract of this function.
     unsafe {
         if (*node).pprev.is_null() {

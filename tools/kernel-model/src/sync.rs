@@ -177,6 +177,7 @@ impl<T> SpinLock<T> {
     /// Waits for it.
     pub fn lock(&self) -> SpinGuard<'_, T> {
         let guard = self.lock.lock().expect("loom's have no poison");
+        World::now().note_spin(1);
         SpinGuard(self, guard)
     }
 }
@@ -186,6 +187,14 @@ pub struct SpinGuard<'a, T>(
     &'a SpinLock<T>,
     #[expect(dead_code)] loom::sync::MutexGuard<'a, ()>,
 );
+
+impl<T> Drop for SpinGuard<'_, T> {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            World::now().note_spin(-1);
+        }
+    }
+}
 
 impl<T> Deref for SpinGuard<'_, T> {
     type Target = T;

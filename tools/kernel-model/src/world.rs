@@ -32,6 +32,8 @@ pub(crate) struct World {
     freed: RefCell<Vec<(*mut u8, Layout)>>,
     threads: RefCell<Vec<ThreadId>>,
     killed: RefCell<Vec<ThreadId>>,
+    /// How many spin locks each thread has.
+    spins: RefCell<HashMap<ThreadId, isize>>,
     completions: RefCell<Vec<Rc<CompletionState>>>,
     tasks: RefCell<HashMap<ThreadId, *mut task_struct>>,
     /// That of all other threads.
@@ -72,6 +74,7 @@ impl World {
             freed: RefCell::default(),
             threads: RefCell::default(),
             killed: RefCell::default(),
+            spins: RefCell::default(),
             completions: RefCell::default(),
             tasks: RefCell::default(),
             idle: OnceCell::new(),
@@ -155,6 +158,26 @@ impl World {
             drop(completion.done.lock());
             completion.changed.notify_all();
         }
+    }
+
+    /// The current thread has so many spin locks more.
+    pub(crate) fn note_spin(&self, more: isize) {
+        *self
+            .spins
+            .borrow_mut()
+            .entry(thread::current().id())
+            .or_default() += more;
+    }
+
+    /// Lists are changed by who has a spin lock.
+    pub(crate) fn assert_spins(&self) {
+        let spins = self.spins.borrow();
+        assert!(
+            spins
+                .get(&thread::current().id())
+                .is_some_and(|&count| count > 0),
+            "no spin lock is held"
+        );
     }
 
     pub(crate) fn note_completion(&self, state: Rc<CompletionState>) {

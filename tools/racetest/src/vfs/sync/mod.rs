@@ -29,8 +29,17 @@ pub(crate) mod nofs;
 #[path = "../../../../../rust/vfs/sync/rcu.rs"]
 #[allow(dead_code, unexpected_cfgs, clippy::all, clippy::pedantic)]
 pub(crate) mod rcu;
+#[path = "../../../../../rust/vfs/sync/spells.rs"]
+#[allow(dead_code, clippy::all, clippy::pedantic)]
+pub(crate) mod spells;
 #[allow(dead_code)]
 pub(crate) mod task;
 #[path = "../../../../../rust/vfs/sync/thread.rs"]
 #[allow(dead_code, clippy::all, clippy::pedantic)]
 pub(crate) mod thread;
+#[path = "../../../../../rust/vfs/sync/versioned.rs"]
+#[allow(dead_code, clippy::all, clippy::pedantic)]
+pub(crate) mod versioned;
+#[path = "../../../../../rust/vfs/sync/watch.rs"]
+#[allow(dead_code, clippy::all, clippy::pedantic)]
+pub(crate) mod watch;
