@@ -5,6 +5,7 @@
 use crate::union::object::settled::{stamp, Settled};
 use crate::vfs::sync::{
     killable::KillableMutex,
+    load::Load,
     lockdep,
     rcu::{RcuArc, Shared, Slot},
     spells::Spells,
@@ -15,7 +16,7 @@ use kernel::sync::{
     atomic::{Atomic, Relaxed},
     Arc,
 };
-use kernel::testing::{model, thread};
+use kernel::testing::{model, thread, Seen};
 
 static CLASSES: lockdep::Classes = lockdep::Classes::new();
 
@@ -146,5 +147,28 @@ fn what_is_off_for_a_while() {
         lifter.join().unwrap();
         flags.store(0, Relaxed);
         assert_eq!(SPELLS.outside(|| flags.load(Relaxed), 1), 0);
+    });
+}
+
+/// Who repeats something, and was told that there was no spell since it began, has not seen any of one.
+#[test]
+fn an_interval_without_a_spell() {
+    model(2, || {
+        static SPELLS: Spells = Spells::new();
+        let flags = Arc::new(Atomic::new(1_u32));
+        let seen = Seen::new(0);
+        let lifter = {
+            let flags = flags.clone();
+            thread::spawn(move || {
+                SPELLS.begin();
+                flags.store(0, Relaxed);
+                flags.store(1, Relaxed);
+                SPELLS.end();
+            })
+        };
+        let so_far = SPELLS.so_far();
+        seen.set(flags.load_acquire());
+        assert!(seen.get() == 1 || SPELLS.any_since(so_far));
+        lifter.join().unwrap();
     });
 }
