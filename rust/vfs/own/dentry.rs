@@ -16,7 +16,13 @@ use crate::{
         value::{errno::ESTALE, name::Name},
     },
 };
-use core::{marker::PhantomData, mem::ManuallyDrop, ops::Deref, ptr::NonNull};
+use core::{
+    marker::PhantomData,
+    mem::ManuallyDrop,
+    ops::Deref,
+    ptr::NonNull,
+    sync::atomic::{fence, Ordering},
+};
 use kernel::{
     error::from_err_ptr,
     prelude::*,
@@ -120,14 +126,20 @@ impl<T: FileSystem> DEntry<T> {
         self.is_root_entry()
     }
 
-    /// The number that [`DEntry::set_stamp`] left, from `d_time`.
+    /// The number that [`DEntry::set_stamp`] left, from `d_time`. What comes after this sees what was stored
+    /// before it was left.
     pub(crate) fn stamp(&self) -> usize {
         // SAFETY: The dentry is alive; `d_time` is the filesystem's to use.
-        unsafe { (&raw const (*self.as_ptr()).d_time).read_volatile() }
+        let stamp = unsafe { (&raw const (*self.as_ptr()).d_time).read_volatile() };
+        // No instruction on amd64, as in `load_acquire`.
+        fence(Ordering::Acquire);
+        stamp
     }
 
     /// Leaves a number with the dentry.
     pub(crate) fn set_stamp(&self, stamp: usize) {
+        // Who has published what the stamp is of may be another: what this task has seen comes before it, too.
+        fence(Ordering::Release);
         // SAFETY: The dentry is alive; `d_time` is the filesystem's to use.
         unsafe { (&raw mut (*self.as_ptr()).d_time).write_volatile(stamp) };
     }

@@ -13,7 +13,7 @@ use crate::vfs::sync::{
 };
 use kernel::prelude::*;
 use kernel::sync::{
-    atomic::{Atomic, Relaxed},
+    atomic::{Atomic, Relaxed, Release},
     Arc,
 };
 use kernel::testing::{model, thread, Seen};
@@ -124,6 +124,54 @@ fn who_finds_it_settled_by_another() {
         drop(refresher.join().unwrap());
         settler.join().unwrap();
     });
+}
+
+/// As the way of a name: the branches change, its inode is refreshed, somebody else finds that, and stamps its
+/// dentry (`d_time`). Who finds the stamp of the branches as they are gets a stack that was made of them.
+fn a_name(is_ordered: bool) {
+    model(2, move || {
+        let table = Arc::new(Versioned::new(1, made(1)));
+        let node = Node::new();
+        let dentry = Arc::new(Atomic::new(1_usize));
+        let refresher = {
+            let (table, node) = (table.clone(), node.clone());
+            thread::spawn(move || {
+                drop(table.publish(2, made(2)));
+                node.publish_newer(2)
+            })
+        };
+        let stamper = {
+            let (node, dentry) = (node.clone(), dentry.clone());
+            thread::spawn(move || {
+                if node.settled.is(stamp(2, 0)) {
+                    if is_ordered {
+                        dentry.store(2, Release);
+                    } else {
+                        dentry.store(2, Relaxed);
+                    }
+                }
+            })
+        };
+        let stamp = dentry.load_acquire();
+        if stamp == table.generation() {
+            assert!(node.stack.get().unwrap().generation >= stamp);
+        }
+        drop(refresher.join().unwrap());
+        stamper.join().unwrap();
+    });
+}
+
+/// With the orders of `DEntry::stamp` and `DEntry::set_stamp`.
+#[test]
+fn a_name_that_has_the_stamp() {
+    a_name(true);
+}
+
+/// Without them.
+#[test]
+#[should_panic(expected = "generation >= stamp")]
+fn a_name_whose_stamp_is_not_ordered() {
+    a_name(false);
 }
 
 /// Flags that are off during a spell are never repeated as off; flags that are off are, when there is none.
