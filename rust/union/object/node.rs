@@ -152,6 +152,15 @@ impl Node {
         self.top.is(dentry)
     }
 
+    /// Whether this still stands for the top of `stack`. In the [gate](crate::union::branch::branch::Branch::gate)
+    /// of its branch the answer holds against a move down for as long.
+    #[inline]
+    pub(crate) fn stands_for(&self, stack: &Stack) -> bool {
+        // What is nothing to an RCU walk is not published as the top.
+        self.is_at(&stack.top().dentry)
+            || (self.stack()).is_ok_and(|now| core::ptr::eq::<Stack>(&*now, stack))
+    }
+
     /// Whether the top object is `real`. For whoever keeps that in the cache.
     pub(crate) fn shows(&self, real: &Inode) -> bool {
         let guard = rcu::read_lock();

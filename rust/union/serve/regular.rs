@@ -135,9 +135,18 @@ fn open_real(
     first: impl Fn(),
 ) -> Result<KernelFile> {
     loop {
-        if let Some(_inside) = stack.top().branch.gate.enter() {
+        let node = user.node().data();
+        let inside = stack.top().branch.gate.enter();
+        if inside.is_some() && node.stands_for(&stack) {
             first();
             return open_at(user, &stack, flags);
+        }
+        let was_open = inside.is_some();
+        drop(inside);
+        if was_open {
+            // It was moved down, and the gate opened again, since the stack was looked at; or it was copied up.
+            stack = node.stack()?;
+            continue;
         }
         // The branch may be about to go. Once that is decided, either its gate is open again, or the
         // inode stands for something else.
@@ -260,6 +269,9 @@ impl OpenFile {
         let Some(_inside) = branch.gate.enter() else {
             return Ok(current);
         };
+        if !user.node().data().stands_for(&stack) {
+            return Ok(current);
+        }
         let real = open_at(user, &stack, user.flags())?;
         self.make_current(user, real)
     }

@@ -106,10 +106,10 @@ fn object() -> RcuArc<Object> {
     RcuArc::new(object, GFP_KERNEL).unwrap()
 }
 
-/// As `union/serve/regular.rs` opens a file that `union/write/mvdown.rs` moves: whoever opens it opens what is there.
-#[test]
-fn what_is_opened_is_there() {
-    model(2, || {
+/// As `union/serve/regular.rs` opens a file that `union/write/mvdown.rs` moves. If it `looks_again` inside the gate,
+/// what it opens is there.
+fn open(looks_again: bool) {
+    model(2, move || {
         let gate = gate();
         let node = Arc::new(Slot::new(Some(object())));
         let opener = {
@@ -119,7 +119,7 @@ fn what_is_opened_is_there() {
                 for _ in 0..3 {
                     let is_it = || core::ptr::eq::<Object>(&*node.get().unwrap(), &*object);
                     if let Some(_inside) = gate.enter() {
-                        if is_it() {
+                        if !looks_again || is_it() {
                             assert!(object.is_there.get());
                             return;
                         }
@@ -135,4 +135,17 @@ fn what_is_opened_is_there() {
         }
         opener.join().unwrap();
     });
+}
+
+/// Whoever opens a file opens what is there.
+#[test]
+fn what_is_opened_is_there() {
+    open(true);
+}
+
+/// What was looked at before the gate may have been moved while that was closed.
+#[test]
+#[should_panic(expected = "is_there")]
+fn what_was_looked_at_before_the_gate() {
+    open(false);
 }
