@@ -11,6 +11,7 @@ pub(crate) mod hits;
 pub(crate) mod index;
 pub(crate) mod instance;
 pub(crate) mod listing;
+pub(crate) mod new_names;
 pub(crate) mod node;
 pub(crate) mod pins;
 pub(crate) mod settled;

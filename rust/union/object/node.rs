@@ -5,6 +5,7 @@
 use super::{
     instance::{Instance, Union},
     listing::Listing,
+    new_names::NewNames,
     settled::{stamp, Settled, STALE, UNSETTLED},
     stack::{new_stack, BranchSet, Layer, Layers, Stack},
 };
@@ -49,7 +50,7 @@ pub(crate) struct Node {
     /// The branches that the stack, or an earlier one, has been on.
     branches: Atomic<u64>,
     /// See [`Node::has_new_name`].
-    new_names: Atomic<u32>,
+    new_names: NewNames,
     /// How many descriptors are open.
     opens: Atomic<u32>,
     /// Who opened or mapped the object last, as a hint.
@@ -106,7 +107,7 @@ impl Node {
             true => UNSETTLED,
             false => 0,
         };
-        let new_names = Atomic::new(u32::from(stack.top().branch.has_copies()));
+        let new_names = NewNames::new(stack.top().branch.has_copies());
         let top = Published::new(stack.top().dentry.clone());
         let branches = Atomic::new(stack.branches().0);
         let state = State {
@@ -371,21 +372,17 @@ impl Node {
     /// crash, then, whatever is written out of its data alone.
     #[inline]
     pub(crate) fn has_new_name(&self) -> bool {
-        self.new_names.load_once() != 0
+        self.new_names.any()
     }
 
     /// See [`Node::has_new_name`].
     pub(crate) fn note_new_name(&self) {
-        self.new_names.fetch_add(1, Full);
+        self.new_names.note();
     }
 
     /// Makes the names durable by `sync`, which writes out all of the file.
     pub(crate) fn settle_names(&self, sync: impl FnOnce() -> Result) -> Result {
-        let seen = self.new_names.load(Acquire);
-        sync()?;
-        // One that was made meanwhile may have missed it.
-        let _ = self.new_names.cmpxchg(seen, 0, Full);
-        Ok(())
+        self.new_names.settle(sync)
     }
 
     /// Counts a descriptor.

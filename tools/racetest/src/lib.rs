@@ -22,6 +22,7 @@ mod vfs;
 mod chain_test;
 mod gate_test;
 mod lock_test;
+mod names_test;
 mod published_test;
 mod slot_test;
 mod snapshot_test;

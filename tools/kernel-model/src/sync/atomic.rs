@@ -169,7 +169,8 @@ impl<T: AtomicType> Atomic<T> {
 
     /// The value.
     pub fn load<O: Order>(&self, _: O) -> T {
-        self.decode(self.word.with(|word| word.load(O::ORDER)))
+        let value = ordered::<O, _>(|| self.word.with(|word| word.load(O::ORDER)));
+        self.decode(value)
     }
 
     /// Puts `value` in its place.
