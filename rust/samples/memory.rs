@@ -87,6 +87,7 @@ impl FileSystem for Memory {
     // Never used: numbers are different.
     fn fresh_number(_: &SuperBlock<Memory>) -> u64 {
         static NEXT: Atomic<u64> = Atomic::new(1);
+        // No two get the same one, in whatever order.
         !NEXT.fetch_add(1, Relaxed)
     }
 
@@ -200,6 +201,7 @@ fn node(sb: &SuperBlock<Memory>, ino: u64) -> Result<ARef<INode<Memory>>> {
 /// The inode of a view, which goes when nobody has it open or mapped.
 fn view_inode(sb: &SuperBlock<Memory>, view: View) -> Result<ARef<INode<Memory>>> {
     static NEXT: Atomic<u64> = Atomic::new(1 << 32);
+    // No two get the same one, in whatever order.
     let number = NEXT.fetch_add(1, Relaxed);
     let sought = Sought {
         hash: number,

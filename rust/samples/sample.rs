@@ -36,6 +36,7 @@ impl FileSystem for Sample {
 
     fn fresh_number(_: &SuperBlock<Sample>) -> u64 {
         static NEXT: Atomic<u64> = Atomic::new(1);
+        // No two get the same one, in whatever order.
         !NEXT.fetch_add(1, Relaxed)
     }
 

@@ -241,6 +241,7 @@ impl View {
 
     /// Nobody looks any more. May sleep.
     pub(crate) fn end(&self) {
+        // It decides who does it, and nothing else: the lock has the order.
         if self.has_ended.xchg(true, Relaxed) {
             return;
         }

@@ -53,6 +53,7 @@ impl FileSystem for Pass {
     // Never used: no two objects of one filesystem that are there have the same number.
     fn fresh_number(_: &SuperBlock<Pass>) -> u64 {
         static NEXT: Atomic<u64> = Atomic::new(1);
+        // No two get the same one, in whatever order.
         !NEXT.fetch_add(1, Relaxed)
     }
 

@@ -25,6 +25,7 @@ impl VolatileMark {
     /// There is one from now on, where there were those errors before.
     pub(super) fn set(&self, errors: WriteErrors) {
         self.errors.store(errors.0, Relaxed);
+        // Who finds the mark finds the errors of before it.
         self.is_there.store(true, Release);
     }
 

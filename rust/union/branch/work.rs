@@ -108,6 +108,7 @@ struct Serial(u64);
 impl Serial {
     /// One that this module has not given out before.
     fn fresh() -> Self {
+        // No two get the same one, in whatever order.
         Self(SERIAL.fetch_add(1, Relaxed))
     }
 

@@ -4,7 +4,7 @@
 
 use kernel::sync::atomic::{Atomic, Relaxed};
 
-/// A count of what has happened, or of what there is.
+/// A count of what has happened, or of what there is. It is shown, and nothing is decided by it: no order.
 pub(crate) struct Counter(Atomic<u64>);
 
 impl Counter {

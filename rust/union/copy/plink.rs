@@ -41,6 +41,7 @@ static SERIAL: Atomic<u64> = Atomic::new(1);
 
 /// A name for a pseudo-link of `inode`, and what is remembered of it. No name is asked for twice.
 fn fresh(inode: &INode<Union>) -> (u64, names::Buffer) {
+    // No two get the same one, in whatever order.
     let serial = SERIAL.fetch_add(1, Relaxed);
     (serial, names::serial_plink(inode.ino(), serial))
 }

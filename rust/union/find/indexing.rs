@@ -34,6 +34,7 @@ pub(crate) fn looked_at(stack: &Stack, looked: usize) {
     if looked < MANY {
         return;
     }
+    // An estimate, which comes with nothing. Of those who count, one gets each number.
     let lookups = stack.index.lookups.fetch_add(1, Relaxed).wrapping_add(1);
     if lookups < FIRST_TRY || !lookups.is_power_of_two() {
         return;

@@ -111,6 +111,7 @@ pub(crate) fn create(
         let state = &instance.policy;
         state.note(&instance.cred, &table, policy.seconds, &mut candidates)?;
     }
+    // A number that comes with nothing, and so needs no order.
     // Directories do not take turns: as in aufs, they go where the next file will.
     let turn = match is_dir || policy.kind == Kind::TopDownParent {
         true => instance.policy.turn.load(Relaxed),

@@ -214,6 +214,7 @@ impl Numbers {
     }
 
     fn note(&self, computed: u64, generation: u32, number: Number) -> Result {
+        // Before that: who is told of the object, by whatever comes after this, finds both.
         self.any.store(true, Release);
         let exception = Exception { number, generation };
         self.exceptions.set(computed, exception)

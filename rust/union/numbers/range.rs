@@ -84,6 +84,7 @@ impl Ranges {
 
     /// A number that nobody has.
     pub(crate) fn fresh(&self) -> u64 {
+        // No two get the same one, in whatever order.
         let count = self.fresh.fetch_add(1, Relaxed);
         match FRESH + count {
             // The last one is an error to some.
@@ -245,6 +246,7 @@ impl Space {
     /// Takes all that nobody has: whether it has that.
     fn grow(&self) -> bool {
         let mut next = self.ranges.next.lock();
+        // It changes with this lock held only, once there is one.
         let size = self.size.load_once();
         if size != FRESH && *next == size {
             *next = FRESH;
@@ -305,6 +307,7 @@ impl Space {
 
     /// Whether all branches are on this filesystem, when the union is mounted.
     pub(crate) fn note_alone(&self, is_alone: bool) {
+        // Before the union is mounted, which everybody comes after.
         self.alone.store(is_alone, Relaxed);
     }
 
@@ -315,6 +318,7 @@ impl Space {
 
     pub(crate) fn settle(&self, range: Option<(u64, u64)>) {
         if let Some((start, size)) = range {
+            // Who finds the size finds the start, which never changes again.
             self.start.store(start, Relaxed);
             self.size.store(size, Release);
         }

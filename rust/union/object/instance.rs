@@ -25,7 +25,7 @@ use kernel::{
     rbtree::RBTree,
     sync::{
         aref::ARef,
-        atomic::{Atomic, Relaxed},
+        atomic::{Atomic, Relaxed, Release},
         Arc, Mutex,
     },
 };
@@ -104,6 +104,7 @@ impl Instance {
         let (create, create_low) = settings.create.pack();
         let group = Group::new()?;
         let ranges = ids.ranges().clone();
+        // No two get the same one, in whatever order.
         let si = NEXT_SI.fetch_add(1, Relaxed);
         let sysfs = sysfs::SysfsDirectory::new(si, &table)?;
         let debug = debug::DebugData::new(&table)?;
@@ -159,7 +160,9 @@ impl Instance {
 
     /// The policy for new objects.
     pub(crate) fn create_policy(&self) -> Create {
-        Create::unpack((self.create.load_once(), self.create_low.load_once()))
+        // Evaluated in this order: a policy is found with its own limit, or, during a remount, with that of
+        // the next one.
+        Create::unpack((self.create.load_acquire(), self.create_low.load_once()))
     }
 
     /// What was chosen, but for that.
@@ -177,7 +180,8 @@ impl Instance {
     pub(crate) fn set_settings(&self, settings: Settings) {
         let (create, create_low) = settings.create.pack();
         self.create_low.store(create_low, Relaxed);
-        self.create.store(create, Relaxed);
+        self.create.store(create, Release);
+        // One word, and nothing that comes with it: who has read it before goes on as before.
         self.settings.store(settings.chosen().0, Relaxed);
     }
 

@@ -200,6 +200,7 @@ impl Node {
             self.note_earlier_keys(locked, Some(inode.key()))?;
         }
         let top = stack.top().dentry.clone();
+        // Who has the lock is alone in changing them. Before the stack is published: who finds that finds these.
         let branches = BranchSet(self.branches.load(Relaxed) | stack.branches().0);
         self.branches.xchg(branches.0, Full);
         if branches.is_several() {
@@ -392,7 +393,7 @@ impl Node {
     }
 
     /// The process `by` has opened or mapped the object. A hint: a mapping that a child process has
-    /// inherited is not told of.
+    /// inherited is not told of. It comes with nothing else, and so needs no order.
     pub(crate) fn used(&self, by: i32) {
         if self.opener.load_once() != by {
             self.opener.store(by, Relaxed);
@@ -452,6 +453,7 @@ impl Node {
 
     /// See [`Node::plink`].
     pub(crate) fn set_plink(&self, serial: u64) {
+        // The lock has the order.
         self.plink.store(serial, Relaxed);
     }
 

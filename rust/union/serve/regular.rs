@@ -55,7 +55,7 @@ use kernel::{
     prelude::*,
     sync::{
         aref::ARef,
-        atomic::{Atomic, Relaxed},
+        atomic::{Atomic, Release},
         Arc, Mutex,
     },
 };
@@ -214,7 +214,8 @@ impl OpenFile {
         if user.node().sb().data().settings().refrof() && !user.is_writable() {
             refresh::refresh(user.dentry())?;
         }
-        self.seen.store(generation, Relaxed);
+        // Who finds this has the inode as it was brought up to date, in `real`, where it is asked for first.
+        self.seen.store(generation, Release);
         Ok(())
     }
 

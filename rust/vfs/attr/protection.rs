@@ -17,6 +17,7 @@ use crate::{
         value::errno::{EOPNOTSUPP, ESTALE},
     },
 };
+use core::sync::atomic::{fence, Ordering};
 use kernel::prelude::*;
 
 /// During which an object is without its protection.
@@ -194,7 +195,10 @@ impl Drop for Off {
 
 fn flags_of(inode: &Inode) -> u32 {
     // SAFETY: The inode is alive; the flags may change at any time, as anywhere in the VFS.
-    unsafe { (&raw const (*inode.as_ptr()).i_flags).read_volatile() }
+    let flags = unsafe { (&raw const (*inode.as_ptr()).i_flags).read_volatile() };
+    // Who finds them off, and asks then, finds out why. No instruction on amd64.
+    fence(Ordering::Acquire);
+    flags
 }
 
 /// Whether the filesystem asks another one, which acts upon flags of its own.

@@ -57,10 +57,11 @@ impl FileChain {
 
     /// Makes `file` the current one.
     pub(crate) fn push(&self, file: KernelFile) -> Result {
+        // A guess, which the exchange corrects; what it points at is not looked at.
         let older = self.newest.load(Relaxed);
         let mut link = KBox::new(Link { file, older }, GFP_KERNEL)?;
         let new: *mut Link = &raw mut *link;
-        // INVARIANT: The box moves into the chain with the exchange.
+        // INVARIANT: The box moves into the chain with the exchange, which orders what is in it before that.
         while let Err(newer) = self.newest.cmpxchg(link.older, new, Full) {
             link.older = newer;
         }
@@ -71,6 +72,7 @@ impl FileChain {
 
 impl Drop for FileChain {
     fn drop(&mut self) {
+        // By whoever has it to itself.
         let mut next = self.newest.load_once();
         while !next.is_null() {
             // SAFETY: The links are boxes that `push` made, and nobody uses them now.

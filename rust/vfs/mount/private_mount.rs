@@ -110,6 +110,7 @@ impl PrivateMount {
         // SAFETY: The mount is ours alone: no namespace has it, so that nobody but callers of this changes
         // its flags. Readers look at any time, and either value will do.
         let flags = unsafe { Atomic::from_ptr(&raw mut (*self.mnt.as_ptr()).mnt_flags) };
+        // A guess, which the exchange corrects.
         let mut old = flags.load(Relaxed);
         loop {
             let new = match writable {

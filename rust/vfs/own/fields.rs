@@ -126,6 +126,7 @@ impl<T: FileSystem> INode<T> {
             store!((*to).i_ctime_sec, once!((*from).i_ctime_sec));
             store!((*to).i_ctime_nsec, nsec);
             let size = real.size();
+            // The attributes before the size, as `i_size_write()` has it.
             fence(Ordering::Release);
             store!((*to).i_size, size);
         }

@@ -163,6 +163,7 @@ unsafe extern "C" fn is_sought<T: FileSystem>(
             search.taken |= shows_number && state & bindings::inode_state_flags_enum_I_NEW != 0;
             return 0;
         }
+        // With what was stored before `I_NEW` was taken off.
         fence(Ordering::Acquire);
         let data = INode::<T>::data_of(inode);
         if data.is_some_and(|data| T::is_known_as(data, sought.key)) {
@@ -187,6 +188,7 @@ unsafe extern "C" fn make_known<T: FileSystem>(
     unsafe {
         let search = &*search.cast::<Search<'_, T>>();
         let known = INode::<T>::known_of(inode);
+        // Nobody finds it yet: the hash table's lock, and the way it is put in, order these.
         known.hash.store(search.sought.hash, Relaxed);
         known.key.store(search.sought.key, Relaxed);
         (*inode).i_ino = match search.taken {

@@ -102,7 +102,7 @@ impl Shelves {
 #[repr(C)]
 pub(super) struct Place {
     link: Opaque<bindings::hlist_node>,
-    /// Changes with the lock of [`Shelves::several`] held only, once it is known to others.
+    /// Changes with the lock of [`Shelves::several`] held only, once it is known to others. The locks have the order.
     shelf: Atomic<u32>,
 }
 
@@ -155,6 +155,7 @@ impl Place {
     ///
     /// Nobody moves the place in memory, or takes it off, meanwhile; `shelves` are those that it was put on.
     pub(super) unsafe fn move_to_several(&self, shelves: &Shelves) {
+        // Without a lock: once it is this one it stays so, and it is asked again with the locks.
         if self.shelf() == Shelf::SEVERAL {
             return;
         }

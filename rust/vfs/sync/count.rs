@@ -28,6 +28,8 @@ impl Count {
     /// One more, unless there is none any more. Says whether there was.
     #[inline(always)]
     pub(super) fn get_unless_zero(&self) -> bool {
+        // A guess, which the exchange corrects. That has no need of an order of its own where the pointer was found
+        // with one, as in a `Slot`; `refcount_t` has it for those that were not.
         let mut count = self.0.load(Ordering::Relaxed);
         while count != 0 {
             let more = count.wrapping_add(1);
@@ -43,6 +45,7 @@ impl Count {
     /// One fewer. Says whether it was the last: then what all others did comes before what follows.
     #[inline(always)]
     pub(super) fn put(&self) -> bool {
+        // All uses by this one before that, and all of all others, by the fence, before the end.
         if self.0.fetch_sub(1, Ordering::Release) != 1 {
             return false;
         }

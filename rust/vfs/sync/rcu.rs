@@ -209,6 +209,7 @@ impl<T: Shared> Slot<T> {
     /// Publishes `value`; returns what was there.
     pub(crate) fn replace(&self, value: Option<RcuArc<T>>) -> Option<RcuArc<T>> {
         let raw = value.map_or(ptr::null_mut(), RcuArc::into_raw);
+        // What is in the new node comes before it is found, and who has replaced it sees what is in the old one.
         // INVARIANT: The slot's count of the old node moves to the returned reference.
         NonNull::new(self.0.xchg(raw, Full)).map(|node| RcuArc(node, PhantomData))
     }

@@ -48,7 +48,8 @@ impl<F: FnOnce() -> R, R> Job<F, R> {
         // SAFETY: By the contract of this function. Nothing of the job is used after it is completed.
         unsafe {
             bindings::allow_kernel_signal(bindings::SIGKILL as c_int);
-            // The signal is lost if it was sent before that; then the flag was set before, too.
+            // The signal is lost if it was sent before that; then the flag was set before, too, and is seen: both
+            // take the lock of the thread's signals, which has the order.
             if (*job).is_given_up.load(Relaxed) == 0 {
                 if let Some(work) = (*job).work.take() {
                     let old = bindings::override_creds((*job).cred);
