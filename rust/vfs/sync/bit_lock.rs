@@ -65,8 +65,9 @@ impl BitLocks {
         // CAST: The number of a bit.
         // SAFETY: The word lives as long as `self`; the bit is one of its own.
         let taken = unsafe { bindings::test_and_set_bit_lock(bit as c_long, self.0.get()) };
+        // A guard that was made for nothing would clear the bit, which is somebody else's.
         // INVARIANT: The bit was just set by us.
-        (!taken).then_some(BitGuard { locks: self, bit })
+        (!taken).then(|| BitGuard { locks: self, bit })
     }
 }
 

@@ -15,4 +15,6 @@ pub(crate) mod sync;
 pub(crate) mod value;
 
 #[cfg(test)]
+mod bits_test;
+#[cfg(test)]
 mod watch_test;
