@@ -540,6 +540,12 @@ void aufs2_helper_brelse(struct buffer_head *buffer)
 	brelse(buffer);
 }
 
+/* A macro where tasks cannot be preempted: then every task that runs has passed. */
+void aufs2_helper_wait_for_tasks(void)
+{
+	synchronize_rcu_tasks();
+}
+
 /* The module! macro has no version; bindgen, which reads this as well, is not told one. */
 #ifdef AUFS2_VERSION
 MODULE_VERSION(AUFS2_VERSION);

@@ -56,7 +56,10 @@ impl<T: Kind> Parameter<T> {
     pub(crate) const fn describe(&'static self, name: &'static CStr) -> Description {
         Description(bindings::kernel_param {
             name: kernel::str::as_char_ptr_in_const_context(name),
+            #[cfg(MODULE)]
             mod_: &raw mut bindings::__this_module,
+            #[cfg(not(MODULE))]
+            mod_: core::ptr::null_mut(),
             ops: T::OPS,
             // Everybody may read it, and nobody write.
             perm: 0o444,
@@ -88,6 +91,21 @@ pub(crate) const fn bytes<const N: usize>(text: &str) -> [u8; N] {
     bytes
 }
 
+/// What is before the name of a parameter where that is built into the kernel, whose command line has those of all.
+#[cfg(not(MODULE))]
+macro_rules! module_prefix {
+    () => {
+        "aufs2."
+    };
+}
+#[cfg(MODULE)]
+macro_rules! module_prefix {
+    () => {
+        ""
+    };
+}
+pub(crate) use module_prefix;
+
 /// Declares a [`Parameter`]: `module_parameter!(NAME, name: type = default, "description")`.
 macro_rules! module_parameter {
     ($(#[$doc:meta])* $static:ident, $name:ident: $type:ident = $default:expr, $text:literal) => {
@@ -96,10 +114,10 @@ macro_rules! module_parameter {
             $crate::vfs::admin::module_param::Parameter::new($default);
 
         const _: () = {
-            use $crate::vfs::admin::module_param::{bytes, Description};
+            use $crate::vfs::admin::module_param::{bytes, module_prefix, Description};
 
             const NAME: &core::ffi::CStr = {
-                let text = concat!(stringify!($name), "\0");
+                let text = concat!(module_prefix!(), stringify!($name), "\0");
                 match core::ffi::CStr::from_bytes_with_nul(text.as_bytes()) {
                     Ok(name) => name,
                     Err(_) => c"",
@@ -109,12 +127,12 @@ macro_rules! module_parameter {
             #[used(compiler)]
             static DESCRIPTION: Description = $static.describe(NAME);
 
-            const TEXT: &str = concat!("parm=", stringify!($name), ":", $text, "\0");
+            const TEXT: &str = concat!(module_prefix!(), "parm=", stringify!($name), ":", $text, "\0");
             #[link_section = ".modinfo"]
             #[used(compiler)]
             static PARM: [u8; TEXT.len()] = bytes(TEXT);
 
-            const TYPE: &str = concat!("parmtype=", stringify!($name), ":", stringify!($type), "\0");
+            const TYPE: &str = concat!(module_prefix!(), "parmtype=", stringify!($name), ":", stringify!($type), "\0");
             #[link_section = ".modinfo"]
             #[used(compiler)]
             static PARMTYPE: [u8; TYPE.len()] = bytes(TYPE);

@@ -225,7 +225,7 @@ impl<T: Shared> Drop for Slot<T> {
 /// a count, and does not sleep while doing so, is done with it. Takes a while.
 pub(crate) fn synchronize_tasks() {
     // SAFETY: No requirements; may sleep.
-    unsafe { bindings::synchronize_rcu_tasks() };
+    unsafe { bindings::wait_for_tasks() };
 }
 
 /// Waits until every read-side critical section that has begun has ended. May sleep.

@@ -32,7 +32,7 @@ pub unsafe fn kvfree_call_rcu(_head: *mut callback_head, pointer: *mut c_void) {
 /// # Safety
 ///
 /// None here.
-pub unsafe fn synchronize_rcu_tasks() {}
+pub unsafe fn wait_for_tasks() {}
 
 /// # Safety
 ///
