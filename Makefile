@@ -82,7 +82,7 @@ rustdoc:
 rust-analyzer:
 	+$(Q)$(if $(KDIR),$(call KMAKE,$@),scripts/rust-analyzer)
 
-.PHONY: demo shell check check-debug check-long check-locks check-deb check-dkms bench
+.PHONY: demo shell check check-debug check-long check-locks check-deb check-dkms check-in-tree bench
 demo:
 	$(Q)scripts/demo
 shell:
@@ -99,6 +99,8 @@ check-deb:
 	$(Q)scripts/check-deb
 check-dkms:
 	$(Q)scripts/check-deb dkms
+check-in-tree:
+	$(Q)scripts/check-in-tree
 bench: modules
 	$(Q)scripts/bench
 
@@ -114,6 +116,7 @@ help:
 	@echo '  check-locks     - whether the stresses notice a lock that is missing'
 	@echo '  check-deb       - the packages: installed, booted, upgraded, purged; part of check-long'
 	@echo '  check-dkms      - of these, the one that has dkms build the module'
+	@echo '  check-in-tree   - the module built into a kernel, and booted; part of check-long'
 	@echo '  bench           - instructions per operation, beside native and overlayfs'
 	@echo 'Build it:'
 	@echo '  modules         - aufs2.ko (default)'
