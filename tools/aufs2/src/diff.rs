@@ -2,15 +2,17 @@
 
 //! `aufs2 diff`: what a branch adds to those below it, changes and deletes.
 
+use crate::export::{self, Format};
 use crate::layers::{self, Layer, Layers, Seen};
 use crate::names::{self, Meaning};
+use crate::stop;
 use crate::tree::is_dir;
 use crate::union::{At, lossy};
 use aubusy::print::{escaped, print};
+use clap::Args;
 use rustix::fs::Stat;
 use serde::Serialize;
-use std::collections::BTreeMap;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 /// What became of a path.
@@ -43,15 +45,36 @@ struct Row {
     path: String,
 }
 
+/// Where an archive goes, instead of the rows.
+#[derive(Debug, Args)]
+pub struct To {
+    /// Write the branch as it is, marks and all, into a tar archive; - is the standard output
+    #[arg(long, value_name = "FILE", conflicts_with = "oci")]
+    tar: Option<PathBuf>,
+    /// Write a layer of an OCI image
+    #[arg(long, value_name = "FILE")]
+    oci: Option<PathBuf>,
+}
+
 /// Prints what the branch `wanted`, or the topmost one that is written to, makes of the union that `at` is
 /// in; whether that is anything.
-pub fn run(at: &Path, wanted: Option<&OsStr>, json: bool) -> Result<bool, String> {
+pub fn run(at: &Path, wanted: Option<&OsStr>, to: &To, json: bool) -> Result<bool, String> {
     let at = At::of(at)?;
     let branch = match wanted {
         Some(wanted) => at.union.branch(wanted)?,
         None => at.union.writable()?,
     };
     let seen = at.see(&at.union.branches[branch.index..])?;
+    let archive = [(Format::Tar, &to.tar), (Format::Oci, &to.oci)];
+    let archive = archive
+        .into_iter()
+        .find_map(|(format, to)| Some((format, to.as_ref()?)));
+    if let Some((format, to)) = archive {
+        let (top, below) = seen.split_first().ok_or("the branch has just gone")?;
+        stop::on_signals()?;
+        export::run(&at, top, below, format, to, json)?;
+        return Ok(false);
+    }
     let mut changes = Vec::new();
     if let Some((top, below)) = seen.split_first() {
         compare(below, top, &mut |change, path| {
@@ -107,22 +130,6 @@ struct Dir<'a> {
     is_alone: bool,
 }
 
-/// What there is of a directory below.
-fn names_below<'a>(below: &Layers<'a>) -> Result<BTreeMap<OsString, Layers<'a>>, String> {
-    let mut names = BTreeMap::new();
-    for layer in below.shown().filter(|layer| layer.is_dir()) {
-        for name in layer.seen.names(&layer.inside)? {
-            if names::meaning(&name) == Meaning::Entry && !names.contains_key(&name) {
-                let found = below.step(&name)?;
-                if found.top().is_some() {
-                    names.insert(name, found);
-                }
-            }
-        }
-    }
-    Ok(names)
-}
-
 fn compare_dir<'a>(
     top: &Seen<'_>,
     dir: &Dir<'a>,
@@ -130,7 +137,7 @@ fn compare_dir<'a>(
     tell: &mut dyn FnMut(Change, &Path),
 ) -> Result<(), String> {
     let shown = |name: &OsStr| Path::new("/").join(&dir.inside).join(name);
-    let mut names = names_below(&dir.below)?;
+    let mut names = layers::names_in(&dir.below)?;
     let is_hidden = |name: &OsStr| Ok::<_, String>(top.whiteout(&dir.inside, name)?.is_some());
     for name in top.names(&dir.inside)? {
         if names::meaning(&name) != Meaning::Entry {
@@ -159,7 +166,7 @@ fn compare_dir<'a>(
             continue;
         }
         // What was in a directory that something else replaces.
-        for name in names_below(&below)?.keys() {
+        for name in layers::names_in(&below)?.keys() {
             tell(Change::Deleted, &Path::new("/").join(&inside).join(name));
         }
     }

@@ -2,12 +2,13 @@
 
 //! What a path of a union is on its branches: as the union finds it, read from the branches.
 
-use crate::names::{opaque, whiteout};
+use crate::names::{self, Meaning, opaque, whiteout};
 use crate::tree::{Tree, is_dir};
 use crate::union::Branch;
 use aubusy::print::escaped;
 use rustix::fs::Stat;
-use std::ffi::OsStr;
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
@@ -38,7 +39,7 @@ impl Seen<'_> {
     }
 
     /// The names in a directory in it.
-    pub fn names(&self, inside: &Path) -> Result<Vec<std::ffi::OsString>, String> {
+    pub fn names(&self, inside: &Path) -> Result<Vec<OsString>, String> {
         let looked = self.tree.names(inside);
         looked.map_err(|e| self.failed(inside, &e))
     }
@@ -163,6 +164,22 @@ impl<'a> Layers<'a> {
         }
         Ok(Self(layers))
     }
+}
+
+/// What there is in a directory, by name: what shows, and what that hides.
+pub fn names_in<'a>(dir: &Layers<'a>) -> Result<BTreeMap<OsString, Layers<'a>>, String> {
+    let mut names = BTreeMap::new();
+    for layer in dir.shown().filter(|layer| layer.is_dir()) {
+        for name in layer.seen.names(&layer.inside)? {
+            if names::meaning(&name) == Meaning::Entry && !names.contains_key(&name) {
+                let found = dir.step(&name)?;
+                if found.top().is_some() {
+                    names.insert(name, found);
+                }
+            }
+        }
+    }
+    Ok(names)
 }
 
 /// Finds `path`, relative to the union's root, on `branches`.

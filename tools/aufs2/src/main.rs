@@ -2,12 +2,17 @@
 
 //! `aufs2`: answers what people ask of a union, and changes its branches.
 
+mod archive;
 mod change;
 mod check;
 mod diff;
+mod export;
 mod layers;
 mod names;
+mod object;
+mod pseudo;
 mod status;
+mod stop;
 mod tree;
 mod union;
 mod which;
@@ -57,6 +62,8 @@ enum Command {
         union: PathBuf,
         /// The branch, by path or index; without it, the topmost one that is written to
         branch: Option<OsString>,
+        #[command(flatten)]
+        to: diff::To,
     },
     /// Who keeps a branch from being removed
     Busy {
@@ -99,8 +106,8 @@ fn run(arguments: &Arguments) -> Result<bool, String> {
     match &arguments.command {
         Command::Status { path } => status::run(path.as_deref(), json).map(|()| true),
         Command::Which { path } => which::run(path, json),
-        Command::Diff { union, branch } => {
-            diff::run(union, branch.as_deref(), json).map(|differs| !differs)
+        Command::Diff { union, branch, to } => {
+            diff::run(union, branch.as_deref(), to, json).map(|differs| !differs)
         }
         Command::Busy { union, branch } => busy(union, branch, json),
         Command::Check { dir } => check::run(dir, json),

@@ -70,8 +70,13 @@ pub fn is_reserved(path: &Path) -> bool {
     path.iter().any(|name| name.as_bytes().starts_with(PREFIX))
 }
 
+/// Whether it is the name of something in the making.
+pub fn is_making(name: &OsStr) -> bool {
+    name.as_bytes().starts_with(MAKING)
+}
+
 /// Where files that could white out `name` in `dir` are, in the order in which they are tried.
-fn places(dir: &Path, name: &OsStr) -> Vec<PathBuf> {
+pub fn places(dir: &Path, name: &OsStr) -> Vec<PathBuf> {
     let short = [PREFIX, name.as_bytes()].concat();
     if short.len() <= NAME_MAX {
         return vec![dir.join(OsString::from_vec(short))];

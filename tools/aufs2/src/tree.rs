@@ -41,18 +41,55 @@ impl Tree {
     /// That of the directory at `path`, which is no symbolic link.
     pub fn open(path: &Path) -> io::Result<Self> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let there = open(path, flags, Mode::empty())?;
+        Ok(Self::of(open(path, flags, Mode::empty())?))
+    }
+
+    /// That of a directory that was opened, without what is mounted in it.
+    pub fn of(there: OwnedFd) -> Self {
         // As the union has it: with what is below the mounts in it. Who may not have that goes up to those.
         let flags = OpenTreeFlags::OPEN_TREE_CLONE
             | OpenTreeFlags::OPEN_TREE_CLOEXEC
             | OpenTreeFlags::AT_EMPTY_PATH;
         let root = open_tree(&there, "", flags).unwrap_or(there);
-        Ok(Self { root })
+        Self { root }
     }
 
     /// What its root is.
     pub fn root(&self) -> io::Result<Root> {
         Ok(Root::of(&fstat(&self.root)?))
+    }
+
+    /// What is at a path in it, as `O_PATH` opens it, a symbolic link included; none if nothing is.
+    pub fn find(&self, inside: &Path) -> io::Result<Option<OwnedFd>> {
+        self.at(inside, OFlags::PATH)
+    }
+
+    /// A directory in it.
+    pub fn dir(&self, inside: &Path) -> io::Result<OwnedFd> {
+        let found = self.at(inside, OFlags::RDONLY | OFlags::DIRECTORY)?;
+        Ok(found.ok_or(Errno::NOENT)?)
+    }
+
+    /// The directory that the last name of a path is in, and that name.
+    pub fn parent<'a>(&self, inside: &'a Path) -> io::Result<(OwnedFd, &'a OsStr)> {
+        let (Some(parent), Some(name)) = (inside.parent(), inside.file_name()) else {
+            return Err(Errno::INVAL.into());
+        };
+        Ok((self.dir(parent)?, name))
+    }
+
+    /// A regular file in it, to be read.
+    pub fn file(&self, inside: &Path) -> io::Result<File> {
+        // Not a device, which opening may do something to. It may have become one meanwhile.
+        if !self.stat(inside)?.is_some_and(|stat| is_file(&stat)) {
+            return Err(io::Error::other("it is no file any more"));
+        }
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY;
+        let file = self.at(inside, flags)?.ok_or(Errno::NOENT)?;
+        if !is_file(&fstat(&file)?) {
+            return Err(io::Error::other("it is no file any more"));
+        }
+        Ok(File::from(file))
     }
 
     /// What is at a path in it; none if nothing is.
@@ -159,7 +196,8 @@ pub fn is_dir(stat: &Stat) -> bool {
     FileType::from_raw_mode(stat.st_mode).is_dir()
 }
 
-fn is_file(stat: &Stat) -> bool {
+/// Whether it is a regular file.
+pub fn is_file(stat: &Stat) -> bool {
     FileType::from_raw_mode(stat.st_mode).is_file()
 }
 

@@ -109,9 +109,7 @@ impl Union {
 
     fn of_mount(mount: &Mount) -> Result<Self, String> {
         let si = mount
-            .options
-            .split(',')
-            .find_map(|option| option.strip_prefix("si="))
+            .si()
             .ok_or_else(|| format!("{}: no si= in its options", escaped(&mount.point)))?;
         Ok(Self {
             mount: mount.id,
@@ -137,6 +135,27 @@ impl Union {
         let dir = open(&self.mountpoint, flags, Mode::empty())?;
         let is_it = mount_of(&dir).is_ok_and(|id| id == self.mount);
         is_it.then(|| Control::from(dir)).ok_or(Errno::NOENT)
+    }
+
+    /// What the union shows, from its root on, without what is mounted in it.
+    pub fn root(&self) -> Result<Tree, String> {
+        for mount in mounts()? {
+            let is_whole = mount.is_union() && mount.root == Path::new("/");
+            if !is_whole || mount.si() != Some(&self.si) {
+                continue;
+            }
+            let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+            let Ok(there) = open(&mount.point, flags, Mode::empty()) else {
+                continue;
+            };
+            if mount_of(&there).is_ok_and(|id| id == mount.id) {
+                return Ok(Tree::of(there));
+            }
+        }
+        let shown = escaped(&self.mountpoint);
+        Err(format!(
+            "{shown}: all of the union is to be looked at, and only a part of it is mounted where it can be"
+        ))
     }
 
     /// Whether an option was given that has no value.
@@ -324,7 +343,7 @@ pub fn mount_of(file: &OwnedFd) -> io::Result<u64> {
 }
 
 /// What leads to a file that is open.
-fn link_to(file: &OwnedFd) -> PathBuf {
+pub fn link_to(file: &OwnedFd) -> PathBuf {
     PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()))
 }
 
@@ -423,6 +442,12 @@ impl Mount {
             kind,
             options: unescape(options).to_string_lossy().into_owned(),
         })
+    }
+
+    /// The number of the union.
+    fn si(&self) -> Option<&str> {
+        let mut options = self.options.split(',');
+        options.find_map(|option| option.strip_prefix("si="))
     }
 
     fn is_union(&self) -> bool {
