@@ -12,7 +12,7 @@ tool=$(readlink -f "$(dirname "$(readlink -f "$0")")/../aufs2")
 need tar python3 setfattr getfattr
 
 long=$(printf 'n%.0s' $(seq 252))
-odd=$(printf 'a\nb\377')
+odd=$(printf 'z\nb\377')
 mkdir -p ro/d/sub ro/gone ro/all ro/pl ro2/d
 for file in ro/f ro/d/low ro/d/sub/x ro/gone/a ro/all/a "ro/$long" ro2/f ro/pl/one ro/sock; do
 	echo low > "$file"
@@ -33,7 +33,7 @@ ln -s ../nowhere u/link
 mkfifo u/fifo
 mknod u/null c 1 3
 echo odd > "u/$odd"
-deep=$(printf 'd%.0s' $(seq 100))
+deep=$(printf 'e%.0s' $(seq 100))
 mkdir -p "u/$deep/$deep/$deep"
 echo deep > "u/$deep/$deep/$deep/f"
 chown 3000000:6 u/new
@@ -73,8 +73,8 @@ check 'hard links' same "f 'linked' ;" "$(list layer.tar linked)"
 check 'to the first name' same "h 'new' linked;" "$(list layer.tar new)"
 check 'a symbolic link' same "l 'link' ../nowhere;" "$(list layer.tar 'link' | sed "s/f 'linked' ;//")"
 check 'others' same "p 'fifo' ;c 'null' ;" "$(list layer.tar fifo)$(list layer.tar null)"
-check 'an odd name' same "f 'a\\\\nb\\\\udcff' ;" "$(list layer.tar a | sed "s/.*f 'a.n/f 'a\\\\\\\\n/; s/.udcff/\\\\\\\\udcff/")"
-check 'a long path' contains "$(list layer.tar d)$(list layer.tar "$deep/$deep/$deep/f")" "f '$deep/$deep/$deep/f' ;"
+check 'an odd name' same "f 'z\\nb\\udcff' ;" "$(list layer.tar z)"
+check 'a long path' contains "$(list layer.tar "$deep")" "f '$deep/$deep/$deep/f' ;"
 check 'all names of what was changed by one' same \
 	"d 'pl' ;f 'pl/one' ;h 'pl/three' pl/one;h 'pl/two' pl/one;" "$(list layer.tar pl)"
 check 'nothing of its own' same '' "$(list layer.tar .wh..wh)"

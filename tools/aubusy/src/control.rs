@@ -38,6 +38,33 @@ struct BranchFd {
     id: u32,
 }
 
+/// `struct aufs_stbr`.
+#[repr(C, align(8))]
+#[derive(Clone, Copy, Default)]
+struct Side {
+    id: u16,
+    index: i16,
+    room: [u64; 4],
+}
+
+/// `struct aufs_mvdown`.
+#[repr(C, align(8))]
+#[derive(Default)]
+struct MoveDown {
+    flags: u32,
+    upper: Side,
+    lower: Side,
+    why_not: i8,
+}
+
+const MOVE_DOWN: Opcode = opcode::read_write::<MoveDown>(GROUP, 4);
+/// `AUFS_MVDOWN_OWLOWER`, `_KUPPER`, `_BRID_UPPER`, `_BRID_LOWER`, and `_BOTTOM`, an answer.
+const OVERWRITE: u32 = 1 << 1;
+const KEEP: u32 = 1 << 2;
+const UPPER_GIVEN: u32 = 1 << 7;
+const LOWER_GIVEN: u32 = 1 << 8;
+const BOTTOM: u32 = 1 << 12;
+
 const BRANCH_FD: Opcode = opcode::write::<BranchFd>(GROUP, 64);
 const BRANCHES: Opcode = opcode::write::<BranchInfo>(GROUP, 5);
 const BUSY: Opcode = opcode::read_write::<Busy>(GROUP, 3);
@@ -71,6 +98,79 @@ pub struct Branch {
     pub id: u16,
     /// Its path, with octal escapes.
     pub path: OsString,
+}
+
+/// Where a file was moved from and to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Moved {
+    /// The index of the branch that it was on.
+    pub upper: i16,
+    /// That of the one that it is on.
+    pub lower: i16,
+    /// Whether no branch below that is written to.
+    pub is_bottom: bool,
+}
+
+/// Why a file was not moved down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WhyNot {
+    /// What it would be in is opaque above the lower branch.
+    Hidden,
+    /// A whiteout hides what is on the lower branch.
+    Whiteout,
+    /// A branch in between has the name.
+    Between,
+    /// No branch below is written to.
+    Bottom,
+    /// It is not on the branch that was given.
+    NoUpper,
+    /// The branch that was given is not below it.
+    NoLower,
+    /// What the error says.
+    Other,
+}
+
+/// Moves the file that is open to a lower branch that is written to: the one with the identity `lower`, or the next one.
+/// With `upper`, it has to be on that. `overwrite` replaces a file of its name there, `keep` leaves it where it is, too.
+/// `EPERM` without `CAP_SYS_ADMIN`; `EINVAL`, and why; `EBUSY` of one that is in use; `EEXIST`; `ENOTTY` of what is no
+/// file of a union.
+pub fn move_down(
+    file: &OwnedFd,
+    overwrite: bool,
+    keep: bool,
+    upper: Option<u16>,
+    lower: Option<u16>,
+) -> Result<Moved, (io::Errno, WhyNot)> {
+    let mut wanted = MoveDown::default();
+    let mut flag = |is_set: bool, flag: u32| wanted.flags |= if is_set { flag } else { 0 };
+    flag(overwrite, OVERWRITE);
+    flag(keep, KEEP);
+    flag(upper.is_some(), UPPER_GIVEN);
+    flag(lower.is_some(), LOWER_GIVEN);
+    wanted.upper.id = upper.unwrap_or(0);
+    wanted.lower.id = lower.unwrap_or(0);
+    let command = Command::<MOVE_DOWN>((&raw mut wanted).cast());
+    // SAFETY: The argument is the structure that the command wants.
+    let done = unsafe { ioctl(file, command) };
+    match done {
+        Ok(_) => Ok(Moved {
+            upper: wanted.upper.index,
+            lower: wanted.lower.index,
+            is_bottom: wanted.flags & BOTTOM != 0,
+        }),
+        Err(e) => Err((
+            e,
+            match wanted.why_not {
+                1 => WhyNot::Hidden,
+                2 => WhyNot::Whiteout,
+                3 => WhyNot::Between,
+                4 => WhyNot::Bottom,
+                5 => WhyNot::NoUpper,
+                6 => WhyNot::NoLower,
+                _ => WhyNot::Other,
+            },
+        )),
+    }
 }
 
 /// A mounted union.
@@ -153,5 +253,19 @@ impl Union {
         // SAFETY: The argument is the structure that the command wants.
         unsafe { ioctl(&self.0, command)? };
         Ok(busy.branch_ino != 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The numbers are those of aufs.
+    #[test]
+    fn numbers() {
+        assert_eq!(MOVE_DOWN, 0xc060_4104);
+        assert_eq!(BRANCHES, 0x5000_4105);
+        assert_eq!(BUSY, 0xc018_4103);
+        assert_eq!(BRANCH_FD, 0x4008_4140);
     }
 }

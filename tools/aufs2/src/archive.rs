@@ -405,7 +405,7 @@ mod tests {
     }
 
     /// What a reader of the format finds is what was put in. This one divides records at newlines, which are no end of
-    /// one; tests/aufs2_archive.sh has another reader.
+    /// one; `tests/aufs2_archive.sh` has another reader.
     #[test]
     fn it_is_read_again() {
         let area = std::env::temp_dir().join(format!("aufs2-tar-{}", std::process::id()));

@@ -3,7 +3,7 @@
 //! `aufs2 layers`: branches come, go and change, as by a remount.
 
 use crate::status;
-use crate::union::{At, Union, mount_of};
+use crate::union::{At, Branch, Union, mount_of};
 use aubusy::print::escaped;
 use aubusy::{MEMORY, Root};
 use clap::Subcommand;
@@ -125,23 +125,59 @@ pub fn run(layers: &Layers, json: bool) -> Result<(), String> {
 }
 
 /// A change, as an option of a remount.
-#[derive(Debug, PartialEq, Eq)]
-struct Change {
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Change {
     option: Vec<u8>,
     /// Whether the branch is named by its index, which is to be taken for nothing else.
     is_by_index: bool,
 }
 
 impl Change {
-    fn of(option: Vec<u8>) -> Self {
+    /// What an option says.
+    pub fn of(option: Vec<u8>) -> Self {
         Self {
             option,
             is_by_index: false,
         }
     }
+
+    /// This one, and then another: of both, or of none, is the union changed.
+    pub fn then(mut self, other: Self) -> Self {
+        if !self.option.is_empty() {
+            self.option.push(b',');
+        }
+        self.option.extend(other.option);
+        self.is_by_index |= other.is_by_index;
+        self
+    }
 }
 
-fn remount(union: &Union, change: &Change) -> Result<(), String> {
+/// A change of `branch`, between what stands before it and after it.
+pub fn naming(branch: &Branch, before: &[u8], after: &[u8]) -> Change {
+    let path = branch.path.as_os_str();
+    let is_there = branch.root.is_some() && Root::at(&branch.path) == branch.root;
+    let is_by_path = path == MEMORY || branch.path.is_absolute() && is_there;
+    let text = if is_by_path {
+        escape(path.as_bytes())
+    } else {
+        format!("+{}", branch.index).into_bytes()
+    };
+    Change {
+        option: [before, &text, after].concat(),
+        is_by_index: !is_by_path,
+    }
+}
+
+/// The branch at `path`, which is absolute or that in memory, comes.
+pub fn adding(index: usize, path: &Path, permission: &str) -> Result<Change, String> {
+    let path = escape(path.as_os_str().as_bytes());
+    let verb = format!("add:{index}:");
+    let option = [verb.as_bytes(), &path, b"=", word(permission)?].concat();
+    Ok(Change::of(option))
+}
+
+/// Has the kernel make a change.
+pub fn remount(union: &Union, change: &Change) -> Result<(), String> {
     let shown = escaped(&union.mountpoint);
     let failed = |e: io::Error| format!("{shown}: {e}");
     let there = open(
@@ -202,7 +238,6 @@ fn meant(union: &Union, wanted: &OsStr, before: &[u8], after: &[u8]) -> Result<C
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::union::Branch;
 
     #[test]
     fn words() {

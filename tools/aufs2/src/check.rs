@@ -2,7 +2,8 @@
 
 //! `aufs2 check`: whether what is on a branch, which is not in use, means what it seems to.
 
-use crate::names::{self, BASE, MAKING, Meaning, PLINKS, RECORDS, VOLATILE, WORK};
+use crate::commit::BESIDE;
+use crate::names::{self, BASE, COMMIT, MAKING, Meaning, PLINKS, RECORDS, VOLATILE, WORK};
 use crate::tree::{Tree, is_dir, with_above};
 use crate::union::{self, Union, lossy};
 use aubusy::Root;
@@ -11,7 +12,7 @@ use rustix::fs::Stat;
 use serde::Serialize;
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -75,6 +76,7 @@ pub fn run(dir: &Path, json: bool) -> Result<bool, String> {
         findings: Vec::new(),
     };
     checker.walk(dir)?;
+    checker.beside();
     let mut findings = checker.findings;
     findings.sort_by(|a, b| a.path.cmp(&b.path));
     if json {
@@ -174,6 +176,30 @@ impl Checker {
         Ok(())
     }
 
+    /// What a commit has left beside it.
+    fn beside(&mut self) {
+        let (Some(parent), Some(name)) = (self.root.parent(), self.root.file_name()) else {
+            return;
+        };
+        let mut beside = OsString::from(BESIDE);
+        beside.push(name);
+        let beside = parent.join(beside);
+        if beside.symlink_metadata().is_err() {
+            return;
+        }
+        let is_whole = beside.join(COMMIT).symlink_metadata().is_err();
+        let text = if is_whole {
+            "left of a commit, and whole: a layer that this one is to take the place of, or was there before"
+        } else {
+            "left of a commit that was interrupted, and not whole: it takes room only"
+        };
+        self.findings.push(Finding {
+            weight: Weight::Note,
+            path: beside,
+            text: text.into(),
+        });
+    }
+
     /// The whiteout of a long name.
     fn long(&mut self, dir: &Path, name: &OsStr, path: &Path) {
         let hidden = names::long_name(&self.tree, path);
@@ -203,6 +229,11 @@ impl Checker {
             let text =
                 "used with fsync=volatile until a crash: what is here may not be what was written";
             self.error(path, text);
+        } else if is_at_root && name == COMMIT {
+            self.error(
+                path,
+                "a commit was interrupted: not all of the layer is here",
+            );
         } else if is_at_root && name == WORK && is_dir(stat) {
             let names = self.tree.names(path);
             if self

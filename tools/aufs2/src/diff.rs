@@ -101,6 +101,16 @@ pub fn run(at: &Path, wanted: Option<&OsStr>, to: &To, json: bool) -> Result<boo
     Ok(!changes.is_empty())
 }
 
+/// How much the branch at `index` makes of those below it.
+pub fn count(at: &At, index: usize) -> Result<usize, String> {
+    let seen = at.see(&at.union.branches[index..])?;
+    let mut count = 0;
+    if let Some((top, below)) = seen.split_first() {
+        compare(below, top, &mut |_, _| count += 1)?;
+    }
+    Ok(count)
+}
+
 /// Calls `tell` with what the branch `top` makes of those `below` it. Paths begin with `/`.
 pub fn compare<'a>(
     below: &'a [Seen<'a>],

@@ -263,6 +263,16 @@ impl<W: Write> Export<'_, W> {
         }
         for name in entries {
             let inside = dir.inside.join(&name);
+            let stat = self.top.stat(&inside)?;
+            let kind = stat.map(|stat| FileType::from_raw_mode(stat.st_mode));
+            if kind.is_some_and(|kind| has_no_place(kind, 1).is_some())
+                && layers::find(self.below, &inside)?.top().is_some()
+            {
+                // What it replaces is not to be there, either.
+                if let (Some(stat), [place]) = (stat, &*names::places(&dir.inside, &name)) {
+                    self.mark(place, b"", &stat)?;
+                }
+            }
             if self.object(&inside, None)? == Some(FileType::Directory) {
                 inner.push(Dir {
                     inside,

@@ -5,7 +5,11 @@
 mod archive;
 mod change;
 mod check;
+mod commit;
+mod copy;
 mod diff;
+mod discard;
+mod down;
 mod export;
 mod layers;
 mod names;
@@ -77,6 +81,23 @@ enum Command {
         /// The branch
         dir: PathBuf,
     },
+    /// Make one layer of the topmost branch that is written to and the one below it
+    Commit {
+        /// A path in the union
+        union: PathBuf,
+        #[command(flatten)]
+        how: commit::How,
+    },
+    /// Throw away what is on the topmost branch that is written to
+    Discard {
+        /// A path in the union
+        union: PathBuf,
+        /// Do not ask
+        #[arg(short, long)]
+        yes: bool,
+    },
+    /// Move files to a lower branch that is written to
+    Down(down::How),
     /// List, add, remove, move and change branches
     #[command(subcommand)]
     Layers(change::Layers),
@@ -111,6 +132,9 @@ fn run(arguments: &Arguments) -> Result<bool, String> {
         }
         Command::Busy { union, branch } => busy(union, branch, json),
         Command::Check { dir } => check::run(dir, json),
+        Command::Commit { union, how } => commit::run(union, how, json).map(|()| true),
+        Command::Discard { union, yes } => discard::run(union, *yes, json),
+        Command::Down(how) => down::run(how, json).map(|()| true),
         Command::Layers(layers) => change::run(layers, json).map(|()| true),
     }
 }

@@ -20,6 +20,8 @@ pub const BASE: &str = ".wh..wh.aufs";
 pub const VOLATILE: &str = ".wh..wh.volatile";
 /// At the root: pseudo-links.
 pub const PLINKS: &str = ".wh..wh.plnk";
+/// At the root: the layer is not whole yet.
+pub const COMMIT: &str = ".wh..wh.commit";
 /// What the name of something in the making starts with, where it is not in the work directory.
 pub const MAKING: &[u8] = b".wh..wh.t.";
 /// What the names of records start with that aufs makes with `dirren`.

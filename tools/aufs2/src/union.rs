@@ -241,6 +241,15 @@ impl At {
         }
     }
 
+    /// The union that a file is in which was opened.
+    pub fn union_of(found: &OwnedFd) -> Result<Union, String> {
+        let id = mount_of(found).map_err(|e| e.to_string())?;
+        let mounts = mounts()?;
+        let mount = mounts.iter().find(|mount| mount.id == id);
+        let mount = mount.filter(|mount| mount.is_union());
+        Union::of_mount(mount.ok_or("not in a union")?)
+    }
+
     /// What is `rest` from `found` on; that is what the union is known by, whatever is mounted over what.
     fn found(path: &Path, found: &OwnedFd, rest: &[&OsStr], what: Shows) -> Result<Self, String> {
         let shown = escaped(path);

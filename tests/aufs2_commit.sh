@@ -1,0 +1,239 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# aufs2 commit: one layer of the branch that is written to and the one below.
+#
+# Catches: a layer that shows otherwise than both did, then, with branches below, or when mounted anew; what is lost when
+# it ends half way; a union that is changed while somebody uses it.
+tool=$(readlink -f "$(dirname "$(readlink -f "$0")")/../aufs2")
+. "$(dirname "$(readlink -f "$0")")/lib/lib.sh"
+[ -z "$reference" ] || skip_all "not on overlayfs"
+[ -x "$tool" ] || tool=$(command -v aufs2) || skip_all "no aufs2"
+need setfattr getfattr
+
+# ask COMMAND...: what it says, and its status, in one line, without the area's path.
+ask() {
+	said=$("$tool" "$@" 2>&1)
+	printf '%s %s\n' "$?" "$(printf '%s\n' "$said" | sed "s,$area/,,g" | tr '\n' ';')"
+}
+
+long=$(printf 'n%.0s' $(seq 253))
+odd=$(printf 'z\nb\377')
+# shown: all that the union shows, with contents, numbers of links and attributes.
+shown() {
+	(
+		cd u || exit
+		find . -printf '%P %y %m %U %G %l\n' -a ! -type d -printf '%n %s %T@\n' | sort
+		find . -type f -exec cat {} + | cksum
+		getfattr -R -h -d -m - . 2> /dev/null
+	)
+}
+# branches: the permissions and paths of the union's, in one line.
+branches() {
+	# shellcheck disable=SC2046 # one word each
+	echo $("$tool" layers list u | sed -n "s,^  [0-9]* ,,; s,$area/,,; s,  [0-9].*,,p")
+}
+# fill: three layers, and changes above them.
+fill() {
+	mkdir -p rw ro/d/sub ro/gone ro/all ro/pl ro/file ro/opq/in ro2/d ro2/gone2 ro2/all ro2/deep/er ro2/pl ro2/opq/in
+	for file in ro/f ro/kept ro/d/low ro/d/sub/x ro/gone/a ro/all/a "ro/$long" ro2/f ro2/kept2 ro2/gone2/a ro2/all/lowest \
+		ro2/d/lowest "ro2/$long" ro/pl/one ro2/pl/x ro/file/in ro2/deep/er/f ro/opq/in/a ro2/opq/in/b; do
+		echo "low $file" > "$file"
+	done
+	ln ro/pl/one ro/pl/two
+	ln ro/pl/one ro/pl/three
+	ln ro2/pl/x ro2/pl/y
+	check 'mount' mount -t aufs2 -o "br:$area/rw=rw:$area/ro=$1:$area/ro2=ro" none u
+	rm -r u/f u/gone u/gone2 "u/$long" u/all u/d/low u/file u/deep/er
+	mkdir u/all
+	echo c > u/all/c
+	echo file > u/file
+	echo new > u/new
+	ln u/new u/linked
+	ln -s ../nowhere u/link
+	mkfifo u/fifo
+	mknod u/null c 1 3
+	echo odd > "u/$odd"
+	chown 5:6 u/new
+	chmod 4751 u/new
+	setfattr -n user.x -v y u/new
+	setfattr -n trusted.y -v z u/d
+	touch -d '2001-02-03 04:05:06.070809' u/new
+	echo more >> u/pl/one
+	echo more >> u/pl/x
+	rm u/pl/three
+	echo u > u/opq/in/u
+	truncate -s 1M u/hole
+	chmod 711 u
+}
+
+fill ro
+before=$(shown)
+check 'it is as it is said' contains "$(ask diff u)" ';D /f;'
+
+# Into a new layer.
+check 'to a new one' same '0 new is the new layer, to be mounted ro+wh;' "$(ask commit u --to new)"
+check 'the union is what it was' same "$before" "$(shown)"
+check 'and its branches' same 'rw rw ro ro ro ro2' "$(branches)"
+check 'it is written to' sh -c 'echo x > u/x && rm u/x'
+check 'nothing is left beside it' same 'new ro ro2 rw u' "$(names .| sed 's/.work //')"
+check 'no mark is in it' same '' "$(find new -name '.wh..wh.commit')"
+check 'what is there already' same '2 aufs2: new: it is there already;' "$(ask commit u --to new)"
+check 'in the union' contains "$(ask commit u --to u/new2)" ': in a union;'
+check 'on a branch' contains "$(ask commit u --to rw/new2)" ': on branch 0 '
+check 'umount' umount u
+mkdir empty
+check 'mounted in the place of both' mount -t aufs2 -o "br:$area/empty=rw:$area/new=ro+wh:$area/ro2=ro" none u
+check 'it shows the same' same "$before" "$(shown)"
+check 'holes are holes' test "$(stat -c %b new/hole)" -lt 64
+check 'nothing is changed' same '0 ;' "$(ask diff u)"
+check 'umount' umount u
+check 'check finds nothing wrong' contains "$(ask check new)" '0 '
+
+# In the place of the one below.
+check 'mount' mount -t aufs2 -o "br:$area/rw=rw:$area/ro=ro:$area/ro2=ro" none u
+check 'commit' same '0 ro is the new layer, to be mounted ro+wh;the union goes on with the old one, which is '\
+'.aufs2-commit.ro now;' "$(ask commit u)"
+check 'the union is what it was' same "$before" "$(shown)"
+check 'and goes on with the old one' same 'rw rw ro .aufs2-commit.ro ro ro2' "$(branches)"
+check 'once more is refused' contains "$(ask commit u)" ': is what was there before a commit: '
+check 'umount' umount u
+check 'check tells of the old one' contains "$(ask check ro)" 'note: .aufs2-commit.ro: left of a commit, and whole'
+check 'mounted as before' mount -t aufs2 -o "br:$area/rw=rw:$area/ro=ro+wh:$area/ro2=ro" none u
+check 'it shows the same' same "$before" "$(shown)"
+check 'umount' umount u
+check 'without what was above' mount -t aufs2 -o "br:$area/empty=rw:$area/ro=ro+wh:$area/ro2=ro" none u
+check 'it shows the same' same "$before" "$(shown)"
+check 'what is left is refused' contains "$(echo y > u/y; ask commit u)" '2 aufs2: .aufs2-commit.ro: is left of another commit'
+check 'umount' umount u
+rm -r rw ro ro2 empty new .aufs2-commit.ro
+
+# In the live union.
+fill ro+wh
+before=$(shown)
+exec 7> u/writes
+check 'who writes keeps it' contains "$(ask commit u)" "2 aufs2: cannot remount u: "
+check 'by name' contains "$(ask commit u)" "is open for writing"
+exec 7>&-
+rm u/writes
+exec 7< u/kept
+check 'who reads does not, but for a swap' contains "$(ask commit u --swap)" '2 aufs2: branch 1 ro=ro+wh is busy: '
+exec 7<&-
+check 'it is what it was' same "$before" "$(shown)"
+check 'and is written to' sh -c 'echo x > u/x && rm u/x'
+check 'nothing is left' same 'ro ro2 rw u' "$(names . | sed 's/.work //')"
+check 'swap' same '0 ro is the new layer, to be mounted ro+wh;' "$(ask commit u --swap)"
+check 'the union is what it was' same "$before" "$(shown)"
+check 'and its branches' same 'rw rw ro+wh ro ro ro2' "$(branches)"
+check 'nothing is changed' same '0 ;' "$(ask diff u)"
+check 'the branch is empty' same '' "$(find rw -mindepth 1 ! -name '.wh..wh.*')"
+check 'nothing is left' same 'ro ro2 rw u' "$(names . | sed 's/.work //')"
+check 'it is written to' sh -c 'echo x > u/x && test -e rw/x && rm u/x'
+check 'nothing to commit' contains "$(ask commit u)" ': nothing to commit;'
+rm u/kept u/kept2
+before=$(shown)
+check 'another swap' same '0 [{"path":"ro","permission":"ro+wh","swapped":true}];' "$(ask commit u --swap --json)"
+check 'the union is what it was' same "$before" "$(shown)"
+check 'umount' umount u
+check 'mounted as before' mount -t aufs2 -o "br:$area/rw=rw:$area/ro=ro+wh:$area/ro2=ro" none u
+check 'it shows the same' same "$before" "$(shown)"
+check 'umount' umount u
+
+# Of a branch in memory, on the lowest one: deleted is deleted.
+rm -r ro ro2
+mkdir -p ro/d
+echo low > ro/d/f
+echo low > ro/g
+check 'in memory' mount -t aufs2 -o "br:mem=rw:$area/ro=ro" none u
+rm -r u/d
+mkdir u/d
+echo new > u/d/new
+rm u/g
+before=$(shown)
+check 'swap' same '0 ro is the new layer, to be mounted ro;' "$(ask commit u --swap)"
+check 'the union is what it was' same "$before" "$(shown)"
+check 'and its branches' same 'rw mem ro ro' "$(branches)"
+check 'no mark is needed' same '' "$(find ro -name '.wh.*')"
+check 'what is deleted is not there' same d "$(names ro)"
+check 'to elsewhere' contains "$(echo x > u/x; ask commit u --swap --to "$area/else")" '0 else is '
+check 'and its branches' same 'rw mem ro else' "$(branches)"
+check 'the old one stays' same d "$(names ro)"
+check 'umount' umount u
+
+# Half way.
+mkdir place small
+mount -t tmpfs -o size=256k place place
+mkdir place/b
+echo low > place/b/f
+echo low > place/b/g
+check 'a small layer' mount -t aufs2 -o "br:$area/rw=rw:$area/place/b=ro" none u
+dd if=/dev/urandom of=u/big bs=64k count=8 status=none
+rm u/g
+before=$(shown)
+check 'no room' same '2 aufs2: rw/big: No space left on device (os error 28);' "$(ask commit u)"
+check 'nothing is left of it' same b "$(names place)"
+check 'nor of it with a swap' contains "$(ask commit u --swap)" '2 aufs2: rw/big: '
+check 'it is what it was' same "$before" "$(shown)"
+check 'and its branches' same 'rw rw ro place/b' "$(branches)"
+check 'and is written to' sh -c 'echo x > u/x && rm u/x'
+check 'a mount is no layer to replace' contains "$(umount u
+	mount -t aufs2 -o "br:$area/rw=rw:$area/place=ro" none u
+	ask commit u)" ': it is mounted there, and nothing can take its place: say --to;'
+check 'umount' umount u
+umount place
+
+# Killed at any time, it is there or not, and nothing is lost.
+for i in $(seq 300); do
+	mkdir -p "ro/many/$((i % 7))"
+	echo "$i" > "ro/many/$((i % 7))/$i"
+done
+for delay in 0.02 0.05 0.1 0.2 0.3 0.5 0.8; do
+	mount -t aufs2 -o "br:$area/rw=rw:$area/ro=ro+wh" none u
+	for i in $(seq 40); do
+		echo "$delay $i" > "u/many/$((i % 7))/new$i"
+		rm -f "u/many/$((i % 7))/$((i + 50))"
+	done
+	echo "$delay" > u/last
+	before=$(shown)
+	"$tool" commit u --swap > said 2>&1 &
+	pid=$!
+	sleep "$delay"
+	kill -KILL $pid 2> /dev/null
+	wait $pid
+	check "killed after $delay s: the union is what it was" same "$before" "$(shown)"
+	umount u
+	mount -t aufs2 -o "br:$area/rw=rw:$area/ro=ro+wh" none u
+	check 'and mounted anew' same "$before" "$(shown)"
+	umount u
+	if [ -e .aufs2-commit.ro ]; then
+		check 'check tells what is left' contains "$(ask check ro)" 'note: .aufs2-commit.ro: left of a commit'
+		rm -r .aufs2-commit.ro
+	fi
+done
+
+# Interrupted, it is as it was.
+mount -t aufs2 -o "br:$area/rw=rw:$area/ro=ro+wh" none u
+echo x > u/x
+before=$(shown)
+"$tool" commit u > said 2>&1 &
+pid=$!
+settles test -e .aufs2-commit.ro
+kill -INT $pid
+wait $pid
+if [ -e .aufs2-commit.ro ]; then
+	skip 'interrupted' 'it was done before'
+else
+	check 'interrupted' contains "$(cat said)" 'it was interrupted'
+	check 'it is written to' same 'rw rw ro+wh ro' "$(branches)"
+fi
+check 'it is what it was' same "$before" "$(shown)"
+check 'umount' umount u
+
+# What is not asked for is refused.
+check 'two that are written to' mount -t aufs2 -o "br:$area/rw=rw:$area/ro=rw" none u
+check 'is refused' contains "$(ask commit u)" ': is written to as well: aufs2 layers mod u 1 ro+wh;'
+check 'umount' umount u
+check 'one alone' mount -t aufs2 -o "br:$area/rw=rw" none u
+check 'is refused' contains "$(ask commit u)" ': no branch is below it;'
+check 'umount' umount u
+finish

@@ -1,0 +1,690 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `aufs2 commit`: makes one layer of the branch that is written to and the one below it.
+//!
+//! What is made is beside the old ones until it is whole, and on the disk. Then names are exchanged, or the branches of
+//! the union, one step each; between any two of them the union shows the same, now and when it is mounted anew. What
+//! was there before goes last.
+
+use crate::change::{self, Change};
+use crate::copy::{self, Copies};
+use crate::diff;
+use crate::discard::{back, clear, writable};
+use crate::export::refuse_branches;
+use crate::layers::{self, Layers, Seen};
+use crate::names::{self, COMMIT, Meaning, OPAQUE, PLINKS};
+use crate::pseudo::{self, Means, Pseudo};
+use crate::stop;
+use crate::tree::Tree;
+use crate::union::{At, Branch, Union, lossy, mount_of};
+use aubusy::print::{complain, escaped, print};
+use aubusy::{MEMORY, Root};
+use clap::Args;
+use rustix::fd::OwnedFd;
+use rustix::fs::{
+    AtFlags, CWD, Mode, OFlags, RenameFlags, fsync, mkdirat, open, renameat_with, syncfs, unlinkat,
+};
+use rustix::io::Errno;
+use serde::Serialize;
+use std::collections::{BTreeSet, HashMap};
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// What the names begin with of what is made beside a layer.
+pub const BESIDE: &str = ".aufs2-commit.";
+
+/// Where the layer goes.
+#[derive(Debug, Args)]
+pub struct How {
+    /// Make a new layer here, and leave the one below as it is
+    #[arg(long, value_name = "DIRECTORY")]
+    to: Option<PathBuf>,
+    /// Have the union use the new layer, and begin with an empty branch above it
+    #[arg(long)]
+    swap: bool,
+}
+
+/// What has been done.
+#[derive(Debug, Serialize)]
+struct Told {
+    path: String,
+    permission: String,
+    swapped: bool,
+    /// What the union goes on with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    old: Option<String>,
+}
+
+/// Where the new layer is made, and where it goes.
+struct Place {
+    /// The directory that both are in.
+    parent: PathBuf,
+    /// Where it is made.
+    beside: PathBuf,
+    /// Where it goes.
+    path: PathBuf,
+    /// Whether the old layer is there.
+    is_old: bool,
+}
+
+/// Makes one layer of the topmost branch that is written to and the one below.
+pub fn run(path: &Path, how: &How, json: bool) -> Result<(), String> {
+    let at = At::of(path)?;
+    let top = at.union.writable()?.clone();
+    let below = at.union.branches.get(top.index + 1);
+    let below = below.ok_or_else(|| format!("branch {top}: no branch is below it"))?;
+    let below = below.clone();
+    if below.is_writable() {
+        let at = escaped(&at.union.mountpoint);
+        let index = below.index;
+        return Err(format!(
+            "branch {below}: is written to as well: aufs2 layers mod {at} {index} ro+wh"
+        ));
+    }
+    let place = Place::new(&at, &below, how.to.as_deref())?;
+    if how.swap {
+        // What cannot be done is not begun.
+        if top.path != Path::new(MEMORY) {
+            writable(&top)?;
+        }
+        free(&at, &top)?;
+        free(&at, &below)?;
+    }
+    if diff::count(&at, top.index)? == 0 && how.to.is_none() {
+        let text = format!("branch {top}: nothing to commit");
+        return if json {
+            print(|out| writeln!(out, "[]"))
+        } else {
+            print(|out| writeln!(out, "{text}"))
+        };
+    }
+    stop::on_signals()?;
+    let union = at.union.clone();
+    let mut frozen = Frozen::new(&union, &top)?;
+    let is_lowest = below.index + 1 == at.union.branches.len();
+    let with_marks = !is_lowest || below.has_whiteouts();
+    let made = Made::new(&place)?;
+    {
+        let seen = at.see(&at.union.branches[top.index..=below.index])?;
+        // Whiteouts count as they did, whatever the permission is meanwhile.
+        merge(&at, &seen, &made.tree, with_marks, is_lowest)?;
+    }
+    made.finish(&place)?;
+    let permission = permission(&below, with_marks);
+    // A directory of it is open, which may be on a branch that goes.
+    drop(at);
+    let mut old = None;
+    if how.swap {
+        let layer = if place.is_old {
+            &place.beside
+        } else {
+            &place.path
+        };
+        let swapped = swap(&union, &top, &below, layer, &permission);
+        if let Err(e) = swapped {
+            if place.is_old {
+                place.discard();
+                return Err(e);
+            }
+            let path = escaped(&place.path);
+            return Err(format!("{path} is made, and the union is as it was: {e}"));
+        }
+        frozen.is_over = true;
+        if place.is_old {
+            place.exchange()?;
+        }
+        emptied(&union, &top)?;
+        if place.is_old {
+            place.discard();
+        }
+    } else if place.is_old {
+        place.exchange()?;
+        old = Some(place.beside.clone());
+    }
+    drop(frozen);
+    tell(&place.path, &permission, how.swap, old.as_deref(), json)
+}
+
+fn tell(
+    path: &Path,
+    permission: &str,
+    swapped: bool,
+    old: Option<&Path>,
+    json: bool,
+) -> Result<(), String> {
+    if json {
+        let told = [Told {
+            path: lossy(path),
+            permission: permission.to_owned(),
+            swapped,
+            old: old.map(lossy),
+        }];
+        let text = serde_json::to_string(&told).map_err(|e| e.to_string())?;
+        return print(|out| writeln!(out, "{text}"));
+    }
+    print(|out| {
+        let path = escaped(path);
+        writeln!(out, "{path} is the new layer, to be mounted {permission}")?;
+        if let Some(old) = old {
+            let old = escaped(old);
+            writeln!(
+                out,
+                "the union goes on with the old one, which is {old} now"
+            )?;
+        }
+        Ok(())
+    })
+}
+
+impl Place {
+    fn new(at: &At, below: &Branch, to: Option<&Path>) -> Result<Self, String> {
+        let shown = to.unwrap_or(&below.path);
+        let text = escaped(shown);
+        let failed = |e: io::Error| format!("{text}: {e}");
+        let path = match to {
+            Some(to) => std::path::absolute(to).map_err(failed)?,
+            None => below.path.clone(),
+        };
+        let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
+            return Err(format!("{text}: no layer can be made there: say --to"));
+        };
+        let parent = parent.canonicalize().map_err(failed)?;
+        if to.is_some() {
+            if path.symlink_metadata().is_ok() {
+                return Err(format!("{text}: it is there already"));
+            }
+        } else {
+            writable(below).map_err(|e| format!("{e}: say --to"))?;
+            let mount = |path: &Path| {
+                let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+                mount_of(&open(path, flags, Mode::empty())?)
+            };
+            if mount(&parent).map_err(failed)? != mount(&path).map_err(failed)? {
+                return Err(format!(
+                    "{text}: it is mounted there, and nothing can take its place: say --to"
+                ));
+            }
+            if name.as_encoded_bytes().starts_with(BESIDE.as_bytes()) {
+                return Err(format!(
+                    "{text}: is what was there before a commit: mount the union anew, or say --to"
+                ));
+            }
+        }
+        refuse_branches(at, &parent, shown)?;
+        let mut beside = OsString::from(BESIDE);
+        beside.push(name);
+        let beside = parent.join(beside);
+        if beside.symlink_metadata().is_ok() {
+            return Err(format!(
+                "{}: is left of another commit, or one is under way: aufs2 check tells more",
+                escaped(&beside)
+            ));
+        }
+        Ok(Self {
+            path: parent.join(name),
+            parent,
+            beside,
+            is_old: to.is_none(),
+        })
+    }
+
+    /// Has the new layer and the old one be called as the other one was.
+    fn exchange(&self) -> Result<(), String> {
+        let exchanged = renameat_with(CWD, &self.beside, CWD, &self.path, RenameFlags::EXCHANGE);
+        exchanged.map_err(|e| {
+            let (beside, path) = (escaped(&self.beside), escaped(&self.path));
+            let e = io::Error::from(e);
+            format!("the new layer is whole, and is {beside}; it cannot be {path}: {e}")
+        })?;
+        self.settle()
+    }
+
+    /// Takes away what is beside the layer by now.
+    fn discard(&self) {
+        match Tree::open(&self.beside) {
+            Ok(tree) => take_away(&self.beside, &tree),
+            Err(e) => complain("aufs2", &format!("{}: {e}", escaped(&self.beside))),
+        }
+    }
+
+    /// Has the names be on the disk.
+    fn settle(&self) -> Result<(), String> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let synced = open(&self.parent, flags, Mode::empty()).and_then(fsync);
+        synced.map_err(|e| format!("{}: {}", escaped(&self.parent), io::Error::from(e)))
+    }
+}
+
+/// Refuses a branch that somebody uses.
+fn free(at: &At, branch: &Branch) -> Result<(), String> {
+    let index = OsString::from(branch.index.to_string());
+    // A directory may be called so; this one is meant.
+    let wanted = if Root::at(Path::new(&index)).is_some() {
+        branch.path.clone().into_os_string()
+    } else {
+        index
+    };
+    let holders = aubusy::holders_of(at.ask()?, &at.union.mountpoint, &wanted)?;
+    let Some(first) = holders.first() else {
+        return Ok(());
+    };
+    let more = match holders.len() - 1 {
+        0 => String::new(),
+        more => format!(", and {more} more"),
+    };
+    Err(format!("branch {branch} is busy: {first}{more}"))
+}
+
+/// A branch that nobody writes to by the union, until this goes.
+struct Frozen<'a> {
+    union: &'a Union,
+    branch: Branch,
+    is_over: bool,
+}
+
+impl<'a> Frozen<'a> {
+    fn new(union: &'a Union, branch: &Branch) -> Result<Self, String> {
+        change::remount(union, &change::naming(branch, b"mod:", b"=ro+wh"))?;
+        Ok(Self {
+            union,
+            branch: branch.clone(),
+            is_over: false,
+        })
+    }
+}
+
+impl Drop for Frozen<'_> {
+    fn drop(&mut self) {
+        if self.is_over {
+            return;
+        }
+        let permission = &self.branch.permission;
+        let after = [b"=", permission.as_bytes()].concat();
+        let again = change::remount(self.union, &change::naming(&self.branch, b"mod:", &after));
+        if let Err(e) = again {
+            let (at, index) = (escaped(&self.union.mountpoint), self.branch.index);
+            complain(
+                "aufs2",
+                &format!("{e}: the branch stays ro+wh: aufs2 layers mod {at} {index} {permission}"),
+            );
+        }
+    }
+}
+
+/// A layer in the making, which goes if it does not get finished.
+struct Made {
+    tree: Tree,
+    beside: Option<PathBuf>,
+}
+
+impl Made {
+    fn new(place: &Place) -> Result<Self, String> {
+        let failed = |e: Errno| format!("{}: {}", escaped(&place.beside), io::Error::from(e));
+        mkdirat(CWD, &place.beside, Mode::RWXU).map_err(failed)?;
+        let beside = Some(place.beside.clone());
+        let tree = Tree::open(&place.beside);
+        let tree = tree.map_err(|e| format!("{}: {e}", escaped(&place.beside)))?;
+        Ok(Self { tree, beside })
+    }
+
+    /// Has all be on the disk, and be no layer in the making any more.
+    fn finish(mut self, place: &Place) -> Result<(), String> {
+        let done = || -> io::Result<()> {
+            let root: OwnedFd = self.tree.dir(Path::new(""))?;
+            syncfs(&root)?;
+            unlinkat(&root, COMMIT, AtFlags::empty())?;
+            fsync(&root)?;
+            if !place.is_old {
+                let (from, to) = (&place.beside, &place.path);
+                renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE)?;
+            }
+            Ok(())
+        };
+        done().map_err(|e| format!("{}: {e}", escaped(&place.path)))?;
+        self.beside = None;
+        place.settle()
+    }
+}
+
+impl Drop for Made {
+    fn drop(&mut self) {
+        let Some(beside) = &self.beside else {
+            return;
+        };
+        take_away(beside, &self.tree);
+    }
+}
+
+/// Takes a tree away; what stays of it is told of.
+fn take_away(path: &Path, tree: &Tree) {
+    // Its mark goes last.
+    let cleared = copy::clear(tree, &[COMMIT]).map_err(|(_, e)| e);
+    let gone = cleared.and_then(|()| copy::clear(tree, &[]).map_err(|(_, e)| e));
+    let gone = gone.and_then(|()| Ok(unlinkat(CWD, path, AtFlags::REMOVEDIR)?));
+    if let Err(e) = gone {
+        complain("aufs2", &format!("{}: is left there: {e}", escaped(path)));
+    }
+}
+
+/// Has the union use `layer` instead of both branches.
+fn swap(
+    union: &Union,
+    top: &Branch,
+    below: &Branch,
+    layer: &Path,
+    permission: &str,
+) -> Result<(), String> {
+    let mut change = Change::default()
+        .then(change::naming(below, b"del:", b""))
+        .then(change::naming(top, b"del:", b""))
+        .then(change::adding(top.index, layer, permission)?);
+    if top.path == Path::new(MEMORY) {
+        let again = change::adding(top.index, &top.path, &top.permission)?;
+        change = change.then(again);
+    }
+    change::remount(union, &change)
+}
+
+/// Takes away what is on the branch that was the topmost one, which is in the layer below by now, and puts it back.
+fn emptied(union: &Union, top: &Branch) -> Result<(), String> {
+    if top.path == Path::new(MEMORY) {
+        return Ok(());
+    }
+    let tree = writable(top);
+    let cleared = tree.and_then(|tree| clear(top, &tree));
+    let root = top.root.ok_or("the module is older than this program")?;
+    back(union, top, root)?;
+    cleared
+}
+
+/// What the new layer is to be mounted with.
+fn permission(below: &Branch, with_marks: bool) -> String {
+    let mut words = below.permission.split('+');
+    // What is written by this program is no filesystem that nobody writes to.
+    words.next();
+    let mut text = "ro".to_owned();
+    if with_marks {
+        text += "+wh";
+    }
+    for word in words.filter(|word| *word != "wh") {
+        text.push('+');
+        text += word;
+    }
+    text
+}
+
+/// What several names are of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Key {
+    /// On a branch.
+    On(Root),
+    /// In the union.
+    Union(u64),
+}
+
+struct Merge<'a> {
+    seen: &'a [Seen<'a>],
+    copies: Copies<'a>,
+    pseudo: Option<Pseudo>,
+    /// Whether there are branches below that whiteouts are for.
+    with_marks: bool,
+    first: HashMap<Key, PathBuf>,
+    /// What the next whiteout is a link to.
+    mark: Option<PathBuf>,
+}
+
+/// Makes in `tree` what the two branches `seen` are together.
+fn merge(
+    at: &At,
+    seen: &[Seen<'_>],
+    tree: &Tree,
+    with_marks: bool,
+    is_lowest: bool,
+) -> Result<(), String> {
+    let failed = |e: io::Error| format!("the new layer: {e}");
+    let top = seen.first().ok_or("the branch has just gone")?;
+    let mut merge = Merge {
+        seen,
+        copies: Copies::new(tree).map_err(failed)?,
+        pseudo: Pseudo::of(at, top)?,
+        with_marks,
+        first: HashMap::new(),
+        mark: None,
+    };
+    // Until it is whole.
+    merge.copies.mark(Path::new(COMMIT), b"").map_err(failed)?;
+    merge.walk()?;
+    if !is_lowest {
+        merge.pseudo_links()?;
+    }
+    merge.copies.finish().map_err(failed)
+}
+
+/// A directory that is to be merged.
+struct Dir<'a> {
+    layers: Layers<'a>,
+    /// Where it is.
+    inside: PathBuf,
+    /// Whether what is on branches below these is merged with it.
+    is_open: bool,
+}
+
+impl<'a> Merge<'a> {
+    fn walk(&mut self) -> Result<(), String> {
+        let root = PathBuf::new();
+        let layers = layers::find(self.seen, &root)?;
+        let mut is_open = true;
+        for layer in layers.shown() {
+            is_open &= layer.seen.opaque(&root)?.is_none();
+        }
+        let top = &self.seen[0];
+        self.copy(&top.tree, &root, &root, top)?;
+        if !is_open && self.with_marks {
+            self.whiteout(&root.join(OPAQUE), b"")?;
+        }
+        let mut dirs = vec![Dir {
+            layers,
+            inside: root,
+            is_open,
+        }];
+        while let Some(dir) = dirs.pop() {
+            let names = layers::names_in(&dir.layers)?;
+            if dir.is_open && self.with_marks {
+                for name in hidden(&dir)? {
+                    if !names.contains_key(&name) {
+                        self.hide(&dir.inside, &name)?;
+                    }
+                }
+            }
+            for (name, found) in names {
+                if stop::is_wanted() {
+                    return Err(stop::SAID.to_owned());
+                }
+                let Some(shown) = found.top() else {
+                    continue;
+                };
+                let inside = dir.inside.join(&name);
+                if !shown.is_dir() {
+                    self.object(shown, &inside)?;
+                    continue;
+                }
+                self.copy(&shown.seen.tree, &inside, &inside, shown.seen)?;
+                let is_open = dir.is_open && !is_closed(&dir.layers, &found, &name)?;
+                if dir.is_open && !is_open && self.with_marks {
+                    self.whiteout(&inside.join(OPAQUE), b"")?;
+                }
+                dirs.push(Dir {
+                    layers: found,
+                    inside,
+                    is_open,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Copies what is no directory, once for all of its names.
+    fn object(&mut self, shown: &layers::Layer<'a>, inside: &Path) -> Result<(), String> {
+        let is_below = shown.seen.branch.index > self.seen[0].branch.index;
+        let means = match &self.pseudo {
+            Some(pseudo) if is_below => pseudo.means(inside, &shown.stat)?,
+            _ => Means::Itself,
+        };
+        let (key, from) = match means {
+            Means::Itself if shown.stat.st_nlink < 2 => {
+                return self.copy(&shown.seen.tree, inside, inside, shown.seen);
+            }
+            Means::Itself => (Key::On(Root::of(&shown.stat)), None),
+            Means::Copy(root, path) => (Key::On(root), Some(path)),
+            Means::Nameless(number) => (Key::Union(number), None),
+        };
+        if let Some(first) = self.first.get(&key) {
+            let linked = self.copies.link(first, inside);
+            return linked.map_err(|e| self.seen[0].failed(inside, &e));
+        }
+        match (key, from, &self.pseudo) {
+            (_, Some(path), _) => self.copy(&self.seen[0].tree, &path, inside, &self.seen[0])?,
+            (Key::Union(_), None, Some(pseudo)) => {
+                let copied = self.copies.copy(&pseudo.live, inside, inside);
+                copied.map_err(|e| self.seen[0].failed(inside, &e))?;
+            }
+            _ => self.copy(&shown.seen.tree, inside, inside, shown.seen)?,
+        }
+        self.first.insert(key, inside.to_owned());
+        Ok(())
+    }
+
+    fn copy(&mut self, tree: &Tree, from: &Path, to: &Path, seen: &Seen<'_>) -> Result<(), String> {
+        let copied = self.copies.copy(tree, from, to);
+        copied.map_err(|e| seen.failed(from, &e))
+    }
+
+    /// Hides a name of branches below.
+    fn hide(&mut self, dir: &Path, name: &OsStr) -> Result<(), String> {
+        let places = names::places(dir, name);
+        if let [place] = &*places {
+            return self.whiteout(place, b"");
+        }
+        for place in &places {
+            let made = self.copies.mark(place, name.as_encoded_bytes());
+            match made {
+                Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
+                made => return made.map_err(|e| self.seen[0].failed(place, &e)),
+            }
+        }
+        Err(format!(
+            "{}: too many names like it were deleted",
+            escaped(&dir.join(name))
+        ))
+    }
+
+    /// Makes a mark; one that is as another is that, by one more name.
+    fn whiteout(&mut self, place: &Path, text: &[u8]) -> Result<(), String> {
+        if let Some(mark) = self.mark.as_ref().filter(|_| text.is_empty()) {
+            if self.copies.link(mark, place).is_ok() {
+                return Ok(());
+            }
+        }
+        let made = self.copies.mark(place, text);
+        made.map_err(|e| self.seen[0].failed(place, &e))?;
+        if text.is_empty() {
+            self.mark = Some(place.to_owned());
+        }
+        Ok(())
+    }
+
+    /// Takes the pseudo-links along: some may be of what is on branches below these.
+    fn pseudo_links(&mut self) -> Result<(), String> {
+        let mut taken: BTreeSet<OsString> = BTreeSet::new();
+        for seen in self.seen {
+            let links = pseudo::listed(seen)?;
+            if !links.is_empty() && taken.is_empty() {
+                let dir = Path::new(PLINKS);
+                self.copy(&seen.tree, dir, dir, seen)?;
+            }
+            for (path, stat) in links {
+                let name = path.file_name().unwrap_or_default();
+                if !taken.insert(name.to_owned()) {
+                    continue;
+                }
+                let key = Key::On(Root::of(&stat));
+                if let Some(first) = self.first.get(&key) {
+                    let linked = self.copies.link(first, &path);
+                    linked.map_err(|e| seen.failed(&path, &e))?;
+                } else {
+                    self.copy(&seen.tree, &path, &path, seen)?;
+                    self.first.insert(key, path);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The names in a directory that whiteouts hide which count.
+fn hidden(dir: &Dir<'_>) -> Result<BTreeSet<OsString>, String> {
+    let mut found = BTreeSet::new();
+    for layer in dir.layers.shown().filter(|layer| layer.is_dir()) {
+        let seen = layer.seen;
+        for name in seen.names(&layer.inside)? {
+            let name = match names::meaning(&name) {
+                Meaning::Whiteout(name) => Some(name.to_owned()),
+                Meaning::LongWhiteout => {
+                    let path = layer.inside.join(&name);
+                    let name = names::long_name(&seen.tree, &path);
+                    name.map_err(|e| seen.failed(&path, &e))?
+                }
+                _ => None,
+            };
+            let Some(name) = name else {
+                continue;
+            };
+            if seen.whiteout(&layer.inside, &name)?.is_some() {
+                found.insert(name);
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Whether nothing of branches below these shows in what `found` is of `name` in `dir`.
+fn is_closed(dir: &Layers<'_>, found: &Layers<'_>, name: &OsStr) -> Result<bool, String> {
+    for layer in dir.shown().filter(|layer| layer.is_dir()) {
+        if layer.seen.whiteout(&layer.inside, name)?.is_some() {
+            return Ok(true);
+        }
+        let index = layer.seen.branch.index;
+        let mut there = found.0.iter();
+        let Some(there) = there.find(|other| other.seen.branch.index == index) else {
+            continue;
+        };
+        if !there.is_dir() || layer.seen.opaque(&there.inside)?.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn permissions() {
+        let of = |text: &str, with_marks| {
+            let branch = Branch {
+                index: 1,
+                id: None,
+                path: PathBuf::from("/b"),
+                permission: text.to_owned(),
+                root: None,
+            };
+            permission(&branch, with_marks)
+        };
+        assert_eq!(of("ro", false), "ro");
+        assert_eq!(of("ro", true), "ro+wh");
+        assert_eq!(of("rr+wh+icex", true), "ro+wh+icex");
+        assert_eq!(of("ro+icexusr", true), "ro+wh+icexusr");
+    }
+}
