@@ -9,6 +9,7 @@ mod commit;
 mod copy;
 mod diff;
 mod discard;
+mod doctor;
 mod down;
 mod export;
 mod layers;
@@ -22,7 +23,8 @@ mod union;
 mod which;
 
 use aubusy::print::{complain, print};
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
 use serde::Serialize;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -46,7 +48,8 @@ Run it as root: the union gives its branches to root only, wherever their paths 
 others look at them by their paths.
 
 Exit status: 0 if so (which: it is there; diff: there are no changes; busy: nobody;
-check: nothing is wrong), 1 if not, 2 if that cannot be found out or done.";
+check: nothing is wrong; doctor: nothing is missing) or if it is done, 1 if not,
+2 if that cannot be found out or done.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -98,6 +101,17 @@ enum Command {
     },
     /// Move files to a lower branch that is written to
     Down(down::How),
+    /// What building the module by dkms takes, what of it is missing, and whether the module is there
+    Doctor {
+        /// The kernel; without it, the one that is running
+        kernel: Option<String>,
+    },
+    /// What completes command lines in a shell
+    Completions {
+        /// The shell
+        #[arg(value_enum)]
+        shell: Shell,
+    },
     /// List, add, remove, move and change branches
     #[command(subcommand)]
     Layers(change::Layers),
@@ -135,8 +149,17 @@ fn run(arguments: &Arguments) -> Result<bool, String> {
         Command::Commit { union, how } => commit::run(union, how, json).map(|()| true),
         Command::Discard { union, yes } => discard::run(union, *yes, json),
         Command::Down(how) => down::run(how, json).map(|()| true),
+        Command::Doctor { kernel } => doctor::run(kernel.as_deref(), json),
+        Command::Completions { shell } => completions(*shell).map(|()| true),
         Command::Layers(layers) => change::run(layers, json).map(|()| true),
     }
+}
+
+/// Prints what a shell completes command lines by.
+fn completions(shell: Shell) -> Result<(), String> {
+    let mut text = Vec::new();
+    clap_complete::generate(shell, &mut Arguments::command(), "aufs2", &mut text);
+    print(|out| out.write_all(&text))
 }
 
 /// Who keeps a branch, as it is told.
@@ -167,4 +190,28 @@ fn busy(path: &Path, branch: &OsStr, json: bool) -> Result<bool, String> {
         print(|out| rows.try_for_each(|holder| writeln!(out, "{holder}")))?;
     }
     Ok(holders.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_commands_are_sound() {
+        Arguments::command().debug_assert();
+    }
+
+    /// All that there is can be completed.
+    #[test]
+    fn completed() {
+        for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
+            let mut text = Vec::new();
+            clap_complete::generate(shell, &mut Arguments::command(), "aufs2", &mut text);
+            let text = String::from_utf8(text).expect("text");
+            for word in Arguments::command().get_subcommands() {
+                assert!(text.contains(word.get_name()), "{shell}: {word}");
+            }
+            assert!(text.contains("oci"));
+        }
+    }
 }
