@@ -10,11 +10,11 @@ PATH=$(readlink -f "$here"):$PATH
 . "$(dirname "$(readlink -f "$0")")/lib/lib.sh"
 [ -z "$reference" ] || skip_all "not on overlayfs: it is about this union"
 [ -f "$book" ] || skip_all "no cookbook beside the tests"
-need aufs2 save python3
+need aufs2 save python3 tar
 
 # Each command with what it has to print: in a file of its own each, by number.
 mkdir book here
-sed -E "s,(^|[ :])/(rw|base2?|union|up2|flat|kept),\\1$area/here/\\2,g" "$book" | awk '
+sed -E "s,(^|[ :])/(rw|base[23]?|union|up2|flat|kept|other|layer.tar),\\1$area/here/\\2,g" "$book" | awk '
 	/^```/ { inside = /console/; next }
 	!inside { next }
 	/^\$ / { n++; print substr($0, 3) > ("book/" n); printf "" > ("book/" n ".out"); next }

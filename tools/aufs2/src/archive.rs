@@ -43,7 +43,7 @@ impl<W: Write> Archive<W> {
         what: What<'_>,
         data: &mut dyn Read,
     ) -> io::Result<()> {
-        let mut entry = Entry::new(name, &object.stat);
+        let mut entry = Entry::new(name, &object.looks.stat);
         match (what, object.kind()) {
             (What::Link(target), _) => {
                 entry.kind(EntryType::Link);
@@ -54,20 +54,27 @@ impl<W: Write> Archive<W> {
             (What::Itself, FileType::RegularFile) => {}
             (What::Itself, FileType::Symlink) => {
                 entry.kind(EntryType::Symlink);
-                entry.target(object.target.as_deref().unwrap_or_default().as_bytes());
+                entry.target(
+                    object
+                        .looks
+                        .target
+                        .as_deref()
+                        .unwrap_or_default()
+                        .as_bytes(),
+                );
             }
             (What::Itself, FileType::Fifo) => entry.kind(EntryType::Fifo),
             (What::Itself, FileType::CharacterDevice) => {
-                entry.device(EntryType::Char, object.stat.st_rdev);
+                entry.device(EntryType::Char, object.looks.stat.st_rdev);
             }
             (What::Itself, FileType::BlockDevice) => {
-                entry.device(EntryType::Block, object.stat.st_rdev);
+                entry.device(EntryType::Block, object.looks.stat.st_rdev);
             }
             _ => return Err(io::Error::other("an archive has no such thing")),
         }
         // Those of the first name are those of all.
         if matches!(what, What::Itself) {
-            entry.attributes(&object.attributes);
+            entry.attributes(&object.looks.attributes);
         }
         self.write(entry, data)
     }
@@ -414,10 +421,10 @@ mod tests {
         std::fs::write(&path, "data").expect("a file");
         let tree = crate::tree::Tree::open(&area).expect("a tree");
         let mut object = Object::at(&tree, std::path::Path::new("f")).expect("it is there");
-        object.stat.st_uid = 3_000_000;
-        object.stat.st_mtime = -1;
-        object.stat.st_mtime_nsec = 500_000_000;
-        object.attributes = vec![(OsString::from("user.x"), b"a=b\0".to_vec())];
+        object.looks.stat.st_uid = 3_000_000;
+        object.looks.stat.st_mtime = -1;
+        object.looks.stat.st_mtime_nsec = 500_000_000;
+        object.looks.attributes = vec![(OsString::from("user.x"), b"a=b\0".to_vec())];
         let long = [&[b'd'; 255][..], b"/\xff", &[b'n'; 250]].concat();
         let short = [&[b'd'; 120][..], b"/", &[b'n'; 90]].concat();
         let mut archive = Archive::new(Vec::new());
@@ -431,7 +438,7 @@ mod tests {
             .add(b"again", &object, What::Link(&long), &mut io::empty())
             .expect("added");
         archive
-            .add_mark(b"d/.wh.x", b"", &object.stat)
+            .add_mark(b"d/.wh.x", b"", &object.looks.stat)
             .expect("added");
         let bytes = archive.finish().expect("ended");
         let mut less = Archive::new(Vec::new());

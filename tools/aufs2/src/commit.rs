@@ -108,7 +108,9 @@ pub fn run(path: &Path, how: &How, json: bool) -> Result<(), String> {
     {
         let seen = at.see(&at.union.branches[top.index..=below.index])?;
         // Whiteouts count as they did, whatever the permission is meanwhile.
-        merge(&at, &seen, &made.tree, with_marks, is_lowest)?;
+        let top = seen.first().ok_or("the branch has just gone")?;
+        let pseudo = Pseudo::of(&at, top)?;
+        merge(pseudo, &seen, &made.tree, with_marks, is_lowest)?;
     }
     made.finish(&place)?;
     let permission = permission(&below, with_marks);
@@ -131,8 +133,12 @@ pub fn run(path: &Path, how: &How, json: bool) -> Result<(), String> {
             return Err(format!("{path} is made, and the union is as it was: {e}"));
         }
         frozen.is_over = true;
-        if place.is_old {
-            place.exchange()?;
+        if let Err(e) = place.is_old.then(|| place.exchange()).transpose() {
+            // Above the new layer, under whatever name, it shows the same.
+            if let Some(root) = top.root.filter(|_| top.path != Path::new(MEMORY)) {
+                back(&union, &top, root)?;
+            }
+            return Err(e);
         }
         emptied(&union, &top)?;
         if place.is_old {
@@ -436,18 +442,17 @@ struct Merge<'a> {
 
 /// Makes in `tree` what the two branches `seen` are together.
 fn merge(
-    at: &At,
+    pseudo: Option<Pseudo>,
     seen: &[Seen<'_>],
     tree: &Tree,
     with_marks: bool,
     is_lowest: bool,
 ) -> Result<(), String> {
     let failed = |e: io::Error| format!("the new layer: {e}");
-    let top = seen.first().ok_or("the branch has just gone")?;
     let mut merge = Merge {
         seen,
         copies: Copies::new(tree).map_err(failed)?,
-        pseudo: Pseudo::of(at, top)?,
+        pseudo,
         with_marks,
         first: HashMap::new(),
         mark: None,
@@ -669,6 +674,112 @@ fn is_closed(dir: &Layers<'_>, found: &Layers<'_>, name: &OsStr) -> Result<bool,
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// All that branches show, a line each.
+    fn shown(branches: &[Seen<'_>]) -> Vec<String> {
+        let mut lines = Vec::new();
+        let mut dirs = vec![layers::find(branches, Path::new("")).expect("it is found")];
+        while let Some(dir) = dirs.pop() {
+            for (_, found) in layers::names_in(&dir).expect("it is read") {
+                let top = found.top().expect("it shows");
+                let inside = top.inside.clone();
+                let is_dir = top.is_dir();
+                let data = top.seen.tree.read(&inside, 99).expect("it is read");
+                lines.push(format!(
+                    "{} {is_dir} {:o} {}",
+                    inside.display(),
+                    top.stat.st_mode,
+                    String::from_utf8_lossy(&data.unwrap_or_default())
+                ));
+                if is_dir {
+                    dirs.push(found);
+                }
+            }
+        }
+        lines.sort();
+        lines
+    }
+
+    /// Whatever is on three branches: the two above as one layer show the same, with the third one and alone.
+    #[test]
+    fn as_both_were() {
+        let mut random = 7_u64;
+        let mut dice = move |sides: u64| {
+            random = random
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            (random >> 33) % sides
+        };
+        let long = "n".repeat(253);
+        let names = ["a", "b", "c", &long];
+        for round in 0..300 {
+            let permission = ["ro", "ro+wh"][usize::from(round % 2 == 0)];
+            let mut area = PathBuf::new();
+            let make = |path: &Path| {
+                area = path.to_owned();
+                for branch in ["0", "1", "2"] {
+                    let mut dirs = vec![path.join(branch)];
+                    while let Some(dir) = dirs.pop() {
+                        let depth = dir.components().count() - path.components().count();
+                        if dice(9) == 0 {
+                            std::fs::write(dir.join(OPAQUE), "").expect("a mark");
+                        }
+                        for name in names {
+                            let inside = dir.join(name);
+                            match dice(6) {
+                                0 => std::fs::write(&inside, format!("{branch}{}", dice(1000)))
+                                    .expect("a file"),
+                                1 | 2 if depth < 4 => {
+                                    std::fs::create_dir(&inside).expect("a folder");
+                                    dirs.push(inside);
+                                }
+                                _ => {}
+                            }
+                            if dice(5) == 0 {
+                                let place = names::places(&dir, OsStr::new(name)).remove(0);
+                                let text = if name == long { name } else { "" };
+                                std::fs::write(place, text).expect("a mark");
+                            }
+                        }
+                    }
+                }
+            };
+            let ask = |branches: &[Seen<'_>]| {
+                let area = branches[2].branch.path.parent().expect("a folder");
+                for (path, lower) in [("new", &branches[2..]), ("alone", &[][..])] {
+                    let path = area.join(path);
+                    std::fs::create_dir(&path).expect("a folder");
+                    let tree = Tree::open(&path).expect("a tree");
+                    let with_marks = !lower.is_empty();
+                    merge(None, &branches[..2], &tree, with_marks, !with_marks).expect("one layer");
+                    let branch = Branch {
+                        index: 0,
+                        id: None,
+                        path,
+                        permission: "ro+wh".to_owned(),
+                        root: None,
+                    };
+                    let mut after = vec![Seen {
+                        branch: &branch,
+                        tree,
+                    }];
+                    for seen in lower {
+                        let tree = Tree::open(&seen.branch.path).expect("a tree");
+                        after.push(Seen {
+                            branch: seen.branch,
+                            tree,
+                        });
+                    }
+                    let before = if with_marks { branches } else { &branches[..2] };
+                    let mut now = shown(&after);
+                    now.retain(|line| !line.starts_with(COMMIT));
+                    assert_eq!(now, shown(before), "round {round}");
+                }
+            };
+            layers::tests::with_permission("merge", permission, make, ask);
+            assert!(!area.as_os_str().is_empty());
+        }
+    }
 
     #[test]
     fn permissions() {

@@ -2,7 +2,7 @@
 
 //! Makes copies of objects in a tree that nobody else knows, and takes trees away.
 
-use crate::object::{ACL_ACCESS, ACL_DEFAULT, Object};
+use crate::object::{ACL_ACCESS, ACL_DEFAULT, Looks, Object};
 use crate::stop;
 use crate::tree::{Tree, is_dir, is_file};
 use crate::union::link_to;
@@ -36,7 +36,7 @@ const PROTECTING: IFlags = IFlags::IMMUTABLE.union(IFlags::APPEND);
 #[derive(Debug)]
 pub struct Copies<'a> {
     tree: &'a Tree,
-    dirs: Vec<(PathBuf, Object)>,
+    dirs: Vec<(PathBuf, Looks, IFlags)>,
     protected: Vec<(PathBuf, IFlags)>,
 }
 
@@ -44,9 +44,10 @@ impl<'a> Copies<'a> {
     /// Copies to be made in `tree`, which is empty.
     pub fn new(tree: &'a Tree) -> io::Result<Self> {
         // What the directory above wants to be given to what is made there is not in the original.
-        let root = link_to(&tree.dir(Path::new(""))?);
+        let root = tree.dir(Path::new(""))?;
+        let link = link_to(&root);
         for name in [ACL_ACCESS, ACL_DEFAULT] {
-            match removexattr(&root, name) {
+            match removexattr(&link, name) {
                 Ok(()) | Err(Errno::NODATA | Errno::NOTSUP) => {}
                 Err(e) => return Err(e.into()),
             }
@@ -66,13 +67,20 @@ impl<'a> Copies<'a> {
                 let (dir, name) = self.tree.parent(to)?;
                 mkdirat(&dir, name, Mode::RWXU)?;
             }
-            self.dirs.push((to.to_owned(), object));
+            // The root is to be moved, so nothing protects it.
+            let flags = if to.as_os_str().is_empty() {
+                IFlags::empty()
+            } else {
+                flags_of(reopened(&object.fd, OFlags::DIRECTORY)?)?
+            };
+            self.dirs.push((to.to_owned(), object.looks, flags));
             return Ok(());
         }
         let (dir, name) = self.tree.parent(to)?;
         let mut flags = IFlags::empty();
         if object.kind().is_file() {
             let data = source.file(from)?;
+            object.is_this(&data)?;
             let made = openat(
                 &dir,
                 name,
@@ -81,9 +89,9 @@ impl<'a> Copies<'a> {
             )?;
             flags = flags_of(&data)?;
             let made = File::from(made);
-            copy_data(&data, &made, object.stat.st_size)?;
+            copy_data(&data, &made, object.looks.stat.st_size)?;
             object.is_still()?;
-        } else if let Some(target) = &object.target {
+        } else if let Some(target) = &object.looks.target {
             symlinkat(target, &dir, name)?;
         } else {
             let kind = object.kind();
@@ -92,11 +100,11 @@ impl<'a> Copies<'a> {
                 name,
                 kind,
                 Mode::RUSR | Mode::WUSR,
-                object.stat.st_rdev,
+                object.looks.stat.st_rdev,
             )?;
         }
         let made = self.tree.find(to)?.ok_or(Errno::NOENT)?;
-        dress(&made, &object)?;
+        dress(&made, &object.looks)?;
         if !flags.is_empty() {
             self.protected.push((to.to_owned(), flags));
         }
@@ -126,16 +134,11 @@ impl<'a> Copies<'a> {
     /// Ends it: all has the attributes that it is to have.
     pub fn finish(mut self) -> io::Result<()> {
         // What is in a directory changes its times: the deepest ones first.
-        while let Some((inside, object)) = self.dirs.pop() {
+        while let Some((inside, looks, flags)) = self.dirs.pop() {
             let dir = self.tree.dir(&inside)?;
-            dress(&dir, &object)?;
-            // The root is to be moved.
-            if !inside.as_os_str().is_empty() {
-                let flags = reopened(&object.fd, OFlags::DIRECTORY)
-                    .map_or(Ok(IFlags::empty()), |dir| flags_of(&dir))?;
-                if !flags.is_empty() {
-                    self.protected.push((inside, flags));
-                }
+            dress(&dir, &looks)?;
+            if !flags.is_empty() {
+                self.protected.push((inside, flags));
             }
         }
         for (inside, flags) in &self.protected {
@@ -167,16 +170,16 @@ fn flags_of(file: impl AsFd) -> io::Result<IFlags> {
     }
 }
 
-/// Gives `made` what `object` has beside its data.
-fn dress(made: &OwnedFd, object: &Object) -> io::Result<()> {
-    let stat = &object.stat;
+/// Gives `made` what an object has beside its data.
+fn dress(made: &OwnedFd, looks: &Looks) -> io::Result<()> {
+    let stat = &looks.stat;
     let link = link_to(made);
     let (uid, gid) = (Uid::from_raw(stat.st_uid), Gid::from_raw(stat.st_gid));
     chownat(made, "", Some(uid), Some(gid), AtFlags::EMPTY_PATH)?;
-    if object.target.is_none() {
+    if looks.target.is_none() {
         chmod(&link, Mode::from_raw_mode(stat.st_mode & 0o7777))?;
     }
-    for (name, value) in &object.attributes {
+    for (name, value) in &looks.attributes {
         setxattr(&link, name, value, XattrFlags::empty()).map_err(|e| {
             io::Error::new(
                 io::Error::from(e).kind(),
@@ -196,7 +199,7 @@ fn dress(made: &OwnedFd, object: &Object) -> io::Result<()> {
         },
     };
     // A symbolic link has no other way.
-    if object.target.is_some() {
+    if looks.target.is_some() {
         utimensat(made, "", &times, AtFlags::EMPTY_PATH)?;
     } else {
         utimensat(CWD, &link, &times, AtFlags::empty())?;

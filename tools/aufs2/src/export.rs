@@ -431,10 +431,11 @@ impl<W: Write> Export<'_, W> {
         if self.format == Format::Oci {
             // Where it is unpacked, things have labels of that system.
             object
+                .looks
                 .attributes
                 .retain(|(name, _)| name != "security.selinux");
         }
-        let identity = Root::of(&object.stat);
+        let identity = Root::of(&object.looks.stat);
         let first = object.has_names().then(|| self.first.get(&identity));
         if let Some(first) = first.flatten().cloned() {
             let target = What::Link(first.as_os_str().as_bytes());
@@ -465,18 +466,12 @@ impl<W: Write> Export<'_, W> {
             self.dirs.insert(inside.to_owned());
         }
         let is_data = matches!(what, What::Itself) && object.kind().is_file();
-        if is_data && object.stat.st_size > 0 {
+        if is_data && object.looks.stat.st_size > 0 {
             let mut data = tree.file(inside).map_err(failed)?;
-            let same = Object::at(tree, inside).map_err(failed)?;
+            object.is_this(&data).map_err(failed)?;
             let added = self.archive.add(&name, object, what, &mut data);
             added.map_err(failed)?;
-            let is_same = Root::of(&same.stat) == Root::of(&object.stat);
-            let is_still = if is_same {
-                object.is_still()
-            } else {
-                Err(io::Error::other("changed while it was read"))
-            };
-            return is_still.map_err(failed);
+            return object.is_still().map_err(failed);
         }
         let added = self.archive.add(&name, object, what, &mut io::empty());
         added.map_err(failed)

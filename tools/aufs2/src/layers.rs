@@ -211,13 +211,23 @@ pub fn find<'a>(branches: &'a [Seen<'a>], path: &Path) -> Result<Layers<'a>, Str
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use super::*;
     use std::fs;
     use std::process;
 
     /// Two branches in a folder of their own, with what `make` makes there.
-    fn with_branches(name: &str, make: impl FnOnce(&Path), ask: impl FnOnce(&[Seen<'_>])) {
+    pub fn with_branches(name: &str, make: impl FnOnce(&Path), ask: impl FnOnce(&[Seen<'_>])) {
+        with_permission(name, "ro", make, ask);
+    }
+
+    /// The same, with a permission for the one in the middle.
+    pub fn with_permission(
+        name: &str,
+        middle: &str,
+        make: impl FnOnce(&Path),
+        ask: impl FnOnce(&[Seen<'_>]),
+    ) {
         let area = std::env::temp_dir().join(format!("aufs2-{name}-{}", process::id()));
         let branch = |index: usize, permission: &str| Branch {
             index,
@@ -226,7 +236,7 @@ mod tests {
             permission: permission.to_owned(),
             root: None,
         };
-        let branches = [branch(0, "rw"), branch(1, "ro"), branch(2, "ro")];
+        let branches = [branch(0, "rw"), branch(1, middle), branch(2, "ro")];
         for branch in &branches {
             fs::create_dir_all(&branch.path).expect("a folder");
         }

@@ -4,7 +4,8 @@
 
 use crate::tree::{Tree, is_dir, is_file};
 use crate::union::link_to;
-use rustix::fd::OwnedFd;
+use aubusy::Root;
+use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{FileType, Stat, fstat, getxattr, listxattr, readlinkat};
 use rustix::io::Errno;
 use std::ffi::{OsStr, OsString};
@@ -17,17 +18,24 @@ pub const ACL_ACCESS: &str = "system.posix_acl_access";
 /// The ACL that what is made in a directory gets.
 pub const ACL_DEFAULT: &str = "system.posix_acl_default";
 
-/// An object in a tree, as it was when it was looked at.
+/// What is seen of an object beside its data.
 #[derive(Debug)]
-pub struct Object {
-    /// What it is, as `O_PATH` has opened it.
-    pub fd: OwnedFd,
+pub struct Looks {
     /// What `stat(2)` says of it.
     pub stat: Stat,
     /// Where a symbolic link leads.
     pub target: Option<OsString>,
     /// Extended attributes, ACLs included, by name, in order.
     pub attributes: Vec<(OsString, Vec<u8>)>,
+}
+
+/// An object in a tree, as it was when it was looked at.
+#[derive(Debug)]
+pub struct Object {
+    /// What it is, as `O_PATH` has opened it.
+    pub fd: OwnedFd,
+    /// What it was then.
+    pub looks: Looks,
 }
 
 impl Object {
@@ -45,22 +53,29 @@ impl Object {
         } else {
             None
         };
-        Ok(Self {
+        let looks = Looks {
             attributes: attributes(&fd)?,
-            fd,
             stat,
             target,
-        })
+        };
+        Ok(Self { fd, looks })
     }
 
     /// Its kind.
     pub fn kind(&self) -> FileType {
-        FileType::from_raw_mode(self.stat.st_mode)
+        FileType::from_raw_mode(self.looks.stat.st_mode)
     }
 
     /// Whether it has other names, which are to be links to one object.
     pub fn has_names(&self) -> bool {
-        !is_dir(&self.stat) && self.stat.st_nlink > 1
+        !is_dir(&self.looks.stat) && self.looks.stat.st_nlink > 1
+    }
+
+    /// Fails if `file` is another one by now.
+    pub fn is_this(&self, file: impl AsFd) -> io::Result<()> {
+        let same = Root::of(&fstat(file)?) == Root::of(&self.looks.stat);
+        same.then_some(())
+            .ok_or_else(|| io::Error::other("changed while it was read"))
     }
 
     /// Fails if a file is not what it was: its data may be of before and after a change.
@@ -73,7 +88,7 @@ impl Object {
             )
         };
         let now = fstat(&self.fd)?;
-        if is_file(&now) && of(&now) != of(&self.stat) {
+        if is_file(&now) && of(&now) != of(&self.looks.stat) {
             return Err(io::Error::other("changed while it was read"));
         }
         Ok(())
