@@ -13,6 +13,7 @@ mod doctor;
 mod down;
 mod export;
 mod layers;
+mod merge;
 mod names;
 mod object;
 mod pseudo;
