@@ -505,3 +505,76 @@ fn has_no_place(kind: FileType, device: u64) -> Option<&'static str> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layers::tests::{Dice, fill, shown, with_permission};
+    use crate::union::{Shows, Union};
+    use rustix::io::Errno;
+    use std::collections::BTreeMap;
+    use std::io::Read;
+
+    /// What is there when a layer is applied, as those who unpack images do it.
+    fn apply(layer: &[u8], all: &mut BTreeMap<PathBuf, (bool, Vec<u8>)>) {
+        let mut archive = tar::Archive::new(layer);
+        let mut begun = BTreeSet::new();
+        for entry in archive.entries().expect("entries") {
+            let mut entry = entry.expect("a good one");
+            let path = PathBuf::from(OsStr::from_bytes(&entry.path_bytes()));
+            let name = path.file_name().expect("a name").to_owned();
+            let dir = path.parent().expect("a folder").to_owned();
+            if name == OPAQUE {
+                all.retain(|path, _| {
+                    !path.starts_with(&dir) || path == &dir || begun.contains(path)
+                });
+            } else if let Some(name) = name.as_bytes().strip_prefix(PREFIX) {
+                let gone = dir.join(OsStr::from_bytes(name));
+                all.retain(|path, _| !path.starts_with(&gone));
+            } else {
+                let is_dir = entry.header().entry_type().is_dir();
+                let mut data = Vec::new();
+                entry.read_to_end(&mut data).expect("it is read");
+                let before = all.get(&path).map(|(is_dir, _)| *is_dir);
+                if before == Some(true) && !is_dir {
+                    all.retain(|other, _| !other.starts_with(&path));
+                }
+                begun.insert(path.clone());
+                all.insert(path, (is_dir, data));
+            }
+        }
+    }
+
+    /// Whatever is on the branches: the layer makes of those below what the union shows.
+    #[test]
+    fn as_it_is_applied() {
+        let mut dice = Dice(11);
+        for round in 0..300 {
+            let permission = ["ro", "ro+wh"][round % 2];
+            let ask = |branches: &[Seen<'_>]| {
+                let union = Union {
+                    mount: 1,
+                    mountpoint: PathBuf::from("/u"),
+                    si: "1".to_owned(),
+                    options: String::new(),
+                    branches: Vec::new(),
+                };
+                let at = At {
+                    union,
+                    inside: PathBuf::new(),
+                    shows: Shows::Unknown,
+                    is_dir: false,
+                    control: Err(Errno::PERM),
+                };
+                let (top, below) = branches.split_first().expect("a branch");
+                let mut layer = Vec::new();
+                let left = export(&at, top, below, Format::Oci, &mut layer).expect("a layer");
+                assert!(left.is_empty());
+                let mut all = shown(below);
+                apply(&layer, &mut all);
+                assert_eq!(all, shown(branches), "round {round}");
+            };
+            with_permission("export", permission, |area| fill(area, &mut dice), ask);
+        }
+    }
+}

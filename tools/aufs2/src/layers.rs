@@ -250,6 +250,68 @@ pub mod tests {
         fs::remove_dir_all(&area).expect("it goes");
     }
 
+    /// Something of which nobody knows what it is, and that is the same each time.
+    pub struct Dice(pub u64);
+
+    impl Dice {
+        /// Less than `sides`.
+        pub fn roll(&mut self, sides: u64) -> u64 {
+            let next = self.0.wrapping_mul(6_364_136_223_846_793_005);
+            self.0 = next.wrapping_add(1);
+            (self.0 >> 33) % sides
+        }
+    }
+
+    /// Fills three branches with files, folders and marks.
+    pub fn fill(area: &Path, dice: &mut Dice) {
+        let long = "n".repeat(253);
+        for branch in ["0", "1", "2"] {
+            let mut dirs = vec![(area.join(branch), 0)];
+            while let Some((dir, depth)) = dirs.pop() {
+                if dice.roll(9) == 0 {
+                    fs::write(dir.join(names::OPAQUE), "").expect("a mark");
+                }
+                for name in ["a", "b", "c", &long] {
+                    let inside = dir.join(name);
+                    match dice.roll(6) {
+                        0 => {
+                            let data = format!("{branch}{}", dice.roll(1000));
+                            fs::write(&inside, data).expect("a file");
+                        }
+                        1 | 2 if depth < 3 => {
+                            fs::create_dir(&inside).expect("a folder");
+                            dirs.push((inside, depth + 1));
+                        }
+                        _ => {}
+                    }
+                    if dice.roll(5) == 0 {
+                        let place = names::places(&dir, OsStr::new(name)).remove(0);
+                        let text = if name == long { name } else { "" };
+                        fs::write(place, text).expect("a mark");
+                    }
+                }
+            }
+        }
+    }
+
+    /// All that branches show: by path, whether it is a directory, and its data.
+    pub fn shown(branches: &[Seen<'_>]) -> BTreeMap<PathBuf, (bool, Vec<u8>)> {
+        let mut all = BTreeMap::new();
+        let mut dirs = vec![find(branches, Path::new("")).expect("it is found")];
+        while let Some(dir) = dirs.pop() {
+            for found in names_in(&dir).expect("it is read").into_values() {
+                let top = found.top().expect("it shows");
+                let (inside, is_dir) = (top.inside.clone(), top.is_dir());
+                let data = top.seen.tree.read(&inside, 99).expect("it is read");
+                all.insert(inside, (is_dir, data.unwrap_or_default()));
+                if is_dir {
+                    dirs.push(found);
+                }
+            }
+        }
+        all
+    }
+
     fn put(area: &Path, path: &str) {
         let path = area.join(path);
         if let Some(dir) = path.parent() {
