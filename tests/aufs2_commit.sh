@@ -24,8 +24,8 @@ shown() {
 	(
 		cd u || exit
 		find . -printf '%P %y %m %U %G %l\n' -a ! -type d -printf '%n %s %T@\n' | sort
-		find . -type f -exec cat {} + | cksum
-		getfattr -R -h -d -m - . 2> /dev/null
+		find . -type f -print0 | LC_ALL=C sort -z | xargs -0 cat | cksum
+		find . -print0 | LC_ALL=C sort -z | xargs -0 getfattr -h -d -m - 2> /dev/null
 	)
 }
 # branches: the permissions and paths of the union's, in one line.
@@ -95,8 +95,9 @@ check 'mount' mount -t aufs2 -o "br:$area/rw=rw:$area/ro=ro:$area/ro2=ro" none u
 check 'commit' same '0 ro is the new layer, to be mounted ro+wh;the union goes on with the old one, which is '\
 '.aufs2-commit.ro now;' "$(ask commit u)"
 check 'the union is what it was' same "$before" "$(shown)"
-check 'and goes on with the old one' same 'rw rw ro .aufs2-commit.ro ro ro2' "$(branches)"
-check 'once more is refused' contains "$(ask commit u)" ': is what was there before a commit: '
+check 'and calls it as before' same 'rw rw ro ro ro ro2' "$(branches)"
+check 'once more is refused' contains "$(ask commit u)" ': the union uses what was there before a commit: '
+check 'what it uses is in use' contains "$(ask check .aufs2-commit.ro)" ' is a branch of u, in use;'
 check 'umount' umount u
 check 'check tells of the old one' contains "$(ask check ro)" 'note: .aufs2-commit.ro: left of a commit, and whole'
 check 'mounted as before' mount -t aufs2 -o "br:$area/rw=rw:$area/ro=ro+wh:$area/ro2=ro" none u
@@ -221,7 +222,7 @@ settles test -e .aufs2-commit.ro
 kill -INT $pid
 wait $pid
 if [ -e .aufs2-commit.ro ]; then
-	skip 'interrupted' 'it was done before'
+	skip 'interrupted' "it was done before: $(cat said)"
 else
 	check 'interrupted' contains "$(cat said)" 'it was interrupted'
 	check 'it is written to' same 'rw rw ro+wh ro' "$(branches)"

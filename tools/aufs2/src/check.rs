@@ -2,7 +2,7 @@
 
 //! `aufs2 check`: whether what is on a branch, which is not in use, means what it seems to.
 
-use crate::commit::BESIDE;
+use crate::commit::beside;
 use crate::names::{self, BASE, COMMIT, MAKING, Meaning, PLINKS, RECORDS, VOLATILE, WORK};
 use crate::tree::{Tree, is_dir, with_above};
 use crate::union::{self, Union, lossy};
@@ -12,7 +12,7 @@ use rustix::fs::Stat;
 use serde::Serialize;
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -181,9 +181,7 @@ impl Checker {
         let (Some(parent), Some(name)) = (self.root.parent(), self.root.file_name()) else {
             return;
         };
-        let mut beside = OsString::from(BESIDE);
-        beside.push(name);
-        let beside = parent.join(beside);
+        let beside = parent.join(beside(name));
         if beside.symlink_metadata().is_err() {
             return;
         }

@@ -26,12 +26,23 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 use serde::Serialize;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
 
 /// What the names begin with of what is made beside a layer.
-pub const BESIDE: &str = ".aufs2-commit.";
+const BESIDE: &str = ".aufs2-commit.";
+
+/// What is beside a layer that is called `name` while it is made.
+pub fn beside(name: &OsStr) -> OsString {
+    let mut beside = OsString::from(BESIDE);
+    beside.push(name);
+    beside
+}
+
+fn is_beside(name: &OsStr) -> bool {
+    name.as_encoded_bytes().starts_with(BESIDE.as_bytes())
+}
 
 /// Where the layer goes.
 #[derive(Debug, Args)]
@@ -116,15 +127,14 @@ pub fn run(path: &Path, how: &How, json: bool) -> Result<(), String> {
     // A directory of it is open, which may be on a branch that goes.
     drop(at);
     let mut old = None;
+    if place.is_old {
+        // With what is above it shows the same as the old one.
+        place.exchange()?;
+    }
     if how.swap {
-        let layer = if place.is_old {
-            &place.beside
-        } else {
-            &place.path
-        };
-        let swapped = swap(&union, &top, &below, layer, &permission);
-        if let Err(e) = swapped {
+        if let Err(e) = swap(&union, &top, &below, &place.path, &permission) {
             if place.is_old {
+                place.exchange()?;
                 place.discard();
                 return Err(e);
             }
@@ -132,19 +142,11 @@ pub fn run(path: &Path, how: &How, json: bool) -> Result<(), String> {
             return Err(format!("{path} is made, and the union is as it was: {e}"));
         }
         frozen.is_over = true;
-        if let Err(e) = place.is_old.then(|| place.exchange()).transpose() {
-            // Above the new layer, under whatever name, it shows the same.
-            if let Some(root) = top.root.filter(|_| top.path != Path::new(MEMORY)) {
-                back(&union, &top, root)?;
-            }
-            return Err(e);
-        }
         emptied(&union, &top)?;
         if place.is_old {
             place.discard();
         }
     } else if place.is_old {
-        place.exchange()?;
         old = Some(place.beside.clone());
     }
     drop(frozen);
@@ -200,6 +202,12 @@ impl Place {
                 return Err(format!("{text}: it is there already"));
             }
         } else {
+            let is_left = Root::at(&parent.join(beside(name))) == below.root;
+            if is_left && below.root.is_some() || is_beside(name) {
+                return Err(format!(
+                    "{text}: the union uses what was there before a commit: mount it anew, or say --to"
+                ));
+            }
             writable(below).map_err(|e| format!("{e}: say --to"))?;
             let mount = |path: &Path| {
                 let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
@@ -210,16 +218,9 @@ impl Place {
                     "{text}: it is mounted there, and nothing can take its place: say --to"
                 ));
             }
-            if name.as_encoded_bytes().starts_with(BESIDE.as_bytes()) {
-                return Err(format!(
-                    "{text}: is what was there before a commit: mount the union anew, or say --to"
-                ));
-            }
         }
         refuse_branches(at, &parent, shown)?;
-        let mut beside = OsString::from(BESIDE);
-        beside.push(name);
-        let beside = parent.join(beside);
+        let beside = parent.join(beside(name));
         if beside.symlink_metadata().is_ok() {
             return Err(format!(
                 "{}: is left of another commit, or one is under way: aufs2 check tells more",
