@@ -19,6 +19,10 @@ for file in ro/f ro/d/low ro/d/sub/x ro/gone/a ro/all/a "ro/$long" ro2/f ro/pl/o
 done
 ln ro/pl/one ro/pl/two
 ln ro/pl/one ro/pl/three
+mkdir ro/nl
+echo low > ro/nl/a
+ln ro/nl/a ro/nl/b
+ln ro/nl/a ro/nl/c
 check 'mount' mount -t aufs2 -o "br:$area/rw=rw:$area/ro=ro:$area/ro2=ro" none u
 # What says nothing succeeds.
 check 'nothing is changed' same '' "$("$tool" diff --oci empty.tar u 2>&1)"
@@ -42,6 +46,8 @@ setfattr -n user.x -v y u/new
 setfattr -n trusted.y -v z u/d
 touch -d '2001-02-03 04:05:06.070809' u/new
 echo more >> u/pl/one
+echo more >> u/nl/a
+rm u/nl/a
 python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind("u/sock")'
 
 said=$("$tool" diff --oci layer.tar u 2>&1)
@@ -77,6 +83,8 @@ check 'an odd name' same "f 'z\\nb\\udcff' ;" "$(list layer.tar z)"
 check 'a long path' contains "$(list layer.tar "$deep")" "f '$deep/$deep/$deep/f' ;"
 check 'all names of what was changed by one' same \
 	"d 'pl' ;f 'pl/one' ;h 'pl/three' pl/one;h 'pl/two' pl/one;" "$(list layer.tar pl)"
+check 'also where that is gone' same \
+	"d 'nl' ;f 'nl/.wh.a' ;f 'nl/b' ;h 'nl/c' nl/b;" "$(list layer.tar nl)"
 check 'nothing of its own' same '' "$(list layer.tar .wh..wh)"
 
 mkdir out

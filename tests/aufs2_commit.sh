@@ -43,6 +43,10 @@ fill() {
 	ln ro/pl/one ro/pl/two
 	ln ro/pl/one ro/pl/three
 	ln ro2/pl/x ro2/pl/y
+	mkdir ro/nl
+	echo low > ro/nl/a
+	ln ro/nl/a ro/nl/b
+	ln ro/nl/a ro/nl/c
 	check 'mount' mount -t aufs2 -o "br:$area/rw=rw:$area/ro=$1:$area/ro2=ro" none u
 	rm -r u/f u/gone u/gone2 "u/$long" u/all u/d/low u/file u/deep/er
 	mkdir u/all
@@ -62,6 +66,8 @@ fill() {
 	echo more >> u/pl/one
 	echo more >> u/pl/x
 	rm u/pl/three
+	echo more >> u/nl/a
+	rm u/nl/a
 	echo u > u/opq/in/u
 	truncate -s 1M u/hole
 	chmod 711 u
@@ -138,6 +144,106 @@ check 'the union is what it was' same "$before" "$(shown)"
 check 'umount' umount u
 check 'mounted as before' mount -t aufs2 -o "br:$area/rw=rw:$area/ro=ro+wh:$area/ro2=ro" none u
 check 'it shows the same' same "$before" "$(shown)"
+check 'umount' umount u
+
+# As aufs, which knows where branches are now, and with the union's cache.
+for type in aufs aufs2; do
+	check "mount as $type" mount -t $type -o "br:$area/rw=rw:$area/ro=ro+wh:$area/ro2=ro,udba=none" none u
+	echo "$type" > u/as
+	rm u/d/sub/x 2> /dev/null
+	mkdir -p u/d/sub/x
+	find u > /dev/null
+	before=$(shown)
+	check 'swap' same '0 ro is the new layer, to be mounted ro+wh;' "$(ask commit u --swap)"
+	check 'the union is what it was' same "$before" "$(shown)"
+	check 'and its branches' same 'rw rw ro+wh ro ro ro2' "$(branches)"
+	echo more >> u/as
+	check 'commit' contains "$(ask commit u)" '0 ro is the new layer'
+	check 'the union is what it was' contains "$(shown)" './as f '
+	check 'umount' umount u
+	rm -r .aufs2-commit.ro
+done
+
+# Somebody writes all the time: what was acknowledged is there.
+check 'mount' mount -t aufs2 -o "br:$area/rw=rw:$area/ro=ro+wh:$area/ro2=ro" none u
+(
+	n=0
+	while [ ! -e stop ]; do
+		n=$((n + 1))
+		echo $n 2> /dev/null >> u/log && echo $n >> log
+	done
+) 2> /dev/null &
+writer=$!
+settles test -s log
+done=0
+for _ in $(seq 60); do
+	"$tool" commit u --swap > said 2>&1 && done=$((done + 1))
+	[ $done -lt 3 ] || break
+done
+: > stop
+wait $writer
+check 'what was written is there' cmp log u/log
+check 'it is written to again' same 'rw rw ro+wh ro ro ro2' "$(branches)"
+check 'umount' umount u
+rm -f stop log
+
+# Not by who may not.
+if command -v setpriv > /dev/null; then
+	check 'mount' mount -t aufs2 -o "br:$area/rw=rw:$area/ro=ro+wh:$area/ro2=ro" none u
+	echo x > u/x
+	said=$(setpriv --reuid 65534 --regid 65534 --clear-groups "$tool" commit u 2>&1)
+	check 'who may not' same "2 $said" "$(echo "$?") $said"
+	check 'is refused' contains "$said" 'aufs2: '
+	said=$(setpriv --reuid 65534 --regid 65534 --clear-groups "$tool" discard --yes u 2>&1)
+	check 'nor throw away' contains "$said" 'aufs2: '
+	check 'what is there' test -e u/x
+	check 'nothing is left' same '' "$(ls -d .aufs2-commit* 2> /dev/null)"
+	check 'umount' umount u
+fi
+
+# Deep, and wide, with few descriptors; and protected.
+check 'mount' mount -t aufs2 -o "br:$area/rw=rw:$area/ro=ro+wh:$area/ro2=ro" none u
+(
+	cd u || exit
+	for _ in $(seq 30); do
+		mkdir "$(printf 'e%.0s' $(seq 200))" && cd -P "$(printf 'e%.0s' $(seq 200))" || exit
+	done
+	echo leaf > leaf
+)
+for i in $(seq 100); do
+	mkdir "u/wide$i"
+done
+protected=
+if command -v chattr > /dev/null && chattr +i ro/f 2> /dev/null; then
+	chattr -i ro/f
+	protected=y
+	mkdir u/held
+	echo held > u/held/f
+	chattr +i u/held/f u/held
+fi
+acl=
+if command -v setfacl > /dev/null && setfacl -m u:5:rx u/wide1 2> /dev/null; then
+	acl=y
+	setfacl -d -m u:6:rwx u/wide1
+	mkdir u/wide1/in
+	before=$(getfacl -pR u/wide1)
+fi
+check 'swap' same '0 ro is the new layer, to be mounted ro+wh;' \
+	"$(said=$(ulimit -n 40; "$tool" commit u --swap 2>&1); echo "$? $(echo "$said" | sed "s,$area/,,g");")"
+check 'the branch is empty' same '' "$(find rw -mindepth 1 ! -name '.wh..wh.*')"
+check 'all is there' same leaf "$(cd u && for _ in $(seq 30); do cd -P e*; done; cat leaf)"
+if [ -n "$protected" ]; then
+	refused 'what is protected is' sh -c 'echo x > u/held/f'
+	refused 'and its directory' touch u/held/new
+	chattr -i ro/held ro/held/f
+else
+	skip 'what is protected' 'no chattr'
+fi
+if [ -n "$acl" ]; then
+	check 'ACLs' same "$before" "$(getfacl -pR u/wide1)"
+else
+	skip 'ACLs' 'no setfacl'
+fi
 check 'umount' umount u
 
 # Of a branch in memory, on the lowest one: deleted is deleted.

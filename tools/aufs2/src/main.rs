@@ -151,16 +151,32 @@ fn run(arguments: &Arguments) -> Result<bool, String> {
         Command::Discard { union, yes } => discard::run(union, *yes, json),
         Command::Down(how) => down::run(how, json).map(|()| true),
         Command::Doctor { kernel } => doctor::run(kernel.as_deref(), json),
-        Command::Completions { shell } => completions(*shell).map(|()| true),
+        Command::Completions { shell } => completions(*shell, json).map(|()| true),
         Command::Layers(layers) => change::run(layers, json).map(|()| true),
     }
 }
 
 /// Prints what a shell completes command lines by.
-fn completions(shell: Shell) -> Result<(), String> {
+fn completions(shell: Shell, json: bool) -> Result<(), String> {
     let mut text = Vec::new();
     clap_complete::generate(shell, &mut Arguments::command(), "aufs2", &mut text);
+    if json {
+        let text = String::from_utf8_lossy(&text).into_owned();
+        let rows = [Completions {
+            shell: shell.to_string(),
+            text,
+        }];
+        let text = serde_json::to_string(&rows).map_err(|e| e.to_string())?;
+        return print(|out| writeln!(out, "{text}"));
+    }
     print(|out| out.write_all(&text))
+}
+
+/// What a shell completes command lines by.
+#[derive(Serialize)]
+struct Completions {
+    shell: String,
+    text: String,
 }
 
 /// Who keeps a branch, as it is told.
