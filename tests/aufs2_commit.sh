@@ -88,7 +88,7 @@ check 'what is there already' same '2 aufs2: new: it is there already;' "$(ask c
 check 'in the union' contains "$(ask commit u --to u/new2)" ': in a union;'
 check 'on a branch' contains "$(ask commit u --to rw/new2)" ': on branch 0 '
 check 'umount' umount u
-mkdir empty
+mkdir -m 711 empty
 check 'mounted in the place of both' mount -t aufs2 -o "br:$area/empty=rw:$area/new=ro+wh:$area/ro2=ro" none u
 check 'it shows the same' same "$before" "$(shown)"
 check 'holes are holes' test "$(stat -c %b new/hole)" -lt 64

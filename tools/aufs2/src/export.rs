@@ -380,7 +380,7 @@ impl<W: Write> Export<'_, W> {
                 let target = match pseudo.means(&inside, &shown.stat)? {
                     Means::Itself => continue,
                     Means::Copy(_, target) => target,
-                    Means::Nameless(number) => {
+                    Means::Nameless(number, _) => {
                         let first = nameless.entry(number).or_insert_with(|| inside.clone());
                         first.clone()
                     }

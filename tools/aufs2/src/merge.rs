@@ -10,7 +10,7 @@ use crate::stop;
 use crate::tree::Tree;
 use aubusy::Root;
 use aubusy::print::escaped;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -31,6 +31,8 @@ struct Merge<'a> {
     /// Whether there are branches below that whiteouts are for.
     with_marks: bool,
     first: HashMap<Key, PathBuf>,
+    /// Copies that names on the lower one mean, which are their names now: nothing has to say so any more.
+    meant: HashSet<Root>,
     /// What the next whiteout is a link to.
     mark: Option<PathBuf>,
 }
@@ -51,6 +53,7 @@ pub fn merge(
         pseudo,
         with_marks,
         first: HashMap::new(),
+        meant: HashSet::new(),
         mark: None,
     };
     // Until it is whole.
@@ -137,8 +140,14 @@ impl<'a> Merge<'a> {
                 return self.copy(&shown.seen.tree, inside, inside, shown.seen);
             }
             Means::Itself => (Key::On(Root::of(&shown.stat)), None),
-            Means::Copy(root, path) => (Key::On(root), Some(path)),
-            Means::Nameless(number) => (Key::Union(number), None),
+            Means::Copy(root, path) => {
+                self.meant.insert(root);
+                (Key::On(root), Some(path))
+            }
+            Means::Nameless(number, root) => {
+                self.meant.extend(root);
+                (Key::Union(number), None)
+            }
         };
         if let Some(first) = self.first.get(&key) {
             let linked = self.copies.link(first, inside);
@@ -200,14 +209,14 @@ impl<'a> Merge<'a> {
         let mut taken: BTreeSet<OsString> = BTreeSet::new();
         for seen in self.seen {
             let links = pseudo::listed(seen)?;
-            if !links.is_empty() && taken.is_empty() {
-                let dir = Path::new(PLINKS);
-                self.copy(&seen.tree, dir, dir, seen)?;
-            }
             for (path, stat) in links {
                 let name = path.file_name().unwrap_or_default();
-                if !taken.insert(name.to_owned()) {
+                if self.meant.contains(&Root::of(&stat)) || !taken.insert(name.to_owned()) {
                     continue;
+                }
+                if taken.len() == 1 {
+                    let dir = Path::new(PLINKS);
+                    self.copy(&seen.tree, dir, dir, seen)?;
                 }
                 let key = Key::On(Root::of(&stat));
                 if let Some(first) = self.first.get(&key) {

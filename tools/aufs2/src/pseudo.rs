@@ -19,6 +19,8 @@ pub struct Pseudo {
     /// The copies that have a name on the branch, by the number that the union shows for them: what they are there, and a
     /// name.
     copies: HashMap<u64, (Root, PathBuf)>,
+    /// Those that have no name there.
+    nameless: Vec<Stat>,
 }
 
 /// What a name below the branch means.
@@ -28,8 +30,9 @@ pub enum Means {
     Itself,
     /// A copy, with a name of it on the branch.
     Copy(Root, PathBuf),
-    /// A copy that has no name there; the number is that of the union.
-    Nameless(u64),
+    /// A copy that has no name there: the number that it has in the union, and what it is on the branch, if that can be
+    /// told.
+    Nameless(u64, Option<Root>),
 }
 
 /// The names of the pseudo-links of a branch, and what they are links to.
@@ -65,6 +68,8 @@ impl Pseudo {
         }
         let live = at.union.root()?;
         let linked: HashSet<Root> = links.iter().map(|(_, stat)| Root::of(stat)).collect();
+        let nameless = links.iter().map(|(_, stat)| *stat);
+        let nameless = nameless.filter(|stat| stat.st_nlink == 1).collect();
         let mut copies = HashMap::new();
         let mut dirs = vec![PathBuf::new()];
         while let Some(dir) = dirs.pop() {
@@ -88,7 +93,11 @@ impl Pseudo {
                 }
             }
         }
-        Ok(Some(Self { live, copies }))
+        Ok(Some(Self {
+            live,
+            copies,
+            nameless,
+        }))
     }
 
     /// What a name means that shows, and is on a branch below only, where it is what `below` says.
@@ -106,11 +115,26 @@ impl Pseudo {
             return Ok(Means::Copy(*root, path.clone()));
         }
         // Nobody can give a copy the time of change of something else.
-        let of = |stat: &Stat| (stat.st_ctime, stat.st_ctime_nsec, stat.st_size);
-        if of(&shown) == of(below) {
-            Ok(Means::Itself)
-        } else {
-            Ok(Means::Nameless(shown.st_ino))
+        if is_alike(&shown, below) {
+            return Ok(Means::Itself);
         }
+        let mut alike = self.nameless.iter().filter(|stat| is_alike(stat, &shown));
+        let only = match (alike.next(), alike.next()) {
+            (Some(stat), None) => Some(Root::of(stat)),
+            _ => None,
+        };
+        Ok(Means::Nameless(shown.st_ino, only))
     }
+}
+
+/// Whether two looks, one of them by the union, are at one object.
+fn is_alike(one: &Stat, other: &Stat) -> bool {
+    let of = |stat: &Stat| {
+        (
+            (stat.st_ctime, stat.st_ctime_nsec),
+            (stat.st_mtime, stat.st_mtime_nsec),
+            (stat.st_size, stat.st_mode, stat.st_uid, stat.st_gid),
+        )
+    };
+    of(one) == of(other)
 }
