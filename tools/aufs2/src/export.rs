@@ -97,16 +97,30 @@ impl Target {
             let file = File::options().write(true).open(to).map_err(failed)?;
             return Ok(Self { file, names: None });
         }
-        // Where a link leads is what is meant.
-        let to_path = fs::canonicalize(to).or_else(|_| std::path::absolute(to));
-        let to_path = to_path.map_err(failed)?;
+        if fs::symlink_metadata(to).is_ok_and(|there| there.is_symlink()) {
+            let target = fs::read_link(to).map_err(failed)?;
+            let target = to.parent().unwrap_or(Path::new("")).join(target);
+            let parent = std::path::absolute(&target).map_err(failed)?;
+            let parent = parent.parent().unwrap_or(Path::new("/"));
+            refuse_branches(at, &parent.canonicalize().map_err(failed)?, to)?;
+            // The kernel knows whether that link is to be followed.
+            let mut options = File::options();
+            let file = options.write(true).create(true).truncate(false).open(to);
+            let file = file.map_err(failed)?;
+            let real = fs::canonicalize(to).map_err(failed)?;
+            refuse_branches(at, real.parent().unwrap_or(Path::new("/")), to)?;
+            file.set_len(0).map_err(failed)?;
+            return Ok(Self { file, names: None });
+        }
+        let to_path = std::path::absolute(to).map_err(failed)?;
         let (Some(parent), Some(name)) = (to_path.parent(), to_path.file_name()) else {
             return Err(format!("{}: not a file", escaped(to)));
         };
+        let parent = &parent.canonicalize().map_err(failed)?;
         refuse_branches(at, parent, to)?;
-        let mut beside = OsString::from(".aufs2-diff.");
+        let mut beside = OsString::from(format!(".aufs2-diff.{}.", std::process::id()));
         beside.push(name);
-        let beside = parent.join(beside);
+        let (beside, to_path) = (parent.join(beside), parent.join(name));
         let mut options = File::options();
         let file = options.write(true).create_new(true).open(&beside);
         let file = file.map_err(|e| format!("{}: {e}", escaped(&beside)))?;
