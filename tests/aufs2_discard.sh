@@ -15,7 +15,7 @@ ask() {
 	printf '%s %s\n' "$?" "$(printf '%s\n' "$said" | sed "s,$area/,,g" | tr '\n' ';')"
 }
 branches() {
-	# shellcheck disable=SC2046 # one word each
+	# shellcheck disable=SC2005,SC2046 # one word each
 	echo $("$tool" layers list u | sed -n "s,^  [0-9]* ,,; s,$area/,,; s,  [0-9].*,,p")
 }
 change() {
