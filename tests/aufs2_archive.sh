@@ -127,8 +127,7 @@ ln -s kept.tar linked.tar
 check 'where a link leads' "$tool" diff --oci linked.tar u
 check 'it stays a link' test -L linked.tar
 check 'and that is the archive' same 0 "$(tar -tf kept.tar > /dev/null; echo $?)"
-check 'what the shell has opened' same 0 "$("$tool" diff --oci /dev/stdout u > out.tar 2> said; cmp out.tar kept.tar; echo $?)"
-check 'it is no file' test -L /dev/stdout
+check 'what the shell has opened' same 0 "$("$tool" diff --oci /proc/self/fd/1 u > out.tar 2> said; cmp out.tar kept.tar; echo $?)"
 ln -s "$area/rw2/evil.tar" evil.tar
 check 'a link to a branch' contains "$("$tool" diff --oci evil.tar u 2>&1; echo $?)" ': on branch 0'
 rm -f rw2/evil.tar
