@@ -33,6 +33,10 @@ branches() {
 	# shellcheck disable=SC2005,SC2046 # one word each
 	echo $("$tool" layers list u | sed -n "s,^  [0-9]* ,,; s,$area/,,; s,  [0-9].*,,p")
 }
+# here: what is in the area.
+here() {
+	names . | sed 's,\.work ,,; s,lost+found ,,'
+}
 # fill: three layers, and changes above them.
 fill() {
 	mkdir -p rw ro/d/sub ro/gone ro/all ro/pl ro/file ro/opq/in ro2/d ro2/gone2 ro2/all ro2/deep/er ro2/pl ro2/opq/in
@@ -82,7 +86,7 @@ check 'to a new one' same '0 new is the new layer, to be mounted ro+wh;' "$(ask 
 check 'the union is what it was' same "$before" "$(shown)"
 check 'and its branches' same 'rw rw ro ro ro ro2' "$(branches)"
 check 'it is written to' sh -c 'echo x > u/x && rm u/x'
-check 'nothing is left beside it' same 'new ro ro2 rw u' "$(names .| sed 's/.work //')"
+check 'nothing is left beside it' same 'new ro ro2 rw u' "$(here)"
 check 'no mark is in it' same '' "$(find new -name '.wh..wh.commit')"
 check 'what is there already' same '2 aufs2: new: it is there already;' "$(ask commit u --to new)"
 check 'in the union' contains "$(ask commit u --to u/new2)" ': in a union;'
@@ -128,13 +132,13 @@ check 'who reads does not, but for a swap' contains "$(ask commit u --swap)" '2 
 exec 7<&-
 check 'it is what it was' same "$before" "$(shown)"
 check 'and is written to' sh -c 'echo x > u/x && rm u/x'
-check 'nothing is left' same 'ro ro2 rw u' "$(names . | sed 's/.work //')"
+check 'nothing is left' same 'ro ro2 rw u' "$(here)"
 check 'swap' same '0 ro is the new layer, to be mounted ro+wh;' "$(ask commit u --swap)"
 check 'the union is what it was' same "$before" "$(shown)"
 check 'and its branches' same 'rw rw ro+wh ro ro ro2' "$(branches)"
 check 'nothing is changed' same '0 ;' "$(ask diff u)"
 check 'the branch is empty' same '' "$(find rw -mindepth 1 ! -name '.wh..wh.*')"
-check 'nothing is left' same 'ro ro2 rw u' "$(names . | sed 's/.work //')"
+check 'nothing is left' same 'ro ro2 rw u' "$(here)"
 check 'it is written to' sh -c 'echo x > u/x && test -e rw/x && rm u/x'
 check 'nothing to commit' contains "$(ask commit u)" ': nothing to commit;'
 rm u/kept u/kept2
