@@ -327,3 +327,82 @@ fn unprotect(tree: &Tree, inside: &Path) -> io::Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::os::unix::ffi::OsStrExt;
+    use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt, symlink};
+
+    fn area(name: &str) -> PathBuf {
+        let area = std::env::temp_dir().join(format!("aufs2-{name}-{}", std::process::id()));
+        fs::create_dir(&area).expect("a folder");
+        area
+    }
+
+    /// What is copied is what it was, and nothing is followed.
+    #[test]
+    fn a_copy() {
+        let area = area("copy");
+        let (from, to) = (area.join("from"), area.join("to"));
+        for dir in [&from, &to, &from.join("d")] {
+            fs::create_dir(dir).expect("a folder");
+        }
+        let odd = OsStr::from_bytes(b"a\n\xff");
+        let sparse = fs::File::create(from.join(odd)).expect("a file");
+        sparse.write_all_at(b"begin", 0).expect("it is written");
+        sparse.write_all_at(b"end", 1 << 22).expect("it is written");
+        fs::set_permissions(from.join(odd), fs::Permissions::from_mode(0o4711)).expect("a mode");
+        symlink("/etc/passwd", from.join("d/link")).expect("a link");
+        fs::set_permissions(from.join("d"), fs::Permissions::from_mode(0o500)).expect("a mode");
+        let source = Tree::open(&from).expect("a tree");
+        let target = Tree::open(&to).expect("a tree");
+        let mut copies = Copies::new(&target).expect("copies");
+        for inside in ["", "d", "d/link"].map(Path::new) {
+            copies.copy(&source, inside, inside).expect("it is copied");
+        }
+        let odd = Path::new(odd);
+        copies.copy(&source, odd, odd).expect("it is copied");
+        copies.link(odd, Path::new("d/again")).expect("a link");
+        assert!(copies.copy(&source, odd, odd).is_err());
+        let mark = Path::new("d/.wh.x");
+        copies.mark(mark, b"").expect("a mark");
+        copies.finish().expect("it is whole");
+        let of = |path: PathBuf| {
+            let stat = fs::symlink_metadata(path).expect("it is there");
+            (stat.mode(), stat.len(), stat.mtime(), stat.mtime_nsec())
+        };
+        for inside in [Path::new("d/link"), odd] {
+            assert_eq!(of(from.join(inside)), of(to.join(inside)));
+        }
+        assert_eq!(of(from.join("d")).0, of(to.join("d")).0);
+        assert_eq!(of(from.join("d")).3, of(to.join("d")).3);
+        assert_eq!(of(to.join(mark)).0, 0o100_444);
+        let there = fs::metadata(to.join(odd)).expect("it is there");
+        assert!(there.blocks() < 4096, "{}", there.blocks());
+        assert_eq!(there.nlink(), 2);
+        let data = fs::read(to.join(odd)).expect("it is read");
+        assert!(data.starts_with(b"begin\0") && data.ends_with(b"\0end"));
+        fs::remove_dir_all(&area).expect("it goes");
+    }
+
+    /// All goes but what is kept, and what links lead to.
+    #[test]
+    fn cleared() {
+        let area = area("clear");
+        let dir = area.join("dir");
+        fs::create_dir_all(dir.join("a/b/c")).expect("a folder");
+        fs::create_dir(area.join("outside")).expect("a folder");
+        for file in ["outside/f", "dir/kept", "dir/a/b/f", "dir/a/kept"] {
+            fs::write(area.join(file), "").expect("a file");
+        }
+        symlink(area.join("outside"), dir.join("a/link")).expect("a link");
+        symlink("..", dir.join("up")).expect("a link");
+        let tree = Tree::open(&dir).expect("a tree");
+        clear(&tree, &["kept"]).expect("it goes");
+        assert_eq!(tree.names(Path::new("")).expect("it is read"), ["kept"]);
+        assert!(area.join("outside/f").exists());
+        fs::remove_dir_all(&area).expect("it goes");
+    }
+}
