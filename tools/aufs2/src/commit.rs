@@ -194,7 +194,7 @@ impl Place {
             None => below.path.clone(),
         };
         let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
-            return Err(format!("{text}: no layer can be made there: say --to"));
+            return Err(format!("{text}: no layer can be made there"));
         };
         let parent = parent.canonicalize().map_err(failed)?;
         if to.is_some() {
