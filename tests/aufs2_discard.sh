@@ -71,6 +71,33 @@ check 'the branches are those' same 'rw mem ro ro' "$(branches)"
 check 'it is written to' sh -c 'echo x > u/x'
 check 'umount' umount u
 
+# Killed at any time, it is a branch or can be one again, and what is below is as it was.
+below() {
+	(cd ro && find . -printf '%P %y %s %T@\n' | sort)
+}
+before=$(below)
+for delay in 0.02 0.05 0.1 0.2 0.3; do
+	check 'mount' mount -t aufs2 -o "br:$area/rw=rw:$area/ro=ro" none u
+	for i in $(seq 100); do
+		echo "$i" > "u/new$i"
+	done
+	rm -f u/g
+	"$tool" discard --yes u > said 2>&1 &
+	pid=$!
+	sleep "$delay"
+	kill -KILL $pid 2> /dev/null
+	wait $pid
+	case $(branches) in
+	'rw rw '*) ;;
+	*) ask layers add u rw --index 0 --permission rw > said ;;
+	esac
+	check 'the branches are those' same 'rw rw ro ro' "$(branches)"
+	check 'what is below is as it was' same "$before" "$(below)"
+	check 'the rest goes' contains "$(ask discard --yes u)" '0 branch 0, rw, is empty: '
+	check 'all shows' same 'd f g one two' "$(names u)"
+	check 'umount' umount u
+done
+
 check 'one alone' mount -t aufs2 -o "br:$area/rw=rw" none u
 echo x > u/x
 check 'is refused' same '2 aufs2: 0 rw=rw: it is the only branch;' "$(ask discard --yes u)"
