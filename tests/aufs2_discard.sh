@@ -135,8 +135,23 @@ else
 	skip 'what is protected' 'no chattr'
 fi
 
-# Down.
+# Which one is to be said, where a branch that is not the first could be meant.
 mkdir low bottom
+check 'mount' mount -t aufs2 -o "br:$area/rw=rw:$area/low=rw:$area/bottom=rw:$area/ro=ro" none u
+echo kept > low/kept
+check 'of several' contains "$(ask discard --yes u)" ': is not the first, or not the only one that is written to: say --branch 0'
+check 'one that is read' contains "$(ask discard --yes --branch 3 u)" ': is not written to'
+mkdir u2
+check 'another union' mount -t aufs2 -o "br:$area/low=ro" none u2
+check 'that has it' contains "$(ask discard --yes --branch 1 u)" ': another union has it, too '
+umount u2
+rmdir u2
+check 'nothing is gone' same kept "$(cat low/kept)"
+check 'which is said' contains "$(ask discard --yes --branch "$area/low" u)" '0 branch 1, low, is empty: '
+check 'is gone' test ! -e low/kept
+check 'umount' umount u
+
+# Down.
 check 'mount' mount -t aufs2 -o "br:$area/rw=rw:$area/low=rw:$area/bottom=rw:$area/ro=ro" none u
 echo one > u/a
 echo two > "u/$(printf 'z\nb\377')"

@@ -43,7 +43,8 @@ impl<W: Write> Archive<W> {
         what: What<'_>,
         data: &mut dyn Read,
     ) -> io::Result<()> {
-        let mut entry = Entry::new(name, &object.looks.stat);
+        let is_link = matches!(what, What::Link(_));
+        let mut entry = Entry::new(name, &object.looks.stat, is_link);
         match (what, object.kind()) {
             (What::Link(target), _) => {
                 entry.kind(EntryType::Link);
@@ -81,7 +82,7 @@ impl<W: Write> Archive<W> {
 
     /// Adds a mark: a file with `text` in it, as old as `stat` is.
     pub fn add_mark(&mut self, name: &[u8], text: &[u8], stat: &Stat) -> io::Result<()> {
-        let mut entry = Entry::new(name, stat);
+        let mut entry = Entry::new(name, stat, false);
         entry.header.set_mode(0o444);
         entry.header.set_uid(0);
         entry.header.set_gid(0);
@@ -124,7 +125,7 @@ struct Entry {
 }
 
 impl Entry {
-    fn new(name: &[u8], stat: &Stat) -> Self {
+    fn new(name: &[u8], stat: &Stat, is_link: bool) -> Self {
         let mut entry = Self {
             header: Header::new_ustar(),
             records: Vec::new(),
@@ -138,7 +139,8 @@ impl Entry {
         entry.header.set_uid(uid);
         let gid = entry.number(b"gid", stat.st_gid.into(), DIGITS_7);
         entry.header.set_gid(gid);
-        if FileType::from_raw_mode(stat.st_mode).is_file() {
+        // A link has no data, nor a record of how much.
+        if !is_link && FileType::from_raw_mode(stat.st_mode).is_file() {
             entry.size(u64::try_from(stat.st_size).unwrap_or(0));
         } else {
             entry.size(0);

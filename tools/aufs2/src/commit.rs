@@ -8,15 +8,15 @@
 
 use crate::change::{self, Change};
 use crate::copy;
-use crate::diff;
 use crate::discard::{back, clear, writable};
 use crate::export::refuse_branches;
+use crate::layers::Seen;
 use crate::merge::merge;
 use crate::names::COMMIT;
-use crate::pseudo::Pseudo;
+use crate::pseudo::{self, Pseudo};
 use crate::stop;
 use crate::tree::Tree;
-use crate::union::{At, Branch, Union, lossy, mount_of};
+use crate::union::{Alone, At, Branch, Union, branches, lossy, mount_of, refuse_shared};
 use aubusy::print::{complain, escaped, print};
 use aubusy::{MEMORY, Root};
 use clap::Args;
@@ -28,6 +28,7 @@ use rustix::io::Errno;
 use serde::Serialize;
 use std::ffi::{OsStr, OsString};
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// What the names begin with of what is made beside a layer.
@@ -61,9 +62,6 @@ struct Told {
     path: String,
     permission: String,
     swapped: bool,
-    /// What the union goes on with.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    old: Option<String>,
 }
 
 /// Where the new layer is made, and where it goes.
@@ -76,15 +74,29 @@ struct Place {
     path: PathBuf,
     /// Whether the old layer is there.
     is_old: bool,
+    /// What the old layer is.
+    old: Option<Root>,
 }
 
 /// Makes one layer of the topmost branch that is written to and the one below.
 pub fn run(path: &Path, how: &How, json: bool) -> Result<(), String> {
+    if how.to.is_none() && !how.swap {
+        // The union would go on with the old layer, and what it deletes of what was committed would be there again.
+        return Err(
+            "say --swap, to have the union use the new layer, or --to, where to make one"
+                .to_owned(),
+        );
+    }
     let at = At::of(path)?;
+    let _alone = Alone::new(&at.union)?;
+    if at.union.has_option("privmap=snapshot") {
+        return Err("with privmap=snapshot no branch can be kept as it is for a while".to_owned());
+    }
     let top = at.union.writable()?.clone();
     let below = at.union.branches.get(top.index + 1);
     let below = below.ok_or_else(|| format!("branch {top}: no branch is below it"))?;
     let below = below.clone();
+    refuse_shared(&at.union, &[&top, &below])?;
     if below.is_writable() {
         let at = escaped(&at.union.mountpoint);
         let index = below.index;
@@ -101,7 +113,7 @@ pub fn run(path: &Path, how: &How, json: bool) -> Result<(), String> {
         free(&at, &top)?;
         free(&at, &below)?;
     }
-    if diff::count(&at, top.index)? == 0 && how.to.is_none() {
+    if how.to.is_none() && is_empty(&at, &top)? {
         let text = format!("branch {top}: nothing to commit");
         return if json {
             print(|out| writeln!(out, "[]"))
@@ -120,22 +132,31 @@ pub fn run(path: &Path, how: &How, json: bool) -> Result<(), String> {
         // Whiteouts count as they did, whatever the permission is meanwhile.
         let top = seen.first().ok_or("the branch has just gone")?;
         let pseudo = Pseudo::of(&at, top)?;
+        if pseudo.is_some() {
+            let below = seen.last().ok_or("the branch has just gone")?;
+            refuse_chained(below)?;
+        }
         merge(pseudo, &seen, &made.tree, with_marks, is_lowest)?;
     }
     made.finish(&place)?;
     let permission = permission(&below, with_marks);
     // A directory of it is open, which may be on a branch that goes.
     drop(at);
-    let mut old = None;
+    if how.swap {
+        unchanged(&union)?;
+        refuse_shared(&union, &[&top, &below])?;
+    }
     if place.is_old {
         // With what is above it shows the same as the old one.
         place.exchange()?;
     }
     if how.swap {
-        if let Err(e) = swap(&union, &top, &below, &place.path, &permission) {
+        let swapped = unchanged(&union);
+        let swapped = swapped.and_then(|()| swap(&union, &top, &below, &place.path, &permission));
+        if let Err(e) = swapped {
             if place.is_old {
                 place.exchange()?;
-                place.discard();
+                place.discard(false);
                 return Err(e);
             }
             let path = escaped(&place.path);
@@ -144,44 +165,59 @@ pub fn run(path: &Path, how: &How, json: bool) -> Result<(), String> {
         frozen.is_over = true;
         emptied(&union, &top)?;
         if place.is_old {
-            place.discard();
+            place.discard(true);
         }
-    } else if place.is_old {
-        old = Some(place.beside.clone());
     }
     drop(frozen);
-    tell(&place.path, &permission, how.swap, old.as_deref(), json)
+    tell(&place.path, &permission, how.swap, json)
 }
 
-fn tell(
-    path: &Path,
-    permission: &str,
-    swapped: bool,
-    old: Option<&Path>,
-    json: bool,
-) -> Result<(), String> {
+fn tell(path: &Path, permission: &str, swapped: bool, json: bool) -> Result<(), String> {
     if json {
         let told = [Told {
             path: lossy(path),
             permission: permission.to_owned(),
             swapped,
-            old: old.map(lossy),
         }];
         let text = serde_json::to_string(&told).map_err(|e| e.to_string())?;
         return print(|out| writeln!(out, "{text}"));
     }
     print(|out| {
         let path = escaped(path);
-        writeln!(out, "{path} is the new layer, to be mounted {permission}")?;
-        if let Some(old) = old {
-            let old = escaped(old);
-            writeln!(
-                out,
-                "the union goes on with the old one, which is {old} now"
-            )?;
-        }
-        Ok(())
+        writeln!(out, "{path} is the new layer, to be mounted {permission}")
     })
+}
+
+/// Whether nothing is on a branch but what is the union's own.
+fn is_empty(at: &At, top: &Branch) -> Result<bool, String> {
+    let seen = at.see(std::slice::from_ref(top))?;
+    let top = seen.first().ok_or("the branch has just gone")?;
+    let mut names = top.names(Path::new(""))?.into_iter();
+    Ok(names.all(|name| name.as_encoded_bytes().starts_with(b".wh..wh.")))
+}
+
+/// Refuses a layer that has pseudo-links, under a branch that has them, too: a name may mean a copy of a copy.
+fn refuse_chained(below: &Seen<'_>) -> Result<(), String> {
+    if pseudo::listed(below)?.is_empty() {
+        return Ok(());
+    }
+    let index = below.branch.index;
+    Err(format!(
+        "branch {index} has pseudo-links, and so has the one above it: which copy a name means cannot be kept"
+    ))
+}
+
+/// Refuses if the branches are not those that they were, or somebody may write to the first that was written to.
+fn unchanged(union: &Union) -> Result<(), String> {
+    let now = branches(&union.si)?;
+    let ids = |branches: &[Branch]| branches.iter().map(|b| (b.id, b.root)).collect::<Vec<_>>();
+    let is_same = ids(&now) == ids(&union.branches);
+    let was_written = union.branches.iter().position(Branch::is_writable);
+    let is_written = now.iter().position(Branch::is_writable);
+    if is_same && (is_written.is_none() || is_written > was_written) {
+        return Ok(());
+    }
+    Err("somebody has changed the branches meanwhile".to_owned())
 }
 
 impl Place {
@@ -209,6 +245,11 @@ impl Place {
                 ));
             }
             writable(below).map_err(|e| format!("{e}: say --to"))?;
+            if below.index + 1 < at.union.branches.len() && !below.has_whiteouts() {
+                return Err(format!(
+                    "branch {below}: would have whiteouts, and is mounted without +wh: say --to"
+                ));
+            }
             let mount = |path: &Path| {
                 let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
                 mount_of(&open(path, flags, Mode::empty())?)
@@ -220,6 +261,7 @@ impl Place {
             }
         }
         refuse_branches(at, &parent, shown)?;
+        refuse_open(&parent)?;
         let beside = parent.join(beside(name));
         if beside.symlink_metadata().is_ok() {
             return Err(format!(
@@ -232,11 +274,17 @@ impl Place {
             parent,
             beside,
             is_old: to.is_none(),
+            old: below.root,
         })
     }
 
     /// Has the new layer and the old one be called as the other one was.
     fn exchange(&self) -> Result<(), String> {
+        let [here, beside] = [&self.path, &self.beside].map(|path| Root::at(path));
+        if here.is_none() || beside.is_none() || (here != self.old) == (beside != self.old) {
+            let path = escaped(&self.path);
+            return Err(format!("{path}: something else is there now"));
+        }
         let exchanged = renameat_with(CWD, &self.beside, CWD, &self.path, RenameFlags::EXCHANGE);
         exchanged.map_err(|e| {
             let (beside, path) = (escaped(&self.beside), escaped(&self.path));
@@ -246,9 +294,13 @@ impl Place {
         self.settle()
     }
 
-    /// Takes away what is beside the layer by now.
-    fn discard(&self) {
+    /// Takes away what is beside the layer by now: the old one, or the new one after all.
+    fn discard(&self, is_old: bool) {
         match Tree::open(&self.beside) {
+            Ok(tree) if (tree.root().ok() == self.old) != is_old => complain(
+                "aufs2",
+                &format!("{}: something else is there now", escaped(&self.beside)),
+            ),
             Ok(tree) => take_away(&self.beside, &tree),
             Err(e) => complain("aufs2", &format!("{}: {e}", escaped(&self.beside))),
         }
@@ -260,6 +312,19 @@ impl Place {
         let synced = open(&self.parent, flags, Mode::empty()).and_then(fsync);
         synced.map_err(|e| format!("{}: {}", escaped(&self.parent), io::Error::from(e)))
     }
+}
+
+/// Refuses a directory in which others than root can put something in the place of a layer.
+fn refuse_open(parent: &Path) -> Result<(), String> {
+    let failed = |e: io::Error| format!("{}: {e}", escaped(parent));
+    let stat = parent.metadata().map_err(failed)?;
+    if stat.uid() == 0 && stat.mode() & 0o022 == 0 {
+        return Ok(());
+    }
+    Err(format!(
+        "{}: others can write there, and no layer is made in it",
+        escaped(parent)
+    ))
 }
 
 /// Refuses a branch that somebody uses.

@@ -2,6 +2,7 @@
 
 //! Makes copies of objects in a tree that nobody else knows, and takes trees away.
 
+use crate::names::OPAQUE;
 use crate::object::{ACL_ACCESS, ACL_DEFAULT, Looks, Object};
 use crate::stop;
 use crate::tree::{Tree, is_dir, is_file};
@@ -17,6 +18,7 @@ use rustix::io::Errno;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
@@ -272,7 +274,14 @@ pub fn clear(tree: &Tree, kept: &[&str]) -> Result<(), (PathBuf, io::Error)> {
         let failed = |e: io::Error| (dir.clone(), e);
         unprotect(tree, &dir).map_err(failed)?;
         let open = tree.dir(&dir).map_err(failed)?;
-        for name in tree.names(&dir).map_err(failed)? {
+        let mut names = tree.names(&dir).map_err(failed)?;
+        // What hides something goes first: half way, nothing hides what is below in the place of what has gone.
+        names.sort_by_key(|name| match name.as_bytes() {
+            name if name == OPAQUE.as_bytes() => 0,
+            name if name.starts_with(b".wh.") => 1,
+            _ => 2,
+        });
+        for name in names {
             if dir == root && kept.iter().any(|kept| name == *kept) {
                 continue;
             }

@@ -7,10 +7,11 @@ use crate::copy;
 use crate::diff;
 use crate::stop;
 use crate::tree::Tree;
-use crate::union::{At, Branch, Union, lossy};
+use crate::union::{Alone, At, Branch, Union, lossy, refuse_shared};
 use aubusy::print::{complain, escaped, print};
 use aubusy::{MEMORY, Root};
 use serde::Serialize;
+use std::ffi::OsStr;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 
@@ -22,14 +23,37 @@ struct Told {
     changes: usize,
 }
 
-/// Throws away what the topmost branch that is written to has; whether that was wanted.
-pub fn run(path: &Path, is_sure: bool, json: bool) -> Result<bool, String> {
-    let (union, branch, changes) = {
+/// The branch that is meant. Without a word it is the first one, if no other is written to: another one may have come
+/// to be the topmost of these, where something was ended half way.
+fn chosen<'a>(union: &'a Union, wanted: Option<&OsStr>) -> Result<&'a Branch, String> {
+    if let Some(wanted) = wanted {
+        let branch = union.branch(wanted)?;
+        if !branch.is_writable() {
+            return Err(format!("branch {branch}: is not written to"));
+        }
+        return Ok(branch);
+    }
+    let branch = union.writable()?;
+    let written = union.branches.iter().filter(|branch| branch.is_writable());
+    if written.count() > 1 || branch.index > 0 {
+        return Err(format!(
+            "branch {branch}: is not the first, or not the only one that is written to: say --branch {}",
+            branch.index
+        ));
+    }
+    Ok(branch)
+}
+
+/// Throws away what a branch has that is written to; whether that was wanted.
+pub fn run(path: &Path, wanted: Option<&OsStr>, is_sure: bool, json: bool) -> Result<bool, String> {
+    let (union, branch, changes, _alone) = {
         let at = At::of(path)?;
-        let branch = at.union.writable()?.clone();
+        let alone = Alone::new(&at.union)?;
+        let branch = chosen(&at.union, wanted)?.clone();
+        refuse_shared(&at.union, &[&branch])?;
         let changes = diff::count(&at, branch.index)?;
         // Nothing is open any more when the branch goes: that would keep it.
-        (at.union, branch, changes)
+        (at.union, branch, changes, alone)
     };
     if union.branches.len() == 1 {
         return Err(format!("{branch}: it is the only branch"));

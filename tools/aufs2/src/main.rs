@@ -99,6 +99,9 @@ enum Command {
         /// Do not ask
         #[arg(short, long)]
         yes: bool,
+        /// The branch, by its path or index, where more than one is written to
+        #[arg(long)]
+        branch: Option<OsString>,
     },
     /// Move files to a lower branch that is written to
     Down(down::How),
@@ -148,7 +151,9 @@ fn run(arguments: &Arguments) -> Result<bool, String> {
         Command::Busy { union, branch } => busy(union, branch, json),
         Command::Check { dir } => check::run(dir, json),
         Command::Commit { union, how } => commit::run(union, how, json).map(|()| true),
-        Command::Discard { union, yes } => discard::run(union, *yes, json),
+        Command::Discard { union, yes, branch } => {
+            discard::run(union, branch.as_deref(), *yes, json)
+        }
         Command::Down(how) => down::run(how, json).map(|()| true),
         Command::Doctor { kernel } => doctor::run(kernel.as_deref(), json),
         Command::Completions { shell } => completions(*shell, json).map(|()| true),

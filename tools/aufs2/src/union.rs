@@ -9,7 +9,8 @@ use aubusy::print::escaped;
 use aubusy::{Root, unescape};
 use rustix::fd::{AsFd, AsRawFd, OwnedFd};
 use rustix::fs::{
-    AtFlags, Mode, OFlags, Stat, StatxFlags, fstat, fstatfs, fstatvfs, makedev, open, statx,
+    AtFlags, FlockOperation, Mode, OFlags, Stat, StatxFlags, flock, fstat, fstatfs, fstatvfs,
+    makedev, open, statx,
 };
 use rustix::io::Errno;
 use serde::Serialize;
@@ -170,6 +171,52 @@ impl Union {
             .find(|branch| branch.is_writable())
             .ok_or_else(|| format!("{}: no branch is writable", escaped(&self.mountpoint)))
     }
+}
+
+/// Nobody else changes the branches of a union by this program, until this goes.
+#[derive(Debug)]
+pub struct Alone(#[expect(dead_code, reason = "it is locked")] OwnedFd);
+
+impl Alone {
+    /// An error if somebody does.
+    pub fn new(union: &Union) -> Result<Self, String> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let dir = folder(&union.si)?;
+        let failed = |e: Errno| format!("{}: {}", escaped(&dir), io::Error::from(e));
+        let dir_fd = open(&dir, flags, Mode::empty()).map_err(failed)?;
+        match flock(&dir_fd, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Self(dir_fd)),
+            Err(Errno::WOULDBLOCK) => {
+                let at = escaped(&union.mountpoint);
+                Err(format!(
+                    "{at}: its branches are being changed by another aufs2"
+                ))
+            }
+            Err(e) => Err(failed(e)),
+        }
+    }
+}
+
+/// Refuses branches that another union has, too: it would see them change.
+pub fn refuse_shared(union: &Union, wanted: &[&Branch]) -> Result<(), String> {
+    for si in all_numbers()? {
+        // It may have gone since.
+        let Ok(theirs) = branches(&si) else {
+            continue;
+        };
+        let is_shared = |branch: &&&Branch| {
+            branch.root.is_some() && theirs.iter().any(|other| other.root == branch.root)
+        };
+        if si == union.si {
+            continue;
+        }
+        if let Some(branch) = wanted.iter().find(is_shared) {
+            return Err(format!(
+                "branch {branch}: another union has it, too (si={si})"
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// What a path shows, as the union has it.
@@ -389,13 +436,18 @@ pub fn all_numbers() -> Result<Vec<String>, String> {
     Ok(numbers)
 }
 
+/// Where sysfs has the union `si`.
+fn folder(si: &str) -> Result<PathBuf, String> {
+    let mut dirs = SYSFS
+        .iter()
+        .map(|dir| Path::new(dir).join(format!("si_{si}")));
+    let found = dirs.find(|dir| dir.is_dir());
+    found.ok_or_else(|| "the union has nothing in /sys/fs/aufs: is sysfs mounted?".to_owned())
+}
+
 /// The branches of the union `si`.
 pub fn branches(si: &str) -> Result<Vec<Branch>, String> {
-    let dir = SYSFS
-        .iter()
-        .map(|dir| Path::new(dir).join(format!("si_{si}")))
-        .find(|dir| dir.is_dir())
-        .ok_or("the union has nothing in /sys/fs/aufs: is sysfs mounted?")?;
+    let dir = folder(si)?;
     let mut branches = Vec::new();
     // They may change while they are read: then it is read again.
     for _ in 0..100 {
