@@ -516,9 +516,14 @@ void aufs2_helper_down_read_nested(struct rw_semaphore *sem, int subclass)
 	down_read_nested(sem, subclass);
 }
 
+/* Built into the kernel there is no module: then the kernel's image is where its code and data are. */
 bool aufs2_helper_within_module(unsigned long addr, const struct module *mod)
 {
+#ifdef MODULE
 	return within_module(addr, mod);
+#else
+	return __is_kernel(addr);
+#endif
 }
 
 /* Files of sysfs. */

@@ -97,9 +97,10 @@ impl<T: Mountable> Registration<T> {
         })
     }
 
-    /// Whether the type is in the memory of `module`.
+    /// Whether the type is in the memory of `module`, or of the kernel, when that is built into it.
     fn is_part_of(module: &ThisModule, fs_type: &Opaque<bindings::file_system_type>) -> bool {
-        // SAFETY: The module is there, as its code runs.
+        // SAFETY: The module is there, as its code runs; what is built in has none, and the helper does
+        // not look at it.
         unsafe { bindings::within_module(fs_type.get().addr(), module.as_ptr()) }
     }
 
