@@ -68,7 +68,8 @@ tools_install: tools
 	install -D "$$(tools/cargo --where)/aubusy" $(DESTDIR)/usr/sbin/aubusy
 	install -D "$$(tools/cargo --where)/aufs2" $(DESTDIR)/usr/sbin/aufs2
 	install -d $(DESTDIR)/usr/share/bash-completion/completions
-	"$$(tools/cargo --where)/aufs2" completions bash > $(DESTDIR)/usr/share/bash-completion/completions/aufs2
+	completions=$$(scripts/in-root "$$(tools/cargo --where)/aufs2" completions bash) && \
+		echo "$$completions" > $(DESTDIR)/usr/share/bash-completion/completions/aufs2
 	install -D -m 644 Documentation/man/aufs2.5 $(DESTDIR)/usr/share/man/man5/aufs2.5
 	install -D -m 644 Documentation/man/aufs2.1 $(DESTDIR)/usr/share/man/man1/aufs2.1
 	install -D -m 644 Documentation/man/mount.aufs2.8 $(DESTDIR)/usr/share/man/man8/mount.aufs2.8
