@@ -10,6 +10,7 @@ use kernel::prelude::*;
 use kernel::sync::Arc;
 use kernel::testing::{model, thread, Seen};
 use kernel::time::Delta;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
 fn gate() -> Arc<Gate> {
     Arc::<Gate>::pin_init(Gate::new(), GFP_KERNEL).unwrap()
@@ -23,6 +24,7 @@ fn patience() -> Delta {
 /// A gate that is closed has nobody inside, and what was done inside is seen by who has closed it.
 #[test]
 fn nobody_is_inside() {
+    static CLOSED: AtomicBool = AtomicBool::new(false);
     model(2, || {
         let gate = gate();
         let branch = Arc::new(Seen::new(0));
@@ -39,6 +41,7 @@ fn nobody_is_inside() {
                 assert!(gate.enter().is_none() && !gate.is_open());
                 branch.set(1);
                 closed.for_ever();
+                CLOSED.store(true, SeqCst);
             }
             Err(e) => {
                 assert_eq!(e, EBUSY);
@@ -47,6 +50,8 @@ fn nobody_is_inside() {
         }
         visitor.join().unwrap();
     });
+    // In one of all these it was.
+    assert!(CLOSED.load(SeqCst));
 }
 
 /// Who enters after a gate was opened again sees what was done while it was closed.
