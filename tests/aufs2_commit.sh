@@ -100,7 +100,7 @@ check 'nothing is changed' same '0 ;' "$(ask diff u)"
 check 'umount' umount u
 check 'check finds nothing wrong' contains "$(ask check new)" '0 '
 
-check 'which is to be said' contains "$(ask commit u)" '2 aufs2: say --swap, '
+check 'which is to be said' contains "$(ask commit u)" '2 error: the following required arguments were not provided:'
 rm -r rw ro ro2 empty new
 
 # In the live union.
@@ -134,6 +134,11 @@ fi
 chmod 777 .
 check 'where others can write' contains "$(ask commit u --swap)" ': others can write there, and no layer is made in it;'
 chmod 755 .
+mkdir ro/in u2
+check 'a union of what is in one' mount -t aufs2 -o "br:$area/ro/in=ro" none u2
+check 'is another one, too' contains "$(ask commit u --swap)" '2 aufs2: branch 1 ro=ro+wh: another union has it, too '
+umount u2
+rmdir ro/in u2
 check 'it is what it was' same "$before" "$(shown)"
 check 'swap' same '0 ro is the new layer, to be mounted ro+wh;' "$(ask commit u --swap)"
 check 'the union is what it was' same "$before" "$(shown)"
@@ -143,6 +148,13 @@ check 'the branch is empty' same '' "$(find rw -mindepth 1 ! -name '.wh..wh.*')"
 check 'nothing is left' same 'ro ro2 rw u' "$(here)"
 check 'it is written to' sh -c 'echo x > u/x && test -e rw/x && rm u/x'
 check 'nothing to commit' contains "$(ask commit u --swap)" ': nothing to commit;'
+# Also if it is a name that has no room for a whiteout.
+many=$(printf 'n%.0s' $(seq 253))
+echo long > "u/$many"
+check 'a long name' same '0 ro is the new layer, to be mounted ro+wh;' "$(ask commit u --swap)"
+rm "u/$many"
+check 'which is deleted' same '0 ro is the new layer, to be mounted ro+wh;' "$(ask commit u --swap)"
+check 'and gone' test ! -e "ro/$many"
 rm u/kept u/kept2
 before=$(shown)
 check 'another swap' same '0 [{"path":"ro","permission":"ro+wh","swapped":true}];' "$(ask commit u --swap --json)"
@@ -184,6 +196,7 @@ for _ in $(seq 60); do
 done
 : > stop
 wait $writer
+check 'some were done' test $done -gt 0
 check 'what was written is there' cmp log u/log
 check 'it is written to again' same 'rw rw ro+wh ro ro ro2' "$(branches)"
 check 'umount' umount u
@@ -302,7 +315,7 @@ for i in $(seq 300); do
 	echo "$i" > "ro/many/$((i % 7))/$i"
 done
 for delay in 0.02 0.05 0.1 0.2 0.3 0.5 0.8; do
-	mount -t aufs2 -o "br:$area/rw=rw:$area/ro=ro+wh" none u
+	check 'mount' mount -t aufs2 -o "br:$area/rw=rw:$area/ro=ro+wh" none u
 	for i in $(seq 40); do
 		echo "$delay $i" > "u/many/$((i % 7))/new$i"
 		rm -f "u/many/$((i % 7))/$((i + 50))"
@@ -321,12 +334,21 @@ for delay in 0.02 0.05 0.1 0.2 0.3 0.5 0.8; do
 	kill -KILL $pid 2> /dev/null
 	wait $pid
 	check "killed after $delay s: the union is what it was" same "$before" "$(shown)"
-	umount u
-	mount -t aufs2 -o "br:$area/rw=rw:$area/ro=ro+wh" none u
+	check 'umount' umount u
+	check 'mount' mount -t aufs2 -o "br:$area/rw=rw:$area/ro=ro+wh" none u
 	check 'and mounted anew' same "$before" "$(shown)"
-	umount u
+	check 'what is deleted then' sh -c 'rm u/last u/home/.bashrc && rm -r u/many/0 && mkdir u/many/0'
+	before=$(shown)
+	check 'umount' umount u
+	check 'mount' mount -t aufs2 -o "br:$area/rw=rw:$area/ro=ro+wh" none u
+	check 'stays so' same "$before" "$(shown)"
+	check 'umount' umount u
 	if [ -e .aufs2-commit.ro ]; then
 		check 'check tells what is left' contains "$(ask check ro)" 'note: .aufs2-commit.ro: left of a commit'
+		# It is whole if it has all that one of the layers has.
+		if [ ! -e .aufs2-commit.ro/many/6/300 ]; then
+			check 'and that it is not whole' contains "$(ask check ro)" 'interrupted, and not whole'
+		fi
 		rm -r .aufs2-commit.ro
 	fi
 done
@@ -339,13 +361,13 @@ before=$(shown)
 pid=$!
 settles test -e .aufs2-commit.ro
 kill -INT $pid
-wait $pid
-if [ -e .aufs2-commit.ro ]; then
+if wait $pid; then
 	skip 'interrupted' "it was done before: $(cat said)"
 else
 	check 'interrupted' contains "$(cat said)" 'it was interrupted'
-	check 'it is written to' same 'rw rw ro+wh ro' "$(branches)"
 fi
+check 'nothing is left' test ! -e .aufs2-commit.ro
+check 'it is written to' same 'rw rw ro+wh ro' "$(branches)"
 check 'it is what it was' same "$before" "$(shown)"
 check 'umount' umount u
 

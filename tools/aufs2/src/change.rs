@@ -3,7 +3,7 @@
 //! `aufs2 layers`: branches come, go and change, as by a remount.
 
 use crate::status;
-use crate::union::{At, Branch, Union, mount_of};
+use crate::union::{Alone, At, Branch, Union, mount_of};
 use aubusy::print::escaped;
 use aubusy::{MEMORY, Root};
 use clap::Subcommand;
@@ -115,6 +115,7 @@ pub fn run(layers: &Layers, json: bool) -> Result<(), String> {
             (union, change)
         }
     };
+    let _alone = Alone::new(&union)?;
     remount(&union, &change)?;
     // What has become of them.
     if json {

@@ -3,6 +3,7 @@
 //! `aufs2 check`: whether what is on a branch, which is not in use, means what it seems to.
 
 use crate::commit::beside;
+use crate::json;
 use crate::names::{self, BASE, COMMIT, MAKING, Meaning, PLINKS, RECORDS, VOLATILE, WORK};
 use crate::tree::{Tree, is_dir, with_above};
 use crate::union::{self, Union, lossy};
@@ -81,8 +82,7 @@ pub fn run(dir: &Path, json: bool) -> Result<bool, String> {
     findings.sort_by(|a, b| a.path.cmp(&b.path));
     if json {
         let told: Vec<Told<'_>> = findings.iter().map(Finding::told).collect();
-        let text = serde_json::to_string(&told).map_err(|e| e.to_string())?;
-        print(|out| writeln!(out, "{text}"))?;
+        json::print(&told)?;
     } else {
         print(|out| {
             findings.iter().try_for_each(|finding| {
@@ -185,7 +185,9 @@ impl Checker {
         if beside.symlink_metadata().is_err() {
             return;
         }
-        let is_whole = beside.join(COMMIT).symlink_metadata().is_err();
+        // Nothing is what there is before the mark.
+        let is_begun = fs::read_dir(&beside).is_ok_and(|mut names| names.next().is_some());
+        let is_whole = is_begun && beside.join(COMMIT).symlink_metadata().is_err();
         let text = if is_whole {
             "left of a commit, and whole: a layer that this one is to take the place of, or was there before"
         } else {

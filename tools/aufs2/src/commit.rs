@@ -10,9 +10,10 @@ use crate::change::{self, Change};
 use crate::copy;
 use crate::discard::{back, clear, writable};
 use crate::export::refuse_branches;
+use crate::json;
 use crate::layers::Seen;
 use crate::merge::merge;
-use crate::names::COMMIT;
+use crate::names::{self, COMMIT, Meaning};
 use crate::pseudo::{self, Pseudo};
 use crate::stop;
 use crate::tree::Tree;
@@ -22,7 +23,8 @@ use aubusy::{MEMORY, Root};
 use clap::Args;
 use rustix::fd::OwnedFd;
 use rustix::fs::{
-    AtFlags, CWD, Mode, OFlags, RenameFlags, fsync, mkdirat, open, renameat_with, syncfs, unlinkat,
+    AtFlags, CWD, Mode, OFlags, RenameFlags, fsync, mkdirat, open, openat, renameat_with, syncfs,
+    unlinkat,
 };
 use rustix::io::Errno;
 use serde::Serialize;
@@ -33,6 +35,9 @@ use std::path::{Path, PathBuf};
 
 /// What the names begin with of what is made beside a layer.
 const BESIDE: &str = ".aufs2-commit.";
+
+/// What a branch is meanwhile.
+const FROZEN: &str = "ro+wh";
 
 /// What is beside a layer that is called `name` while it is made.
 pub fn beside(name: &OsStr) -> OsString {
@@ -47,6 +52,7 @@ fn is_beside(name: &OsStr) -> bool {
 
 /// Where the layer goes.
 #[derive(Debug, Args)]
+#[group(required = true, multiple = true)]
 pub struct How {
     /// Make a new layer here, and leave the one below as it is
     #[arg(long, value_name = "DIRECTORY")]
@@ -80,13 +86,7 @@ struct Place {
 
 /// Makes one layer of the topmost branch that is written to and the one below.
 pub fn run(path: &Path, how: &How, json: bool) -> Result<(), String> {
-    if how.to.is_none() && !how.swap {
-        // The union would go on with the old layer, and what it deletes of what was committed would be there again.
-        return Err(
-            "say --swap, to have the union use the new layer, or --to, where to make one"
-                .to_owned(),
-        );
-    }
+    // Without both the union would go on with the old layer, and what it deletes of what was committed would be there again.
     let at = At::of(path)?;
     let _alone = Alone::new(&at.union)?;
     if at.union.has_option("privmap=snapshot") {
@@ -127,6 +127,7 @@ pub fn run(path: &Path, how: &How, json: bool) -> Result<(), String> {
     let is_lowest = below.index + 1 == at.union.branches.len();
     let with_marks = !is_lowest || below.has_whiteouts();
     let made = Made::new(&place)?;
+    made.try_exchange(&place)?;
     {
         let seen = at.see(&at.union.branches[top.index..=below.index])?;
         // Whiteouts count as they did, whatever the permission is meanwhile.
@@ -138,37 +139,46 @@ pub fn run(path: &Path, how: &How, json: bool) -> Result<(), String> {
         }
         merge(pseudo, &seen, &made.tree, with_marks, is_lowest)?;
     }
+    unchanged(&union, &top)?;
+    refuse_shared(&union, &[&top, &below])?;
     made.finish(&place)?;
     let permission = permission(&below, with_marks);
     // A directory of it is open, which may be on a branch that goes.
     drop(at);
-    if how.swap {
-        unchanged(&union)?;
-        refuse_shared(&union, &[&top, &below])?;
-    }
     if place.is_old {
         // With what is above it shows the same as the old one.
-        place.exchange()?;
+        place
+            .exchange()
+            .inspect_err(|_| frozen.stays_if_exchanged(&place))?;
     }
     if how.swap {
-        let swapped = unchanged(&union);
+        let swapped = unchanged(&union, &top);
         let swapped = swapped.and_then(|()| swap(&union, &top, &below, &place.path, &permission));
         if let Err(e) = swapped {
             if place.is_old {
-                place.exchange()?;
-                place.discard(false);
+                let again = place.exchange();
+                again
+                    .map_err(|again| format!("{e}; {again}"))
+                    .inspect_err(|_| frozen.stays_if_exchanged(&place))?;
+                place.discard(false)?;
                 return Err(e);
             }
             let path = escaped(&place.path);
             return Err(format!("{path} is made, and the union is as it was: {e}"));
         }
         frozen.is_over = true;
-        emptied(&union, &top)?;
-        if place.is_old {
-            place.discard(true);
-        }
+        let emptied = emptied(&union, &top);
+        let gone = if place.is_old {
+            place.discard(true)
+        } else {
+            Ok(())
+        };
+        let path = escaped(&place.path);
+        emptied
+            .and(gone)
+            .map_err(|e| format!("{path} is the new layer, and the union uses it; {e}"))?;
     }
-    drop(frozen);
+    frozen.thaw()?;
     tell(&place.path, &permission, how.swap, json)
 }
 
@@ -179,8 +189,7 @@ fn tell(path: &Path, permission: &str, swapped: bool, json: bool) -> Result<(), 
             permission: permission.to_owned(),
             swapped,
         }];
-        let text = serde_json::to_string(&told).map_err(|e| e.to_string())?;
-        return print(|out| writeln!(out, "{text}"));
+        return json::print(&told);
     }
     print(|out| {
         let path = escaped(path);
@@ -192,8 +201,9 @@ fn tell(path: &Path, permission: &str, swapped: bool, json: bool) -> Result<(), 
 fn is_empty(at: &At, top: &Branch) -> Result<bool, String> {
     let seen = at.see(std::slice::from_ref(top))?;
     let top = seen.first().ok_or("the branch has just gone")?;
-    let mut names = top.names(Path::new(""))?.into_iter();
-    Ok(names.all(|name| name.as_encoded_bytes().starts_with(b".wh..wh.")))
+    let names = top.names(Path::new(""))?;
+    let is_ours = |name: &OsString| names::meaning(name) == Meaning::Reserved;
+    Ok(names.iter().all(is_ours) && pseudo::listed(top)?.is_empty())
 }
 
 /// Refuses a layer that has pseudo-links, under a branch that has them, too: a name may mean a copy of a copy.
@@ -207,17 +217,17 @@ fn refuse_chained(below: &Seen<'_>) -> Result<(), String> {
     ))
 }
 
-/// Refuses if the branches are not those that they were, or somebody may write to the first that was written to.
-fn unchanged(union: &Union) -> Result<(), String> {
-    let now = branches(&union.si)?;
-    let ids = |branches: &[Branch]| branches.iter().map(|b| (b.id, b.root)).collect::<Vec<_>>();
-    let is_same = ids(&now) == ids(&union.branches);
-    let was_written = union.branches.iter().position(Branch::is_writable);
-    let is_written = now.iter().position(Branch::is_writable);
-    if is_same && (is_written.is_none() || is_written > was_written) {
-        return Ok(());
+/// Refuses if the branches are not those that they were, with `top` one that nobody writes to.
+fn unchanged(union: &Union, top: &Branch) -> Result<(), String> {
+    let mut expected = union.branches.clone();
+    if let Some(top) = expected.get_mut(top.index) {
+        FROZEN.clone_into(&mut top.permission);
     }
-    Err("somebody has changed the branches meanwhile".to_owned())
+    if branches(&union.si)? == expected {
+        Ok(())
+    } else {
+        Err("somebody has changed the branches meanwhile".to_owned())
+    }
 }
 
 impl Place {
@@ -289,21 +299,30 @@ impl Place {
         exchanged.map_err(|e| {
             let (beside, path) = (escaped(&self.beside), escaped(&self.path));
             let e = io::Error::from(e);
-            format!("the new layer is whole, and is {beside}; it cannot be {path}: {e}")
+            format!("{beside} and {path} cannot be exchanged: {e}")
         })?;
-        self.settle()
+        self.settle().inspect_err(|_| {
+            // Nobody is to find names that may be others after a crash; whether that succeeds is asked by who wants to know.
+            let _ = renameat_with(CWD, &self.beside, CWD, &self.path, RenameFlags::EXCHANGE);
+        })
+    }
+
+    /// Whether the new layer has the name of the old one.
+    fn is_exchanged(&self) -> bool {
+        self.is_old && Root::at(&self.beside) == self.old
     }
 
     /// Takes away what is beside the layer by now: the old one, or the new one after all.
-    fn discard(&self, is_old: bool) {
-        match Tree::open(&self.beside) {
-            Ok(tree) if (tree.root().ok() == self.old) != is_old => complain(
-                "aufs2",
-                &format!("{}: something else is there now", escaped(&self.beside)),
-            ),
-            Ok(tree) => take_away(&self.beside, &tree),
-            Err(e) => complain("aufs2", &format!("{}: {e}", escaped(&self.beside))),
+    fn discard(&self, is_old: bool) -> Result<(), String> {
+        let failed = |e: io::Error| format!("{}: {e}", escaped(&self.beside));
+        let tree = Tree::open(&self.beside).map_err(failed)?;
+        if (tree.root().map_err(failed)? == self.old.ok_or_else(unknown)?) != is_old {
+            return Err(format!(
+                "{}: something else is there now",
+                escaped(&self.beside)
+            ));
         }
+        take_away(&self.beside, &tree)
     }
 
     /// Has the names be on the disk.
@@ -314,17 +333,26 @@ impl Place {
     }
 }
 
-/// Refuses a directory in which others than root can put something in the place of a layer.
+/// Refuses a directory in which others than root can put something in the place of a layer, or of a directory that it is
+/// in.
 fn refuse_open(parent: &Path) -> Result<(), String> {
-    let failed = |e: io::Error| format!("{}: {e}", escaped(parent));
-    let stat = parent.metadata().map_err(failed)?;
-    if stat.uid() == 0 && stat.mode() & 0o022 == 0 {
-        return Ok(());
+    for dir in parent.ancestors() {
+        let failed = |e: io::Error| format!("{}: {e}", escaped(dir));
+        let stat = dir.metadata().map_err(failed)?;
+        // In a sticky one, what is root's stays what it is.
+        if stat.uid() != 0 || stat.mode() & 0o022 != 0 && stat.mode() & 0o1000 == 0 {
+            let dir = escaped(dir);
+            return Err(format!(
+                "{dir}: others can write there, and no layer is made in it"
+            ));
+        }
     }
-    Err(format!(
-        "{}: others can write there, and no layer is made in it",
-        escaped(parent)
-    ))
+    Ok(())
+}
+
+/// The error where sysfs does not say what a branch is.
+fn unknown() -> String {
+    "the module is older than this program".to_owned()
 }
 
 /// Refuses a branch that somebody uses.
@@ -356,7 +384,8 @@ struct Frozen<'a> {
 
 impl<'a> Frozen<'a> {
     fn new(union: &'a Union, branch: &Branch) -> Result<Self, String> {
-        change::remount(union, &change::naming(branch, b"mod:", b"=ro+wh"))?;
+        let after = [b"=", FROZEN.as_bytes()].concat();
+        change::remount(union, &change::naming(branch, b"mod:", &after))?;
         Ok(Self {
             union,
             branch: branch.clone(),
@@ -365,20 +394,43 @@ impl<'a> Frozen<'a> {
     }
 }
 
-impl Drop for Frozen<'_> {
-    fn drop(&mut self) {
-        if self.is_over {
-            return;
+impl Frozen<'_> {
+    /// Nobody is to write to the branch, if the union uses a layer that has not the name any more: what is deleted then
+    /// would be there again when it is mounted anew.
+    fn stays_if_exchanged(&mut self, place: &Place) {
+        if place.is_exchanged() {
+            self.is_over = true;
+            let at = escaped(&self.union.mountpoint);
+            complain(
+                "aufs2",
+                &format!("{at}: nobody can write until it is mounted anew"),
+            );
+        }
+    }
+
+    /// Lets them write again.
+    fn thaw(mut self) -> Result<(), String> {
+        self.end()
+    }
+
+    fn end(&mut self) -> Result<(), String> {
+        if core::mem::replace(&mut self.is_over, true) {
+            return Ok(());
         }
         let permission = &self.branch.permission;
         let after = [b"=", permission.as_bytes()].concat();
         let again = change::remount(self.union, &change::naming(&self.branch, b"mod:", &after));
-        if let Err(e) = again {
+        again.map_err(|e| {
             let (at, index) = (escaped(&self.union.mountpoint), self.branch.index);
-            complain(
-                "aufs2",
-                &format!("{e}: the branch stays ro+wh: aufs2 layers mod {at} {index} {permission}"),
-            );
+            format!("{e}: the branch stays {FROZEN}: aufs2 layers mod {at} {index} {permission}")
+        })
+    }
+}
+
+impl Drop for Frozen<'_> {
+    fn drop(&mut self) {
+        if let Err(e) = self.end() {
+            complain("aufs2", &e);
         }
     }
 }
@@ -386,6 +438,8 @@ impl Drop for Frozen<'_> {
 /// A layer in the making, which goes if it does not get finished.
 struct Made {
     tree: Tree,
+    /// Its root: whatever cannot be written of it from here on, it tells.
+    root: OwnedFd,
     beside: Option<PathBuf>,
 }
 
@@ -394,18 +448,47 @@ impl Made {
         let failed = |e: Errno| format!("{}: {}", escaped(&place.beside), io::Error::from(e));
         mkdirat(CWD, &place.beside, Mode::RWXU).map_err(failed)?;
         let beside = Some(place.beside.clone());
-        let tree = Tree::open(&place.beside);
-        let tree = tree.map_err(|e| format!("{}: {e}", escaped(&place.beside)))?;
-        Ok(Self { tree, beside })
+        let made = || {
+            let tree = Tree::open(&place.beside)?;
+            let root = tree.dir(Path::new(""))?;
+            mark(&root)?;
+            Ok(Self { tree, root, beside })
+        };
+        made().map_err(|e: io::Error| {
+            let _ = unlinkat(CWD, &place.beside, AtFlags::REMOVEDIR);
+            format!("{}: {e}", escaped(&place.beside))
+        })
+    }
+
+    /// Finds out whether names can be exchanged there, if that is to be done, before anything is copied.
+    fn try_exchange(&self, place: &Place) -> Result<(), String> {
+        if !place.is_old {
+            return Ok(());
+        }
+        let names = [".wh..wh.1", ".wh..wh.2"];
+        let tried = || {
+            for name in names {
+                mkdirat(&self.root, name, Mode::RWXU)?;
+            }
+            let [one, two] = names;
+            let exchanged = renameat_with(&self.root, one, &self.root, two, RenameFlags::EXCHANGE);
+            for name in names {
+                unlinkat(&self.root, name, AtFlags::REMOVEDIR)?;
+            }
+            exchanged
+        };
+        tried().map_err(|e| {
+            let (at, e) = (escaped(&place.parent), io::Error::from(e));
+            format!("{at}: names cannot be exchanged there: {e}: say --to")
+        })
     }
 
     /// Has all be on the disk, and be no layer in the making any more.
     fn finish(mut self, place: &Place) -> Result<(), String> {
         let done = || -> io::Result<()> {
-            let root: OwnedFd = self.tree.dir(Path::new(""))?;
-            syncfs(&root)?;
-            unlinkat(&root, COMMIT, AtFlags::empty())?;
-            fsync(&root)?;
+            syncfs(&self.root)?;
+            unlinkat(&self.root, COMMIT, AtFlags::empty())?;
+            fsync(&self.root)?;
             if !place.is_old {
                 let (from, to) = (&place.beside, &place.path);
                 renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE)?;
@@ -423,19 +506,28 @@ impl Drop for Made {
         let Some(beside) = &self.beside else {
             return;
         };
-        take_away(beside, &self.tree);
+        if let Err(e) = take_away(beside, &self.tree) {
+            complain("aufs2", &e);
+        }
     }
 }
 
-/// Takes a tree away; what stays of it is told of.
-fn take_away(path: &Path, tree: &Tree) {
-    // Its mark goes last.
-    let cleared = copy::clear(tree, &[COMMIT]).map_err(|(_, e)| e);
+/// Marks what is not whole, on the disk.
+fn mark(root: &OwnedFd) -> io::Result<()> {
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let mode = Mode::RUSR | Mode::RGRP | Mode::ROTH;
+    fsync(openat(root, COMMIT, flags, mode)?)?;
+    Ok(fsync(root)?)
+}
+
+/// Takes a tree away, which is not whole from now on.
+fn take_away(path: &Path, tree: &Tree) -> Result<(), String> {
+    let marked = tree.dir(Path::new("")).and_then(|root| mark(&root));
+    // The mark goes last.
+    let cleared = marked.and_then(|()| copy::clear(tree, &[COMMIT]).map_err(|(_, e)| e));
     let gone = cleared.and_then(|()| copy::clear(tree, &[]).map_err(|(_, e)| e));
     let gone = gone.and_then(|()| Ok(unlinkat(CWD, path, AtFlags::REMOVEDIR)?));
-    if let Err(e) = gone {
-        complain("aufs2", &format!("{}: is left there: {e}", escaped(path)));
-    }
+    gone.map_err(|e| format!("{}: is left there: {e}", escaped(path)))
 }
 
 /// Has the union use `layer` instead of both branches.
@@ -464,7 +556,7 @@ fn emptied(union: &Union, top: &Branch) -> Result<(), String> {
     }
     let tree = writable(top);
     let cleared = tree.and_then(|tree| clear(top, &tree));
-    let root = top.root.ok_or("the module is older than this program")?;
+    let root = top.root.ok_or_else(unknown)?;
     back(union, top, root)?;
     cleared
 }

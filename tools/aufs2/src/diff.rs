@@ -3,6 +3,7 @@
 //! `aufs2 diff`: what a branch adds to those below it, changes and deletes.
 
 use crate::export::{self, Format};
+use crate::json;
 use crate::layers::{self, Layer, Layers, Seen};
 use crate::names::{self, Meaning};
 use crate::stop;
@@ -88,8 +89,7 @@ pub fn run(at: &Path, wanted: Option<&OsStr>, to: &To, json: bool) -> Result<boo
             path: lossy(path),
         };
         let rows: Vec<Row> = changes.iter().map(row).collect();
-        let text = serde_json::to_string(&rows).map_err(|e| e.to_string())?;
-        print(|out| writeln!(out, "{text}"))?;
+        json::print(&rows)?;
     } else {
         print(|out| {
             let mut rows = changes.iter();

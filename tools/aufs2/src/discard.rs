@@ -5,6 +5,7 @@
 use crate::change::{self, Change};
 use crate::copy;
 use crate::diff;
+use crate::json;
 use crate::stop;
 use crate::tree::Tree;
 use crate::union::{Alone, At, Branch, Union, lossy, refuse_shared};
@@ -50,7 +51,6 @@ pub fn run(path: &Path, wanted: Option<&OsStr>, is_sure: bool, json: bool) -> Re
         let at = At::of(path)?;
         let alone = Alone::new(&at.union)?;
         let branch = chosen(&at.union, wanted)?.clone();
-        refuse_shared(&at.union, &[&branch])?;
         let changes = diff::count(&at, branch.index)?;
         // Nothing is open any more when the branch goes: that would keep it.
         (at.union, branch, changes, alone)
@@ -70,8 +70,7 @@ pub fn run(path: &Path, wanted: Option<&OsStr>, is_sure: bool, json: bool) -> Re
             path: lossy(&branch.path),
             changes,
         }];
-        let text = serde_json::to_string(&told).map_err(|e| e.to_string())?;
-        print(|out| writeln!(out, "{text}"))?;
+        json::print(&told)?;
     } else {
         print(|out| {
             writeln!(
@@ -106,6 +105,7 @@ fn ask(branch: &Branch, changes: usize) -> Result<bool, String> {
 /// Takes a branch out of the union, which refuses that while it is in use, takes away what is on it, and puts it back. So
 /// the union knows of it, and nobody changes what is taken away.
 fn empty(union: &Union, branch: &Branch) -> Result<(), String> {
+    refuse_shared(union, &[branch])?;
     if branch.path == Path::new(MEMORY) {
         let change = Change::of(Vec::new())
             .then(change::naming(branch, b"del:", b""))
@@ -119,7 +119,8 @@ fn empty(union: &Union, branch: &Branch) -> Result<(), String> {
     let tree = writable(branch)?;
     let root = tree.root().map_err(|e| e.to_string())?;
     change::remount(union, &change::naming(branch, b"del:", b""))?;
-    let cleared = clear(branch, &tree);
+    // It may have come to be somebody else's since that was asked, and is none of this union's now.
+    let cleared = refuse_shared(union, &[branch]).and_then(|()| clear(branch, &tree));
     drop(tree);
     // In any case: it is where it was, with what is left.
     back(union, branch, root)?;

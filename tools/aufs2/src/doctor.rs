@@ -4,6 +4,7 @@
 //!
 //! What dkms needs the script knows that dkms calls, of the package aufs2-dkms: it is asked.
 
+use crate::json;
 use aubusy::print::{escaped, print};
 use serde::Serialize;
 use std::ffi::OsStr;
@@ -66,8 +67,7 @@ pub fn run(kernel: Option<&str>, json: bool) -> Result<bool, String> {
     rows.extend(build(kernel, is_there)?);
     let is_good = rows.iter().all(|row| row.good);
     if json {
-        let text = serde_json::to_string(&rows).map_err(|e| e.to_string())?;
-        print(|out| writeln!(out, "{text}"))?;
+        json::print(&rows)?;
     } else {
         print(|out| {
             rows.iter().try_for_each(|row| {

@@ -2,6 +2,7 @@
 
 //! `aufs2 down`: moves files to a lower branch that is written to.
 
+use crate::json;
 use crate::tree::is_file;
 use crate::union::{At, Branch, Union, link_to, lossy};
 use aubusy::control::{Moved, WhyNot, move_down};
@@ -89,8 +90,7 @@ pub fn run(how: &How, json: bool) -> Result<(), String> {
         }
     }
     if json {
-        let text = serde_json::to_string(&told).map_err(|e| e.to_string())?;
-        print(|out| writeln!(out, "{text}"))?;
+        json::print(&told)?;
     }
     match (failures, how.paths.len()) {
         (0, _) => Ok(()),

@@ -3,6 +3,7 @@
 //! `aufs2 diff --tar` and `--oci`: a branch as an archive.
 
 use crate::archive::{Archive, What};
+use crate::json;
 use crate::layers::{self, Seen};
 use crate::names::{self, Meaning, OPAQUE, PLINKS, PREFIX};
 use crate::object::Object;
@@ -11,7 +12,7 @@ use crate::stop;
 use crate::tree::{Tree, is_dir, with_above};
 use crate::union::{At, is_union, lossy};
 use aubusy::Root;
-use aubusy::print::{complain, escaped, print};
+use aubusy::print::{complain, escaped};
 use rustix::fs::{FileType, major, minor};
 use serde::Serialize;
 use std::collections::{BTreeSet, HashMap};
@@ -73,8 +74,7 @@ pub fn run(
             text,
         };
         let told: Vec<Left> = left.iter().map(told).collect();
-        let text = serde_json::to_string(&told).map_err(|e| e.to_string())?;
-        return print(|out| writeln!(out, "{text}"));
+        return json::print(&told);
     }
     for (path, text) in &left {
         complain("aufs2", &format!("{}: left out: {text}", escaped(path)));

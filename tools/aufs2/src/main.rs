@@ -12,6 +12,7 @@ mod discard;
 mod doctor;
 mod down;
 mod export;
+mod json;
 mod layers;
 mod merge;
 mod names;
@@ -85,21 +86,21 @@ enum Command {
         /// The branch
         dir: PathBuf,
     },
-    /// Make one layer of the topmost branch that is written to and the one below it
+    /// Make one layer of the topmost branch that is written to and the one below it: --to, --swap or both say where
     Commit {
         /// A path in the union
         union: PathBuf,
         #[command(flatten)]
         how: commit::How,
     },
-    /// Throw away what is on the topmost branch that is written to
+    /// Throw away what is on the branch that is written to
     Discard {
         /// A path in the union
         union: PathBuf,
         /// Do not ask
         #[arg(short, long)]
         yes: bool,
-        /// The branch, by its path or index, where more than one is written to
+        /// The branch, by its path or index, where it is not the first, or not the only one that is written to
         #[arg(long)]
         branch: Option<OsString>,
     },
@@ -171,8 +172,7 @@ fn completions(shell: Shell, json: bool) -> Result<(), String> {
             shell: shell.to_string(),
             text,
         }];
-        let text = serde_json::to_string(&rows).map_err(|e| e.to_string())?;
-        return print(|out| writeln!(out, "{text}"));
+        return json::print(&rows);
     }
     print(|out| out.write_all(&text))
 }
@@ -205,8 +205,7 @@ fn busy(path: &Path, branch: &OsStr, json: bool) -> Result<bool, String> {
             path: union::lossy(&holder.of.path),
         };
         let rows: Vec<Holder> = holders.iter().map(row).collect();
-        let text = serde_json::to_string(&rows).map_err(|e| e.to_string())?;
-        print(|out| writeln!(out, "{text}"))?;
+        json::print(&rows)?;
     } else {
         let mut rows = holders.iter();
         print(|out| rows.try_for_each(|holder| writeln!(out, "{holder}")))?;

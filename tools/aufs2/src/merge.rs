@@ -4,7 +4,7 @@
 
 use crate::copy::Copies;
 use crate::layers::{self, Layers, Seen};
-use crate::names::{self, COMMIT, Meaning, OPAQUE, PLINKS};
+use crate::names::{self, Meaning, OPAQUE, PLINKS};
 use crate::pseudo::{self, Means, Pseudo};
 use crate::stop;
 use crate::tree::Tree;
@@ -38,7 +38,7 @@ struct Merge<'a> {
 }
 
 /// Makes in `tree` what the two branches `seen` are together; `with_marks` if whiteouts are for something, and
-/// `is_lowest` if no branch is below them. It is marked as not whole.
+/// `is_lowest` if no branch is below them.
 pub fn merge(
     pseudo: Option<Pseudo>,
     seen: &[Seen<'_>],
@@ -56,8 +56,6 @@ pub fn merge(
         meant: HashSet::new(),
         mark: None,
     };
-    // Until it is whole.
-    merge.copies.mark(Path::new(COMMIT), b"").map_err(failed)?;
     merge.walk()?;
     if !is_lowest {
         merge.pseudo_links()?;

@@ -2,6 +2,7 @@
 
 //! `aufs2 status`: the unions that are mounted, their branches, and the room on them.
 
+use crate::json;
 use crate::union::{self, At, Branch, Space, Union, lossy};
 use aubusy::control::Union as Control;
 use aubusy::print::{escaped, print};
@@ -65,8 +66,7 @@ pub fn run(path: Option<&Path>, json: bool) -> Result<(), String> {
     };
     if json {
         let told: Vec<Told> = unions.iter().map(Told::of).collect();
-        let text = serde_json::to_string(&told).map_err(|e| e.to_string())?;
-        return print(|out| writeln!(out, "{text}"));
+        return json::print(&told);
     }
     print(|out| {
         for (union, spaces) in &unions {

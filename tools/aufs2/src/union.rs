@@ -3,7 +3,7 @@
 //! Mounted unions and their branches, as procfs and sysfs tell of them.
 
 use crate::layers::Seen;
-use crate::tree::Tree;
+use crate::tree::{self, Tree};
 use aubusy::control::Union as Control;
 use aubusy::print::escaped;
 use aubusy::{Root, unescape};
@@ -178,15 +178,15 @@ impl Union {
 pub struct Alone(#[expect(dead_code, reason = "it is locked")] OwnedFd);
 
 impl Alone {
-    /// An error if somebody does.
+    /// An error if somebody does, or has since the branches of `union` were looked at.
     pub fn new(union: &Union) -> Result<Self, String> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let dir = folder(&union.si)?;
         let failed = |e: Errno| format!("{}: {}", escaped(&dir), io::Error::from(e));
         let dir_fd = open(&dir, flags, Mode::empty()).map_err(failed)?;
         match flock(&dir_fd, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Self(dir_fd)),
-            Err(Errno::WOULDBLOCK) => {
+            Ok(()) if branches(&union.si)? == union.branches => Ok(Self(dir_fd)),
+            Ok(()) | Err(Errno::WOULDBLOCK) => {
                 let at = escaped(&union.mountpoint);
                 Err(format!(
                     "{at}: its branches are being changed by another aufs2"
@@ -197,20 +197,41 @@ impl Alone {
     }
 }
 
-/// Refuses branches that another union has, too: it would see them change.
+/// Refuses branches that another union has, too, or that are in one of its, or the other way round: it would see them
+/// change.
 pub fn refuse_shared(union: &Union, wanted: &[&Branch]) -> Result<(), String> {
+    // What a branch is, and what it is in, where its path leads there.
+    let with_above = |branch: &Branch| {
+        let is_there = branch.root.is_some() && Root::at(&branch.path) == branch.root;
+        let above = is_there
+            .then(|| tree::with_above(&branch.path).ok())
+            .flatten();
+        above.unwrap_or_else(|| branch.root.into_iter().collect())
+    };
+    let has =
+        |roots: &[Root], branch: &Branch| branch.root.is_some_and(|root| roots.contains(&root));
+    let wanted: Vec<_> = wanted
+        .iter()
+        .map(|branch| (*branch, with_above(branch)))
+        .collect();
     for si in all_numbers()? {
         // It may have gone since.
         let Ok(theirs) = branches(&si) else {
             continue;
         };
-        let is_shared = |branch: &&&Branch| {
-            branch.root.is_some() && theirs.iter().any(|other| other.root == branch.root)
-        };
         if si == union.si {
             continue;
         }
-        if let Some(branch) = wanted.iter().find(is_shared) {
+        let theirs: Vec<_> = theirs
+            .iter()
+            .map(|other| (other, with_above(other)))
+            .collect();
+        let is_shared = |(branch, above): &&(&Branch, Vec<Root>)| {
+            theirs
+                .iter()
+                .any(|(other, others)| has(above, other) || has(others, branch))
+        };
+        if let Some((branch, _)) = wanted.iter().find(is_shared) {
             return Err(format!(
                 "branch {branch}: another union has it, too (si={si})"
             ));

@@ -2,6 +2,7 @@
 
 //! `aufs2 which`: the branches that a path is on.
 
+use crate::json;
 use crate::layers::{self, Layer, Layers, Why};
 use crate::names;
 use crate::union::{At, Shows, lossy};
@@ -67,8 +68,7 @@ pub fn run(path: &Path, json: bool) -> Result<bool, String> {
     let rows = rows(&found);
     if json {
         let told: Vec<Told<'_>> = rows.iter().map(Row::told).collect();
-        let text = serde_json::to_string(&told).map_err(|e| e.to_string())?;
-        print(|out| writeln!(out, "{text}"))?;
+        json::print(&told)?;
     } else {
         print(|out| {
             for row in &rows {
