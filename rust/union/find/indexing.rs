@@ -5,8 +5,7 @@
 use crate::{
     union::{
         object::{
-            hits::MOST_HITS,
-            index::{fold, Index, MANY},
+            index::{Index, MANY},
             stack::{Layer, Stack},
         },
         text::names::{self, Hides},
@@ -51,7 +50,6 @@ pub(crate) fn looked_at(stack: &Stack, looked: usize) {
 
 struct Builder {
     index: Index,
-    used: usize,
     /// Entries that may still be read.
     budget: usize,
 }
@@ -60,17 +58,13 @@ impl Builder {
     /// An index of the directories of `stack`. `E2BIG` if they have more than `budget` entries.
     fn build(stack: &Stack, budget: usize) -> Result<RcuArc<Index>> {
         let mut builder = Self {
-            index: Index {
-                stamps: KVVec::with_capacity(stack.layers.len(), GFP_KERNEL_ACCOUNT)?,
-                slots: KVVec::from_elem(0, 64, GFP_KERNEL_ACCOUNT)?,
-            },
-            used: 0,
+            index: Index::new(stack.layers.len())?,
             budget,
         };
         for (number, layer) in stack.layers.iter().enumerate() {
             let number = u32::try_from(number).map_err(|_| EOVERFLOW)?;
             let stamp = builder.add(number, layer)?;
-            builder.index.stamps.push(stamp, GFP_KERNEL_ACCOUNT)?;
+            builder.index.completed(stamp)?;
         }
         RcuArc::new(builder.index, GFP_KERNEL_ACCOUNT)
     }
@@ -91,10 +85,10 @@ impl Builder {
         file.read_dir(|entry: Entry<'_>| {
             self.budget = self.budget.checked_sub(1).ok_or(E2BIG)?;
             if !names::is_reserved(entry.name) {
-                return self.insert(entry.name, number);
+                return self.index.insert(entry.name, number);
             }
             match names::hides(entry.name) {
-                Hides::Name(name) => self.insert(name, number),
+                Hides::Name(name) => self.index.insert(name, number),
                 Hides::InFile => {
                     in_files = true;
                     Ok(())
@@ -104,47 +98,5 @@ impl Builder {
         })?;
         // Which names are hidden by files is not known without reading them.
         Ok((!in_files).then_some(stamp))
-    }
-
-    fn insert(&mut self, name: &[u8], number: u32) -> Result {
-        if (self.used + 1) * 2 > self.index.slots.len() {
-            let size = self.index.slots.len() * 2;
-            let larger = KVVec::from_elem(0, size, GFP_KERNEL_ACCOUNT)?;
-            let old = core::mem::replace(&mut self.index.slots, larger);
-            self.used = 0;
-            for slot in old.into_iter().filter(|&slot| slot != 0) {
-                self.place(slot)?;
-            }
-        }
-        self.place(u64::from(fold(name)) << 32 | u64::from(number + 1))
-    }
-
-    /// Puts a slot where it belongs. `E2BIG` if too many names are there, or one name on too many
-    /// branches: a lookup would take longer than it saves.
-    fn place(&mut self, slot: u64) -> Result {
-        let mask = self.index.slots.len() - 1;
-        let start = (slot >> 32) as usize;
-        let mut same = 0;
-        for step in 0..self.index.slots.len() {
-            let at = start.wrapping_add(step) & mask;
-            let there = self.index.slots[at];
-            if there == slot {
-                return Ok(());
-            }
-            if there == 0 {
-                self.index.slots[at] = slot;
-                self.used += 1;
-                return Ok(());
-            }
-            same += usize::from(there >> 32 == slot >> 32);
-            if same > MOST_HITS {
-                // One more than can be told: it is looked up everywhere.
-                return Ok(());
-            }
-            if step > 256 {
-                break;
-            }
-        }
-        Err(E2BIG)
     }
 }

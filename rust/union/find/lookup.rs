@@ -8,7 +8,7 @@ use crate::{
         branch::{branch, lift, plink_dir, records},
         branches::origins,
         object::{
-            hits::Hits,
+            index::Hits,
             instance::{Instance, Union},
             node::{Node, State},
             stack::{new_stack, Held, Layer, Layers, Stack},
@@ -96,8 +96,9 @@ fn find_counted(parent: &Stack, name: &Name) -> Result<(Layers, usize)> {
     let hits = Hits::of(parent, name);
     let mut looked = 0;
     let found = find_among(&parent.layers, name, |from| {
-        looked += 1;
-        hits.next(&parent.layers, from)
+        let next = hits.next(&parent.layers, from);
+        looked += usize::from(next.is_some());
+        next
     })?;
     Ok((found, looked))
 }

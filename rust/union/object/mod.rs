@@ -3,11 +3,10 @@
 //! The fifth floor: what an inode and a super block of the union *are*.
 //!
 //! Lives here: the stack of objects that an inode stands for, its lock and its stamps (`node`), the index of where
-//! names may be (`index`, `hits`; it is made in `find`), the entries of a directory (`listing`), inodes that are kept
+//! names may be (`index`; it is made in `find`), the entries of a directory (`listing`), inodes that are kept
 //! (`pins`), the data of a mounted union (`instance`). Data, and what keeps it consistent: nothing here
 //! decides what a name means, or changes a branch.
 
-pub(crate) mod hits;
 pub(crate) mod index;
 pub(crate) mod instance;
 pub(crate) mod listing;
