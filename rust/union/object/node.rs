@@ -65,8 +65,8 @@ pub(crate) struct Node {
     /// the dentry cache.
     moving: Atomic<u32>,
     /// Held by who decides by the stack, or replaces it: copy-up, removal, the victim of a rename, refresh, a change of
-    /// branches, with all that they do on branches; that of one inode at a time. [`Node::lock_state`] takes it. `Instance::changing` is taken before it, the right to write to a branch after
-    /// it; whose gate is closed is not waited for with it. See `Documentation/locking.md`.
+    /// branches, with all that they do on branches; that of one inode at a time. [`Node::lock_state`] takes it. `Instance::changing` is taken before it, the right to write to a
+    /// branch after it; whose gate is closed is not waited for with it. See `Documentation/locking.md`.
     #[pin]
     state: KillableMutex<State>,
 }
@@ -490,10 +490,21 @@ impl Node {
         self.has_names_below() && locked.earlier.iter().any(same)
     }
 
-    /// Gives the stack up, as the inode leaves the cache, or what it stands for the union. Who decides
-    /// something about that is waited for.
+    /// Gives the stack up, as it stands for the union no more. Who decides something about that is waited for.
     pub(crate) fn release(&self) {
-        let mut state = self.state.lock();
+        self.give_up(self.state.lock());
+    }
+
+    /// As [`Node::release`], of an inode that leaves the cache, so that nobody has it any more: the lock is free. It is not
+    /// waited for, as memory may be what that is done for, and memory is asked for with it held.
+    pub(crate) fn release_evicted(&self) {
+        match self.state.try_lock() {
+            Some(state) => self.give_up(state),
+            None => self.release(),
+        }
+    }
+
+    fn give_up(&self, mut state: Guard<'_, State>) {
         self.top.replace(None);
         drop(self.stack.replace(None));
         drop(state.listing.take());

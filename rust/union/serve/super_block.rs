@@ -91,7 +91,7 @@ impl FileSystem for Union {
             }
         }
         inode.sb().data().counters().inodes.down();
-        inode.data().release();
+        inode.data().release_evicted();
     }
 
     fn shutdown(sb: &SuperBlock<Self>) {

@@ -67,6 +67,15 @@ impl<T> KillableMutex<T> {
         Guard(self, NotThreadSafe)
     }
 
+    /// Takes the mutex if nobody has it. Does not wait, so that it may be tried where memory is reclaimed
+    /// although memory is asked for with it held.
+    pub(crate) fn try_lock(&self) -> Option<Guard<'_, T>> {
+        // SAFETY: By the type invariant.
+        let is_taken = unsafe { bindings::mutex_trylock(self.raw.get()) } != 0;
+        // INVARIANT: Just taken.
+        is_taken.then(|| Guard(self, NotThreadSafe))
+    }
+
     /// As [`KillableMutex::lock`]. `EINTR` if the task is killed while it waits.
     pub(crate) fn lock_killable(&self) -> Result<Guard<'_, T>> {
         // SAFETY: By the type invariant.

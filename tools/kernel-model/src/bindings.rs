@@ -231,6 +231,14 @@ pub unsafe fn mutex_lock_killable(this: *mut mutex) -> c_int {
 
 /// # Safety
 ///
+/// It is initialised.
+pub unsafe fn mutex_trylock(this: *mut mutex) -> c_int {
+    // SAFETY: By the contract of this function.
+    c_int::from(unsafe { (*this).0.try_lock() })
+}
+
+/// # Safety
+///
 /// It is initialised, and the caller's.
 pub unsafe fn mutex_unlock(this: *mut mutex) {
     // SAFETY: By the contract of this function.

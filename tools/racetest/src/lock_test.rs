@@ -26,8 +26,10 @@ fn one_has_a_mutex() {
             let value = mutex.lock();
             value.set(value.get() + 1);
         }
+        let tried = mutex.try_lock().map(|value| value.set(value.get() + 1));
         other.join().unwrap();
-        assert_eq!(mutex.lock().get(), 2);
+        assert_eq!(mutex.lock().get(), 2 + u32::from(tried.is_some()));
+        assert!(mutex.try_lock().is_some());
     });
 }
 
