@@ -2,7 +2,7 @@
 #
 # Reduces bindgen's output to what the kernel's own bindings lack:
 #
-#	awk -f complement.awk KERNEL-BINDINGS OURS OURS
+#	awk -f complement.awk THEIRS OURS OURS
 #
 # A type which the kernel's bindings have stays theirs, so that every signature
 # and table means the same type.  Where theirs is opaque and ours is not, ours
@@ -80,14 +80,11 @@ function rename(line,    word) {
 
 FNR == 1 { file++ }
 
-# The kernel's bindings: note each name, and which of them are opaque types.
+# What the kernel's bindings have (see theirs).
 file == 1 {
-	if (/^pub (struct|union|type|const) /) {
-		name = name_of($0)
-		theirs[name]
-	} else if (/^    _unused: \[u8; 0(usize)?\],/) {
-		opaque[name]
-	}
+	theirs[$1]
+	if ($2 == "opaque")
+		opaque[$1]
 	next
 }
 
