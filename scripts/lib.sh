@@ -225,6 +225,11 @@ test_root() {
 	echo "$CACHE/test-root/$SUITE-$(hash_of "$SUITE" "$TOP/scripts/test-root").img"
 }
 
+# fstests_root: the image of the small system that fstests runs in, made or not.
+fstests_root() {
+	echo "$CACHE/fstests-root/$SUITE-$(hash_of "$SUITE" "$TOP/scripts/fstests-root").img"
+}
+
 # boot_dir: what a machine boots of this kernel, made or not: vmlinuz,
 # modules.img and initramfs.
 boot_dir() {
