@@ -48,6 +48,9 @@ struct Aufs2 {
     /// The name of aufs, if that is wanted and nobody has it.
     #[pin]
     alias: Registration<Union>,
+    /// What private mappings of a union are of that are snapshots.
+    #[pin]
+    views: Registration<mmap::views::Views>,
     /// Declared after the types: it goes when there are no unions any more.
     sysfs: Option<union::branches::sysfs::Root>,
     debug: union::branches::debug::Root,
@@ -74,6 +77,7 @@ impl kernel::InPlaceModule for Aufs2 {
             memory <- Registration::new(module),
             #[cfg(aufs2_sample)]
             pass <- Registration::new(module),
+            views <- Registration::new(module),
             registration <- Registration::new(module),
             alias <- registration.alias(module, union::object::instance::AUFS, ALIAS.get()),
             // The directory goes with the name, so that two modules do not want the same.

@@ -389,6 +389,11 @@ int aufs2_helper_vfs_mmap(struct file *file, struct vm_area_struct *vma)
 	return vfs_mmap(file, vma);
 }
 
+bool aufs2_helper_file_is_dax(const struct file *file)
+{
+	return file_is_dax(file);
+}
+
 bool aufs2_helper_vma_is_dax(const struct vm_area_struct *vma)
 {
 	return vma_is_dax(vma);

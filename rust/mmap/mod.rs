@@ -4,20 +4,24 @@
 //!
 //! This is the one place where an engine is found for a mapping, by what the mount asks for and by what the
 //! mapping is; an engine is a file, and knows nothing of the other. What both may put before the file on the
-//! branch is in a third, `front`.
+//! branch is in a third, `front`. Private mappings that are snapshots are of `views`, by the `pasts` of files.
 #![forbid(unsafe_code)]
 
 mod direct;
 mod fault;
 mod front;
-#[cfg(aufs2_sample)]
+pub(crate) mod pasts;
 pub(crate) mod snapshot;
+pub(crate) mod views;
 
 use crate::vfs::{
     mm::{front_file::FrontPath, vma::NewMapping},
     mount::{cred::Cred, file::KernelFile},
+    own::{file::FsFile, file_system::FileSystem},
 };
-use kernel::prelude::*;
+use kernel::{prelude::*, sync::Arc};
+use pasts::Snapshots;
+use snapshot::Past;
 
 /// How a mapping is to be served.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -28,20 +32,39 @@ pub(crate) enum Engine {
     Fault,
 }
 
-/// Maps `real`, the file on a branch that an open file of the union is served by. A mapping keeps
+/// What is asked for of a mapping.
+pub(crate) struct How<'a> {
+    pub(crate) engine: Engine,
+    /// The path that `f_path` of the mapping's file is.
+    pub(crate) shown: FrontPath,
+    /// The past of the file, if private mappings are to be snapshots, and the union changes the file. Of one that it
+    /// does not change any mapping is a snapshot.
+    pub(crate) past: Option<(&'a Snapshots, Arc<Past>)>,
+}
+
+/// Maps `real`, the file on a branch that the open file `user` of the union is served by. A mapping keeps
 /// the file that it was made with, whatever is copied up later. A mapping with a file of the union
-/// keeps what `held` returns as long. `shown` is the path that `f_path` of the mapping's file is.
+/// keeps what `held` returns as long.
 ///
-/// Where `engine` or `shown` cannot be had, the file on the branch is mapped directly.
-pub(crate) fn map<H: front::Held>(
+/// Where the engine or the path cannot be had, the file on the branch is mapped directly.
+pub(crate) fn map<T: FileSystem, H: front::Held>(
+    user: &FsFile<T>,
     real: &KernelFile,
     vma: NewMapping<'_>,
     cred: &Cred,
     held: impl FnOnce() -> Result<H>,
-    engine: Engine,
-    shown: FrontPath,
+    how: How<'_>,
 ) -> Result {
-    match (engine, shown) {
+    if let Some((snapshots, past)) = how.past {
+        if vma.is_private() {
+            return snapshots.map(user, real, &past, vma, cred);
+        }
+        if vma.writes_to_file() {
+            past.share()?;
+        }
+    }
+    let shown = how.shown;
+    match (how.engine, shown) {
         (Engine::Direct, FrontPath::Behind) => direct::map(real, vma, cred),
         (Engine::Direct, FrontPath::User) => direct::map_with_front(real, vma, cred, held()?),
         (Engine::Fault, _) => fault::map(real, vma, cred, held()?, shown),

@@ -307,7 +307,7 @@ impl file_ops::Operations for File {
             return page_ops::map(file, vma);
         }
         let view = view_inode(file.node().sb(), past.view(|| file.share())?)?;
-        let view = backing::open_nameless(file, view, &kept.cred)?;
+        let view = backing::open_nameless(file, file.mount(), view, &kept.cred)?;
         vma.hand_to(&view, &kept.cred).map(|_| ())
     }
 

@@ -142,6 +142,11 @@ impl Past {
         Ok(())
     }
 
+    /// Whether there is a view.
+    pub(crate) fn is_viewed(&self) -> bool {
+        self.state.lock().views.is_some()
+    }
+
     /// A view of the file as it is now, which `file` gives. Errors are those of [`Past::change`].
     pub(crate) fn view(self: &Arc<Self>, file: impl FnOnce() -> KernelFile) -> Result<View> {
         let mut state = self.state.lock_killable()?;
@@ -221,6 +226,19 @@ pub(crate) struct View {
 }
 
 impl View {
+    /// Whether both are of the same moment of the same file, and so show the same.
+    pub(crate) fn is_of(&self, other: &Self) -> bool {
+        core::ptr::eq::<Past>(&*self.past, &*other.past) && self.moment == other.moment
+    }
+
+    /// A number that is the same for those which are of the same moment, and mostly for those only.
+    pub(crate) fn hash(&self) -> usize {
+        // CAST: The upper bits are of no use.
+        core::ptr::from_ref::<Past>(&*self.past)
+            .addr()
+            .wrapping_add(self.moment as usize)
+    }
+
     /// How long the file was.
     pub(crate) fn size(&self) -> i64 {
         self.size

@@ -32,7 +32,7 @@ use crate::{
         sync::{gate::Closed, rcu::RcuArc},
     },
 };
-use kernel::{prelude::*, sync::Arc};
+use kernel::{prelude::*, str::BStr, sync::Arc};
 
 /// The branches as they are to be.
 pub(crate) struct Plan {
@@ -198,6 +198,30 @@ impl Plan {
 
     fn will_be_writable(&self, branch: &Branch) -> bool {
         self.permission_of(branch).access == Access::ReadWrite
+    }
+
+    /// `EINVAL` if private mappings are to be snapshots of files that they cannot be made of, or that were mapped as
+    /// they are while nobody wrote to them.
+    pub(crate) fn check_snapshots(&self, log: &Log, is_mounted: bool) -> Result {
+        for branch in self.branches.iter().filter(|b| self.will_be_writable(b)) {
+            let (shown, fs) = (branch.name(), branch.mnt().super_block());
+            if !fs.keeps_pages() {
+                log.error(fmt!(
+                    "branch '{shown}': with privmap=snapshot, a {} cannot be =rw",
+                    BStr::from_bytes(fs.type_name().to_bytes())
+                ));
+                return Err(EINVAL);
+            }
+            let is_modified =
+                |(other, _): &(Arc<Branch>, _)| core::ptr::eq::<Branch>(&**other, &**branch);
+            if is_mounted && !branch.is_writable() && self.modified.iter().any(is_modified) {
+                log.error(fmt!(
+                    "branch '{shown}': with privmap=snapshot, it cannot become =rw, for its files may be mapped"
+                ));
+                return Err(EINVAL);
+            }
+        }
+        Ok(())
     }
 
     /// Whether there will be a branch to write to.

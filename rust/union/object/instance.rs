@@ -3,13 +3,14 @@
 //! A mounted union.
 
 use crate::{
+    mmap::pasts::Snapshots,
     union::{
         branches::{counters::Counters, debug, ids::Ids, room::Remembered, sysfs, table::Table},
         numbers::range::Ranges,
         text::{
             choice::Create,
             options::MemoryKey,
-            settings::{Bits, Fsync, Settings, Udba},
+            settings::{Bits, Fsync, Privmap, Settings, Udba},
         },
     },
     vfs::{
@@ -67,6 +68,8 @@ pub(crate) struct Instance {
     pub(crate) depth: usize,
     /// What watches the branches' directories.
     pub(crate) group: Group,
+    /// What private mappings are snapshots by, if they are.
+    pub(crate) snapshots: Option<Pin<KBox<Snapshots>>>,
     /// How many [`Seal`](crate::union::make::seal::Seal)s there are.
     pub(crate) seals: Atomic<u32>,
     /// The numbers that are given out.
@@ -101,6 +104,10 @@ impl Instance {
         let generation = table.generation;
         let table = RcuArc::new(table, GFP_KERNEL)?;
         let cred = Cred::current_within_limits()?;
+        let snapshots = match settings.privmap() {
+            Privmap::Shared => None,
+            Privmap::Snapshot => Some(Snapshots::new(depth)?),
+        };
         let (create, create_low) = settings.create.pack();
         let group = Group::new()?;
         let ranges = ids.ranges().clone();
@@ -122,6 +129,7 @@ impl Instance {
             cred,
             depth,
             group,
+            snapshots,
             seals: Atomic::new(0),
             ranges,
             changing <- Mutex::new(ids, c"Instance::changing", CHANGING.at(*depth)),

@@ -10,6 +10,7 @@ use super::{
     stack::{new_stack, BranchSet, Layer, Layers, Stack},
 };
 use crate::{
+    mmap::{pasts::Pasts, snapshot::Past},
     union::numbers::id::BranchId,
     vfs::{
         below::watch::Mark,
@@ -51,6 +52,8 @@ pub(crate) struct Node {
     branches: Atomic<u64>,
     /// See [`Node::has_new_name`].
     new_names: NewNames,
+    /// What was in the file, if private mappings are snapshots.
+    pasts: Pasts,
     /// How many descriptors are open.
     opens: Atomic<u32>,
     /// Who opened or mapped the object last, as a hint.
@@ -126,6 +129,7 @@ impl Node {
             earlier_keys: Slot::empty(),
             new_names,
             branches,
+            pasts: Pasts::new(),
             opens: Atomic::new(0),
             opener: Atomic::new(0),
             seals: Atomic::new(0),
@@ -427,6 +431,16 @@ impl Node {
         self.moving.load(Acquire) != 0
     }
 
+    /// The past of `real`, which the object is on a branch that is written to, if private mappings are snapshots.
+    /// Whoever changes the file says so to it before. `ENOMEM`.
+    #[inline]
+    pub(crate) fn past(&self, instance: &Instance, real: &Inode) -> Result<Option<Arc<Past>>> {
+        match &instance.snapshots {
+            None => Ok(None),
+            Some(snapshots) => snapshots.past_of(&self.pasts, real).map(Some),
+        }
+    }
+
     /// Whether the object was copied up while it had other names below: those mean this inode, too,
     /// and the number of links is kept here.
     pub(crate) fn has_names_below(&self) -> bool {
@@ -498,6 +512,7 @@ impl Node {
     /// As [`Node::release`], of an inode that leaves the cache, so that nobody has it any more: the lock is free. It is not
     /// waited for, as memory may be what that is done for, and memory is asked for with it held.
     pub(crate) fn release_evicted(&self) {
+        self.pasts.forget();
         match self.state.try_lock() {
             Some(state) => self.give_up(state),
             None => self.release(),

@@ -81,10 +81,22 @@ impl attr_ops::Operations for Attrs {
             None => None,
         };
         let inode = dentry.positive()?;
+        let attr_size = attr.new_size();
         let attr = attr.for_lower(idmap, dentry);
         let change = || {
             let access = layer.branch.mnt().want_write()?;
             attr.apply(&access, &layer.dentry)
+        };
+        let past = match attr_size {
+            Some(_) => inode.data().past(dentry.sb().data(), real)?,
+            None => None,
+        };
+        let _changing = match (&past, attr_size) {
+            (Some(past), Some(size)) => {
+                let old = real.size();
+                Some(past.change(size.min(old)..size.max(old))?)
+            }
+            _ => None,
         };
         let rights = attr.of_rights().filter(|_| inode.is_dir());
         dentry.sb().data().cred.scope(|| match rights {

@@ -21,7 +21,7 @@ use crate::{
         object::instance::{Instance, Memory, Union, AUFS},
         text::{
             options::{self, Change, Opt, Split},
-            settings::{Settings, Udba},
+            settings::{Privmap, Settings, Udba},
         },
     },
     vfs::{
@@ -225,6 +225,9 @@ impl Request {
         for change in &self.changes {
             plan.apply(log, &mut maker, change)?;
         }
+        if self.settings.privmap() == Privmap::Snapshot {
+            plan.check_snapshots(log, sb.is_some())?;
+        }
         if self.settings.warn_permission() {
             warn_of_permissions(&plan.branches, before);
         }
@@ -383,6 +386,13 @@ impl Context for Request {
         let table = instance.table()?;
         self.check_memory(log, &instance.memory.lock())?;
         let adds_memory = self.adds_memory();
+        let old = instance.all_settings();
+        if old.privmap() != self.settings.privmap() {
+            log.error(fmt!(
+                "privmap= is for a mount: what is mapped stays mapped as it is"
+            ));
+            return Err(EINVAL);
+        }
         // The paths are given up at the end, so that they do not keep what goes.
         let plan = self.plan(log, &mut instance.changing.lock(), Some((sb, &table)))?;
         self.changes.clear();
@@ -394,7 +404,6 @@ impl Context for Request {
         if !readonly {
             self.check_shown_whiteouts(log, plan.has_writable())?;
         }
-        let old = instance.all_settings();
         instance.set_settings(self.settings);
         let mut watched = self.watched.take();
         // What is watched from now on has to be looked at again first; and what names mean changes

@@ -51,6 +51,7 @@ pub(super) fn for_write(iocb: &Iocb<'_, Union>, real: &KernelFile) -> Result<Cha
     Ok(Change {
         without: 0,
         with: if is_ours { flags::IOCB_DSYNC } else { 0 },
+        waits: false,
     })
 }
 

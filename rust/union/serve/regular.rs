@@ -4,7 +4,7 @@
 
 use super::{control, durable};
 use crate::{
-    mmap,
+    mmap::{self, pasts::Snapshots, snapshot::Past},
     union::{
         branch::branch::Branch,
         copy::{
@@ -307,6 +307,45 @@ fn branch_of(user: &FsFile<Union>, real: &KernelFile) -> Result<Arc<Branch>> {
     branch.cloned().ok_or(ESTALE)
 }
 
+/// The past of `real`, which is told of what changes the file before: see [`Past::change`]. The
+/// inode of the union is locked.
+fn past_of(user: &FsFile<Union>, real: &KernelFile) -> Result<Option<Arc<Past>>> {
+    let node = user.node();
+    node.data().past(node.sb().data(), real.inode())
+}
+
+/// What a private mapping of `real`, which serves `user`, is a snapshot by, if it is to be, and the union changes
+/// the file. One that was left behind, by a copy-up or a move, it does not change any more.
+fn past_to_map<'a>(
+    user: &'a FsFile<Union>,
+    real: &KernelFile,
+) -> Result<Option<(&'a Snapshots, Arc<Past>)>> {
+    let instance = user.node().sb().data();
+    let Some(snapshots) = &instance.snapshots else {
+        return Ok(None);
+    };
+    let stack = user.node().data().stack()?;
+    let top = stack.top();
+    let is_changed = top.branch.is_writable() && core::ptr::eq(top.inode()?, real.inode());
+    let past = match is_changed {
+        true => user.node().data().past(instance, real.inode())?,
+        false => None,
+    };
+    Ok(past.map(|past| (&**snapshots, past)))
+}
+
+/// The bytes that `fallocate(2)` changes, of a file of any length.
+fn allocated(mode: u32, offset: i64, len: i64) -> core::ops::Range<i64> {
+    let only_adds = flags::FALLOC_FL_KEEP_SIZE | flags::FALLOC_FL_UNSHARE_RANGE;
+    let in_place = only_adds | flags::FALLOC_FL_PUNCH_HOLE | flags::FALLOC_FL_ZERO_RANGE;
+    match mode {
+        mode if mode & !only_adds == 0 => 0..0,
+        mode if mode & !in_place == 0 => offset..offset.saturating_add(len),
+        // What comes after goes elsewhere.
+        _ => offset..i64::MAX,
+    }
+}
+
 struct AfterIo;
 
 impl Hooks for AfterIo {
@@ -425,13 +464,22 @@ impl file_ops::Operations for RegularFile {
         let real = data.real(user)?;
         // Whether set-id bits must go is decided by the mode as it is now.
         user.node().refresh_owner(real.inode(), real.path().idmap());
-        let change = if instance.is_volatile() {
+        let mut change = if instance.is_volatile() {
             Change {
                 without: flags::IOCB_DSYNC | flags::IOCB_SYNC,
-                with: 0,
+                ..Change::default()
             }
         } else {
             durable::for_write(&iocb, real)?
+        };
+        let past = user.node().data().past(instance, real.inode())?;
+        let _changing = match &past {
+            Some(past) => {
+                // What goes on afterwards would be no change that was told of.
+                change.waits = true;
+                Some(past.change(iocb.range(real, iter.len()))?)
+            }
+            None => None,
         };
         backing::write::<AfterIo>(real, &locked, iocb, iter, &instance.cred, change)
     }
@@ -464,15 +512,13 @@ impl file_ops::Operations for RegularFile {
         } else {
             FrontPath::Behind
         };
-        let branch = || branch_of(file, real);
-        mmap::map(
-            real,
-            vma,
-            &instance.cred,
-            branch,
-            engine(settings.mmap()),
+        let how = mmap::How {
+            engine: engine(settings.mmap()),
             shown,
-        )?;
+            past: past_to_map(file, real)?,
+        };
+        let branch = || branch_of(file, real);
+        mmap::map(file, real, vma, &instance.cred, branch, how)?;
         file.node().data().used(task::current_id());
         AfterIo::accessed(file, Some(real));
         Ok(())
@@ -540,6 +586,12 @@ impl file_ops::Operations for RegularFile {
         let real = data.real(file)?;
         let cred = &file.node().sb().data().cred;
         let is_ours = durable::begin(file, real)?;
+        let past = past_of(file, real)?;
+        let end = pos.saturating_add(i64::try_from(len).unwrap_or(i64::MAX));
+        let _changing = match &past {
+            Some(past) => Some(past.change(*pos..end)?),
+            None => None,
+        };
         let written =
             backing::splice_write::<AfterIo>(real, &locked, pos, &pipe, len, flags, cred)?;
         if is_ours {
@@ -561,6 +613,11 @@ impl file_ops::Operations for RegularFile {
         let real = data.real(file)?;
         let cred = &file.node().sb().data().cred;
         let is_ours = durable::begin(file, real)?;
+        let past = past_of(file, real)?;
+        let _changing = match &past {
+            Some(past) => Some(past.change(allocated(mode, offset, len))?),
+            None => None,
+        };
         cred.scope(|| {
             real.allocate(mode, offset, len)?;
             match is_ours {
@@ -590,6 +647,19 @@ impl file_ops::Operations for RegularFile {
         let to = target.0.real(target.1)?;
         let cred = &target.1.node().sb().data().cred;
         let is_ours = durable::begin(target.1, to)?;
+        let past = past_of(target.1, to)?;
+        let _changing = match (&past, op) {
+            (Some(past), RangeOp::Copy(_) | RangeOp::Clone(_)) => {
+                let end = match range.len {
+                    // All that there is.
+                    0 => i64::MAX,
+                    len => range.to.saturating_add(len),
+                };
+                Some(past.change(range.to..end)?)
+            }
+            // What is the same stays so.
+            _ => None,
+        };
         let copied = cred.scope(|| match (from.copy_range_to(to, range, op), op) {
             // The branches may be of different filesystems, which the caller cannot know.
             (Err(e), RangeOp::Copy(_)) if e == EXDEV || e == EOPNOTSUPP => {

@@ -36,6 +36,15 @@ pub(crate) enum Mmap {
     Fault,
 }
 
+/// What a private mapping shows.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Privmap {
+    /// The file as it is, or as it was, as the kernel happens to have it.
+    Shared,
+    /// The file as it was when it was mapped.
+    Snapshot,
+}
+
 /// What is chosen of each setting.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Settings {
@@ -173,6 +182,11 @@ settings! {
     warn_permission: bool, 12..13, [] {
         "warn_perm" => true,
         "nowarn_perm" => false,
+    }
+    /// What a private mapping shows. It cannot be changed later.
+    privmap: Privmap, 13..14, ["privmap"] {
+        "shared" => Privmap::Shared,
+        "snapshot" => Privmap::Snapshot,
     }
 }
 

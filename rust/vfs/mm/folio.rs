@@ -6,7 +6,10 @@
 //! [`include/linux/highmem.h`](srctree/include/linux/highmem.h)
 
 use super::shmem;
-use crate::{bindings, vfs::mount::file::KernelFile};
+use crate::{
+    bindings,
+    vfs::{mount::file::KernelFile, object::super_block::AnySuperBlock},
+};
 use core::{ops::Deref, ptr::NonNull};
 use kernel::{
     error::from_err_ptr,
@@ -218,6 +221,7 @@ impl<'a> DirtyPage<'a> {
     }
 
     /// The number of the page in its file.
+    #[cfg_attr(not(aufs2_sample), expect(dead_code))]
     pub(crate) fn index(&self) -> u64 {
         // CAST: No folio is before the beginning of its file.
         (self.folio.position() as u64 + self.offset as u64) / PAGE_SIZE as u64
@@ -237,6 +241,21 @@ pub(super) fn copy_page(from: &Folio, index: u64, to: &LockedFolio, to_index: u6
     Ok(())
 }
 
+/// Filesystems whose files have each a page cache, which needs no file to be read, and is all that there is of what
+/// the file has: no other kernel, and no process, knows more of it. Those that can be written to; checked in the
+/// source of each.
+const PAGES_KNOW_ALL: &[&[u8]] = &[
+    b"tmpfs", b"ext4", b"xfs", b"btrfs", b"f2fs", b"vfat", b"exfat", b"ext2", b"ext3", b"msdos",
+    b"ramfs",
+];
+
+impl AnySuperBlock {
+    /// Whether what is in files can be had by their page cache, and be kept by copying that before it changes.
+    pub(crate) fn keeps_pages(&self) -> bool {
+        PAGES_KNOW_ALL.contains(&self.type_name().to_bytes())
+    }
+}
+
 impl KernelFile {
     /// The folio with the page `index` of the file, as it is in the page cache of that; none where nothing is
     /// kept. It may go from the page cache at any time. Its filesystem is given this file to read it by, or
@@ -246,6 +265,9 @@ impl KernelFile {
         // SAFETY: The file is alive, and so are the inode and the table of its page cache.
         unsafe {
             let mapping = (*file).f_mapping;
+            if bindings::file_is_dax(file) {
+                return Err(EINVAL);
+            }
             if bindings::shmem_mapping(mapping) {
                 return shmem::page((*mapping).host, index);
             }

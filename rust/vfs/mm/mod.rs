@@ -7,10 +7,8 @@
 //! from above.
 
 pub(crate) mod fault;
-#[cfg(aufs2_sample)]
 pub(crate) mod folio;
 pub(crate) mod front_file;
-#[cfg(aufs2_sample)]
 pub(crate) mod shmem;
 pub(crate) mod vm_ops;
 pub(crate) mod vma;

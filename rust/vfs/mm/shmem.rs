@@ -59,6 +59,7 @@ impl ShmemFile {
     }
 
     /// Keeps `page` as `index`. `ENOMEM`, `ENOSPC`, and `EINVAL` beyond the end. May sleep.
+    #[cfg_attr(not(aufs2_sample), expect(dead_code))]
     pub(crate) fn write(&self, index: u64, page: &DirtyPage<'_>) -> Result {
         let folio = self.folio(index, bindings::sgp_type_SGP_CACHE)?;
         let folio = folio.ok_or(EIO)?;

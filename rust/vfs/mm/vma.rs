@@ -35,7 +35,6 @@ impl<'a> NewMapping<'a> {
         Self(ptr, PhantomData)
     }
 
-    #[cfg(aufs2_sample)]
     pub(in crate::vfs) fn as_ptr(&self) -> *mut bindings::vm_area_struct {
         self.0
     }
@@ -50,7 +49,6 @@ impl<'a> NewMapping<'a> {
 
     /// Whether what is written to the mapping is nobody else's. This is asked of the kernel's headers: what
     /// the `kernel` crate of Linux 7.2 has for it is another flag.
-    #[cfg(aufs2_sample)]
     pub(crate) fn is_private(&self) -> bool {
         // SAFETY: The mapping is ours, by the type invariant.
         let flags = unsafe { VmaRef::from_raw(self.0).flags() };
@@ -66,6 +64,15 @@ impl<'a> NewMapping<'a> {
         // SAFETY: As above: it is not in the address space yet, so nothing else changes its flags.
         unsafe { bindings::vm_flags_clear(self.0, flags::MAYEXEC as c_ulong) };
         Ok(())
+    }
+
+    /// Asks security modules as [`NewMapping::hand_to`] does for `lower`, to which the mapping is not handed.
+    pub(crate) fn check(&self, lower: &KernelFile, cred: &Cred) -> Result {
+        // SAFETY: All are valid during the call.
+        let ask = || unsafe {
+            bindings::security_mmap_backing_file(self.0, lower.as_ptr(), self.user_file())
+        };
+        succeeded(cred.scope(ask))
     }
 
     /// The file that user space mapped, or who stands for it.

@@ -52,6 +52,12 @@ impl KernelFile {
         unsafe { bindings::__fput_sync(file.as_ptr()) };
     }
 
+    /// The same file, held once more.
+    pub(crate) fn share(&self) -> Self {
+        // SAFETY: The file is alive; the count is taken here.
+        unsafe { Self::from_raw(bindings::get_file(self.as_ptr())) }
+    }
+
     /// The inode.
     pub(crate) fn inode(&self) -> &Inode {
         // SAFETY: An open file has an inode.

@@ -5,26 +5,26 @@
 //! C header: [`include/linux/backing-file.h`](srctree/include/linux/backing-file.h)
 
 use super::vtable::Without;
-#[cfg(aufs2_sample)]
-use crate::vfs::own::inode::INode;
 use crate::{
     bindings,
     vfs::{
-        mount::{cred::Cred, file::KernelFile, path::Path, write_access::WriteAccess},
-        object::dentry::Dentry,
+        mount::{
+            cred::Cred, file::KernelFile, mount::Mount, path::Path, write_access::WriteAccess,
+        },
+        object::{dentry::Dentry, super_block::AnySuperBlock},
         own::{
             file::{FsFile, LockedFile, NewFile},
             file_system::FileSystem,
+            inode::INode,
         },
         value::{errno::succeeded, mode::Mode},
     },
 };
-use core::{marker::PhantomData, mem::MaybeUninit};
-#[cfg(aufs2_sample)]
-use kernel::sync::aref::ARef;
+use core::{marker::PhantomData, mem::MaybeUninit, ops::Range};
 use kernel::{
     error::{from_err_ptr, to_result},
     prelude::*,
+    sync::aref::ARef,
 };
 
 /// What a stacked filesystem does after I/O below it.
@@ -108,6 +108,17 @@ impl<'a, T: FileSystem> Iocb<'a, T> {
         self.flags() & bindings::IOCB_DSYNC != 0
     }
 
+    /// The bytes of `lower` that a write of `len` is to. Those before the end stay the same for as long as the
+    /// file is locked.
+    pub(crate) fn range(&self, lower: &KernelFile, len: usize) -> Range<i64> {
+        let start = match self.flags() & bindings::IOCB_APPEND {
+            // SAFETY: The control block is valid.
+            0 => unsafe { (*self.0).ki_pos },
+            _ => lower.inode().size(),
+        };
+        start..start.saturating_add(i64::try_from(len).unwrap_or(i64::MAX))
+    }
+
     /// Does I/O that is waited for on `lower` by `op`, at the position of `self`.
     ///
     /// This is what `backing_file_read_iter` and its sibling do with it, but that all of the flags
@@ -187,6 +198,8 @@ const PASSED: u32 = bindings::IOCB_APPEND
 pub(crate) struct Change {
     pub(crate) without: u32,
     pub(crate) with: u32,
+    /// Whether the I/O ends before the call returns, also where the caller does not wait for it.
+    pub(crate) waits: bool,
 }
 
 impl Change {
@@ -274,7 +287,7 @@ pub(crate) fn write<H: Hooks>(
         return Err(EIO);
     }
     iocb.check_append(lower)?;
-    if iocb.is_waited_for() && iter.len() != 0 {
+    if (iocb.is_waited_for() || change.waits) && iter.len() != 0 {
         user.remove_privileges()?;
         iocb.check_direct(lower)?;
         // SAFETY: All are valid during the call.
@@ -407,15 +420,15 @@ pub(crate) fn open_backing<T: FileSystem>(
     Ok(unsafe { KernelFile::from_raw(file) })
 }
 
-/// Opens `inode`, which need not have a name, as the file below `user`, on the mount of that, for reading.
-/// `EXDEV` for an inode of another super block, `EINVAL` for one that is no regular file.
-#[cfg(aufs2_sample)]
-pub(crate) fn open_nameless<T: FileSystem>(
+/// Opens `inode`, which need not have a name, as the file below `user`, on `mnt`, for reading. `EXDEV` for an inode
+/// of another super block, `EINVAL` for one that is no regular file.
+pub(crate) fn open_nameless<T: FileSystem, V: FileSystem>(
     user: &FsFile<T>,
-    inode: ARef<INode<T>>,
+    mnt: &Mount,
+    inode: ARef<INode<V>>,
     cred: &Cred,
 ) -> Result<KernelFile> {
-    if !core::ptr::eq(inode.sb(), user.node().sb()) {
+    if !core::ptr::eq::<AnySuperBlock>(&**inode.sb(), mnt.super_block()) {
         return Err(EXDEV);
     }
     inode.mode().require_regular()?;
@@ -424,10 +437,7 @@ pub(crate) fn open_nameless<T: FileSystem>(
     let dentry = from_err_ptr(unsafe { bindings::d_obtain_alias(inode) })?;
     // SAFETY: The call returned a counted dentry.
     let dentry = unsafe { Dentry::from_raw_owned(dentry) };
-    let path = Path {
-        mnt: user.mount(),
-        dentry: &dentry,
-    };
+    let path = mnt.at(&dentry);
     open_backing(user, bindings::O_RDONLY | bindings::O_LARGEFILE, path, cred)
 }
 

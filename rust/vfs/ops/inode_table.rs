@@ -4,13 +4,12 @@
 //!
 //! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h)
 
-#[cfg(aufs2_sample)]
-use super::page_ops;
 use super::{
     attr_ops::{Operations as _, Walk},
     file_ops,
     inode_ops::Operations,
     mountable::Mountable,
+    page_ops,
     rename::Rename,
     vtable::{if_has, Without},
     xattr_ops::Handler as _,
@@ -94,7 +93,6 @@ impl<T: Mountable> InodeTables<T> {
     }
 
     /// The tables of regular files that are opened as `F`, with pages of their own, which `P` reads and writes.
-    #[cfg(aufs2_sample)]
     pub(crate) const fn with_pages<I, F, P>() -> Self
     where
         I: Operations<Fs = T>,

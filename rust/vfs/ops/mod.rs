@@ -15,7 +15,6 @@ pub(crate) mod fs_context;
 pub(crate) mod inode_ops;
 mod inode_table;
 pub(crate) mod mountable;
-#[cfg(aufs2_sample)]
 pub(crate) mod page_ops;
 pub(crate) mod registration;
 pub(crate) mod rename;

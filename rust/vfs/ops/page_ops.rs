@@ -317,6 +317,7 @@ fn check<T: FileSystem>(iocb: &Iocb<'_, T>) -> Result {
 }
 
 /// Reads from the pages of a file that has its own; `EINVAL` for another.
+#[cfg_attr(not(aufs2_sample), expect(dead_code))]
 pub(crate) fn read<T: FileSystem>(iocb: Iocb<'_, T>, iter: &mut Iter<'_>) -> Result<isize> {
     own(iocb.file().node())?;
     check(&iocb)?;
@@ -328,6 +329,7 @@ pub(crate) fn read<T: FileSystem>(iocb: Iocb<'_, T>, iter: &mut Iter<'_>) -> Res
 /// Writes to the pages of a file that has its own; `EINVAL` for another, or one that cannot be written to. With
 /// the inode locked, `before` is called with the bytes that are about to be written, unless the write is refused;
 /// what it returns is held until they are. It may fail, and then the write does.
+#[cfg_attr(not(aufs2_sample), expect(dead_code))]
 pub(crate) fn write<T: FileSystem, G>(
     iocb: Iocb<'_, T>,
     iter: &mut Iter<'_>,
@@ -375,6 +377,7 @@ pub(crate) fn map<T: FileSystem>(file: &FsFile<T>, vma: NewMapping<'_>) -> Resul
 
 /// Has what was written to the pages of `file` kept by its filesystem. Whatever failed with any of them since the
 /// file was opened.
+#[cfg_attr(not(aufs2_sample), expect(dead_code))]
 pub(crate) fn sync<T: FileSystem>(file: &FsFile<T>, start: i64, end: i64) -> Result {
     own(file.node())?;
     // SAFETY: The file is alive, and its page cache its inode's, by the invariant of `InodeTables`.
@@ -396,6 +399,7 @@ unsafe fn with_none_coming(mapping: NonNull<bindings::address_space>, act: impl 
 
 /// Makes a file with pages of its own `size` bytes long. `cut` forgets what the filesystem keeps of it from
 /// there on. Pages are unmapped that go; what comes is zeroes. `EINVAL` for another file.
+#[cfg_attr(not(aufs2_sample), expect(dead_code))]
 pub(crate) fn resize<T: FileSystem>(
     inode: &Locked<'_, T>,
     size: i64,
@@ -419,6 +423,7 @@ pub(crate) fn resize<T: FileSystem>(
 
 /// Makes zeroes of `bytes` of a file with pages of its own. `cut` forgets what the filesystem keeps of them.
 /// Pages are unmapped that go as a whole. `EINVAL` for another file.
+#[cfg_attr(not(aufs2_sample), expect(dead_code))]
 pub(crate) fn punch<T: FileSystem>(
     file: &LockedFile<'_, T>,
     bytes: Range<i64>,

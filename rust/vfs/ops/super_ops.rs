@@ -20,10 +20,9 @@ use crate::{
     },
 };
 use core::marker::PhantomData;
-#[cfg(aufs2_sample)]
-use kernel::page::PAGE_SIZE;
 use kernel::{
     error::{from_result, to_result},
+    page::PAGE_SIZE,
     prelude::*,
     seq_file::SeqFile,
     sync::aref::ARef,
@@ -55,7 +54,6 @@ pub(crate) struct Params {
 
 impl Params {
     /// Those of a filesystem that has nothing below it, and pages of its own.
-    #[cfg(aufs2_sample)]
     pub(crate) fn own_pages(magic: usize, max_bytes: i64) -> Self {
         Self {
             magic,

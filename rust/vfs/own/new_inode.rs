@@ -23,7 +23,6 @@ use pin_init::raw_try_init;
 
 static DIR: lockdep::Classes = lockdep::Classes::new();
 static FILE: lockdep::Classes = lockdep::Classes::new();
-#[cfg(aufs2_sample)]
 static VIEW: lockdep::Classes = lockdep::Classes::new();
 
 /// An inode that is being made. Others who look for it wait until it is filled in; dropping it
@@ -73,7 +72,6 @@ impl<T: FileSystem> NewInode<'_, T> {
 
     /// Fills the inode in as one that is like no other, and shows it to those who wait: of type and permissions
     /// `mode`, of the current task, with the time that it is, and so many bytes long. `EINVAL` for a device.
-    #[cfg(aufs2_sample)]
     pub(crate) fn fill_own<E>(
         self,
         mode: Mode,
@@ -95,6 +93,10 @@ impl<T: FileSystem> NewInode<'_, T> {
             bindings::inode_init_owner(Idmap::nop().as_ptr(), inode, core::ptr::null(), mode.0);
             bindings::simple_inode_init_ts(inode);
             (*inode).i_size = size;
+            if links == 0 {
+                // Nobody finds it: what security modules are to know of it they are asked of what it stands for.
+                (*inode).i_flags |= bindings::S_PRIVATE;
+            }
         }
         Ok(self.show(links))
     }
@@ -141,7 +143,6 @@ impl<T: FileSystem> NewInode<'_, T> {
                     None => DIRECT_AOPS.get(),
                 };
             }
-            #[cfg(aufs2_sample)]
             if tables.pages.is_some_and(|ops| ops.writepages.is_none()) {
                 // It is held while those of other files are taken, which may be of the same filesystem.
                 let lock = &raw mut (*(*inode).i_mapping).invalidate_lock;

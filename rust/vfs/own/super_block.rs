@@ -45,6 +45,16 @@ impl<T: FileSystem> SuperBlock<T> {
         unsafe { &*ptr.cast() }
     }
 
+    /// `sb`, if it is one of `T`; for who has a mount of it.
+    pub(crate) fn of(sb: &AnySuperBlock) -> Option<&Self> {
+        // SAFETY: The super block is alive, and holds its type.
+        let owner = unsafe { (*(*sb.as_ptr()).s_type).owner };
+        let is_ours = core::ptr::eq(owner, crate::THIS_MODULE.as_ptr());
+        // SAFETY: No two types have one name at a time, and that of ours by this one is of `T`. What is mounted has
+        // its data.
+        (is_ours && *sb.type_name() == *T::NAME).then(|| unsafe { Self::from_raw(sb.as_ptr()) })
+    }
+
     pub(in crate::vfs) fn info(&self) -> &Info<T> {
         // SAFETY: By the type invariant.
         unsafe { &*(*self.as_ptr()).s_fs_info.cast::<Info<T>>() }

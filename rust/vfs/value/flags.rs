@@ -13,8 +13,9 @@ pub(crate) use crate::bindings::{SEEK_CUR, SEEK_DATA, SEEK_HOLE, SEEK_SET};
 // Flags of `renameat2(2)`.
 pub(crate) use crate::bindings::{RENAME_EXCHANGE, RENAME_NOREPLACE, RENAME_WHITEOUT};
 // What is to be done with the space of a file: `fallocate(2)`.
-#[cfg(aufs2_sample)]
-pub(crate) use crate::bindings::{FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE};
+pub(crate) use crate::bindings::{
+    FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE, FALLOC_FL_UNSHARE_RANGE, FALLOC_FL_ZERO_RANGE,
+};
 // Flags of an I/O in progress.
 pub(crate) use crate::bindings::{IOCB_DSYNC, IOCB_SYNC};
 // Types of directory entries: `readdir(3)`.

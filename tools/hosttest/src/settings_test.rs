@@ -3,7 +3,7 @@
 //! Tests of what can be chosen at mount: each choice is read as what it is shown as, and documented.
 
 use crate::choice::{CopyUp, Create};
-use crate::settings::{all, parse, Fsync, Mmap, Settings, Udba};
+use crate::settings::{all, parse, Fsync, Mmap, Privmap, Settings, Udba};
 use kernel::prelude::*;
 
 /// The default, but for what `options` say.
@@ -25,6 +25,7 @@ fn defaults() {
     assert_eq!(settings.fsync(), Fsync::Auto);
     assert_eq!(settings.udba(), Udba::Reval);
     assert_eq!(settings.mmap(), Mmap::Direct);
+    assert_eq!(settings.privmap(), Privmap::Shared);
     assert_eq!(settings.copy_up(), CopyUp::TopDownParent);
     assert!(settings.acl() && settings.refrof() && settings.retry() && settings.warn_permission());
     assert!(!settings.sum() && !settings.mmap_path() && !settings.show_whiteouts());
@@ -44,6 +45,11 @@ fn choices() {
     assert!(!chosen("noacl").acl() && chosen("noacl,acl").acl());
     assert_eq!(chosen("mmap=fault").mmap(), Mmap::Fault);
     assert_eq!(chosen("mmap=fault,mmap=direct").mmap(), Mmap::Direct);
+    assert_eq!(chosen("privmap=snapshot").privmap(), Privmap::Snapshot);
+    assert_eq!(
+        chosen("privmap=snapshot,privmap=shared").privmap(),
+        Privmap::Shared
+    );
     assert!(chosen("mmap_path=union").mmap_path());
     assert!(!chosen("mmap_path=union,mmap_path=branch").mmap_path());
     assert!(!chosen("norefrof").refrof() && chosen("norefrof,refrof").refrof());
