@@ -512,7 +512,7 @@ static int branch_fd(int fd, uint32_t oflags, uint32_t brid)
 	return E(ioctl(fd, AUFS2_CTL_BRANCH_FD, &q));
 }
 
-/* A descriptor of any branch, wherever its path leads by now; it keeps the branch, and writes only to one that is rw. */
+/* A descriptor of any branch, wherever its path leads by now; it keeps the branch, and nothing is written by it. */
 TEST_F(u, branch_by_descriptor)
 {
 	union aufs_brinfo b[3];
@@ -541,10 +541,9 @@ TEST_F(u, branch_by_descriptor)
 	fd = branch_fd(self->fd, O_PATH | O_DIRECTORY, b[0].id);
 	ASSERT_LE(0, fd);
 	EXPECT_EQ(0, fcntl(fd, F_GETFD));
-	EXPECT_EQ(0, E(mkdirat(fd, "made", 0755)));
-	EXPECT_STREQ("made", list("rw"));
+	EXPECT_EQ(-EROFS, E(mkdirat(fd, "made", 0755)));
+	EXPECT_STREQ("", list("rw"));
 	close(fd);
-	ASSERT_EQ(0, E(rmdir("rw/made")));
 	file = open("u/f", O_RDONLY);
 	fd = branch_fd(file, 0, b[2].id);
 	ASSERT_LE(0, fd);
@@ -568,6 +567,60 @@ TEST_F(u, branch_by_descriptor)
 	ASSERT_EQ(0, E(mount("none", "u", "aufs2", MS_REMOUNT, "del:1")));
 	EXPECT_EQ(-EINVAL, branch_fd(self->fd, 0, b[1].id));
 	ASSERT_EQ(0, E(umount("ro")));
+}
+
+/* The descriptor of a branch that is written to, or will be, is for looking: also that of one in memory. */
+TEST_F(u, branch_is_only_looked_at)
+{
+	union aufs_brinfo b[3];
+	char here[64];
+	int fd, in, status;
+
+	close(self->fd);
+	ASSERT_EQ(0, down());
+	ASSERT_EQ(0, E(mount("none", "u", "aufs2", 0, path_of("br:mem=rw:%s/rw=ro:%s/ro=ro", area, area))));
+	union_up = true;
+	self->fd = open("u", O_RDONLY | O_DIRECTORY);
+	ASSERT_EQ(0, E(ioctl(self->fd, AUFS_CTL_BRINFO, b)));
+	ASSERT_EQ(0, write_file("u/new", "new"));
+	ASSERT_EQ(0, shell("mknod u/null c 1 3; cp /bin/true u/true"));
+	fd = branch_fd(self->fd, 0, b[0].id);
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(-EROFS, E(openat(fd, "new", O_WRONLY)));
+	/* Nor by the way that procfs shows to what is open. */
+	in = openat(fd, "new", O_RDONLY);
+	ASSERT_LE(0, in);
+	snprintf(here, sizeof(here), "/proc/self/fd/%d", in);
+	EXPECT_EQ(-EROFS, E(open(here, O_RDWR)));
+	close(in);
+	/* What the mount of the union may forbid cannot be had here. */
+	EXPECT_EQ(-EACCES, E(openat(fd, "null", O_RDONLY)));
+	if (!fork()) {
+		fchdir(fd);
+		execl("./true", "true", NULL);
+		_exit(errno == EACCES ? 7 : 1);
+	}
+	wait(&status);
+	EXPECT_EQ(7 << 8, status);
+	/* It cannot be mounted elsewhere, nor made to be written by. */
+	snprintf(here, sizeof(here), "/proc/self/fd/%d", fd);
+	EXPECT_EQ(-EINVAL, E(mount(here, "ro2", NULL, MS_BIND, NULL)));
+	EXPECT_EQ(-EINVAL, E(mount(NULL, here, NULL, MS_REMOUNT | MS_BIND, NULL)));
+	EXPECT_GT(0, E(mount("over", here, "tmpfs", 0, NULL)));
+	EXPECT_EQ(-EBUSY, E(mount("none", "u", "aufs2", MS_REMOUNT, "del:0")));
+	close(fd);
+	/* A branch that comes to be written to afterwards. */
+	fd = branch_fd(self->fd, 0, b[1].id);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, E(mount("none", "u", "aufs2", MS_REMOUNT, "mod:1=rw,mod:0=ro")));
+	EXPECT_EQ(-EROFS, E(mkdirat(fd, "made", 0755)));
+	ASSERT_EQ(0, E(mkdir("u/made", 0755)));
+	/* It keeps neither what the union can do, nor the union. */
+	close(self->fd);
+	self->fd = -1;
+	ASSERT_EQ(0, down());
+	EXPECT_EQ(0, E(faccessat(fd, "made", F_OK, 0)));
+	close(fd);
 }
 
 /* What there is no command for, or not here. */

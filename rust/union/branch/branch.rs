@@ -91,6 +91,9 @@ pub(crate) struct Branch {
     pub(super) mark: VolatileMark,
     /// Declared after everything that refers to it.
     mnt: PrivateMount,
+    /// What who looks at the branch is given, where it is or may become writable: nothing is ever written by way of it.
+    /// Else that is `mnt`.
+    looked_at: Option<PrivateMount>,
     /// Declared last: told when the mount has gone.
     gone: Farewell,
 }
@@ -199,26 +202,29 @@ impl Branch {
             ));
             return Err(EINVAL);
         }
-        let mnt = PrivateMount::clone_of(place, permission.access == Access::ReadWrite)
-            .inspect_err(|_| {
-                log.error(fmt!(
-                    "branch '{shown}': its mount cannot be used by a union"
-                ));
-            })?;
+        let mount = || {
+            let mnt = PrivateMount::clone_of(place, permission.access == Access::ReadWrite)?;
+            let looked_at = can_write.then(|| PrivateMount::look_at(place));
+            Ok((mnt, looked_at.transpose()?))
+        };
+        let mounts = mount().inspect_err(|_: &Error| {
+            log.error(fmt!(
+                "branch '{shown}': its mount cannot be used by a union"
+            ));
+        })?;
         let place = Place::new(place, &name)?;
-        Self::with_mount(id, space, name, place, mnt, permission, can_write)
+        Self::with_mounts(id, space, name, place, mounts, permission)
     }
 
-    /// Makes a branch of the whole of `mnt`. `can_write` says whether it may be written to at all. An error of its
-    /// filesystem, which is asked about the root.
-    pub(crate) fn with_mount(
+    /// Makes a branch of the whole of the first one of `mounts`. If there is another one, of the same, it may be written
+    /// to, and who only looks at it has that. An error of its filesystem, which is asked about the root.
+    pub(crate) fn with_mounts(
         id: BranchId,
         space: Arc<Space>,
         name: KVec<u8>,
         place: Arc<Place>,
-        mnt: PrivateMount,
+        (mnt, looked_at): (PrivateMount, Option<PrivateMount>),
         permission: Permission,
-        can_write: bool,
     ) -> Result<Arc<Self>> {
         let gone = Farewell(Arc::new(Atomic::new(false), GFP_KERNEL)?);
         let depth = mnt.super_block().stack_depth() + 1;
@@ -231,7 +237,7 @@ impl Branch {
                 permission: Atomic::new(permission.pack()),
                 name,
                 place,
-                can_write,
+                can_write: looked_at.is_some(),
                 is_remote,
                 root_numbers: (root.dev(), root.ino()),
                 gate <- Gate::new(),
@@ -247,6 +253,7 @@ impl Branch {
                 has_copies: Atomic::new(false),
                 mark: VolatileMark::new(),
                 mnt,
+                looked_at,
                 gone,
             }? Error),
             GFP_KERNEL,
@@ -271,6 +278,11 @@ impl Branch {
     /// The device and the number of its root, as `stat(2)` has them.
     pub(crate) fn root_numbers(&self) -> (u32, u64) {
         self.root_numbers
+    }
+
+    /// The root directory, for who only looks: nothing is written by way of it, also when the branch has become writable.
+    pub(crate) fn looked_at(&self) -> Path<'_> {
+        self.looked_at.as_ref().unwrap_or(&self.mnt).at(self.root())
     }
 
     /// A place on the branch.
@@ -394,9 +406,14 @@ impl Branch {
         self.permission().whiteouts
     }
 
-    /// Whether anybody but the union itself holds the branch's mount: by an open file or a mapping.
-    pub(crate) fn is_held(&self) -> bool {
+    /// Whether anybody but the union itself has something open or mapped on the branch.
+    pub(crate) fn is_open(&self) -> bool {
         self.mnt.is_busy()
+    }
+
+    /// Whether anybody but the union itself holds the branch, or looks at it.
+    pub(crate) fn is_held(&self) -> bool {
+        self.is_open() || self.looked_at.as_ref().is_some_and(PrivateMount::is_busy)
     }
 
     /// Whether to open a file here may mean to look up names, copy up, and wait for locks of
@@ -435,14 +452,18 @@ impl Branch {
 pub(crate) fn let_go(branches: KVVec<Arc<Branch>>) {
     // Without memory, it takes longer.
     let (Ok(mut mounts), Ok(mut last)) = (
-        Unmounting::with_capacity(branches.len()),
+        Unmounting::with_capacity(2 * branches.len()),
         KVVec::with_capacity(branches.len(), GFP_KERNEL),
     ) else {
         return;
     };
     for branch in branches {
         if let Some(mut branch) = Arc::into_unique_or_drop(branch) {
-            mounts.add(branch.as_mut().project().mnt);
+            let of_branch = branch.as_mut().project();
+            mounts.add(of_branch.mnt);
+            if let Some(looked_at) = of_branch.looked_at {
+                mounts.add(looked_at);
+            }
             // There is room.
             let _ = last.push_within_capacity(branch);
         }

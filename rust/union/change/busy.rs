@@ -178,7 +178,7 @@ fn why_not(
             }
         }
         // What was on the branch before its copy-up may have been opened since: then nothing is open there.
-        let may_be_open = is_here || was_here && branch.is_held();
+        let may_be_open = is_here || was_here && branch.is_open();
         return Ok(if may_be_open && node.opens() > 0 {
             Some(Use::Open)
         } else if is_mapped {

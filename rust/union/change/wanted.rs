@@ -123,15 +123,16 @@ impl BranchMaker<'_> {
                     .permission
                     .unwrap_or(Permission::new(options::Access::ReadWrite));
                 let place = Place::memory()?;
-                let mnt = self.memory_branch(log)?;
+                let (mnt, looked_at) = self.memory_branch(log)?;
                 let space = self.ids.space(mnt.at(mnt.root()), id, others)?;
-                Branch::with_mount(id, space, name, place, mnt, permission, true)
+                let mounts = (mnt, Some(looked_at));
+                Branch::with_mounts(id, space, name, place, mounts, permission)
             }
             None => Err(ENOENT),
         }
     }
 
-    fn memory_branch(&self, log: &Log) -> Result<PrivateMount> {
+    fn memory_branch(&self, log: &Log) -> Result<(PrivateMount, PrivateMount)> {
         let mut params: KVec<(&CStr, &[u8])> = KVec::new();
         // An instance of the kernel's own has no limits unless it is given some.
         let given = |key| self.memory.iter().any(|(k, _)| *k == key);

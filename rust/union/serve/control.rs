@@ -195,10 +195,10 @@ fn writable_branch_fd(file: &FsFile<Union>, command: Command) -> Result<u32> {
     file.install(oflags & flags::O_CLOEXEC)
 }
 
-/// Opens the root of the branch with the given identity as `O_PATH` does, on the mount that the union itself has of
-/// it: nothing is mounted there, and whatever became of its path, it is the branch. Nothing can be written by way of
-/// it unless the branch is writable. It leads past the directories above the branch: whoever asks must be an
-/// administrator.
+/// Opens the root of the branch with the given identity as `O_PATH` does, on a mount that the union itself has of
+/// it: nothing is mounted there, and whatever became of its path, it is the branch. Nothing is written by way of
+/// it, whatever the permission of the branch is or becomes: what the union decides on goes by the union. It leads past
+/// the directories above the branch: whoever asks must be an administrator.
 ///
 /// `EPERM`; `EINVAL` for flags other than `O_CLOEXEC`, `O_PATH` and `O_DIRECTORY`, or an identity that no branch has;
 /// `EFAULT`.
@@ -217,7 +217,7 @@ fn branch_fd(file: &FsFile<Union>, command: Command) -> Result<u32> {
     // No filesystem is asked for that, so that one that does not answer is waited for by who looks at it only.
     let flags = flags::O_PATH | flags::O_DIRECTORY;
     let root = open_root(file, wanted, |branch| {
-        KernelFile::open(branch.at(branch.root()), flags)
+        KernelFile::open(branch.looked_at(), flags)
     })?;
     root.install(oflags & flags::O_CLOEXEC)
 }

@@ -50,14 +50,21 @@ impl PrivateMount {
         Ok(mount)
     }
 
+    /// As [`PrivateMount::clone_of`], for who only looks: see [`PrivateMount::only_look`].
+    pub(crate) fn look_at(path: Path<'_>) -> Result<Self> {
+        let mount = Self::clone_of(path, false)?;
+        mount.only_look();
+        Ok(mount)
+    }
+
     /// Mounts a new instance of the filesystem type `fs_type` with the given `key=value`
-    /// parameters, as a mount that only the kernel sees. `refused` is told the parameter that the filesystem
-    /// refuses, if it is one: its error.
+    /// parameters, as a mount that only the kernel sees, and another one of it for who only looks, as of
+    /// [`PrivateMount::look_at`]. `refused` is told the parameter that the filesystem refuses, if it is one: its error.
     pub(crate) fn new_instance(
         fs_type: &CStr,
         params: &[(&CStr, &[u8])],
         refused: impl Fn(&CStr, &[u8]),
-    ) -> Result<Self> {
+    ) -> Result<(Self, Self)> {
         // SAFETY: `fs_type` is a C string.
         let ty = unsafe { bindings::get_fs_type(fs_type.as_char_ptr()) };
         if ty.is_null() {
@@ -88,11 +95,31 @@ impl PrivateMount {
         // SAFETY: The context is valid.
         let mnt = from_err_ptr(unsafe { bindings::fc_mount_longterm(fc.0) })?;
         // INVARIANT: `fc_mount_longterm` makes a long-term mount.
-        Ok(Self {
+        let mount = Self {
             // SAFETY: The call succeeded, so the pointer is not null.
             mnt: unsafe { NonNull::new_unchecked(mnt) },
             is_longterm: true,
-        })
+        };
+        // SAFETY: The context is valid, and has the root of what was mounted just now.
+        let mnt = from_err_ptr(unsafe { bindings::vfs_create_mount(fc.0) })?;
+        // INVARIANT: `vfs_create_mount` makes a mount that has an ordinary reference, and is in no namespace.
+        let looked_at = Self {
+            // SAFETY: As above.
+            mnt: unsafe { NonNull::new_unchecked(mnt) },
+            is_longterm: false,
+        };
+        looked_at.set_writable(false);
+        looked_at.only_look();
+        Ok((mount, looked_at))
+    }
+
+    /// Has nothing be executed by way of the mount, no set-id bit count and no device be opened, whatever the mount
+    /// allows that it is a copy of. Before anybody else has it.
+    fn only_look(&self) {
+        let more = bindings::MNT_NOSUID as c_int
+            | bindings::MNT_NODEV as c_int
+            | bindings::MNT_NOEXEC as c_int;
+        self.exchange_flags(|old| old | more);
     }
 
     /// Whether somebody else holds the mount: by an open file, a mapping, or a place on it.
@@ -107,17 +134,20 @@ impl PrivateMount {
         let no_atime = bindings::MNT_NOATIME as c_int | bindings::MNT_NODIRATIME as c_int;
         let readonly = bindings::MNT_READONLY as c_int;
         let relatime = bindings::MNT_RELATIME as c_int;
+        self.exchange_flags(|old| match writable {
+            true => old & !(readonly | no_atime | relatime),
+            false => old | readonly | no_atime,
+        });
+    }
+
+    fn exchange_flags(&self, change: impl Fn(c_int) -> c_int) {
         // SAFETY: The mount is ours alone: no namespace has it, so that nobody but callers of this changes
         // its flags. Readers look at any time, and either value will do.
         let flags = unsafe { Atomic::from_ptr(&raw mut (*self.mnt.as_ptr()).mnt_flags) };
         // A guess, which the exchange corrects.
         let mut old = flags.load(Relaxed);
         loop {
-            let new = match writable {
-                true => old & !(readonly | no_atime | relatime),
-                false => old | readonly | no_atime,
-            };
-            match flags.cmpxchg(old, new, Full) {
+            match flags.cmpxchg(old, change(old), Full) {
                 Ok(_) => return,
                 Err(other) => old = other,
             }
