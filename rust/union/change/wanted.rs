@@ -145,7 +145,7 @@ impl BranchMaker<'_> {
         for (key, value) in self.memory {
             params.push((key.word(), value), GFP_KERNEL)?;
         }
-        PrivateMount::new_instance(c"tmpfs", &params, |key, value| {
+        PrivateMount::new_with_look(c"tmpfs", &params, |key, value| {
             let (key, value) = (key.to_bytes(), BStr::from_bytes(value));
             let key = BStr::from_bytes(key);
             log.error(fmt!("branch in memory: '{key}={value}' makes no sense"));

@@ -58,13 +58,42 @@ impl PrivateMount {
     }
 
     /// Mounts a new instance of the filesystem type `fs_type` with the given `key=value`
-    /// parameters, as a mount that only the kernel sees, and another one of it for who only looks, as of
-    /// [`PrivateMount::look_at`]. `refused` is told the parameter that the filesystem refuses, if it is one: its error.
+    /// parameters, as a mount that only the kernel sees. `refused` is told the parameter that the filesystem
+    /// refuses, if it is one: its error.
     pub(crate) fn new_instance(
         fs_type: &CStr,
         params: &[(&CStr, &[u8])],
         refused: impl Fn(&CStr, &[u8]),
+    ) -> Result<Self> {
+        Self::mounted(fs_type, params, refused).map(|(mount, _)| mount)
+    }
+
+    /// As [`PrivateMount::new_instance`], and another mount of it for who only looks, as of [`PrivateMount::look_at`].
+    pub(crate) fn new_with_look(
+        fs_type: &CStr,
+        params: &[(&CStr, &[u8])],
+        refused: impl Fn(&CStr, &[u8]),
     ) -> Result<(Self, Self)> {
+        let (mount, fc) = Self::mounted(fs_type, params, refused)?;
+        // SAFETY: The context is valid, and has the root of what was mounted just now.
+        let mnt = from_err_ptr(unsafe { bindings::vfs_create_mount(fc.0) })?;
+        // INVARIANT: `vfs_create_mount` makes a mount that has an ordinary reference, and is in no namespace.
+        let looked_at = Self {
+            // SAFETY: The call succeeded, so the pointer is not null.
+            mnt: unsafe { NonNull::new_unchecked(mnt) },
+            is_longterm: false,
+        };
+        looked_at.set_writable(false);
+        looked_at.only_look();
+        Ok((mount, looked_at))
+    }
+
+    /// A mount of a new instance, and the context that it was made by.
+    fn mounted(
+        fs_type: &CStr,
+        params: &[(&CStr, &[u8])],
+        refused: impl Fn(&CStr, &[u8]),
+    ) -> Result<(Self, FsContextForMount)> {
         // SAFETY: `fs_type` is a C string.
         let ty = unsafe { bindings::get_fs_type(fs_type.as_char_ptr()) };
         if ty.is_null() {
@@ -100,17 +129,7 @@ impl PrivateMount {
             mnt: unsafe { NonNull::new_unchecked(mnt) },
             is_longterm: true,
         };
-        // SAFETY: The context is valid, and has the root of what was mounted just now.
-        let mnt = from_err_ptr(unsafe { bindings::vfs_create_mount(fc.0) })?;
-        // INVARIANT: `vfs_create_mount` makes a mount that has an ordinary reference, and is in no namespace.
-        let looked_at = Self {
-            // SAFETY: As above.
-            mnt: unsafe { NonNull::new_unchecked(mnt) },
-            is_longterm: false,
-        };
-        looked_at.set_writable(false);
-        looked_at.only_look();
-        Ok((mount, looked_at))
+        Ok((mount, fc))
     }
 
     /// Has nothing be executed by way of the mount, no set-id bit count and no device be opened, whatever the mount
