@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # Every option and every attribute of a branch that aufs has: accepted at mount and at remount, and
-# of effect or not as Documentation/usage.md says.
+# of effect or not as Documentation/usage.md and aufs.md say.
 . "$(dirname "$(readlink -f "$0")")/lib/lib.sh"
 [ -z "$reference" ] || skip_all "overlayfs has other options"
 

@@ -207,7 +207,7 @@ pub(crate) enum Opt {
     Create(Create),
     /// A parameter of the branch in memory: `size`, `nr_inodes`, `mode`.
     Memory(MemoryKey, KVec<u8>),
-    /// Accepted for the sake of aufs; it changes nothing here, as `Documentation/usage.md` says.
+    /// Accepted for the sake of aufs; it changes nothing here, as `Documentation/aufs.md` says.
     Ignored,
 }
 
@@ -290,7 +290,7 @@ pub(crate) fn expected(key: &[u8], value: Option<&[u8]>) -> Result<&'static str>
     })
 }
 
-/// Whether aufs has such an option, which changes nothing here: `Documentation/usage.md` has the
+/// Whether aufs has such an option, which changes nothing here: `Documentation/aufs.md` has the
 /// reason for each.
 fn is_ignored(word: &[u8], value: Option<&[u8]>) -> bool {
     let is_number = |v: &[u8]| !v.is_empty() && v.len() <= 10 && v.iter().all(u8::is_ascii_digit);
