@@ -226,8 +226,16 @@ TEST_F(u, by_descriptor)
 	close(fd);
 	fd = fspick(AT_FDCWD, "u", FSPICK_CLOEXEC);
 	EXPECT_EQ(-EINVAL, E(fsconfig(fd, FSCONFIG_SET_FD, "mod", NULL, third)));
+	EXPECT_EQ(-EINVAL, E(fsconfig(fd, FSCONFIG_SET_FD, "mod+", NULL, third)));
+	EXPECT_EQ(-EINVAL, E(fsconfig(fd, FSCONFIG_SET_FD, "del+ro", NULL, third)));
 	EXPECT_EQ(-EINVAL, E(fsconfig(fd, FSCONFIG_SET_FD, "append+nosuch", NULL, third)));
+	read_log(fd);
 	close(fd);
+	EXPECT_NE(NULL, strstr(fs_log, "'mod' of '")) { TH_LOG("%s", fs_log); }
+	EXPECT_NE(NULL, strstr(fs_log, "'mod+' of '")) { TH_LOG("%s", fs_log); }
+	EXPECT_NE(NULL, strstr(fs_log, path_of("%s/third': which permission?", area))) { TH_LOG("%s", fs_log); }
+	EXPECT_NE(NULL, strstr(fs_log, "'del+ro' of '")) { TH_LOG("%s", fs_log); }
+	EXPECT_NE(NULL, strstr(fs_log, "'nosuch': a permission is rw, ro or rr")) { TH_LOG("%s", fs_log); }
 	fd = fspick(AT_FDCWD, "u", FSPICK_CLOEXEC);
 	ASSERT_EQ(0, E(fsconfig(fd, FSCONFIG_SET_FD, "del", NULL, third)));
 	ASSERT_EQ(0, E(fsconfig(fd, FSCONFIG_CMD_RECONFIGURE, NULL, NULL, 0)));
@@ -235,6 +243,66 @@ TEST_F(u, by_descriptor)
 	close(third);
 	close(ro2);
 	EXPECT_STREQ(self->before, state());
+}
+
+/* A descriptor means its directory: not a branch that has the name, or had the path, or is in memory. */
+TEST_F(u, by_descriptor_alone)
+{
+	static const char * const others[] = { "other/mem", "other/ro2", "other/1" };
+	unsigned int i;
+	int fd, there;
+
+	ASSERT_EQ(0, shell("mkdir -p other/mem other/ro2 other/1"));
+	ASSERT_EQ(0, change("prepend=mem"));
+	ASSERT_EQ(0, write_file("u/kept", "kept"));
+	snprintf(self->before, sizeof(self->before), "%s", state());
+	for (i = 0; i < ARRAY_SIZE(others); i++) {
+		ASSERT_LE(0, there = open(others[i], O_PATH));
+		fd = fspick(AT_FDCWD, "u", FSPICK_CLOEXEC);
+		ASSERT_EQ(0, E(fsconfig(fd, FSCONFIG_SET_FD, "del", NULL, there)));
+		EXPECT_EQ(-ENOENT, E(fsconfig(fd, FSCONFIG_CMD_RECONFIGURE, NULL, NULL, 0)));
+		read_log(fd);
+		EXPECT_NE(NULL, strstr(fs_log, path_of("%s/%s' is no branch", area, others[i])))
+			TH_LOG("%s", fs_log);
+		EXPECT_STREQ(self->before, state());
+		close(fd);
+		/* br changes nothing in a remount, whatever says it. */
+		fd = fspick(AT_FDCWD, "u", FSPICK_CLOEXEC);
+		EXPECT_EQ(0, E(fsconfig(fd, FSCONFIG_SET_FD, "br+ro", NULL, there)));
+		EXPECT_EQ(0, E(fsconfig(fd, FSCONFIG_CMD_RECONFIGURE, NULL, NULL, 0)));
+		EXPECT_STREQ(self->before, state());
+		close(fd);
+		close(there);
+	}
+	EXPECT_STREQ("kept", read_file("u/kept"));
+	/* One that was given by descriptor is known by its path when that is not there any more. */
+	ASSERT_EQ(0, shell("mount -t tmpfs over other/1"));
+	ASSERT_LE(0, there = open("other/1", O_PATH));
+	fd = fspick(AT_FDCWD, "u", FSPICK_CLOEXEC);
+	ASSERT_EQ(0, E(fsconfig(fd, FSCONFIG_SET_FD, "append", NULL, there)));
+	ASSERT_EQ(0, E(fsconfig(fd, FSCONFIG_CMD_RECONFIGURE, NULL, NULL, 0)));
+	close(fd);
+	close(there);
+	ASSERT_EQ(0, E(umount("other/1")));
+	EXPECT_EQ(0, change("del=%s/other/1", area)) { TH_LOG("%s", fs_log); }
+	EXPECT_STREQ(self->before, state());
+}
+
+/* The path that tools show of a branch names it, however that was given, also when nothing is there any more. */
+TEST_F(u, by_the_path_that_is_shown)
+{
+	static const char * const given[] = { "%s/over/", "%s/link", "%s/./over", "over" };
+	unsigned int i;
+
+	ASSERT_EQ(0, shell("mkdir over; ln -s over link"));
+	for (i = 0; i < ARRAY_SIZE(given); i++) {
+		ASSERT_EQ(0, E(mount("over", "over", "tmpfs", 0, NULL)));
+		ASSERT_EQ(0, change(path_of("append=%s", given[i]), area)) { TH_LOG("%s", fs_log); }
+		EXPECT_NE(NULL, strstr(state(), path_of("%s/over=ro\n", area))) { TH_LOG("%s", state()); }
+		ASSERT_EQ(0, E(umount("over")));
+		EXPECT_EQ(0, change("del=%s/over", area)) { TH_LOG("%s: %s", given[i], fs_log); }
+		EXPECT_STREQ(self->before, state());
+	}
 }
 
 TEST_HARNESS_MAIN

@@ -68,6 +68,11 @@ impl Place {
         drop(held);
     }
 
+    /// Whether that was the path when it became a branch.
+    pub(crate) fn was_at(&self, path: &[u8]) -> bool {
+        self.first[..] == *path
+    }
+
     /// Calls `put` with the path, in pieces: as the current task sees the directory now, if its mount is
     /// held and that can be told, and else what it was at first.
     pub(crate) fn show(&self, mut put: impl FnMut(&[u8]) -> Result) -> Result {

@@ -86,13 +86,9 @@ impl Plan {
         change: &Change<Wanted, Named>,
     ) -> Result {
         match change {
-            Change::Initial(wanted) => {
-                let there = maker.sb.is_some() && self.find(&wanted.named).is_some();
-                if !there {
-                    self.insert(log, maker, self.branches.len(), wanted)?;
-                }
+            Change::Initial(wanted) | Change::Append(wanted) => {
+                self.insert(log, maker, self.branches.len(), wanted)?;
             }
-            Change::Append(wanted) => self.insert(log, maker, self.branches.len(), wanted)?,
             Change::Insert(index, wanted) => self.insert(log, maker, *index, wanted)?,
             Change::Delete(named) => {
                 let at = self.index_of(log, named)?;
@@ -158,12 +154,11 @@ impl Plan {
         }
     }
 
-    /// The branch that was given a name.
+    /// The branch that was given a name, or whose path it was, as tools show it.
     fn named(&self, named: &Named) -> Option<usize> {
-        let shown = named.shown();
-        self.branches
-            .iter()
-            .position(|branch| **branch.name() == **shown)
+        let at = |is: &dyn Fn(&Branch) -> bool| self.branches.iter().position(|branch| is(branch));
+        at(&|branch| **branch.name() == **named.shown())
+            .or_else(|| at(&|branch| branch.place().was_at(&named.name)))
     }
 
     /// The branch that is meant: what is at the place; else what was given that name, as what was
@@ -174,14 +169,17 @@ impl Plan {
             let index = text.parse::<usize>().ok()?;
             (index < self.branches.len() && named.path.is_none()).then_some(index)
         };
+        let by_name = || self.named(named).or_else(by_index);
         self.find(named)
-            .or_else(|| self.named(named))
-            .or_else(by_index)
+            .or_else(|| named.may_be_by_name().then(by_name).flatten())
             .ok_or_else(|| {
-                log.error(fmt!(
-                    "branch '{}': no branch has that place, name or index",
-                    named.shown()
-                ));
+                let shown = named.shown();
+                match named.may_be_by_name() {
+                    true => log.error(fmt!(
+                        "branch '{shown}': no branch has that place, name or index"
+                    )),
+                    false => log.error(fmt!("'{shown}' is no branch")),
+                }
                 ENOENT
             })
     }

@@ -26,9 +26,35 @@ pub(crate) struct Named {
     pub(crate) name: KVec<u8>,
     /// `None` for a branch in memory, and for a branch that is to go whose path is not there.
     pub(crate) path: Option<PathBuf>,
+    /// Whether it was given by a descriptor, which is that directory's and means no other, whatever that was called.
+    is_exact: bool,
 }
 
 impl Named {
+    /// The directory of a descriptor. Its name is for messages, and for who names it when it is not there any more.
+    pub(crate) fn by_descriptor(path: PathBuf) -> Result<Self> {
+        let name = match path.as_ref().absolute() {
+            Ok(name) => name,
+            // One that is too long to be told.
+            Err(_) => {
+                let mut name = KVec::new();
+                let last = path.as_ref().dentry().name();
+                name.extend_from_slice(last.get().map_or(b"/", |n| n.as_bytes()), GFP_KERNEL)?;
+                name
+            }
+        };
+        Ok(Self {
+            name,
+            path: Some(path),
+            is_exact: true,
+        })
+    }
+
+    /// Whether a branch that is not there may be meant, by what it was called.
+    pub(crate) fn may_be_by_name(&self) -> bool {
+        !self.is_exact
+    }
+
     /// The path as it was given.
     pub(crate) fn shown(&self) -> &BStr {
         BStr::from_bytes(&self.name)
@@ -60,6 +86,7 @@ pub(crate) fn want(log: &Log, spec: BranchSpec) -> Result<Wanted> {
         named: Named {
             name: spec.path,
             path,
+            is_exact: false,
         },
         permission: spec.permission,
     })
@@ -72,7 +99,11 @@ pub(crate) fn known(name: KVec<u8>) -> Named {
         // What has no such path any more may still be known by it.
         false => PathBuf::resolve(&name).ok(),
     };
-    Named { name, path }
+    Named {
+        name,
+        path,
+        is_exact: false,
+    }
 }
 
 /// Makes branches of what is asked for.

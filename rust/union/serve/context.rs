@@ -20,7 +20,7 @@ use crate::{
         find::{lookup, refresh},
         object::instance::{Instance, Memory, Union, AUFS},
         text::{
-            options::{self, Change, Opt, Split},
+            options::{self, Change, Expected, Opt, Split},
             settings::{Privmap, Settings, Udba},
         },
     },
@@ -78,29 +78,38 @@ impl Request {
         ) {
             return Ok(false);
         }
-        let permission = match permission.filter(|text| !text.is_empty()) {
-            Some(text) => Some(options::parse_permission(text).inspect_err(|_| {
-                log.error(fmt!("bad permission '{}'", BStr::from_bytes(text)));
-            })?),
-            None => None,
+        let permission = permission.filter(|text| !text.is_empty());
+        let refused = |text: &[u8]| {
+            log.error(fmt!(
+                "bad permission '{}'{}",
+                BStr::from_bytes(text),
+                options::PERMISSION
+            ));
         };
-        let mut name = KVec::new();
-        name.extend_from_slice(
-            path.as_ref()
-                .dentry()
-                .name()
-                .get()
-                .map_or(b"/", |n| n.as_bytes()),
-            GFP_KERNEL,
-        )?;
-        let named = Named {
-            name,
-            path: Some(path),
-        };
-        let change = match word {
-            b"del" => Change::Delete(named),
-            b"mod" => Change::Modify(named, permission.ok_or(EINVAL)?),
-            _ => {
+        let permission = permission.map(|text| {
+            let read = options::parse_permission(text);
+            read.inspect_err(|_| refused(text))
+        });
+        let permission = permission.transpose()?;
+        let named = Named::by_descriptor(path)?;
+        let change = match (word, permission) {
+            (b"del", None) => Change::Delete(named),
+            (b"mod", Some(permission)) => Change::Modify(named, permission),
+            (b"del" | b"mod", _) => {
+                log.error(fmt!(
+                    "'{}' of '{}': {}",
+                    BStr::from_bytes(key),
+                    named.shown(),
+                    match word {
+                        b"del" => "a permission is of no use where a branch goes",
+                        _ => "which permission? As in mod+ro",
+                    }
+                ));
+                return Err(EINVAL);
+            }
+            // As where it is said by its path.
+            (b"br" | b"dirs", _) if self.is_remount => return Ok(true),
+            (_, permission) => {
                 let wanted = Wanted { named, permission };
                 match word {
                     b"prepend" => Change::Insert(0, wanted),
@@ -309,7 +318,7 @@ impl Context for Request {
                 if value.is_some() { "=" } else { "" },
                 BStr::from_bytes(value.unwrap_or(b"")),
                 ErrorName(*e),
-                options::expected(key, value).unwrap_or("")
+                options::expected(key, value).unwrap_or(Expected::Nothing)
             ));
         })?;
         let Some(opt) = opt else {

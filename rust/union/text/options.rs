@@ -7,7 +7,7 @@
 
 use super::{
     choice::Create,
-    settings::{self, Chosen},
+    settings::{self, Choices, Chosen},
 };
 use kernel::{fmt, prelude::*};
 
@@ -264,16 +264,44 @@ pub(crate) fn parse(key: &[u8], value: Option<&[u8]>) -> Result<Option<Opt>> {
     }))
 }
 
-/// What [`parse`] wants of an option that it refuses, in words; nothing where the option says it all.
-pub(crate) fn expected(key: &[u8], value: Option<&[u8]>) -> Result<&'static str> {
+/// What [`parse`] wants of an option that it refuses.
+pub(crate) enum Expected {
+    /// The option says it all.
+    Nothing,
+    /// In words.
+    Words(&'static str),
+    /// One of a setting's choices.
+    One(Choices),
+}
+
+/// Behind what is said of the option.
+impl fmt::Display for Expected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Nothing => Ok(()),
+            Self::Words(words) => write!(f, ": {words}"),
+            Self::One(choices) => {
+                f.write_str(": ")?;
+                choices.fmt(f)
+            }
+        }
+    }
+}
+
+/// What a permission may be.
+pub(crate) const PERMISSION: Expected =
+    Expected::Words("a permission is rw, ro or rr, with attributes as in ro+wh");
+
+/// What [`parse`] wants of an option that it refuses.
+pub(crate) fn expected(key: &[u8], value: Option<&[u8]>) -> Result<Expected> {
     let (word, rest) = match key.iter().position(|&b| b == b':') {
         Some(colon) => (&key[..colon], Some(&key[colon + 1..])),
         None => (key, None),
     };
     Ok(match word {
-        b"create" | b"create_policy" => {
-            ": a policy, and behind colons whole numbers: of bytes, and of seconds up to 3600"
-        }
+        b"create" | b"create_policy" => Expected::Words(
+            "a policy, and behind colons whole numbers: of bytes, and of seconds up to 3600",
+        ),
         b"add" | b"ins" | b"mv" | b"br" | b"dirs" | b"append" | b"prepend" | b"mod" => {
             let text = join(rest, value)?;
             let is_wrong = |item: &[u8]| match item.iter().rposition(|&b| b == b'=') {
@@ -281,12 +309,14 @@ pub(crate) fn expected(key: &[u8], value: Option<&[u8]>) -> Result<&'static str>
                 None => word == b"mod",
             };
             match (word != b"mv" && Split::new(&text, b':').any(is_wrong), word) {
-                (true, _) => ": a permission is rw, ro or rr, with attributes as in ro+wh",
-                (_, b"add" | b"ins" | b"mv") => ": an index and a branch, as in add:1:/path=ro",
-                _ => "",
+                (true, _) => PERMISSION,
+                (_, b"add" | b"ins" | b"mv") => {
+                    Expected::Words("an index and a branch, as in add:1:/path=ro")
+                }
+                _ => Expected::Nothing,
             }
         }
-        _ => "",
+        _ => settings::choices(word).map_or(Expected::Nothing, Expected::One),
     })
 }
 

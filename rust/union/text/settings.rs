@@ -303,6 +303,30 @@ pub(crate) fn parse(word: &[u8], value: Option<&[u8]>) -> Result<Option<Chosen>>
     Ok(None)
 }
 
+/// What there is to choose from.
+pub(crate) struct Choices(&'static Row);
+
+/// As it is said to who has chosen something else.
+impl fmt::Display for Choices {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, choice) in self.0.choices.iter().enumerate() {
+            f.write_str(match at {
+                0 => "",
+                _ if at + 1 == self.0.choices.len() => " or ",
+                _ => ", ",
+            })?;
+            f.write_str(choice.words.first().unwrap_or(&""))?;
+        }
+        Ok(())
+    }
+}
+
+/// What the option `word` chooses from, if it has a value.
+pub(crate) fn choices(word: &[u8]) -> Option<Choices> {
+    let is_it = |row: &&Row| row.keys.iter().any(|key| key.as_bytes() == word);
+    ROWS.iter().find(is_it).map(Choices)
+}
+
 /// Each option that chooses something, for tests.
 #[cfg(test)]
 pub(crate) fn all() -> Vec<String> {

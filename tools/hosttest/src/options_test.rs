@@ -61,7 +61,7 @@ fn what_is_wanted_of_what_is_refused() {
     let of = |text: &str| {
         let (key, value) = key_value(text.as_bytes());
         assert!(parse(key, value).is_err(), "{text}");
-        expected(key, value).unwrap()
+        expected(key, value).unwrap().to_string()
     };
     for text in [
         "mod:/a=RO",
@@ -69,6 +69,8 @@ fn what_is_wanted_of_what_is_refused() {
         "br:/a=rw:/b=rx:/c",
         "add:1:/a=ro+",
         "append=/a=nosuch",
+        "mod:0",
+        "mod:0=",
     ] {
         assert!(of(text).contains("a permission is rw"), "{text}");
     }
@@ -82,7 +84,10 @@ fn what_is_wanted_of_what_is_refused() {
     ] {
         assert!(of(text).contains("whole numbers"), "{text}");
     }
-    assert_eq!(of("udba=nosuch"), "");
+    assert_eq!(of("udba=nosuch"), ": reval or none");
+    assert_eq!(of("fsync"), ": auto, strict or volatile");
+    assert_eq!(of("copyup_policy=tdq"), ": tdp, bup or bu");
+    assert_eq!(of("diropq=nosuch"), "");
 }
 
 fn permission(text: &str) -> Permission {
