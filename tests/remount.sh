@@ -91,6 +91,16 @@ check 'and later' mount -i -o "remount,size=1m" u
 check 'a new one' mount -i -o "remount,prepend:mem=rw,size=2m" u
 check 'has its own' mount -i -o "remount,size=2m" u
 refused 'and not the old one' mount -i -o "remount,size=1m" u
+size() {
+	stat -f -c '%S %b' u | awk '{ print $1 * $2 }'
+}
+check 'it is that large' same 2097152 "$(size)"
+check 'thrown away and made anew' mount -i -o "remount,del:mem,prepend:mem=rw" u
+check 'it is as large' same 2097152 "$(size)"
+check 'and can be said to be' mount -i -o "remount,size=2m" u
+check 'or other than that' mount -i -o "remount,del:mem,prepend:mem=rw,size=3m" u
+check 'which counts' same 3145728 "$(size)"
+check 'also later' mount -i -o "remount,size=3m" u
 check 'umount u' umount u
 refused 'a size of nothing' mount -i -t aufs2 -o "br:$area/rw=rw:$area/ro=ro,size=1m" none u
 

@@ -215,6 +215,21 @@ impl Request {
         Ok(())
     }
 
+    /// A branch in memory that is made anew, as where it is thrown away, is made with what the last one was, where nothing
+    /// else is said. `ENOMEM`.
+    fn inherit_memory(&mut self, made_with: &Memory) -> Result {
+        if !self.adds_memory() {
+            return Ok(());
+        }
+        for (key, value) in made_with {
+            if !self.memory.iter().any(|(given, _)| given == key) {
+                let value = options::copy(value)?;
+                self.memory.push((*key, value), GFP_KERNEL)?;
+            }
+        }
+        Ok(())
+    }
+
     /// The branches that the changes make of those `before`, in the union that is mounted with them.
     fn plan(
         &self,
@@ -393,7 +408,11 @@ impl Context for Request {
     fn reconfigure(&mut self, log: &Log, sb: &Reconfigured<'_, Union>, readonly: bool) -> Result {
         let instance = sb.data();
         let table = instance.table()?;
-        self.check_memory(log, &instance.memory.lock())?;
+        {
+            let made_with = instance.memory.lock();
+            self.check_memory(log, &made_with)?;
+            self.inherit_memory(&made_with)?;
+        }
         let adds_memory = self.adds_memory();
         let old = instance.all_settings();
         if old.privmap() != self.settings.privmap() {

@@ -405,7 +405,8 @@ fn parse_index(text: &[u8]) -> Result<usize> {
     Ok(text.iter().fold(0, |n, &b| n * 10 + usize::from(b - b'0')))
 }
 
-fn copy(bytes: &[u8]) -> Result<KVec<u8>> {
+/// `ENOMEM`.
+pub(crate) fn copy(bytes: &[u8]) -> Result<KVec<u8>> {
     let mut copy = KVec::with_capacity(bytes.len(), GFP_KERNEL)?;
     copy.extend_from_slice(bytes, GFP_KERNEL)?;
     Ok(copy)
