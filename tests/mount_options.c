@@ -255,6 +255,25 @@ TEST_F(u, fsconfig_fd_of_a_long_path)
 	EXPECT_STREQ("deep", read_file("u/mark"));
 }
 
+/* What a remount does not speak of stays as it is, also where that was begun before it came to be so. */
+TEST_F(u, begun_before_another_remount)
+{
+	const char *line;
+	int fd;
+
+	ASSERT_EQ(0, try("br:%/rw=rw:%/ro=ro:%/ro2=ro,cpup=bu"));
+	ASSERT_LE(0, fd = fspick(AT_FDCWD, "u", FSPICK_CLOEXEC));
+	ASSERT_EQ(0, E(fsconfig(fd, FSCONFIG_SET_FLAG, "sum", NULL, 0)));
+	ASSERT_EQ(0, E(mount("none", "u", "aufs2", MS_REMOUNT, "udba=none,create=rr,cpup=bup,acl")));
+	ASSERT_EQ(0, E(fsconfig(fd, FSCONFIG_SET_FLAG, "noacl", NULL, 0)));
+	ASSERT_EQ(0, E(fsconfig(fd, FSCONFIG_CMD_RECONFIGURE, NULL, NULL, 0)));
+	close(fd);
+	line = strstr(read_file("/proc/self/mounts"), path_of(" %s/u ", area));
+	ASSERT_NE(NULL, line);
+	EXPECT_NE(NULL, strstr(line, ",udba=none,sum,noacl,cpup=bup,create=rr ")) TH_LOG("%s", line);
+	CHECK_UNION();
+}
+
 /* --- what is refused ------------------------------------------------------ */
 
 TEST_F(u, bad_options)

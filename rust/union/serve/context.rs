@@ -20,8 +20,9 @@ use crate::{
         find::{lookup, refresh},
         object::instance::{Instance, Memory, Union, AUFS},
         text::{
+            choice::Create,
             options::{self, Change, Expected, Opt, Split},
-            settings::{Privmap, Settings, Udba},
+            settings::{Chosen, Privmap, Settings, Udba},
         },
     },
     vfs::{
@@ -52,7 +53,9 @@ use kernel::{
 /// What a mount or a remount asks for.
 pub(crate) struct Request {
     changes: KVVec<Change<Wanted, Named>>,
-    settings: Settings,
+    /// What is chosen anew: what is not stays as it is when it is made so, and not as it was when that was begun.
+    chosen: Chosen,
+    create: Option<Create>,
     memory: Memory,
     /// Whether branches hold the mounts that they are on, as those of aufs do.
     holds: bool,
@@ -148,8 +151,8 @@ impl Request {
                     self.add(log, change)?;
                 }
             }
-            Opt::Setting(chosen) => self.settings.choose(chosen),
-            Opt::Create(create) => self.settings.create = create,
+            Opt::Setting(chosen) => self.chosen.then(chosen),
+            Opt::Create(create) => self.create = Some(create),
             Opt::Memory(key, value) => match self.memory.iter_mut().find(|(k, _)| *k == key) {
                 Some((_, old)) => *old = value,
                 None => self.memory.push((key, value), GFP_KERNEL)?,
@@ -170,14 +173,11 @@ impl Request {
         Ok(())
     }
 
-    /// Whiteouts that show could be removed, or made, by anybody: `EINVAL` if the union can be written
-    /// to.
-    fn check_shown_whiteouts(&self, log: &Log, writable: bool) -> Result {
-        if self.settings.show_whiteouts() && writable {
-            log.error(fmt!("shwh is for a union that is read-only"));
-            return Err(EINVAL);
-        }
-        Ok(())
+    /// The settings that are to be, of those `before`.
+    fn settings(&self, mut before: Settings) -> Settings {
+        before.choose(self.chosen);
+        before.create = self.create.unwrap_or(before.create);
+        before
     }
 
     /// Whether a branch in memory is to be made.
@@ -234,6 +234,7 @@ impl Request {
     fn plan(
         &self,
         log: &Log,
+        settings: &Settings,
         ids: &mut Ids,
         mounted: Option<(&SuperBlock<Union>, &Table)>,
     ) -> Result<Plan> {
@@ -249,14 +250,24 @@ impl Request {
         for change in &self.changes {
             plan.apply(log, &mut maker, change)?;
         }
-        if self.settings.privmap() == Privmap::Snapshot {
+        if settings.privmap() == Privmap::Snapshot {
             plan.check_snapshots(log, sb.is_some())?;
         }
-        if self.settings.warn_permission() {
+        if settings.warn_permission() {
             warn_of_permissions(&plan.branches, before);
         }
         Ok(plan)
     }
+}
+
+/// Whiteouts that show could be removed, or made, by anybody: `EINVAL` if the union can be written
+/// to.
+fn check_shown_whiteouts(log: &Log, settings: &Settings, writable: bool) -> Result {
+    if settings.show_whiteouts() && writable {
+        log.error(fmt!("shwh is for a union that is read-only"));
+        return Err(EINVAL);
+    }
+    Ok(())
 }
 
 /// Tells of branches that were not there before, and whose owner or mode is not that of the first
@@ -302,7 +313,8 @@ impl Context for Request {
         Ok(Self {
             holds: *type_name == *AUFS,
             changes: KVVec::new(),
-            settings: sb.map_or_else(Settings::default, |sb| sb.data().all_settings()),
+            chosen: Chosen::default(),
+            create: None,
             memory: KVec::new(),
             is_remount: sb.is_some(),
             watched: None,
@@ -359,13 +371,14 @@ impl Context for Request {
     ) -> Result<(Params, <Union as FileSystem>::SuperData)> {
         self.check_memory(log, &KVec::new())?;
         let mut ids = Ids::new()?;
-        let mut plan = self.plan(log, &mut ids, None)?;
+        let settings = self.settings(Settings::default());
+        let mut plan = self.plan(log, &settings, &mut ids, None)?;
         plan.settle_permissions();
         let table = Table::new(log, 1, plan.take())?;
         ids.settle(&table.branches);
         let writable = table.writable().is_ok();
         if !readonly {
-            self.check_shown_whiteouts(log, writable)?;
+            check_shown_whiteouts(log, &settings, writable)?;
         }
         let swept = |branch: &&Arc<Branch>| branch.is_writable() && !readonly;
         for branch in table.branches.iter().filter(swept) {
@@ -385,13 +398,13 @@ impl Context for Request {
             block_size: first_block_size(&table)?,
             uuid: Uuid::NONE,
             stack_depth: table.stack_depth(),
-            posix_acl: self.settings.acl() && any_acl(&table.branches),
+            posix_acl: settings.acl() && any_acl(&table.branches),
             own_pages: false,
             readonly: readonly || !writable,
             revalidated: true,
         };
         let memory = core::mem::replace(&mut self.memory, KVec::new());
-        let instance = Instance::new(table, ids, self.settings, memory)?;
+        let instance = Instance::new(table, ids, settings, memory)?;
         let instance = KBox::pin_init(instance, GFP_KERNEL)?;
         if instance.is_volatile() && !readonly {
             volatile::begin(log, &instance.table()?.branches)?;
@@ -415,14 +428,18 @@ impl Context for Request {
         }
         let adds_memory = self.adds_memory();
         let old = instance.all_settings();
-        if old.privmap() != self.settings.privmap() {
+        let settings = self.settings(old);
+        if old.privmap() != settings.privmap() {
             log.error(fmt!(
                 "privmap= is for a mount: what is mapped stays mapped as it is"
             ));
             return Err(EINVAL);
         }
         // The paths are given up at the end, so that they do not keep what goes.
-        let plan = self.plan(log, &mut instance.changing.lock(), Some((sb, &table)))?;
+        let plan = {
+            let mut ids = instance.changing.lock();
+            self.plan(log, &settings, &mut ids, Some((sb, &table)))?
+        };
         self.changes.clear();
         drop(table);
         if !readonly && sb.is_readonly() && !plan.has_writable() {
@@ -430,18 +447,18 @@ impl Context for Request {
             return Err(EROFS);
         }
         if !readonly {
-            self.check_shown_whiteouts(log, plan.has_writable())?;
+            check_shown_whiteouts(log, &settings, plan.has_writable())?;
         }
-        instance.set_settings(self.settings);
+        instance.set_settings(settings);
         let mut watched = self.watched.take();
         // What is watched from now on has to be looked at again first; and what names mean changes
         // with what shows.
         let starts_watching = old.udba() == Udba::None && instance.watches();
-        let shows_otherwise = old.show_whiteouts() != self.settings.show_whiteouts();
+        let shows_otherwise = old.show_whiteouts() != settings.show_whiteouts();
         // What has ACLs shows them from the first moment on, and to the last.
         let (had_acl, has_acl) = (
             sb.has_posix_acl(),
-            self.settings.acl() && any_acl(&plan.branches),
+            settings.acl() && any_acl(&plan.branches),
         );
         sb.set_posix_acl(had_acl || has_acl);
         let done = if plan.changed || starts_watching || shows_otherwise {

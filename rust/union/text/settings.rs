@@ -77,11 +77,19 @@ struct Choice {
     words: &'static [&'static str],
 }
 
-/// What an option chooses.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+/// What options choose.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub(crate) struct Chosen {
     mask: u64,
     bits: u64,
+}
+
+impl Chosen {
+    /// Chooses more, or otherwise.
+    pub(crate) fn then(&mut self, later: Self) {
+        self.bits = self.bits & !later.mask | later.bits;
+        self.mask |= later.mask;
+    }
 }
 
 /// Makes of each row a method of [`Bits`] and its [`Row`]:
