@@ -67,7 +67,20 @@ if [ -f "$module" ]; then
 		contains "$(cat /proc/mounts)" ",br:$area/rw=rw:$area/ro=rr+wh "
 	check 'umount' umount u
 	check 'mount' mount -t aufs9 -o "br:$area/ro/a b\\,c\\:d=ro" none u
-	check 'escaped' contains "$(cat /proc/mounts)" ",br:$area/ro/a\\040b\\054c\\072d=ro "
+	check 'escaped' contains "$(cat /proc/mounts)" ",br:$area/ro/a\\040b\\134\\054c\\134\\072d=ro "
+	check 'umount' umount u
+	# What is shown is what a mount takes, by fstab(5), which has the same octal escapes.
+	odd="ro/o d,d:e=f\\g\\"
+	mkdir "$odd"
+	: > "$odd/mark"
+	check 'mount' mount -t aufs9 -o "br:$area/ro/o d\\,d\\:e=f\\\\g\\\\=ro:$area/rw=ro" none u
+	grep " $area/u " /proc/mounts > shown
+	check 'remount with what is shown' mount -i -T shown -o remount "$area/u"
+	check 'umount' umount u
+	check 'mount what was shown' mount -i -T shown "$area/u"
+	check 'it is that branch' same mark "$(names u)"
+	check 'and shown so' same "$(sed 's/si=[0-9a-f]*//' shown)" \
+		"$(grep " $area/u " /proc/mounts | sed 's/si=[0-9a-f]*//')"
 	check 'umount' umount u
 	check 'rmmod' rmmod aufs9
 else

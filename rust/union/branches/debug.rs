@@ -90,7 +90,7 @@ impl File<Arc<DebugData>> for BranchesFile {
             seq_print!(seq, "{index} {id} {gate} {held} {writable} {numbers} ");
             // Paths with blanks stay one word.
             let _ = branch.place().show(|piece| {
-                escape(piece, b"", |piece| {
+                escape(piece, |piece| {
                     seq::write(seq, piece);
                     Ok(())
                 })

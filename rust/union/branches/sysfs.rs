@@ -106,7 +106,7 @@ impl Show for PublishedRows {
             SysfsFile::XiPath => Ok(()),
             SysfsFile::Branch(index) => {
                 let row = row(index)?;
-                let mut text_of = |path: &[u8]| escape(path, b"", |piece| text.push(piece));
+                let mut text_of = |path: &[u8]| escape(path, |piece| text.push(piece));
                 row.place.show(&mut text_of)?;
                 text.print(fmt!("={}\n", row.permission))
             }

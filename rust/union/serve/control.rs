@@ -106,9 +106,10 @@ fn branches(file: &FsFile<Union>, command: Command) -> Result<u32> {
     for (index, branch) in table.branches.iter().enumerate() {
         let mut path = KVec::new();
         branch.place().show(|piece| {
-            escape(piece, b"", |piece| {
-                Ok(path.extend_from_slice(piece, GFP_KERNEL)?)
-            })
+            escape(
+                piece,
+                |piece| Ok(path.extend_from_slice(piece, GFP_KERNEL)?),
+            )
         })?;
         path.push(0, GFP_KERNEL)?;
         if path.len() > BRANCH_SIZE - BRANCH_PATH {

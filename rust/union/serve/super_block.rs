@@ -12,7 +12,7 @@ use crate::{
             instance::{Instance, Pins, Union, AUFS},
             node::Node,
         },
-        text::escape::escape,
+        text::escape::escape_option,
     },
     vfs::{
         admin::seq,
@@ -189,7 +189,7 @@ fn show_branches(instance: &Instance, seq: &SeqFile) {
         seq_print!(seq, ":");
         // Neither may end the option, or the path, where there is none.
         let _ = branch.place().show(|piece| {
-            escape(piece, b",:", |piece| {
+            escape_option(piece, |piece| {
                 seq::write(seq, piece);
                 Ok(())
             })
