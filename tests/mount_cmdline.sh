@@ -110,6 +110,12 @@ if command -v mount.aufs2 > /dev/null; then
 			'1 mount.aufs2: u: '
 	fi
 	check 'umount' umount u
+	for type in aufs2 aufs; do
+		check "-t $type" mount.aufs2 none u -t "$type" -o "br:$three"
+		check "is $type" same "$type" "$(findmnt -n -o FSTYPE u)"
+		check 'umount' umount u
+	done
+	refused '-t with another' mount.aufs2 none u -t overlay -o "br:$three"
 else
 	skip 'what the helper says' 'no mount.aufs2'
 fi

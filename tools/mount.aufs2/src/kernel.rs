@@ -19,8 +19,8 @@ use std::ffi::{CStr, OsStr};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-/// The name the module registers.
-const TYPE: &str = "aufs2";
+/// The names that the module registers, of which the first is that of a union if none is said.
+pub const TYPES: [&str; 2] = ["aufs2", "aufs"];
 
 /// How to treat options and messages.
 #[derive(Clone, Copy, Debug)]
@@ -31,9 +31,15 @@ pub struct Manner {
     pub verbose: bool,
 }
 
-/// Mounts a new union with `source` as its name at `target`.
-pub fn mount(source: &OsStr, target: &Path, request: &Request, manner: Manner) -> Result {
-    let context = Context::open(manner)?;
+/// Mounts a new union, of one of [`TYPES`], with `source` as its name at `target`.
+pub fn mount(
+    kind: &str,
+    source: &OsStr,
+    target: &Path,
+    request: &Request,
+    manner: Manner,
+) -> Result {
+    let context = Context::open(kind, manner)?;
     context.step(&format!("source {}", escaped(source)), |fd| {
         fsconfig_set_string(fd, "source", source)
     })?;
@@ -101,17 +107,15 @@ struct Context {
 }
 
 impl Context {
-    fn open(manner: Manner) -> Result<Self> {
-        match fsopen(TYPE, FsOpenFlags::FSOPEN_CLOEXEC) {
+    fn open(kind: &str, manner: Manner) -> Result<Self> {
+        match fsopen(kind, FsOpenFlags::FSOPEN_CLOEXEC) {
             Ok(fd) => Ok(Self { fd, manner }),
             Err(errno) => {
-                let error = Error::kernel(
-                    match errno {
-                        Errno::NODEV => "filesystem type aufs2 (is the module inserted?)",
-                        _ => "filesystem type aufs2",
-                    },
-                    errno,
-                );
+                let hint = match errno {
+                    Errno::NODEV => " (is the module inserted?)",
+                    _ => "",
+                };
+                let error = Error::kernel(&format!("filesystem type {kind}{hint}"), errno);
                 Err(error.of_rights(errno))
             }
         }

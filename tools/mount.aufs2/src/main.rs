@@ -54,7 +54,7 @@ struct Arguments {
     #[arg(short = 'N', value_name = "NAMESPACE")]
     namespace: Option<OsString>,
 
-    /// The filesystem type: aufs2, or aufs for the same
+    /// The filesystem type: aufs2, or aufs, which holds the mounts of its branches
     #[arg(short = 't', value_name = "TYPE", default_value = "aufs2")]
     kind: OsString,
 }
@@ -93,12 +93,11 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> Result {
-    if !["aufs2", "aufs"].iter().any(|name| arguments.kind == *name) {
-        return Err(Error::usage(format!(
-            "option -t {}: this mounts aufs2 only",
-            escaped(&arguments.kind)
-        )));
-    }
+    let mut kinds = kernel::TYPES.iter();
+    let kind = kinds.find(|kind| arguments.kind == **kind).ok_or_else(|| {
+        let kind = escaped(&arguments.kind);
+        Error::usage(format!("option -t {kind}: this mounts aufs2 only"))
+    })?;
     let texts: Vec<&[u8]> = arguments
         .options
         .iter()
@@ -131,6 +130,7 @@ fn run(arguments: &Arguments) -> Result {
     if request.remount {
         kernel::remount(&arguments.directory, &request, manner)
     } else {
-        kernel::mount(&arguments.source, &arguments.directory, &request, manner)
+        let (source, directory) = (&arguments.source, &arguments.directory);
+        kernel::mount(kind, source, directory, &request, manner)
     }
 }
