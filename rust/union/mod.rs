@@ -3,7 +3,7 @@
 //! The union: what is made of several directory trees.
 //!
 //! Its files are on floors. A file uses its own folder, the floors below and [`crate::vfs`]; the top one also
-//! [`crate::mmap`] and the module's parameters.
+//! [`crate::mmap`] and the module's parameters. What [`crate::mmap`] keeps of a file and of a mount, their objects have.
 //! `scripts/house-rules` refuses anything else. From the ground up:
 //!
 //! - [`text`]: grammar and decisions, and nothing else;

@@ -23,8 +23,8 @@
 //! - all `unsafe` code of the module, and every call of a C binding, is in here or in the bindings;
 //! - an operation table is a trait, implemented by the filesystem and turned into the C table by a
 //!   constant: [`ops::inode_ops`], [`ops::attr_ops`], [`ops::xattr_ops`], [`ops::file_ops`],
-//!   [`ops::dentry_ops`], [`ops::super_ops`], [`ops::fs_context`], [`mm::vm_ops`], and `ops::page_ops` in
-//!   test builds. The functions of C's types
+//!   [`ops::dentry_ops`], [`ops::super_ops`], [`ops::fs_context`], [`mm::vm_ops`],
+//!   [`ops::page_ops`]. The functions of C's types
 //!   for the three of inodes, which differ between kernels, are in `ops::inode_table`;
 //! - an operation that a filesystem leaves out is left to the VFS: [`ops::vtable`];
 //! - a thing that must be undone is a guard: [`mount::write_access::WriteAccess`], [`below::namei::Creating`],
