@@ -309,13 +309,14 @@ pub(crate) fn expected(key: &[u8], value: Option<&[u8]>) -> Result<Expected> {
                 None => word == b"mod",
             };
             match (word != b"mv" && Split::new(&text, b':').any(is_wrong), word) {
-                (true, _) => PERMISSION,
+                (true, _) | (_, b"mod") => PERMISSION,
                 (_, b"add" | b"ins" | b"mv") => {
                     Expected::Words("an index and a branch, as in add:1:/path=ro")
                 }
-                _ => Expected::Nothing,
+                _ => Expected::Words("a list of paths, as in br:/rw=rw:/ro=ro"),
             }
         }
+        b"del" => Expected::Words("a branch, by its path or its index"),
         _ => settings::choices(word).map_or(Expected::Nothing, Expected::One),
     })
 }

@@ -84,6 +84,12 @@ fn what_is_wanted_of_what_is_refused() {
     ] {
         assert!(of(text).contains("whole numbers"), "{text}");
     }
+    for text in ["br", "br:", "br=", "append:", "dirs:/a::/b", "br:/a=rw:"] {
+        assert!(of(text).contains("a list of paths"), "{text}");
+    }
+    for text in ["del", "del:", "del="] {
+        assert!(of(text).contains("its path or its index"), "{text}");
+    }
     assert_eq!(of("udba=nosuch"), ": reval or none");
     assert_eq!(of("fsync"), ": auto, strict or volatile");
     assert_eq!(of("copyup_policy=tdq"), ": tdp, bup or bu");
