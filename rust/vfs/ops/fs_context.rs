@@ -350,7 +350,11 @@ unsafe fn value<'a>(
                 ))?;
                 Ok(Value::Place(PathBuf::from_raw_owned(path.assume_init())))
             }
-            _ => Err(EINVAL),
+            _ => {
+                let key = CStr::from_char_ptr((*raw).key);
+                log(fc).error(fmt!("'{key}': no option takes such a value"));
+                Err(EINVAL)
+            }
         }
     }
 }
