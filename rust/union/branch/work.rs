@@ -19,6 +19,7 @@ use crate::{
         },
         mount::{file::KernelFile, write_access::WriteAccess},
         object::{dentry::Dentry, inode::Inode},
+        sync::task::fatal_signal_pending,
         value::{
             errno::{ENOTEMPTY, ESTALE},
             flags,
@@ -146,6 +147,8 @@ impl Workpiece<'_> {
             let serial = Serial::fresh();
             match Creating::start(access, &dir, Name::new(serial.name().as_bytes())?) {
                 Ok(creating) => break (serial, creating),
+                // A server may have each name that is tried.
+                Err(e) if e == EEXIST && fatal_signal_pending() => return Err(EINTR),
                 Err(e) if e == EEXIST => continue,
                 Err(e) => return Err(e),
             }
@@ -333,6 +336,9 @@ impl Aside {
             // free.
             let renaming = Renaming::start(access, dir_of, name, &work, to, 0)?;
             if renaming.target().is_positive() {
+                if fatal_signal_pending() {
+                    return Err(EINTR);
+                }
                 continue;
             }
             let dentry: ARef<Dentry> = renaming.source().into();

@@ -114,10 +114,13 @@ impl Copying<'_> {
             }
             if self.is_sparse && self.at >= self.data_end {
                 match self.source.seek(self.at, self.at, flags::SEEK_DATA) {
+                    // A server that says so has no end.
+                    Ok(data) if data < self.at => self.is_sparse = false,
                     Ok(data) => {
                         self.at = data;
                         let end = self.source.seek(data, data, flags::SEEK_HOLE);
                         self.data_end = end.unwrap_or(self.len);
+                        self.is_sparse = self.data_end > data;
                         continue;
                     }
                     // Nothing but a hole up to the end.

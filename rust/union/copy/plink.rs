@@ -25,6 +25,7 @@ use crate::{
         mount::write_access::WriteAccess,
         object::{dentry::Dentry, inode::Inode},
         own::inode::INode,
+        sync::task::fatal_signal_pending,
         value::{
             errno::{ECONNABORTED, EDQUOT, ENOTCONN, ESTALE, ETIMEDOUT},
             name::Name,
@@ -59,6 +60,10 @@ pub(crate) fn make<R>(
         let (serial, name) = fresh(inode);
         if namei::lookup(branch.mnt(), dir, Name::new(name.as_bytes())?)?.is_none() {
             break (serial, name);
+        }
+        // A server may have each name that is tried.
+        if fatal_signal_pending() {
+            return Err(EINTR);
         }
     };
     let made = make(Name::new(name.as_bytes())?)?;

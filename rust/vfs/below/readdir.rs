@@ -4,7 +4,10 @@
 //!
 //! C header: `struct dir_context` in [`include/linux/fs.h`](srctree/include/linux/fs.h)
 
-use crate::{bindings, vfs::mount::file::KernelFile};
+use crate::{
+    bindings,
+    vfs::{mount::file::KernelFile, sync::task::fatal_signal_pending},
+};
 use kernel::{error::to_result, prelude::*};
 
 /// An entry of a directory that is being read.
@@ -78,10 +81,14 @@ impl KernelFile {
         Ok(reader.calls)
     }
 
-    /// Reads all entries of this directory; `each` may fail, which ends the reading.
+    /// Reads all entries of this directory; `each` may fail, which ends the reading. `EINTR` if the task is
+    /// killed: a server may have no end of entries.
     pub(crate) fn read_dir(&mut self, mut each: impl FnMut(Entry<'_>) -> Result) -> Result {
         let mut position = 0;
         loop {
+            if fatal_signal_pending() {
+                return Err(EINTR);
+            }
             let mut failed = Ok(());
             let offered = self.read_dir_once(&mut position, &mut |entry| {
                 failed = each(entry);
