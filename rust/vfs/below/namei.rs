@@ -104,9 +104,26 @@ impl Place {
         }
     }
 
-    /// What has the name now.
+    /// What has the name now. It is asked for once more if that fails: one answer was lost already.
     pub(super) fn look(&self, mnt: &Mount) -> Result<Option<ARef<Dentry>>> {
-        lookup(mnt, &self.parent, self.name.get()?)
+        let name = self.name.get()?;
+        lookup(mnt, &self.parent, name).or_else(|_| lookup(mnt, &self.parent, name))
+    }
+
+    /// That the name means nothing is not to be believed any more. Under the directory's lock: what somebody
+    /// makes there meanwhile is.
+    fn distrust(&self, access: &WriteAccess<'_>) -> Result {
+        Creating::start(access, &self.parent, self.name.get()?).map(|creating| creating.distrust())
+    }
+}
+
+/// The error of something that failed by `error`, where asking what it has done fails by `unknown`: none by which
+/// somebody does something else, as if it had done nothing.
+pub(super) fn doubtful(error: Error, unknown: Error) -> Error {
+    // Who may not ask, or is being killed, does nothing else.
+    match unknown == error || unknown == EACCES || unknown == EINTR {
+        true => error,
+        false => EIO,
     }
 }
 
@@ -228,10 +245,10 @@ impl<'a> Creating<'a> {
 
     /// Makes a directory.
     pub(crate) fn mkdir(self, mode: Mode) -> Result<ARef<Dentry>> {
-        let (idmap, dir) = (self.idmap(), self.dir());
+        let (idmap, dir, access) = (self.idmap(), self.dir(), self.access);
         // SAFETY: The dentry is referenced.
         let dentry = unsafe { Dentry::from_raw(self.dentry.as_ptr()) };
-        let doubtful: Option<ARef<Dentry>> = dentry.is_revalidated().then(|| dentry.into());
+        let place = dentry.is_revalidated().then(|| Place::of(dentry));
         let this = core::mem::ManuallyDrop::new(self);
         // SAFETY: By the type invariant. The call takes the dentry over, and on error it ends the
         // operation as `end_creating` does.
@@ -245,14 +262,15 @@ impl<'a> Creating<'a> {
             )
         })
         .inspect_err(|_| {
-            if let Some(dentry) = &doubtful {
-                dentry.distrust();
+            if let Some(place) = &place {
+                // It has a name, or means something else by now.
+                let _ = place.distrust(access);
             }
         })?;
         Self {
             // SAFETY: The call succeeded.
             dentry: unsafe { NonNull::new_unchecked(made) },
-            access: this.access,
+            access,
             _not_send: NotThreadSafe,
         }
         .made()
@@ -319,14 +337,19 @@ impl<'a> Creating<'a> {
     #[cold]
     #[inline(never)]
     fn unless_linked(self, old: &Dentry, error: Error) -> Result<ARef<Dentry>> {
-        let access = self.access;
+        let mnt = self.access.mount();
         // SAFETY: The dentry is referenced.
         let at = Place::of(unsafe { Dentry::from_raw(self.dentry.as_ptr()) });
         self.distrust();
         drop(self);
-        match at.look(access.mount()) {
-            Ok(Some(found)) if found.has_inode_of(old) => Ok(found),
-            _ => Err(error),
+        match at.look(mnt) {
+            Ok(Some(found)) if found.has_inode_of(old) => {
+                // Who has not been told has not counted it, either.
+                let _ = Stat::now(mnt.at(&found));
+                Ok(found)
+            }
+            Ok(_) => Err(error),
+            Err(unknown) => Err(doubtful(error, unknown)),
         }
     }
 }
@@ -459,7 +482,8 @@ impl<'a> Removing<'a> {
                 let _ = Stat::now(mnt.at(&at));
                 Ok(())
             }
-            _ => Err(error),
+            Ok(Some(_)) => Err(error),
+            Err(unknown) => Err(doubtful(error, unknown)),
         }
     }
 

@@ -2,7 +2,7 @@
 
 //! Renaming what is on a filesystem below.
 
-use super::namei::Place;
+use super::namei::{doubtful, Place};
 use crate::{
     bindings,
     vfs::{
@@ -174,7 +174,8 @@ impl<'a> Renaming<'a> {
                 let _ = Stat::now(mnt.at(&target));
                 Ok(())
             }
-            _ => Err(error),
+            Ok(false) => Err(error),
+            Err(unknown) => Err(doubtful(error, unknown)),
         }
     }
 }
