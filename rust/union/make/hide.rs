@@ -200,6 +200,11 @@ fn create_mark(
 ) -> Result<bool> {
     match create_empty(access, branch, dir, name) {
         Err(e) if e == EEXIST => find_at(branch, dir, name)?.map(|_| false).ok_or(EEXIST),
-        other => other.map(|()| true),
+        // It was not there, and a server may have made it in spite of what it says.
+        Err(e) => match find_at(branch, dir, name) {
+            Ok(Some(_)) => Ok(true),
+            _ => Err(e),
+        },
+        Ok(()) => Ok(true),
     }
 }

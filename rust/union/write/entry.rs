@@ -109,10 +109,14 @@ fn make_at(
         dentry: made.clone(),
     };
     show(&access, dir, layer, name, shown, hidden).map_err(|e| {
-        let undo = || take_back(&access, &layer.branch, &layer.dentry, name, &made);
+        let undo = || {
+            let is_hidden = !hidden || whiteout::exists(layer, name) == Ok(true);
+            is_hidden && take_back(&access, &layer.branch, &layer.dentry, name, &made)
+        };
         match instance.cred.scope(undo) {
             true => e,
-            // What is left there hides what would be made on a branch below.
+            // What is left there hides what would be made on a branch below; and what is below, where it is not
+            // known that the whiteout does.
             false => EIO,
         }
     })
@@ -247,8 +251,12 @@ pub(crate) fn link(old: &DEntry<Union>, entry: Negative<'_, Union>) -> Result {
             let room = obstacles.make_room(&access, &layer, name)?;
             let link = || -> Result<ARef<Dentry>> {
                 let made = Creating::start(&access, &layer.dentry, name)?.link(&source.dentry)?;
-                hide::remove(&access, &layer, name)
-                    .inspect_err(|_| take_back_link(&access, inode, &layer, name, &made))?;
+                hide::remove(&access, &layer, name).inspect_err(|_| {
+                    // Or the name hides what is below.
+                    if whiteout::exists(&layer, name) == Ok(true) {
+                        take_back_link(&access, inode, &layer, name, &made);
+                    }
+                })?;
                 Ok(made)
             };
             let made = link().inspect_err(|_| {
@@ -409,8 +417,10 @@ impl<'a> Removal<'a> {
         if !self.on_branch {
             return Ok(());
         }
-        remove(&access).inspect_err(|_| {
-            if is_new && !stays_hidden.get() {
+        remove(&access).inspect_err(|&e| {
+            // Nor where it is not known to be there: what is below must not show in its place.
+            let may_be_gone = || e != ENOENT && e != ESTALE && self.layer.has(name) != Ok(true);
+            if is_new && !stays_hidden.get() && !may_be_gone() {
                 // The object is still there, and shows in spite of the whiteout: nothing is lost if
                 // this fails, too.
                 if hide::remove(&access, &self.layer, name).is_err() {

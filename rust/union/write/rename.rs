@@ -218,7 +218,14 @@ pub(crate) fn rename(idmap: &Idmap, rename: Rename<'_, Union>) -> Result {
             let room = obstacles.make_room(&access, &new.layer, new_name)?;
             let rest = (rename.flags(), left.as_ref());
             let whited_out = on_branch(&access, &old, &new, state.as_deref_mut(), rest)
-                .inspect_err(|_| room.restore(&access, &new.layer, new_name))?;
+                .inspect_err(|&e| {
+                    room.restore(&access, &new.layer, new_name);
+                    if exchange || left.is_some() || may_be_gone(&old, e) {
+                        // What they mean is to be found out.
+                        rename.old().drop_from_cache();
+                        rename.new_name().drop_from_cache();
+                    }
+                })?;
             Ok::<_, Error>((room, whited_out))
         })?
     };
@@ -302,6 +309,12 @@ fn restore(old: &Side<'_>, new: &Side<'_>, room: &Room, (is_whited_out, has_left
     }
 }
 
+/// Whether a rename that failed by `error` may have taken the old name: nobody has told, nor could be asked. With
+/// the mounter's credentials.
+fn may_be_gone(old: &Side<'_>, error: Error) -> bool {
+    error != ENOENT && error != ESTALE && old.layer.has(old.name) != Ok(true)
+}
+
 /// Brings the inodes up to date after a rename on the branch.
 fn settle(source: &INode<Union>, old: &Side<'_>, new: &Side<'_>) -> Result {
     copy_attr(source)?;
@@ -365,7 +378,9 @@ fn on_branch(
     // One that was there before hides what a directory that is not opaque would be merged with.
     let is_new = whites_out && hide::create(access, &old.layer, old.name)?;
     let take_back_whiteout = |e: Error| {
-        if is_new && hide::remove(access, &old.layer, old.name).is_err() {
+        // Nor what is below, in the place of what has gone.
+        let is_needless = is_new && !may_be_gone(old, e);
+        if is_needless && hide::remove(access, &old.layer, old.name).is_err() {
             pr_warn_once!("a needless whiteout is left\n");
         }
         e
