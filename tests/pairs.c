@@ -24,14 +24,35 @@ static struct one {
 	const struct op *a, *b;
 	int state;
 	int k;		/* which operation of a branch */
-	enum what { HOLD, FAIL, BREAK, DENY, KILL } what;
+	enum what { HOLD, FAIL, BREAK, DENY, LAPSE, CUT, KILL } what;
 	int error;	/* that it fails with */
+	int more;	/* how many of those fail that ask what was done */
+	char asked[24];	/* what that operation is */
 	struct tree seen, or;	/* as it was, or may be */
 } batch[BATCH];
 
-static const char *const whats[] = { "held at", "fails at", "fails from", "denied at", "killed at" };
+static const char *const whats[] = {
+	"held at", "fails at", "fails from", "denied at", "denied, and some more fail, at", "denied, and fails, from",
+	"killed at",
+};
 
-static const char *const commands[] = { [FAIL] = "fail", [BREAK] = "break", [DENY] = "deny" };
+/* What a branch is told: the number of the operation and the error come after it. */
+static const char *const commands[] = {
+	[FAIL] = "fail %d %d", [BREAK] = "break %d %d", [DENY] = "deny %d %d", [LAPSE] = "deny %d %d %d",
+	[CUT] = "deny %d %d 1000000",
+};
+
+/* Whether an operation is done that says that it failed. */
+static bool denies(enum what what)
+{
+	return what == DENY || what == LAPSE || what == CUT;
+}
+
+/* Whether there may be no way to tidy up. */
+static bool is_for_good(enum what what)
+{
+	return what == BREAK || what == CUT;
+}
 
 static long wrongs;	/* how many of these were wrong */
 static bool hung;
@@ -49,9 +70,9 @@ static void __attribute__((format(printf, 2, 3))) wrong(int at, const char *fmt,
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	ksft_print_msg("'%s' and '%s', state %d, %s %d: %s\n", one->a->name,
+	ksft_print_msg("'%s' and '%s', state %d, %s %d%s%s: %s\n", one->a->name,
 		       one->b ? one->b->name : errno_name(one->error), one->state,
-		       whats[one->what], one->k, text);
+		       whats[one->what], one->k, *one->asked ? ", a " : "", one->asked, text);
 }
 
 static void __attribute__((constructor(1001))) set_up(void)
@@ -105,7 +126,7 @@ static bool comes_back(const struct one *one, const struct tree *tree, const str
 {
 	if (one->state != 2)
 		return same_tree(tree, before);
-	return same_tree_but_links(tree, before, one->what == BREAK);
+	return same_tree_but_links(tree, before, is_for_good(one->what));
 }
 
 /* Everything is as it was when it is mounted again. */
@@ -143,6 +164,22 @@ static void set_branch(bool wanted)
 
 static int lengths[OPS][STATES];
 
+/* Of more operations it is not known which can be denied. */
+#define KNOWN 256
+
+static bool changes[OPS][STATES][KNOWN];
+
+/* Which of those that the branches were asked for change something. */
+static void note_changes(bool *which)
+{
+	const char *at = strstr(read_file(pass_operations), "changes");
+	int len = 0, number;
+
+	for (at = at ? at + strlen("changes") : ""; sscanf(at, " %d%n", &number, &len) == 1; at += len)
+		if (number < KNOWN)
+			which[number] = true;
+}
+
 static const char *measure(void)
 {
 	const char *what;
@@ -157,6 +194,7 @@ static const char *measure(void)
 		tell("count");
 		perform(path_of("u/%d", at), batch[at].a, "A", false);
 		lengths[at % OPS][at / OPS] = asked("seen ");
+		note_changes(changes[at % OPS][at / OPS]);
 		close_f();
 		has_branch ^= changes_branches(batch[at].a);
 	}
@@ -307,9 +345,11 @@ static long in_trouble(int at)
 	pid_t pid;
 
 	if (one->what != KILL) {
-		tell("%s %d %d", commands[one->what], one->k, one->error);
+		tell(commands[one->what], one->k, one->error, one->more);
 		result = perform(path_of("u/%d", at), one->a, "A", false);
 		number = asked("failed ");
+		if (number == one->k)
+			sscanf(strstr(read_file(pass_operations), "failed "), "failed %*d %23[^\n]", one->asked);
 		failed_ones += number != 0;
 		refused_ones += number && result;
 		tell("count");
@@ -322,6 +362,15 @@ static long in_trouble(int at)
 	kill(pid, SIGKILL);
 	reap(at, pid, 0);
 	return -EINTR;
+}
+
+/* Whether TREE may be what WANTED is, after an operation that failed. */
+static bool may_be(const struct one *one, const struct tree *tree, const struct tree *wanted)
+{
+	/* what was done, and cannot be known of, is found by the next mount */
+	if (one->what == CUT)
+		return true;
+	return same_tree(tree, wanted);
 }
 
 static void try_trouble(int at)
@@ -341,11 +390,10 @@ static void try_trouble(int at)
 	result = in_trouble(at);
 	look(&seen, path);
 	one->seen = seen;
-	if (result ? !same_tree(&seen, &before) && !same_tree(&seen, &after) :
-		     !same_tree(&seen, &after))
+	if (result ? !may_be(one, &seen, &before) && !may_be(one, &seen, &after) : !same_tree(&seen, &after))
 		wrong(at, "result %s, the tree is\n%s and not\n%s nor\n%s",
 		      result ? errno_name(-result) : "0", seen.text, before.text, after.text);
-	if (one->what == BREAK) {
+	if (is_for_good(one->what)) {
 		/* what could not be written need not be there after a mount */
 		one->seen = before;
 		one->or = after;
@@ -407,8 +455,9 @@ static long at_least(long number)
 static const char *try_all(enum what what, long every)
 {
 	const char *long_by = getenv("AUFS2_TEST_LONG"), *err;
-	static const int errors[] = { EIO, ENOSPC };
-	int others = what == HOLD ? OPS : what == KILL ? 1 : 2;
+	/* the first ones are those of a branch that fails; what was lost, and is sent once more, has others */
+	static const int errors[] = { EIO, ENOSPC, EXDEV, ENOENT, EEXIST, EPERM, EINTR, EOPNOTSUPP };
+	int others = what == HOLD ? OPS : what == KILL ? 1 : denies(what) ? (int)ARRAY_SIZE(errors) : 2;
 	const char *only = getenv("AUFS2_TEST_ONLY") ?: "";
 	long number = 0, tried = 0, skip;
 	int a, state, k, other, rounds, filled = 0;
@@ -427,13 +476,19 @@ static const char *try_all(enum what what, long every)
 		for (a = 0; a < OPS; a++) {
 			for (k = 1; k <= lengths[a][state % STATES]; k++) {
 				for (other = 0; other < others; other++, number++) {
+					if (denies(what) && (k >= KNOWN || !changes[a][state % STATES][k])) {
+						number--;
+						continue;
+					}
 					if (*err || number % every != skip ||
 					    !is_asked_for(only, &ops[a], what == HOLD ? &ops[other] : NULL))
 						continue;
 					batch[filled++] = (struct one){
 						.a = &ops[a], .state = state % STATES, .k = k, .what = what,
 						.b = what == HOLD ? &ops[other] : NULL,
-						.error = what == KILL ? EINTR : errors[other % 2],
+						.error = what == KILL ? EINTR : errors[other % ARRAY_SIZE(errors)],
+						/* by the second one it is known how many links there are */
+						.more = state % STATES == 2 ? 1 : 1 + other % 2,
 					};
 					tried++;
 					if (filled == BATCH) {
@@ -479,19 +534,32 @@ TEST_F(u, failures_for_good)
 	EXPECT_LT(at_least(30), refused_ones);
 }
 
-/* What a server does whose answer is lost: only those that make, link, rename and remove can be. */
-TEST_F(u, denials)
+FIXTURE(lost) { int unused; };
+FIXTURE_VARIANT(lost) { enum what what; const char *options; };
+FIXTURE_SETUP(lost)
 {
-	EXPECT_STREQ("", try_all(DENY, 17));
-	ksft_print_msg("%ld were denied, %ld operations failed of it\n", failed_ones, refused_ones);
-	EXPECT_LT(at_least(20), failed_ones);
+	ASSERT_EQ(0, area_enter());
+	pass_options = variant->options;
+}
+FIXTURE_TEARDOWN(lost)
+{
+	EXPECT_STREQ("", area_leave() ?: "");
 }
 
+/* What a server does whose answer is lost. */
+FIXTURE_VARIANT_ADD(lost, denials) { DENY, "" };
 /* And what it has done is not known from what is cached of it. */
-TEST_F(u, denials_of_a_server)
+FIXTURE_VARIANT_ADD(lost, denials_of_a_server) { DENY, ",remote" };
+/* Whoever asks what was done is not told, either. */
+FIXTURE_VARIANT_ADD(lost, lapses) { LAPSE, "" };
+FIXTURE_VARIANT_ADD(lost, lapses_of_a_server) { LAPSE, ",remote" };
+/* Nor is anything done after that. */
+FIXTURE_VARIANT_ADD(lost, cuts) { CUT, "" };
+FIXTURE_VARIANT_ADD(lost, cuts_of_a_server) { CUT, ",remote" };
+
+TEST_F(lost, answers)
 {
-	pass_options = ",remote";
-	EXPECT_STREQ("", try_all(DENY, 17));
+	EXPECT_STREQ("", try_all(variant->what, variant->what == DENY ? 23 : 101));
 	ksft_print_msg("%ld were denied, %ld operations failed of it\n", failed_ones, refused_ones);
 	EXPECT_LT(at_least(20), failed_ones);
 }

@@ -194,7 +194,8 @@ static long up_beside(void)
  * Catches: a copy on the next branch that what is left on one without room hides: since it could not be
  * taken back, or since nobody looked for what a server has done and says it has not.
  */
-FIXTURE_VARIANT(elsewhere) { const char *command; };
+/* And so many more operations fail after it. */
+FIXTURE_VARIANT(elsewhere) { const char *command; int more; };
 FIXTURE(elsewhere) { int unused; };
 FIXTURE_SETUP(elsewhere)
 {
@@ -214,6 +215,7 @@ FIXTURE_TEARDOWN(elsewhere)
 }
 FIXTURE_VARIANT_ADD(elsewhere, fails_from) { .command = "break" };
 FIXTURE_VARIANT_ADD(elsewhere, is_denied) { .command = "deny" };
+FIXTURE_VARIANT_ADD(elsewhere, is_denied_and_not_told) { .command = "deny", .more = 2 };
 
 TEST_F(elsewhere, a_copy)
 {
@@ -233,7 +235,7 @@ TEST_F(elsewhere, a_copy)
 			const char *file = path_of(names[two], turn);
 			int fd, seen;
 
-			tell("%s %d %d", variant->command, turn, ENOSPC);
+			tell("%s %d %d %d", variant->command, turn, ENOSPC, variant->more);
 			fd = open(file, O_WRONLY | O_APPEND);
 			results[two][turn] = fd < 0 ? -errno : 0;
 			seen = asked("seen ");
@@ -280,7 +282,7 @@ TEST_F(elsewhere, a_new_file)
 		const char *file = path_of("u/n%d", turn);
 		int seen;
 
-		tell("%s %d %d", variant->command, turn, ENOSPC);
+		tell("%s %d %d %d", variant->command, turn, ENOSPC, variant->more);
 		results[turn] = E(mknod(file, S_IFREG | 0644, 0));
 		seen = asked("seen ");
 		failed += asked("failed ") != 0;

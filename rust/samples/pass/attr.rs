@@ -46,7 +46,7 @@ impl attr_ops::Operations for Attrs {
     fn setattr(idmap: &Idmap, dentry: &DEntry<Pass>, mut attr: Attr) -> Result {
         let inode = dentry.positive()?;
         let (real, tree) = (real(inode)?, inode.sb().data());
-        tree.trouble.ask("setattr")?;
+        let number = tree.trouble.ask("setattr")?;
         attr.prepare(idmap, dentry)?;
         let below = real.inode().ok_or(ESTALE)?;
         let _writer = match attr.new_size() {
@@ -58,7 +58,7 @@ impl attr_ops::Operations for Attrs {
             let attr = attr.for_lower(idmap, dentry);
             tree.cred.scope(|| attr.apply(&access, &real))?;
         }
-        update(inode)
+        tree.answer(number, "setattr", || update(inode), || ())
     }
 
     fn update_atime(inode: &INode<Pass>) {
@@ -88,13 +88,13 @@ impl attr_ops::Operations for Attrs {
         tree.trouble.ask("fileattr_get")?;
         let shown = tree.cred.scope(|| Shown::at(tree.mnt.at(&real)))?;
         let may_protect = Protection::may_change();
-        tree.trouble.ask("fileattr_set")?;
+        let number = tree.trouble.ask("fileattr_set")?;
         {
             let access = tree.mnt.want_write()?;
             let flags = (tree.cred).scope(|| request.apply(&access, &real, &shown, may_protect))?;
             Protection::of_flags(flags).act(dentry)?;
         }
-        update(inode)
+        tree.answer(number, "fileattr_set", || update(inode), || ())
     }
 
     fn fiemap(inode: &INode<Pass>, extents: Extents<'_>) -> Result {
@@ -127,10 +127,11 @@ impl Handler for Xattrs {
     ) -> Result {
         let inode = dentry.positive()?;
         let (real, tree) = (real(inode)?, inode.sb().data());
-        tree.trouble.ask(match value {
+        let what = match value {
             Some(_) => "setxattr",
             None => "removexattr",
-        })?;
+        };
+        let number = tree.trouble.ask(what)?;
         {
             let access = tree.mnt.want_write()?;
             tree.cred.scope(|| match value {
@@ -138,7 +139,7 @@ impl Handler for Xattrs {
                 None => xattr::remove(&access, &real, name),
             })?;
         }
-        update(inode)
+        tree.answer(number, what, || update(inode), || ())
     }
 
     fn list(dentry: &DEntry<Pass>) -> Result<NameList> {

@@ -162,11 +162,12 @@ impl inode_ops::Operations for Dir {
         mode: Mode,
     ) -> Result<ARef<INode<Pass>>> {
         let (parent, tree) = (real(dir)?, dir.sb().data());
-        tree.trouble.ask("tmpfile")?;
+        let number = tree.trouble.ask("tmpfile")?;
         let cred = tree.cred.for_new(idmap, dir, &user, mode)?;
         let access = tree.mnt.want_write()?;
         let flags = user.flags() & !flags::NOT_BELOW;
         let below = cred.scope(|| open_backing_tmpfile(&user, flags, &access, &parent, mode))?;
+        tree.trouble.answer(number, "tmpfile")?;
         node(dir.sb(), below.path().dentry())
     }
 }

@@ -31,9 +31,14 @@ fn open(inode: &INode<Pass>, file: &Opening<'_, Pass>) -> Result<Pin<KBox<Kernel
     Ok(KBox::pin(below, GFP_KERNEL)?)
 }
 
-/// The operation `what` begins on `file`.
-fn ask(file: &FsFile<Pass>, what: &'static str) -> Result {
-    file.node().sb().data().trouble.ask(what).map(drop)
+/// The operation `what` begins on `file`: its number.
+fn ask(file: &FsFile<Pass>, what: &'static str) -> Result<usize> {
+    file.node().sb().data().trouble.ask(what)
+}
+
+/// The operation `what` on `file`, which has that `number`, is done: what it says.
+fn answer(file: &FsFile<Pass>, number: usize, what: &'static str) -> Result {
+    file.node().sb().data().trouble.answer(number, what)
 }
 
 /// As whom files below are used.
@@ -65,8 +70,9 @@ impl file_ops::Operations for DirFile {
         end: i64,
         data_only: bool,
     ) -> Result {
-        ask(file, "fsync of a directory")?;
-        cred(file).scope(|| below.sync_range(start, end, data_only))
+        let number = ask(file, "fsync of a directory")?;
+        cred(file).scope(|| below.sync_range(start, end, data_only))?;
+        answer(file, number, "fsync of a directory")
     }
 }
 
@@ -103,9 +109,11 @@ impl file_ops::Operations for File {
 
     fn write(below: &KernelFile, iocb: Iocb<'_, Pass>, iter: &mut Iter<'_>) -> Result<isize> {
         let file = iocb.file();
-        ask(file, "write")?;
+        let number = ask(file, "write")?;
         let locked = file.lock();
-        backing::write::<AfterIo>(below, &locked, iocb, iter, cred(file), Change::default())
+        let written =
+            backing::write::<AfterIo>(below, &locked, iocb, iter, cred(file), Change::default())?;
+        answer(file, number, "write").map(|()| written)
     }
 
     fn seek(below: &KernelFile, file: &FsFile<Pass>, offset: i64, whence: u32) -> Result<i64> {
@@ -129,8 +137,9 @@ impl file_ops::Operations for File {
         end: i64,
         data_only: bool,
     ) -> Result {
-        ask(file, "fsync")?;
-        cred(file).scope(|| below.sync_range(start, end, data_only))
+        let number = ask(file, "fsync")?;
+        cred(file).scope(|| below.sync_range(start, end, data_only))?;
+        answer(file, number, "fsync")
     }
 
     fn splice_read(
@@ -153,9 +162,11 @@ impl file_ops::Operations for File {
         len: usize,
         flags: u32,
     ) -> Result<isize> {
-        ask(file, "splice to")?;
+        let number = ask(file, "splice to")?;
         let locked = file.lock();
-        backing::splice_write::<AfterIo>(below, &locked, pos, &pipe, len, flags, cred(file))
+        let written =
+            backing::splice_write::<AfterIo>(below, &locked, pos, &pipe, len, flags, cred(file))?;
+        answer(file, number, "splice to").map(|()| written)
     }
 
     fn allocate(
@@ -165,10 +176,11 @@ impl file_ops::Operations for File {
         offset: i64,
         len: i64,
     ) -> Result {
-        ask(file, "fallocate")?;
+        let number = ask(file, "fallocate")?;
         let _lock = file.node().lock();
         cred(file).scope(|| below.allocate(mode, offset, len))?;
-        update(file.node())
+        update(file.node())?;
+        answer(file, number, "fallocate")
     }
 
     fn advise(below: &KernelFile, offset: i64, len: i64, advice: u32) -> Result {
@@ -181,11 +193,11 @@ impl file_ops::Operations for File {
         range: Range,
         op: RangeOp,
     ) -> Result<i64> {
-        ask(target, "copy_range")?;
+        let number = ask(target, "copy_range")?;
         let _lock = target.node().lock();
         let copied = cred(target).scope(|| from.copy_range_to(to, range, op))?;
         update(target.node())?;
-        Ok(copied)
+        answer(target, number, "copy_range").map(|()| copied)
     }
 }
 

@@ -8,14 +8,14 @@
 //! - `hold N`: the N-th waits until it is released, or until who asked for it is killed;
 //! - `fail N ERRNO`: the N-th fails, with that number, and does nothing;
 //! - `break N ERRNO`: so do all from the N-th on;
-//! - `deny N ERRNO`: the N-th is done, and says that it failed, as a server does whose answer is lost; of those
-//!   that make, link, rename and remove;
+//! - `deny N ERRNO [MORE]`: the N-th is done, and says that it failed, as a server does whose answer is lost; of those
+//!   that change something. So many more that come next fail with `EIO`;
 //! - `slow MS`: each takes so many milliseconds more;
 //! - `count`: nothing happens to them;
 //! - `release`: the one that is held goes on; the count does, too.
 //!
-//! Reading it says how many there were, which is held or was failed last, and the names of the last
-//! ones.
+//! Reading it says how many there were, which is held or was failed last, the numbers of those that can be
+//! denied, and the names of the last ones.
 
 use crate::vfs::{admin::debugfs, sync::killable::Permits};
 use kernel::{
@@ -30,14 +30,18 @@ use kernel::{
 /// How many names are remembered.
 const REMEMBERED: usize = 64;
 
+/// Of so many, and no more, it is known which can be denied.
+const KNOWN: usize = 256;
+
 /// What is planned for operations.
 #[derive(Clone, Copy)]
 enum Plan {
     Nothing,
     Hold(usize),
-    Fail(usize, Error),
-    Break(usize, Error),
-    Deny(usize, Error),
+    /// From one to another, both included.
+    Fail(usize, usize, Error),
+    /// One, and so many more fail after it.
+    Deny(usize, usize, Error),
     Slow(i64),
 }
 
@@ -47,6 +51,8 @@ struct State {
     held: Option<(usize, &'static str)>,
     failed: Option<(usize, &'static str)>,
     last: [&'static str; REMEMBERED],
+    /// Which can be denied, one bit each.
+    changes: [u64; KNOWN / 64],
 }
 
 /// What is done to the operations of one mount.
@@ -68,6 +74,7 @@ impl Trouble {
             held: None,
             failed: None,
             last: [""; REMEMBERED],
+            changes: [0; KNOWN / 64],
         };
         pin_init!(Self {
             state <- new_mutex!(state, "Trouble::state"),
@@ -88,12 +95,7 @@ impl Trouble {
                 drop(state);
                 self.wait().map(|()| number)
             }
-            Plan::Fail(planned, error) if planned == number => {
-                state.plan = Plan::Nothing;
-                state.failed = Some((number, what));
-                Err(error)
-            }
-            Plan::Break(planned, error) if planned <= number => {
+            Plan::Fail(from, to, error) if (from..=to).contains(&number) => {
                 state.failed = Some((number, what));
                 Err(error)
             }
@@ -110,9 +112,12 @@ impl Trouble {
     /// cached of what it was about.
     pub(super) fn answer(&self, number: usize, what: &'static str) -> Result {
         let mut state = self.state.lock();
+        if let Some(word) = state.changes.get_mut(number / 64) {
+            *word |= 1 << (number % 64);
+        }
         match state.plan {
-            Plan::Deny(planned, error) if planned == number => {
-                state.plan = Plan::Nothing;
+            Plan::Deny(planned, more, error) if planned == number => {
+                state.plan = Plan::Fail(number + 1, number.saturating_add(more), EIO);
                 state.failed = Some((number, what));
                 Err(error)
             }
@@ -137,6 +142,7 @@ impl Trouble {
         state.plan = plan;
         state.seen = 0;
         state.failed = None;
+        state.changes = [0; KNOWN / 64];
         Ok(())
     }
 
@@ -162,7 +168,13 @@ impl debugfs::File<Arc<Trouble>> for Operations {
         if let Some((number, what)) = state.failed {
             seq_print!(seq, "failed {number} {what}\n");
         }
-        seq_print!(seq, "last");
+        seq_print!(seq, "changes");
+        for number in 1..KNOWN {
+            if state.changes[number / 64] >> (number % 64) & 1 != 0 {
+                seq_print!(seq, " {number}");
+            }
+        }
+        seq_print!(seq, "\nlast");
         for number in state.seen.saturating_sub(REMEMBERED)..state.seen {
             seq_print!(seq, " {}", state.last[(number + 1) % REMEMBERED]);
         }
@@ -186,9 +198,9 @@ impl debugfs::Writable<Arc<Trouble>> for Operations {
                     _ => return Err(EINVAL),
                 };
                 trouble.plan(match command {
-                    "fail" => Plan::Fail(planned, error),
-                    "deny" => Plan::Deny(planned, error),
-                    _ => Plan::Break(planned, error),
+                    "fail" => Plan::Fail(planned, planned, error),
+                    "deny" => Plan::Deny(planned, wanted().unwrap_or(0) as usize, error),
+                    _ => Plan::Fail(planned, usize::MAX, error),
                 })
             }
             "slow" => trouble.plan(Plan::Slow(wanted()?.into())),
