@@ -18,7 +18,7 @@ use crate::vfs::{
         shmem::ShmemFile,
     },
     mount::file::KernelFile,
-    sync::{killable::KillableMutex, lockdep, nofs, task},
+    sync::{killable::KillableMutex, load::Load, lockdep, nofs, task},
 };
 use chain::{Chain, Kept, Store};
 use core::ops::Range;
@@ -26,7 +26,7 @@ use kernel::{
     page::PAGE_SIZE,
     prelude::*,
     sync::{
-        atomic::{Atomic, Relaxed},
+        atomic::{Atomic, Full, Relaxed, Release},
         Arc,
     },
 };
@@ -39,14 +39,17 @@ pub(crate) struct Past {
     /// Held in a scope in which no filesystem is asked to free memory: the end of a view takes it, too.
     #[pin]
     state: KillableMutex<State>,
+    /// The pages that are being changed, as [`pack`] has them.
+    changing: Atomic<u64>,
+    /// Whether there may be a view: changed with the lock held. Whoever changes the file looks here after having said
+    /// so in `changing`, and who makes a view looks there after this: one sees the other.
+    is_viewed: Atomic<bool>,
 }
 
 /// What is known of the past of a file.
 struct State {
     /// While somebody has a view.
     views: Option<Views>,
-    /// The pages that are being changed, before which they were kept.
-    changing: Range<u64>,
     /// Whether somebody may have the file mapped so that it can be written to. It stays so.
     is_shared: bool,
 }
@@ -67,6 +70,24 @@ struct Pages {
 fn pages_of(bytes: &Range<i64>) -> Range<u64> {
     let page = |at: i64| at.max(0) as u64 / PAGE_SIZE as u64;
     page(bytes.start)..page(bytes.end.saturating_sub(1)) + u64::from(bytes.end > 0)
+}
+
+/// Pages in one word: the first, and of how many they are at most the logarithm. 0 for none.
+fn pack(pages: &Range<u64>) -> u64 {
+    match pages.end.saturating_sub(pages.start) {
+        0 => 0,
+        // CAST: A small number. No file has a page whose number has more bits than are left.
+        len => pages.start << 7 | u64::from(u64::BITS - (len - 1).leading_zeros()) << 1 | 1,
+    }
+}
+
+/// The pages of a word, or some more.
+fn unpack(word: u64) -> Range<u64> {
+    let start = word >> 7;
+    match word & 1 {
+        0 => 0..0,
+        _ => start..start.saturating_add(1 << (word >> 1 & 63)),
+    }
 }
 
 /// The bytes of so many pages, or slots.
@@ -107,11 +128,12 @@ impl Past {
     pub(crate) fn new(depth: usize) -> Result<Arc<Self>> {
         let state = State {
             views: None,
-            changing: 0..0,
             is_shared: false,
         };
         let past = pin_init!(Self {
             state <- KillableMutex::new(state, c"aufs2_past", STATE.at(depth)),
+            changing: Atomic::new(0),
+            is_viewed: Atomic::new(false),
         });
         Arc::pin_init(past, GFP_KERNEL)
     }
@@ -121,13 +143,23 @@ impl Past {
     /// `ENOMEM`, `ENOSPC`, `EINTR`, or what reading the file fails with.
     pub(crate) fn change(&self, bytes: Range<i64>) -> Result<Changing<'_>> {
         let pages = pages_of(&bytes);
-        let mut state = self.state.lock_killable()?;
-        let state = &mut *state;
-        if let Some(views) = &mut state.views {
-            nofs::scope(|| views.chain.capture(pages.clone(), &mut views.pages))?;
+        // Who makes a view from here on finds these pages, or is found here.
+        self.changing.xchg(pack(&pages), Full);
+        let changing = Changing(self);
+        if self.is_viewed.load_acquire() {
+            self.keep(pages)?;
         }
-        state.changing = pages;
-        Ok(Changing(self))
+        Ok(changing)
+    }
+
+    /// Keeps `pages` for who has a view. Errors are those of [`Past::change`].
+    #[cold]
+    fn keep(&self, pages: Range<u64>) -> Result {
+        let mut state = self.state.lock_killable()?;
+        match &mut state.views {
+            Some(views) => nofs::scope(|| views.chain.capture(pages, &mut views.pages)),
+            None => Ok(()),
+        }
     }
 
     /// The file is about to be mapped such that it can be written to: all of it is kept for who has a view, and
@@ -150,8 +182,9 @@ impl Past {
     /// A view of the file as it is now, which `file` gives. Errors are those of [`Past::change`].
     pub(crate) fn view(self: &Arc<Self>, file: impl FnOnce() -> KernelFile) -> Result<View> {
         let mut state = self.state.lock_killable()?;
-        let found = nofs::scope(|| state.look(file));
-        let unused = state.take_unused();
+        self.is_viewed.xchg(true, Full);
+        let found = nofs::scope(|| state.look(file, &self.changing));
+        let unused = self.take_unused(&mut state);
         drop(state);
         // Not with the lock: the file may be the one that the lock is of.
         drop(unused);
@@ -165,9 +198,25 @@ impl Past {
     }
 }
 
+impl Past {
+    /// What there is for views, if there are none.
+    fn take_unused(&self, state: &mut State) -> Option<Views> {
+        let unused = state.views.take_if(|views| views.chain.is_empty());
+        if state.views.is_none() {
+            // Who finds that there may be one has the lock to look.
+            self.is_viewed.store(false, Release);
+        }
+        unused
+    }
+}
+
 impl State {
     /// One view more, of the file as it is now. Returns the moment that it is of, and how long the file is.
-    fn look(&mut self, file: impl FnOnce() -> KernelFile) -> Result<(u64, i64)> {
+    fn look(
+        &mut self,
+        file: impl FnOnce() -> KernelFile,
+        changing: &Atomic<u64>,
+    ) -> Result<(u64, i64)> {
         let views = match &mut self.views {
             Some(views) => views,
             None => self.views.insert(Views {
@@ -186,7 +235,8 @@ impl State {
             // but it stays so.
             let unsure = match self.is_shared || views.pages.file.inode().is_mapped_writable() {
                 true => all,
-                false => self.changing.clone(),
+                // With what has been written by who is not at it any more.
+                false => unpack(changing.load_acquire()),
             };
             let kept = match unsure.is_empty() {
                 true => Ok(()),
@@ -200,11 +250,6 @@ impl State {
             kept?;
         }
     }
-
-    /// What there is for views, if there are none.
-    fn take_unused(&mut self) -> Option<Views> {
-        self.views.take_if(|views| views.chain.is_empty())
-    }
 }
 
 /// What [`Past::change`] was told of.
@@ -212,7 +257,8 @@ pub(crate) struct Changing<'a>(&'a Past);
 
 impl Drop for Changing<'_> {
     fn drop(&mut self) {
-        self.0.state.lock().changing = 0..0;
+        // What was written comes before.
+        self.0.changing.store(0, Release);
     }
 }
 
@@ -267,7 +313,7 @@ impl View {
         if let Some(views) = &mut state.views {
             nofs::scope(|| views.chain.leave(self.moment, &mut views.pages));
         }
-        let unused = state.take_unused();
+        let unused = self.past.take_unused(&mut state);
         drop(state);
         drop(unused);
     }
