@@ -465,6 +465,23 @@ TEST_F(u, programs_run_as_they_were)
 	EXPECT_EQ(0, down());
 }
 
+/* What the union says there is. */
+static long counter(const char *name)
+{
+	char line[32] = "-1";
+	FILE *f;
+
+	shell("[ -d /sys/kernel/debug/aufs2 ] || mount -t debugfs none /sys/kernel/debug");
+	f = popen(path_of("awk '$1 == \"%s\" { print $2 }' /sys/kernel/debug/aufs2/si_*/counters",
+			  name), "r");
+	if (f) {
+		if (!fgets(line, sizeof(line), f))
+			strcpy(line, "-1");
+		pclose(f);
+	}
+	return atol(line);
+}
+
 TEST_F(u, who_looks_at_the_same_moment)
 {
 	static struct view view[3];
@@ -477,11 +494,18 @@ TEST_F(u, who_looks_at_the_same_moment)
 		ASSERT_EQ(0, look(&view[i], fd, 0));
 		EXPECT_EQ(-1, differs(&view[i]));
 	}
+	EXPECT_EQ(1, counter("views"));
+	EXPECT_EQ(0, counter("kept-pages"));
 	munmap(view[0].p, LONGEST);
 	ASSERT_EQ(0, fill(fd, 0, 50 * PAGE, 1));
+	/* a page is kept once */
+	ASSERT_EQ(0, fill(fd, 0, 50 * PAGE, 2));
+	EXPECT_EQ(50, counter("kept-pages"));
 	munmap(view[1].p, LONGEST);
 	EXPECT_EQ(-1, differs_anew(&view[2]));
 	munmap(view[2].p, LONGEST);
+	EXPECT_EQ(0, counter("views"));
+	EXPECT_EQ(0, counter("kept-pages"));
 	close(fd);
 	EXPECT_EQ(0, down());
 }

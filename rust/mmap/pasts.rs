@@ -3,7 +3,7 @@
 //! Private mappings of a union that are snapshots: where the pasts of its files are, and how a view is mapped.
 
 use super::{
-    snapshot::Past,
+    snapshot::{Counts, Past},
     views::{self, Views},
 };
 use crate::vfs::{
@@ -34,6 +34,7 @@ pub(crate) struct Snapshots {
     #[pin]
     making: Mutex<()>,
     depth: usize,
+    counts: Arc<Counts>,
 }
 
 static MAKING: lockdep::Classes = lockdep::Classes::new();
@@ -77,12 +78,13 @@ impl Pasts {
 }
 
 impl Snapshots {
-    /// Of a union at stacking level `depth`. `ENOMEM`, or why nothing can be mounted.
-    pub(crate) fn new(depth: usize) -> Result<Pin<KBox<Self>>> {
+    /// Of a union at stacking level `depth`, which shows `counts`. `ENOMEM`, or why nothing can be mounted.
+    pub(crate) fn new(depth: usize, counts: Arc<Counts>) -> Result<Pin<KBox<Self>>> {
         let snapshots = try_pin_init!(Self {
             views: views::mount()?,
             making <- Mutex::new((), c"Snapshots::making", MAKING.at(depth)),
             depth,
+            counts,
         }? Error);
         KBox::pin_init(snapshots, GFP_KERNEL)
     }
@@ -101,7 +103,7 @@ impl Snapshots {
         if let Some(past) = pasts.find(real) {
             return Ok(past);
         }
-        let past = Past::new(self.depth)?;
+        let past = Past::new(self.depth, self.counts.clone())?;
         let known = Known {
             real: core::ptr::from_ref(real).addr(),
             past: past.clone(),

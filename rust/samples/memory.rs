@@ -8,7 +8,7 @@
 //! of shmem's files mapped.
 
 use crate::{
-    mmap::snapshot::{Changing, Past, View},
+    mmap::snapshot::{Changing, Counts, Past, View},
     vfs::{below::readdir::Entry, prelude::*, value::errno::EOPNOTSUPP},
 };
 use core::{convert::Infallible, ops::Range};
@@ -184,7 +184,7 @@ fn node(sb: &SuperBlock<Memory>, ino: u64) -> Result<ARef<INode<Memory>>> {
             let contents = Contents {
                 pages: ShmemFile::new(c"aufs2_memory")?,
                 past: match sb.data().snapshots {
-                    true => Some(Past::new(1)?),
+                    true => Some(Past::new(1, Counts::new()?)?),
                     false => None,
                 },
             };

@@ -33,6 +33,26 @@ use kernel::{
 
 static STATE: lockdep::Classes = lockdep::Classes::new();
 
+/// How much there is for the snapshots of one mount. It is shown, and nothing is decided by it: no order.
+#[pin_data]
+pub(crate) struct Counts {
+    /// Moments of files that somebody looks at.
+    pub(crate) views: Atomic<u64>,
+    /// Pages that are kept for them.
+    pub(crate) pages: Atomic<u64>,
+}
+
+impl Counts {
+    /// There is nothing. `ENOMEM`.
+    pub(crate) fn new() -> Result<Arc<Self>> {
+        let counts = pin_init!(Self {
+            views: Atomic::new(0),
+            pages: Atomic::new(0),
+        });
+        Arc::pin_init(counts, GFP_KERNEL)
+    }
+}
+
 /// What is kept of one file as it was.
 #[pin_data]
 pub(crate) struct Past {
@@ -44,6 +64,7 @@ pub(crate) struct Past {
     /// Whether there may be a view: changed with the lock held. Whoever changes the file looks here after having said
     /// so in `changing`, and who makes a view looks there after this: one sees the other.
     is_viewed: Atomic<bool>,
+    counts: Arc<Counts>,
 }
 
 /// What is known of the past of a file.
@@ -64,6 +85,7 @@ struct Views {
 struct Pages {
     file: KernelFile,
     store: ShmemFile,
+    counts: Arc<Counts>,
 }
 
 /// Pages that have some of `bytes`.
@@ -112,20 +134,26 @@ impl Store for Pages {
             count += 1;
         }
         let kept = match is_data {
-            true => Kept::Slot(slot),
+            true => {
+                self.counts.pages.fetch_add(count, Relaxed);
+                Kept::Slot(slot)
+            }
             false => Kept::Hole,
         };
         Ok((kept, count))
     }
 
     fn free(&mut self, slots: Range<u64>) {
+        self.counts
+            .pages
+            .fetch_sub(slots.end - slots.start, Relaxed);
         self.store.punch(bytes_of(slots));
     }
 }
 
 impl Past {
-    /// Of a file that nobody has a view of, at stacking level `depth`.
-    pub(crate) fn new(depth: usize) -> Result<Arc<Self>> {
+    /// Of a file that nobody has a view of, at stacking level `depth`. `ENOMEM`.
+    pub(crate) fn new(depth: usize, counts: Arc<Counts>) -> Result<Arc<Self>> {
         let state = State {
             views: None,
             is_shared: false,
@@ -134,6 +162,7 @@ impl Past {
             state <- KillableMutex::new(state, c"aufs2_past", STATE.at(depth)),
             changing: Atomic::new(0),
             is_viewed: Atomic::new(false),
+            counts,
         });
         Arc::pin_init(past, GFP_KERNEL)
     }
@@ -183,12 +212,13 @@ impl Past {
     pub(crate) fn view(self: &Arc<Self>, file: impl FnOnce() -> KernelFile) -> Result<View> {
         let mut state = self.state.lock_killable()?;
         self.is_viewed.xchg(true, Full);
-        let found = nofs::scope(|| state.look(file, &self.changing));
+        let found = nofs::scope(|| state.look(file, self));
         let unused = self.take_unused(&mut state);
         drop(state);
         // Not with the lock: the file may be the one that the lock is of.
         drop(unused);
         let (moment, size) = found?;
+        self.counts.views.fetch_add(1, Relaxed);
         Ok(View {
             past: self.clone(),
             moment,
@@ -212,11 +242,7 @@ impl Past {
 
 impl State {
     /// One view more, of the file as it is now. Returns the moment that it is of, and how long the file is.
-    fn look(
-        &mut self,
-        file: impl FnOnce() -> KernelFile,
-        changing: &Atomic<u64>,
-    ) -> Result<(u64, i64)> {
+    fn look(&mut self, file: impl FnOnce() -> KernelFile, past: &Past) -> Result<(u64, i64)> {
         let views = match &mut self.views {
             Some(views) => views,
             None => self.views.insert(Views {
@@ -224,6 +250,7 @@ impl State {
                 pages: Pages {
                     store: ShmemFile::new(c"aufs2_past")?,
                     file: file(),
+                    counts: past.counts.clone(),
                 },
             }),
         };
@@ -236,7 +263,7 @@ impl State {
             let unsure = match self.is_shared || views.pages.file.inode().is_mapped_writable() {
                 true => all,
                 // With what has been written by who is not at it any more.
-                false => unpack(changing.load_acquire()),
+                false => unpack(past.changing.load_acquire()),
             };
             let kept = match unsure.is_empty() {
                 true => Ok(()),
@@ -309,6 +336,7 @@ impl View {
         if self.has_ended.xchg(true, Relaxed) {
             return;
         }
+        self.past.counts.views.fetch_sub(1, Relaxed);
         let mut state = self.past.state.lock();
         if let Some(views) = &mut state.views {
             nofs::scope(|| views.chain.leave(self.moment, &mut views.pages));

@@ -7,6 +7,7 @@
 
 use super::{counters::Counters, table::Table};
 use crate::{
+    mmap::snapshot::Counts,
     union::text::escape::escape,
     vfs::{
         admin::{
@@ -16,7 +17,12 @@ use crate::{
         sync::rcu::{RcuArc, Slot},
     },
 };
-use kernel::{prelude::*, seq_file::SeqFile, seq_print, sync::Arc};
+use kernel::{
+    prelude::*,
+    seq_file::SeqFile,
+    seq_print,
+    sync::{atomic::Relaxed, Arc},
+};
 
 /// The directory that the unions have theirs in.
 static ROOT: Slot<Directory<()>> = Slot::empty();
@@ -42,16 +48,19 @@ impl Drop for Root {
 /// What the files are about. It does not know the union, which may go while somebody has a file open.
 pub(crate) struct DebugData {
     pub(crate) counters: Counters,
+    /// What there is for private mappings that are snapshots.
+    snapshots: Option<Arc<Counts>>,
     /// The branches, published with those of the union: a reader keeps one for a moment at most.
     table: Slot<Table>,
 }
 
 impl DebugData {
     /// That of a union with the branches in `table`. `ENOMEM`.
-    pub(crate) fn new(table: &RcuArc<Table>) -> Result<Arc<Self>> {
+    pub(crate) fn new(table: &RcuArc<Table>, snapshots: Option<Arc<Counts>>) -> Result<Arc<Self>> {
         Ok(Arc::new(
             Self {
                 counters: Counters::new(),
+                snapshots,
                 table: Slot::new(Some(table.clone())),
             },
             GFP_KERNEL,
@@ -119,6 +128,10 @@ impl File<Arc<DebugData>> for CountersFile {
             ("waits", &counters.waits),
         ] {
             seq_print!(seq, "{name} {}\n", counter.get());
+        }
+        if let Some(counts) = &data.snapshots {
+            seq_print!(seq, "views {}\n", counts.views.load(Relaxed));
+            seq_print!(seq, "kept-pages {}\n", counts.pages.load(Relaxed));
         }
     }
 }

@@ -3,7 +3,7 @@
 //! A mounted union.
 
 use crate::{
-    mmap::pasts::Snapshots,
+    mmap::{pasts::Snapshots, snapshot::Counts},
     union::{
         branches::{counters::Counters, debug, ids::Ids, room::Remembered, sysfs, table::Table},
         numbers::range::Ranges,
@@ -104,9 +104,12 @@ impl Instance {
         let generation = table.generation;
         let table = RcuArc::new(table, GFP_KERNEL)?;
         let cred = Cred::current_within_limits()?;
-        let snapshots = match settings.privmap() {
-            Privmap::Shared => None,
-            Privmap::Snapshot => Some(Snapshots::new(depth)?),
+        let (snapshots, counts) = match settings.privmap() {
+            Privmap::Shared => (None, None),
+            Privmap::Snapshot => {
+                let counts = Counts::new()?;
+                (Some(Snapshots::new(depth, counts.clone())?), Some(counts))
+            }
         };
         let (create, create_low) = settings.create.pack();
         let group = Group::new()?;
@@ -114,7 +117,7 @@ impl Instance {
         // No two get the same one, in whatever order.
         let si = NEXT_SI.fetch_add(1, Relaxed);
         let sysfs = sysfs::SysfsDirectory::new(si, &table)?;
-        let debug = debug::DebugData::new(&table)?;
+        let debug = debug::DebugData::new(&table, counts)?;
         let _debug_directory = debug::DebugDirectory::new(si, &debug)?;
         Ok(pin_init!(Self {
             si,

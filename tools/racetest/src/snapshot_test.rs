@@ -2,7 +2,7 @@
 
 //! `mmap/snapshot/mod.rs`, with its `chain.rs`.
 
-use crate::mmap::snapshot::{Past, View};
+use crate::mmap::snapshot::{Counts, Past, View};
 use crate::vfs::mm::folio::EmptyPage;
 use crate::vfs::mount::file::{Inode, KernelFile};
 use kernel::sync::Arc;
@@ -17,7 +17,7 @@ fn pages(view: &View) -> [usize; 2] {
 #[test]
 fn a_view_stays_as_it_is() {
     model(2, || {
-        let (past, inode) = (Past::new(1).unwrap(), Inode::new());
+        let (past, inode) = (Past::new(1, Counts::new().unwrap()).unwrap(), Inode::new());
         let writer = {
             let (past, inode) = (past.clone(), inode.clone());
             thread::spawn(move || {
@@ -39,7 +39,7 @@ fn a_view_stays_as_it_is() {
 #[test]
 fn a_view_of_what_gets_shorter() {
     model(2, || {
-        let (past, inode) = (Past::new(1).unwrap(), Inode::new());
+        let (past, inode) = (Past::new(1, Counts::new().unwrap()).unwrap(), Inode::new());
         let cutter = {
             let (past, inode) = (past.clone(), inode.clone());
             thread::spawn(move || {
@@ -61,7 +61,7 @@ fn a_view_of_what_gets_shorter() {
 #[test]
 fn a_view_ends_once() {
     model(2, || {
-        let (past, inode) = (Past::new(1).unwrap(), Inode::new());
+        let (past, inode) = (Past::new(1, Counts::new().unwrap()).unwrap(), Inode::new());
         let view = || past.view(|| KernelFile::of(&inode)).unwrap();
         let (ending, other) = (Arc::new(view()), view());
         {
