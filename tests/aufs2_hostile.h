@@ -10,7 +10,7 @@
 
 static uint64_t hostile_state;
 
-/* What is new is not always quiet: a check leaves it out, and who asks for it names a seed, or a longer run. */
+/* They take minutes: `make check` leaves them out, and who asks for them names a seed, or a longer run. */
 static void __attribute__((constructor(900))) asked_for_only(void)
 {
 	const char *seed = getenv("AUFS2_TEST_SEED");

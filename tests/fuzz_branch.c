@@ -506,7 +506,7 @@ static const char *mount_them(const char * const *branches, const char *options,
 	int err;
 
 	union_options(text, sizeof(text), branches);
-	DOES("mount %s,%s", text, options);
+	DOES("mount %.450s,%s", text, options);
 	err = E(mount("none", "u", fs_name(), 0, *options ? path_of("%s,%s", text, options) : text));
 	if (err && (!may_refuse || (!is_answer(err) && err != -EIO)))
 		return said("mount: %s", errno_name(-err));
@@ -518,7 +518,7 @@ static const char *one_union(void)
 {
 	const char * const *branches = how_mounted[rnd(ARRAY_SIZE(how_mounted))];
 	const char *options = ONE_OF(more_options), *wrong, *text;
-	bool same = false;
+	bool changed = false, same = false;
 	int round;
 
 	/* what is in the place of the work directory may be a reason to refuse it */
@@ -535,14 +535,13 @@ static const char *one_union(void)
 			DOES("remount %.300s: %s", text, errno_name(-err));
 			if (err && !is_answer(err) && err != -EIO)
 				return said("remount: %s", errno_name(-err));
-			/* what is shown now is of other branches than in the next mount */
-			if (!err)
-				continue;
+			changed |= !err;
 		}
 		wrong = check_union(&shown);
 		if (*wrong)
 			break;
-		same = true;
+		/* what is shown after a change is of other branches than in the next mount */
+		same = !changed;
 		if (once_in(2))
 			drop_caches();
 		if (once_in(2)) {

@@ -245,8 +245,13 @@ static void serve_one(void)
 	memset(answer + HEADER, 0, 256);
 	switch (in->opcode) {
 	case FUSE_LOOKUP:
-		if (ways.has_all && !strncmp(arg, ".wh..wh.", 8))
-			return reply(in->unique, 0, fill_entry(entry, strncmp(arg, ".wh..wh.t.", 10) ? 2 : 6));
+		/* the directories that the union keeps, and of each file that it wants to make in them, one */
+		if (ways.has_all && !strcmp(arg, ".wh..wh.orph"))
+			return reply(in->unique, 0, fill_entry(entry, 2));
+		if (ways.has_all && !strcmp(arg, ".wh..wh.plnk"))
+			return reply(in->unique, 0, fill_entry(entry, 3));
+		if (ways.has_all && !strncmp(arg, ".wh..wh.t.", 10))
+			return reply(in->unique, 0, fill_entry(entry, 6));
 		if (strlen(arg) > 1 && !lies())
 			return reply(in->unique, -ENOENT, 0);
 		return reply(in->unique, 0, fill_entry(entry, node_of(arg)));
@@ -279,6 +284,9 @@ static void serve_one(void)
 		return reply(in->unique, 0, lies() ? rnd(len + 1) : len < 100 ? len : 100);
 	case FUSE_READDIR:
 	case FUSE_READDIRPLUS:
+		/* there is nothing in those of the union */
+		if (ways.has_all)
+			return reply(in->unique, 0, 0);
 		return reply(in->unique, 0, fill_dir(arg, in->opcode == FUSE_READDIRPLUS));
 	case FUSE_WRITE:
 		written->size = ((struct fuse_write_in *)arg)->size;
