@@ -270,6 +270,11 @@ impl Branch {
         &self.mnt
     }
 
+    /// All that it has: the mount, and that of who only looks.
+    pub(crate) fn mounts(&self) -> [Option<&Mount>; 2] {
+        [Some(&self.mnt), self.looked_at.as_deref()]
+    }
+
     /// The root directory of the branch.
     pub(crate) fn root(&self) -> &Dentry {
         self.mnt.root()

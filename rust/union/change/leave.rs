@@ -40,15 +40,16 @@ const STALE: usize = 0;
 struct Leaver {
     id: BranchId,
     departure: Departure,
-    /// Outlives the branch: a file that was closed keeps the mount until its closer is back in user
-    /// space, without the branch.
-    mount: ARef<Mount>,
+    /// Outlive the branch: a file that was closed keeps the mount until its closer is back in user
+    /// space, without the branch. And whoever gives up the last reference to a mount has its filesystem until
+    /// then: that is to be who removes the branch.
+    mounts: [Option<ARef<Mount>>; 2],
 }
 
 impl Leaver {
     /// Whether the union holds nothing on the filesystem any more.
     fn has_left(&self) -> bool {
-        self.departure.is_gone() && !self.mount.is_shared()
+        self.departure.is_gone() && !self.mounts.iter().flatten().any(|mount| mount.is_shared())
     }
 }
 
@@ -75,7 +76,7 @@ impl Leaving {
         let leaver = Leaver {
             id: branch.id(),
             departure: branch.departure(),
-            mount: branch.mnt().into(),
+            mounts: branch.mounts().map(|mount| mount.map(ARef::from)),
         };
         // Nothing is allocated: `new` has made the room.
         let _ = self.leavers.push_within_capacity(leaver);
