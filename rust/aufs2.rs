@@ -6,7 +6,7 @@ use kernel::prelude::*;
 use union::object::instance::Union;
 use vfs::{
     admin::module_param::{int, module_parameter},
-    ops::registration::Registration,
+    fs::registration::Registration,
 };
 
 mod bindings;

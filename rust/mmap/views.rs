@@ -8,6 +8,11 @@
 use super::snapshot::View;
 use crate::vfs::{
     admin::log::Log,
+    fs::{
+        fs_context::{self, Value},
+        mountable::Mountable,
+        super_ops::Params,
+    },
     mm::{
         folio::{EmptyPage, FilledPage},
         shmem::ShmemFile,
@@ -15,14 +20,7 @@ use crate::vfs::{
     },
     mount::private_mount::PrivateMount,
     object::glimpse::Glimpse,
-    ops::{
-        attr_ops, file_ops,
-        fs_context::{self, Value},
-        mountable::Mountable,
-        page_ops,
-        super_ops::Params,
-        vtable::Without,
-    },
+    ops::{attr_ops, file_ops, page_ops, vtable::Without},
     own::{
         file::{FsFile, Opening},
         file_system::{FileSystem, InodeTables},

@@ -16,16 +16,17 @@
 //! - [`below`]: what is asked of the filesystems below;
 //! - [`mm`]: mappings of files;
 //! - [`own`]: the objects of a filesystem of ours, with its data;
-//! - [`ops`]: what the VFS calls.
+//! - [`ops`]: what the VFS calls of one kind;
+//! - [`fs`]: a whole filesystem.
 //!
 //! The rules of the house:
 //!
 //! - all `unsafe` code of the module, and every call of a C binding, is in here or in the bindings;
 //! - an operation table is a trait, implemented by the filesystem and turned into the C table by a
-//!   constant: [`ops::inode_ops`], [`ops::attr_ops`], [`ops::xattr_ops`], [`ops::file_ops`],
-//!   [`ops::dentry_ops`], [`ops::super_ops`], [`ops::fs_context`], [`mm::vm_ops`],
+//!   constant: [`fs::inode_ops`], [`ops::attr_ops`], [`ops::xattr_ops`], [`ops::file_ops`],
+//!   [`ops::dentry_ops`], [`fs::super_ops`], [`fs::fs_context`], [`mm::vm_ops`],
 //!   [`ops::page_ops`]. The functions of C's types
-//!   for the three of inodes, which differ between kernels, are in `ops::inode_table`;
+//!   for the three of inodes, which differ between kernels, are in `fs::inode_table`;
 //! - an operation that a filesystem leaves out is left to the VFS: [`ops::vtable`];
 //! - a thing that must be undone is a guard: [`mount::write_access::WriteAccess`], [`below::namei::Creating`],
 //!   [`below::namei::Removing`], [`below::rename::Renaming`];
@@ -35,12 +36,13 @@
 //!   `Kbuild` sets by the kernel's version, in as few of them as can be.
 //!
 //! To write a filesystem, begin with [`own::file_system::FileSystem`] (what its inodes and super block are)
-//! and [`ops::mountable::Mountable`] (what answers the VFS); `rust/samples/` has one in a page, one with a page
+//! and [`fs::mountable::Mountable`] (what answers the VFS); `rust/samples/` has one in a page, one with a page
 //! cache of its own, and one that is stacked.
 
 pub(crate) mod admin;
 pub(crate) mod attr;
 pub(crate) mod below;
+pub(crate) mod fs;
 pub(crate) mod mm;
 pub(crate) mod mount;
 pub(crate) mod object;

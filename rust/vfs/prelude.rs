@@ -6,6 +6,12 @@ pub(crate) use super::{
     admin::log::Log,
     attr::stat::{Stat, StatFs},
     below::{namei, symlink::Target},
+    fs::{
+        fs_context::{self, Value},
+        inode_ops,
+        mountable::Mountable,
+        super_ops::Params,
+    },
     mm::{
         folio::{DirtyPage, EmptyPage, FilledPage},
         shmem::ShmemFile,
@@ -18,12 +24,7 @@ pub(crate) use super::{
         backing::{self, Iocb, Iter},
         dentry_ops,
         emitter::Emitter,
-        file_ops,
-        fs_context::{self, Value},
-        inode_ops,
-        mountable::Mountable,
-        page_ops,
-        super_ops::Params,
+        file_ops, page_ops,
         vtable::Without,
     },
     own::{

@@ -28,12 +28,12 @@ use crate::{
     vfs::{
         admin::log::Log,
         attr::stat::Stat,
-        mount::path::PathBuf,
-        object::super_block::{BlockSize, Uuid},
-        ops::{
+        fs::{
             fs_context::{Context, Param, Value},
             super_ops::Params,
         },
+        mount::path::PathBuf,
+        object::super_block::{BlockSize, Uuid},
         own::{
             file_system::FileSystem,
             inode::INode,

@@ -15,9 +15,10 @@ use crate::{
     },
     vfs::{
         admin::ioctl::Command,
+        fs::inode_ops::Operations,
         mount::file::KernelFile,
         object::idmap::Idmap,
-        ops::{emitter::Emitter, file_ops, inode_ops::Operations, rename::Rename},
+        ops::{emitter::Emitter, file_ops, rename::Rename},
         own::{
             dentry::{DEntry, InLookup, Negative, Spliced},
             file::{FsFile, NewFile, Opening},

@@ -6,7 +6,8 @@ use crate::{
     union::object::instance::Union,
     vfs::{
         below::{namei, symlink::Target},
-        ops::{file_ops, inode_ops::Operations, vtable::Without},
+        fs::inode_ops::Operations,
+        ops::{file_ops, vtable::Without},
         own::{file::Opening, file_system::InodeTables, inode::INode},
     },
 };

@@ -17,8 +17,8 @@ use crate::{
     vfs::{
         admin::seq,
         attr::stat::StatFs,
+        fs::mountable::Mountable,
         object::{glimpse::Glimpse, inode::Inode},
-        ops::mountable::Mountable,
         own::{
             dentry::DEntry,
             file_system::{FileSystem, InodeTables},

@@ -74,10 +74,10 @@ impl<T: FileSystem> Operations for Without<T> {
 }
 
 /// The C table of `O`.
-pub(super) struct Table<O: Operations>(PhantomData<O>);
+pub(in crate::vfs) struct Table<O: Operations>(PhantomData<O>);
 
 impl<O: Operations> Table<O> {
-    pub(super) const TABLE: bindings::dentry_operations = bindings::dentry_operations {
+    pub(in crate::vfs) const TABLE: bindings::dentry_operations = bindings::dentry_operations {
         d_revalidate: if_has!(HAS_REVALIDATE, Self::revalidate),
         d_real: if_has!(HAS_REAL, Self::real),
         ..pin_init::zeroed()

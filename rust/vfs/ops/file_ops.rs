@@ -165,7 +165,7 @@ impl<T: FileSystem> Operations for Without<T> {
 }
 
 /// The table of `O`. The VFS keeps the module from being unloaded while a file is open.
-pub(super) const fn table<O: Operations>() -> &'static bindings::file_operations {
+pub(in crate::vfs) const fn table<O: Operations>() -> &'static bindings::file_operations {
     const { &Table::<O>::TABLE }
 }
 
@@ -574,7 +574,7 @@ impl<O: Operations> Table<O> {
 /// # Safety
 ///
 /// `file` was opened through the table of `O`, and is alive.
-pub(super) unsafe fn truncated<O: Operations>(file: *mut bindings::file) -> Result {
+pub(in crate::vfs) unsafe fn truncated<O: Operations>(file: *mut bindings::file) -> Result {
     if O::HAS_TRUNCATED {
         // SAFETY: By the contract of this function.
         unsafe { O::truncated(Table::<O>::data(file), FsFile::from_raw(file))? };

@@ -52,7 +52,7 @@ pub(crate) trait Operations: Sized + 'static {
 }
 
 /// The table of `O`.
-pub(super) const fn table<O: Operations>() -> &'static bindings::address_space_operations {
+pub(in crate::vfs) const fn table<O: Operations>() -> &'static bindings::address_space_operations {
     const { &Table::<O>::TABLE }
 }
 

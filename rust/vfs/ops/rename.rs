@@ -30,7 +30,7 @@ impl<'a, T: FileSystem> Rename<'a, T> {
     /// # Safety
     ///
     /// The arguments are those of `->rename`, during it.
-    pub(super) unsafe fn new(
+    pub(in crate::vfs) unsafe fn new(
         (old_dir, old): (Locked<'a, T>, &'a DEntry<T>),
         (new_dir, new): (Locked<'a, T>, &'a DEntry<T>),
         flags: u32,

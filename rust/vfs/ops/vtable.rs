@@ -20,7 +20,7 @@ macro_rules! if_has {
         }
     };
 }
-pub(super) use if_has;
+pub(in crate::vfs) use if_has;
 
 /// Stands for the operations of a kind that the filesystem `T` does without.
 pub(crate) struct Without<T>(PhantomData<T>);

@@ -59,7 +59,7 @@ impl<T: FileSystem> Handler for Without<T> {
 }
 
 /// The handlers of a super block: one that takes all names, or none.
-pub(super) fn table<O: Handler>() -> *const *const bindings::xattr_handler {
+pub(in crate::vfs) fn table<O: Handler>() -> *const *const bindings::xattr_handler {
     if O::HAS_GET || O::HAS_SET {
         const { Table::<O>::LIST.0.as_ptr() }
     } else {

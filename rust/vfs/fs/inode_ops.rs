@@ -4,10 +4,11 @@
 //!
 //! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h)
 
-use super::{mountable::Mountable, rename::Rename, vtable::Without};
+use super::mountable::Mountable;
 use crate::vfs::{
     below::symlink::Target,
     object::idmap::Idmap,
+    ops::{rename::Rename, vtable::Without},
     own::{
         dentry::{DEntry, InLookup, Negative, Spliced},
         file::NewFile,

@@ -8,13 +8,13 @@
 use super::{
     mountable::Mountable,
     super_ops::{self, Params},
-    vtable::if_has,
 };
 use crate::{
     bindings,
     vfs::{
         admin::log::Log,
         mount::path::{Path, PathBuf},
+        ops::vtable::if_has,
         own::{
             file_system::FileSystem,
             inode::INode,

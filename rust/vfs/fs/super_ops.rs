@@ -4,11 +4,12 @@
 //!
 //! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h)
 
-use super::{dentry_ops, mountable::Mountable, registration::cache_of, vtable::if_has, xattr_ops};
+use super::{mountable::Mountable, registration::cache_of};
 use crate::{
     bindings,
     vfs::{
         object::super_block::{AnySuperBlock, BlockSize, Uuid},
+        ops::{dentry_ops, vtable::if_has, xattr_ops},
         own::{
             dentry::DEntry,
             file_system::FileSystem,

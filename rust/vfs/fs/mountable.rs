@@ -2,11 +2,14 @@
 
 //! A filesystem that can be mounted: which implementation answers the calls of each kind.
 
-use super::{attr_ops, dentry_ops, fs_context, xattr_ops};
-use crate::vfs::own::file_system::FileSystem;
+use super::fs_context;
+use crate::vfs::{
+    ops::{attr_ops, dentry_ops, xattr_ops},
+    own::file_system::FileSystem,
+};
 
 /// A filesystem with all that the VFS calls. For kinds of operations that it has none of, there is
-/// [`Without`](super::vtable::Without); those of inodes and open files are said for each inode, by
+/// [`Without`](crate::vfs::ops::vtable::Without); those of inodes and open files are said for each inode, by
 /// [`FileSystem::tables`].
 pub(crate) trait Mountable: FileSystem {
     /// What a mount or a reconfiguration is asked for.

@@ -4,16 +4,7 @@
 //!
 //! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h)
 
-use super::{
-    attr_ops::{Operations as _, Walk},
-    file_ops,
-    inode_ops::Operations,
-    mountable::Mountable,
-    page_ops,
-    rename::Rename,
-    vtable::{if_has, Without},
-    xattr_ops::Handler as _,
-};
+use super::{inode_ops::Operations, mountable::Mountable};
 use crate::{
     bindings,
     vfs::{
@@ -25,6 +16,13 @@ use crate::{
         },
         below::extents::Extents,
         object::idmap::Idmap,
+        ops::{
+            attr_ops::{Operations as _, Walk},
+            file_ops, page_ops,
+            rename::Rename,
+            vtable::{if_has, Without},
+            xattr_ops::Handler as _,
+        },
         own::{
             dentry::{DEntry, InLookup, Negative},
             file::NewFile,
