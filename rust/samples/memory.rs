@@ -291,12 +291,15 @@ impl file_ops::Operations for File {
     }
 
     fn write((): &(), iocb: Iocb<'_, Memory>, iter: &mut Iter<'_>) -> Result<isize> {
-        let contents = iocb.file().node().data().contents()?;
+        let contents = iocb.file().own_inode().data().contents()?;
         page_ops::write(iocb, iter, |bytes| contents.change(bytes))
     }
 
     fn mmap((): &(), file: &FsFile<Memory>, vma: NewMapping<'_>) -> Result {
-        let (contents, kept) = (file.node().data().contents()?, file.node().sb().data());
+        let (contents, kept) = (
+            file.own_inode().data().contents()?,
+            file.own_inode().sb().data(),
+        );
         let Some(past) = &contents.past else {
             return page_ops::map(file, vma);
         };
@@ -306,7 +309,7 @@ impl file_ops::Operations for File {
             }
             return page_ops::map(file, vma);
         }
-        let view = view_inode(file.node().sb(), past.view(|| file.share())?)?;
+        let view = view_inode(file.own_inode().sb(), past.view(|| file.share())?)?;
         let view = backing::open_nameless(file, file.mount(), view, &kept.cred)?;
         vma.hand_to(&view, &kept.cred).map(|_| ())
     }
@@ -319,7 +322,7 @@ impl file_ops::Operations for File {
         if mode != flags::FALLOC_FL_PUNCH_HOLE | flags::FALLOC_FL_KEEP_SIZE {
             return Err(EOPNOTSUPP);
         }
-        let contents = file.node().data().contents()?;
+        let contents = file.own_inode().data().contents()?;
         let bytes = offset..offset.saturating_add(len);
         let locked = file.lock();
         let _changing = contents.change(bytes.clone())?;

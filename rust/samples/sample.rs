@@ -210,7 +210,7 @@ impl file_ops::Operations for Dir {
 
     fn iterate(below: &KernelFile, file: &FsFile<Sample>, out: &mut Emitter<'_>) -> Result {
         let read = || below.read_dir_into(out);
-        file.node().sb().data().cred.scope(read)
+        file.own_inode().sb().data().cred.scope(read)
     }
 }
 
@@ -226,12 +226,12 @@ impl file_ops::Operations for File {
     }
 
     fn read(below: &KernelFile, iocb: Iocb<'_, Sample>, iter: &mut Iter<'_>) -> Result<isize> {
-        let cred = &iocb.file().node().sb().data().cred;
+        let cred = &iocb.file().own_inode().sb().data().cred;
         backing::read::<Without<Sample>>(below, iocb, iter, cred)
     }
 
     fn mmap(below: &KernelFile, file: &FsFile<Sample>, vma: NewMapping<'_>) -> Result {
-        vma.hand_to(below, &file.node().sb().data().cred)
+        vma.hand_to(below, &file.own_inode().sb().data().cred)
             .map(|_| ())
     }
 

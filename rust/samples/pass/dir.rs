@@ -142,7 +142,7 @@ impl inode_ops::Operations for Dir {
         }
         let known = || {
             for renamed in [old, new] {
-                if let Some(inode) = renamed.node() {
+                if let Some(inode) = renamed.own_inode() {
                     update(inode)?;
                 }
             }

@@ -33,17 +33,17 @@ fn open(inode: &INode<Pass>, file: &Opening<'_, Pass>) -> Result<Pin<KBox<Kernel
 
 /// The operation `what` begins on `file`: its number.
 fn ask(file: &FsFile<Pass>, what: &'static str) -> Result<usize> {
-    file.node().sb().data().trouble.ask(what)
+    file.own_inode().sb().data().trouble.ask(what)
 }
 
 /// The operation `what` on `file`, which has that `number`, is done: what it says.
 fn answer(file: &FsFile<Pass>, number: usize, what: &'static str) -> Result {
-    file.node().sb().data().trouble.answer(number, what)
+    file.own_inode().sb().data().trouble.answer(number, what)
 }
 
 /// As whom files below are used.
 fn cred(file: &FsFile<Pass>) -> &Cred {
-    &file.node().sb().data().cred
+    &file.own_inode().sb().data().cred
 }
 
 /// An open directory.
@@ -82,11 +82,11 @@ impl Hooks for AfterIo {
     type Fs = Pass;
 
     fn accessed(file: &FsFile<Pass>, _lower: Option<&KernelFile>) {
-        let _ = update(file.node());
+        let _ = update(file.own_inode());
     }
 
     fn written(file: &FsFile<Pass>, _lower: Option<&KernelFile>) {
-        let _ = update(file.node());
+        let _ = update(file.own_inode());
     }
 }
 
@@ -177,9 +177,9 @@ impl file_ops::Operations for File {
         len: i64,
     ) -> Result {
         let number = ask(file, "fallocate")?;
-        let _lock = file.node().lock();
+        let _lock = file.own_inode().lock();
         cred(file).scope(|| below.allocate(mode, offset, len))?;
-        update(file.node())?;
+        update(file.own_inode())?;
         answer(file, number, "fallocate")
     }
 
@@ -194,9 +194,9 @@ impl file_ops::Operations for File {
         op: RangeOp,
     ) -> Result<i64> {
         let number = ask(target, "copy_range")?;
-        let _lock = target.node().lock();
+        let _lock = target.own_inode().lock();
         let copied = cred(target).scope(|| from.copy_range_to(to, range, op))?;
-        update(target.node())?;
+        update(target.own_inode())?;
         answer(target, number, "copy_range").map(|()| copied)
     }
 }

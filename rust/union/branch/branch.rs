@@ -6,11 +6,11 @@ use super::{place::Place, volatile_mark::VolatileMark};
 use crate::{
     union::{
         numbers::{
-            id::BranchId,
-            identity::{self, Identity},
+            branch_id::BranchId,
+            fs_identity::{self, Identity},
             number::{Numbers, Object},
+            plink_record::Records,
             range::Space,
-            record::Records,
         },
         text::options::{Access, Permission},
     },
@@ -228,7 +228,7 @@ impl Branch {
     ) -> Result<Arc<Self>> {
         let gone = Farewell(Arc::new(Atomic::new(false), GFP_KERNEL)?);
         let depth = mnt.super_block().stack_depth() + 1;
-        let identity = identity::of(mnt.super_block());
+        let identity = fs_identity::of(mnt.super_block());
         let is_remote = mnt.root().is_revalidated();
         let root = Stat::of(mnt.at(mnt.root()))?;
         Arc::pin_init(
@@ -413,12 +413,12 @@ impl Branch {
 
     /// Whether anybody but the union itself has something open or mapped on the branch.
     pub(crate) fn is_open(&self) -> bool {
-        self.mnt.is_busy()
+        self.mnt.is_shared()
     }
 
     /// Whether anybody but the union itself holds the branch, or looks at it.
     pub(crate) fn is_held(&self) -> bool {
-        self.is_open() || self.looked_at.as_ref().is_some_and(PrivateMount::is_busy)
+        self.is_open() || self.looked_at.as_ref().is_some_and(|mnt| mnt.is_shared())
     }
 
     /// Whether to open a file here may mean to look up names, copy up, and wait for locks of

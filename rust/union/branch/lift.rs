@@ -90,7 +90,7 @@ pub(crate) fn hold_off(branch: &Branch) -> MutexGuard<'_, ()> {
 /// Has `again` done what may have been done while the protection of an object of `branch` was off:
 /// since `interval` began.
 #[inline]
-pub(crate) fn settle(branch: &Branch, interval: &Interval, again: impl FnOnce()) {
+pub(crate) fn redo(branch: &Branch, interval: &Interval, again: impl FnOnce()) {
     if interval.was_off() {
         let _lock = branch.lifting.lock();
         again();

@@ -3,7 +3,7 @@
 //! The directory of a writable branch in which objects stay that have no other name on it.
 //!
 //! It is that of aufs, and names in it are two numbers, as its are, of which ours begin with a 0, and are swept at
-//! the next mount; or say what the object was copied from ([`records`](super::records)), and stay.
+//! the next mount; or say what the object was copied from ([`plink_records`](super::plink_records)), and stay.
 
 use super::{branch::Branch, private, tree};
 use crate::{
@@ -20,7 +20,7 @@ use kernel::{prelude::*, sync::aref::ARef};
 /// The mode of the directory: it is nobody's business.
 const MODE: Mode = Mode(0o040700);
 
-/// Takes the place of the serial number of a pseudo-link that has a [record](super::records), and with that its
+/// Takes the place of the serial number of a pseudo-link that has a [record](super::plink_records), and with that its
 /// name.
 pub(crate) const RECORDED: u64 = u64::MAX;
 

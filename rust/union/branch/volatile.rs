@@ -56,7 +56,7 @@ pub(crate) fn begin(log: &Log, branches: &[Arc<Branch>]) -> Result {
 
 /// Brings the marks of `branches` up to date: those that are written to have one if the
 /// union `is_volatile`, and no others. For when nothing may fail any more.
-pub(crate) fn settle(log: &Log, branches: &[Arc<Branch>], is_volatile: bool) {
+pub(crate) fn adjust(log: &Log, branches: &[Arc<Branch>], is_volatile: bool) {
     for branch in branches {
         if !(is_volatile && branch.is_writable()) {
             end(branch);

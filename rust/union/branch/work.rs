@@ -7,7 +7,7 @@
 
 use super::{
     branch::Branch,
-    plink_dir, private, records,
+    plink_dir, plink_records, private,
     tree::{self, OwnedName},
 };
 use crate::{
@@ -91,7 +91,7 @@ pub(crate) fn sweep(branch: &Branch) -> Result {
         return Ok(());
     }
     plink_dir::sweep(branch)?;
-    records::forget(branch);
+    plink_records::forget(branch);
     let name = Name::new(names::WORK)?;
     if let Some(dir) = namei::lookup(branch.mnt(), branch.root(), name)? {
         let access = branch.mnt().want_write()?;

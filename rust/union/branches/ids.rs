@@ -13,7 +13,7 @@ use crate::{
     union::{
         branch::branch::Branch,
         numbers::{
-            id::BranchId,
+            branch_id::BranchId,
             range::{Ranges, Space},
         },
     },
@@ -84,7 +84,7 @@ impl Ids {
         self.spaces.of(root, id, others)
     }
 
-    /// A request begins: what an earlier one has taken, and did not [settle](Ids::settle), is there
+    /// A request begins: what an earlier one has taken, and did not [commit](Ids::commit), is there
     /// again, for nothing was ever known by it.
     pub(crate) fn begin(&mut self) {
         while let Some((tree, id)) = self.taken.pop() {
@@ -98,13 +98,13 @@ impl Ids {
 
     /// What was taken since [`Ids::begin`] is known by its identity from now on, and the `branches`
     /// that there are have their numbers.
-    pub(crate) fn settle(&mut self, branches: &[Arc<Branch>]) {
+    pub(crate) fn commit(&mut self, branches: &[Arc<Branch>]) {
         self.taken.clear();
-        self.spaces.settle(branches);
+        self.spaces.give_ranges(branches);
     }
 
     /// An identity for the tree at `place`, or for one that cannot come again; until
-    /// [`Ids::settle`], for the time being. `ENOSPC` when all have been given out.
+    /// [`Ids::commit`], for the time being. `ENOSPC` when all have been given out.
     pub(crate) fn take(&mut self, place: Option<Path<'_>>) -> Result<BranchId> {
         self.taken.reserve(1, GFP_KERNEL)?;
         if let Some(tree) = place.and_then(Tree::at) {
@@ -155,7 +155,7 @@ mod tests {
         let first = ids.take(None)?;
         let second = ids.take(None)?;
         assert!(first != second);
-        ids.settle(&[]);
+        ids.commit(&[]);
         assert!(![first, second].contains(&ids.take(None)?));
         Ok(())
     }

@@ -6,7 +6,7 @@ use crate::{
     union::{
         branch::branch::Branch,
         numbers::{
-            id::BranchId,
+            branch_id::BranchId,
             range::{Ranges, Space, FIRST, OTHER},
         },
     },
@@ -65,7 +65,7 @@ impl Spaces {
 
     /// Gives those of the filesystems below `branches` that have no range one, if there is room. The
     /// same branches get the same ranges when the union is mounted.
-    pub(crate) fn settle(&mut self, branches: &[Arc<Branch>]) {
+    pub(crate) fn give_ranges(&mut self, branches: &[Arc<Branch>]) {
         let is_mount = self.ranges.are_new();
         let ranges = self.ranges.clone();
         let news = || {
@@ -88,14 +88,14 @@ impl Spaces {
                 first.note_alone(is_alone);
             }
             if let Some(first) = news().find(|space| space.need().is_none()) {
-                first.settle(take(FIRST));
+                first.give(take(FIRST));
             }
         }
         for (need, space) in news().filter_map(|space| Some((space.need()?, space))) {
-            space.settle(take(need).or_else(|| take(OTHER)));
+            space.give(take(need).or_else(|| take(OTHER)));
         }
         for space in news() {
-            space.settle(take(OTHER));
+            space.give(take(OTHER));
         }
         for branch in branches {
             let (space, root) = (branch.numbers.space(), branch.at(branch.root()));

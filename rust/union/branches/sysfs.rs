@@ -9,7 +9,7 @@ use super::table::Table;
 use crate::{
     union::{
         branch::{branch::Branch, place::Place},
-        numbers::id::BranchId,
+        numbers::branch_id::BranchId,
         text::{escape::escape, options::Permission},
     },
     vfs::{

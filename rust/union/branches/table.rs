@@ -5,7 +5,7 @@
 use crate::{
     union::{
         branch::branch::{let_go, Branch},
-        numbers::id::BranchId,
+        numbers::branch_id::BranchId,
     },
     vfs::{
         admin::log::Log,

@@ -11,7 +11,7 @@ use crate::{
         },
         branches::table::Table,
         find::refresh::{self, remaining},
-        numbers::id::BranchId,
+        numbers::branch_id::BranchId,
         object::{
             instance::Union,
             pins,
@@ -34,7 +34,7 @@ use kernel::{
 };
 
 /// A stack that was made before any table: it is made again when it is used.
-const STALE: usize = 0;
+const BEFORE_ANY: usize = 0;
 
 /// A branch that leaves.
 struct Leaver {
@@ -150,7 +150,7 @@ fn leave(
     let rest = remaining(&stack, |layer| after.has(&layer.branch))?;
     let next = if inode.is_dir() && !rest.is_empty() {
         // What is to be seen of it now is found out when it is used.
-        Some(new_stack(STALE, rest)?)
+        Some(new_stack(BEFORE_ANY, rest)?)
     } else if let Some(dentry) = &dentry {
         let found = busy::elsewhere(inode.sb().data(), dentry, after)?;
         match found.filter(|layers| !layers.is_empty()) {
@@ -166,7 +166,7 @@ fn leave(
     match next {
         Some(next) => {
             drop(state.listing.take());
-            if next.generation != STALE {
+            if next.generation != BEFORE_ANY {
                 let top = next.top();
                 top.branch.numbers.keep(top.path(), inode)?;
             }

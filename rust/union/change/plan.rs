@@ -16,10 +16,10 @@ use crate::{
     union::{
         branch::{
             branch::{let_go, Branch},
-            patience, records, volatile, work,
+            patience, plink_records, volatile, work,
         },
         branches::{
-            origins,
+            lasting,
             table::{Table, MAX_BRANCHES},
         },
         find::refresh,
@@ -71,7 +71,7 @@ impl Plan {
     }
 
     /// Gives branches that nobody uses yet the permissions that they are to have.
-    pub(crate) fn settle_permissions(&mut self) {
+    pub(crate) fn set_permissions(&mut self) {
         for (branch, permission) in core::mem::replace(&mut self.modified, KVec::new()) {
             branch.set_permission(permission);
         }
@@ -270,8 +270,8 @@ impl Plan {
             load_records(log, instance, after.branches.iter(), will_be)
                 .inspect_err(|_| restore(&after))?;
             // Before anybody asks for a number on what is new.
-            ids.settle(&after.branches);
-            instance.cred.scope(|| origins::keep_numbers(&after));
+            ids.commit(&after.branches);
+            instance.cred.scope(|| lasting::keep_numbers(&after));
             self.commit(instance, after.clone());
             if let Some(shown) = shown {
                 shown.publish();
@@ -293,7 +293,7 @@ impl Plan {
         leave::finish(sb, &after, leaving);
         for name in watched.iter().flat_map(|watched| watched.names()) {
             // What cannot be brought up to date now may be at the next look.
-            let _ = settle(name);
+            let _ = look_again(name);
         }
         Ok(())
     }
@@ -353,7 +353,7 @@ pub(crate) fn take_over_all(log: &Log, instance: &Instance) -> Result {
     let table = instance.table()?;
     take_over(log, instance, &table, Branch::is_writable)?;
     load_records(log, instance, table.branches.iter(), Branch::is_writable)?;
-    instance.cred.scope(|| origins::keep_numbers(&table));
+    instance.cred.scope(|| lasting::keep_numbers(&table));
     Ok(())
 }
 
@@ -403,9 +403,9 @@ fn load_records<'a>(
     Ok(())
 }
 
-/// As [`records::load`], with a line in the log if it fails. Who does not write to the branch can do without.
+/// As [`plink_records::load`], with a line in the log if it fails. Who does not write to the branch can do without.
 pub(crate) fn read_records(log: &Log, branch: &Branch, writable: bool) -> Result {
-    match records::load(branch) {
+    match plink_records::load(branch) {
         Err(e) if writable || e == EINTR || e == ENOMEM => {
             log.error(fmt!(
                 "branch '{}': its pseudo-links cannot be read: {}",
@@ -449,7 +449,7 @@ fn close<'a>(log: &Log, branch: &'a Branch) -> Result<Closed<'a>> {
 /// Whether `name` will mean something of the kind that it means now, in a union of the branches in
 /// `after`.
 fn stays(name: &DEntry<Union>, after: &Table) -> bool {
-    let Some(inode) = name.node() else {
+    let Some(inode) = name.own_inode() else {
         return false;
     };
     let found = busy::elsewhere(name.sb().data(), name, after);
@@ -460,7 +460,7 @@ fn stays(name: &DEntry<Union>, after: &Table) -> bool {
 
 /// Brings what `name` means up to date, and sees to it that it is found by the number that it has,
 /// also when the name has left the cache.
-fn settle(name: &DEntry<Union>) -> Result {
+fn look_again(name: &DEntry<Union>) -> Result {
     if !refresh::refresh(name)? {
         return Ok(());
     }

@@ -9,15 +9,15 @@ use super::{data::Data, job::Copy, plink};
 use crate::{
     union::{
         branch::{branch::Branch, lift::lift, plink_dir},
-        branches::origins,
+        branches::lasting,
         find::{refresh, whiteout},
         make::{dir_times::DirTimes, hide, policy, seal, take_back::take_back},
-        numbers::record::NewRecord,
+        numbers::plink_record::NewRecord,
         object::{
             instance::{Instance, Union},
             node::State,
             pins::keep_names_below,
-            stack::{new_stack, Held, Layer, Layers, Stack},
+            stack::{new_stack, HeldLayer, Layer, Layers, Stack},
         },
         text::origin::Origin,
     },
@@ -39,12 +39,12 @@ use kernel::{
 
 /// Makes sure that the object `dentry` names is on a writable branch; returns where. `EROFS` if
 /// there is none above it.
-pub(crate) fn ensure(dentry: &DEntry<Union>, data: Data) -> Result<Held> {
+pub(crate) fn ensure(dentry: &DEntry<Union>, data: Data) -> Result<HeldLayer> {
     let inode = dentry.positive()?;
     let stack = refresh::stack_or_old(dentry)?;
     let source = stack.top();
     if source.branch.is_writable() {
-        return Ok(Held::top(stack));
+        return Ok(HeldLayer::top(stack));
     }
     let retries = dentry.sb().data().settings().retry() && !inode.is_dir();
     policy::with_retry(
@@ -53,7 +53,7 @@ pub(crate) fn ensure(dentry: &DEntry<Union>, data: Data) -> Result<Held> {
         |target| match copy_to(dentry, target, data) {
             Err(e) if e == ESTALE => {
                 // A directory above is being renamed, and all in it was copied up for that.
-                let top = Held::top(inode.data().stack()?);
+                let top = HeldLayer::top(inode.data().stack()?);
                 Some(top).filter(|top| top.branch.is_writable()).ok_or(e)
             }
             other => other,
@@ -63,7 +63,11 @@ pub(crate) fn ensure(dentry: &DEntry<Union>, data: Data) -> Result<Held> {
 
 /// Makes sure that the object is on the writable branch `target`, or on another if it is no directory
 /// and on that already.
-pub(super) fn copy_to(dentry: &DEntry<Union>, target: &Arc<Branch>, data: Data) -> Result<Held> {
+pub(super) fn copy_to(
+    dentry: &DEntry<Union>,
+    target: &Arc<Branch>,
+    data: Data,
+) -> Result<HeldLayer> {
     let instance = dentry.sb().data();
     let inode = dentry.positive()?;
     // A directory also loses its place in the cache to what somebody else does on a branch.
@@ -94,11 +98,11 @@ fn is_gone(inode: &INode<Union>, dentry: &DEntry<Union>) -> bool {
 
 /// Makes sure that the directory `dentry` is on the writable branch `target`; returns where. Parents
 /// are copied up first, from the top.
-pub(crate) fn ensure_dir(dentry: &DEntry<Union>, target: &Arc<Branch>) -> Result<Held> {
+pub(crate) fn ensure_dir(dentry: &DEntry<Union>, target: &Arc<Branch>) -> Result<HeldLayer> {
     let instance = dentry.sb().data();
     loop {
         let stack = dentry.positive()?.data().stack()?;
-        if let Some(layer) = Held::on(stack, target) {
+        if let Some(layer) = HeldLayer::on(stack, target) {
             return Ok(layer);
         }
         // The highest ancestor that is not there yet, whose parent is.
@@ -113,7 +117,7 @@ pub(crate) fn ensure_dir(dentry: &DEntry<Union>, target: &Arc<Branch>) -> Result
             }
             let parent = at.parent_entry();
             let stack = parent.positive()?.data().stack()?;
-            match Held::on(stack, target) {
+            match HeldLayer::on(stack, target) {
                 Some(layer) => break layer,
                 None => at = parent,
             }
@@ -128,15 +132,15 @@ fn copy_one(
     instance: &Instance,
     parent: &Layer,
     data: Data,
-) -> Result<Held> {
+) -> Result<HeldLayer> {
     let inode = dentry.positive()?;
     let node = inode.data();
     let mut state = node.lock_state_killable()?;
     let stack = node.stack()?;
     // Somebody else may have been faster; with another branch, even.
     let there = match inode.is_dir() {
-        true => Held::on(stack.clone(), &parent.branch),
-        false => Some(Held::top(stack.clone())).filter(|top| top.branch.is_writable()),
+        true => HeldLayer::on(stack.clone(), &parent.branch),
+        false => Some(HeldLayer::top(stack.clone())).filter(|top| top.branch.is_writable()),
     };
     if let Some(layer) = there {
         return Ok(layer);
@@ -262,7 +266,7 @@ fn origin_of(instance: &Instance, stack: &Stack, wanted: bool) -> Result<Option<
     let top = stack.top();
     instance
         .cred
-        .scope(|| origins::origin_of(&table, &top.branch, top.path()))
+        .scope(|| lasting::origin_of(&table, &top.branch, top.path()))
 }
 
 /// A copy of a directory below the others, of `stack`, may be where the name is whited out: `made`, the
@@ -318,13 +322,13 @@ fn copy_nameless(
     instance: &Instance,
     target: &Arc<Branch>,
     data: Data,
-) -> Result<Held> {
+) -> Result<HeldLayer> {
     let inode = dentry.positive()?;
     let node = inode.data();
     let mut state = node.lock_state_killable()?;
     let stack = node.stack()?;
     if stack.top().branch.is_writable() {
-        return Ok(Held::top(stack));
+        return Ok(HeldLayer::top(stack));
     }
     // Its other names are below, and mean what is copied up here.
     let has_others = !inode.is_dir() && (node.has_names_below() || inode.nlink() > 1);
@@ -407,7 +411,7 @@ fn publish(
     old: &RcuArc<Stack>,
     layer: &Layer,
     names: u32,
-) -> Result<Held> {
+) -> Result<HeldLayer> {
     let mut layers = Layers::new();
     if inode.is_dir() && !is_gone(inode, dentry) {
         layers = Layers::with_capacity(old.layers.len() + 1)?;
@@ -447,5 +451,5 @@ fn publish(
         }
     })?;
     instance.counters().copies_up.up();
-    Held::on(stack, &layer.branch).ok_or(ESTALE)
+    HeldLayer::on(stack, &layer.branch).ok_or(ESTALE)
 }

@@ -20,7 +20,7 @@ use crate::{
             instance::Union,
             node::State,
             pins::{forget_names_below, keep_names_below},
-            stack::{Held, Layer, Stack},
+            stack::{HeldLayer, Layer, Stack},
         },
     },
     vfs::{
@@ -100,7 +100,7 @@ pub(crate) fn lost_name(inode: &INode<Union>, locked: &State, on_branch: bool) -
 ///
 /// Where the branch cannot give an object another name, what is changed is forgotten by it at
 /// unmount.
-pub(crate) fn ensure_to_change(dentry: &DEntry<Union>, data: Data) -> Result<Held> {
+pub(crate) fn ensure_to_change(dentry: &DEntry<Union>, data: Data) -> Result<HeldLayer> {
     let layer = ensure(dentry, data)?;
     if !has_names_below(dentry)? {
         return Ok(layer);
@@ -120,7 +120,7 @@ pub(crate) fn ensure_to_change(dentry: &DEntry<Union>, data: Data) -> Result<Hel
 
 /// Makes sure that the object that `dentry` names is on a writable branch under that name: another
 /// name of it may have been copied up before. `EXDEV` if it cannot get it.
-pub(crate) fn ensure_name(dentry: &DEntry<Union>) -> Result<Held> {
+pub(crate) fn ensure_name(dentry: &DEntry<Union>) -> Result<HeldLayer> {
     let layer = ensure(dentry, Data::All)?;
     if has_names_below(dentry)? {
         give_name(dentry, &layer)?;

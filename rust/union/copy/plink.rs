@@ -10,10 +10,10 @@ use crate::{
             branch::Branch,
             lift::lift,
             plink_dir::{self, RECORDED},
-            records::{self},
+            plink_records,
         },
         make::take_back,
-        numbers::record::NewRecord,
+        numbers::plink_record::NewRecord,
         object::{instance::Union, node::State, stack::Layer},
         text::{names, origin::Origin},
     },
@@ -83,10 +83,11 @@ pub(crate) fn record(
     origin: Origin,
     names: u32,
 ) -> Result<Option<NewRecord>> {
-    let record = records::new_record(branch, branch.at(made), origin, names).and_then(|record| {
-        place(access, inode, branch, made, &record)?;
-        Ok(record)
-    });
+    let record =
+        plink_records::new_record(branch, branch.at(made), origin, names).and_then(|record| {
+            place(access, inode, branch, made, &record)?;
+            Ok(record)
+        });
     match record {
         // The branch cannot give an object another name, or cannot have the directory, each filesystem
         // with an error of its own; or there is another copy.
@@ -224,7 +225,7 @@ pub(crate) fn recount(
     if inode.data().plink() != RECORDED {
         return;
     }
-    let set = || records::set_names(access, &layer.branch, layer.path(), names);
+    let set = || plink_records::set_names(access, &layer.branch, layer.path(), names);
     // What is not written down now stays wrong for good.
     let written = match set() {
         Err(e) if e == ENOMEM => set(),
@@ -325,7 +326,7 @@ fn remove_if(
     }
     inode.data().set_plink(0);
     if serial == RECORDED {
-        return records::set_names(access, &layer.branch, layer.path(), 0);
+        return plink_records::set_names(access, &layer.branch, layer.path(), 0);
     }
     let Some(dir) = plink_dir::find_dir(&layer.branch)? else {
         return Ok(());

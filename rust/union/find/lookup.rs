@@ -5,13 +5,13 @@
 use super::{indexing, refresh, whiteout};
 use crate::{
     union::{
-        branch::{branch, lift, plink_dir, records},
-        branches::origins,
+        branch::{branch, lift, plink_dir, plink_records},
+        branches::lasting,
         object::{
             index::Hits,
             instance::{Instance, Union},
             node::{Node, State},
-            stack::{new_stack, Held, Layer, Layers, Stack},
+            stack::{new_stack, HeldLayer, Layer, Layers, Stack},
         },
         text::names::{self, Hides},
     },
@@ -70,12 +70,12 @@ fn copy_of(instance: &Instance, mut found: Layers) -> Result<Layers> {
         if above.peek().is_none() {
             break;
         }
-        let Some(origin) = origins::origin_of(&table, &top.branch, top.path())? else {
+        let Some(origin) = lasting::origin_of(&table, &top.branch, top.path())? else {
             break;
         };
         let mut copy = None;
         for (index, branch) in above {
-            if let Some(dentry) = records::find(branch, &origin, top.inode()?)? {
+            if let Some(dentry) = plink_records::find(branch, &origin, top.inode()?)? {
                 let branch = branch.clone();
                 copy = Some((index, Layer { branch, dentry }));
                 break;
@@ -191,7 +191,7 @@ fn find_among(
 }
 
 /// The inode that stands for `layers`, which were found.
-pub(crate) fn node(
+pub(crate) fn inode_of(
     sb: &SuperBlock<Union>,
     generation: usize,
     layers: Layers,
@@ -199,9 +199,9 @@ pub(crate) fn node(
     node_that_was(Arrival::Found, sb, generation, layers)
 }
 
-/// As [`node`], for an object that was just made: a directory is not watched before it is used, which
+/// As [`inode_of`], for an object that was just made: a directory is not watched before it is used, which
 /// many a new one never is. Marks cost as much as the rest of it.
-pub(crate) fn node_of_new(
+pub(crate) fn inode_of_new(
     sb: &SuperBlock<Union>,
     generation: usize,
     layers: Layers,
@@ -254,7 +254,7 @@ fn node_that_was(
                     _ => real.nlink().saturating_sub(1).saturating_add(below),
                 };
                 let inode = new.fill(real, links, idmap, node)?;
-                lift::settle(&stack.top().branch, &interval, || {
+                lift::redo(&stack.top().branch, &interval, || {
                     inode.copy_attr(real, idmap);
                 });
                 sb.data().counters().inodes.up();
@@ -292,7 +292,7 @@ pub(crate) fn names_below(sb: &SuperBlock<Union>, top: &Layer) -> Result<u32> {
     }
     sb.data()
         .cred
-        .scope(|| records::names_below(&top.branch, top.path()))
+        .scope(|| plink_records::names_below(&top.branch, top.path()))
 }
 
 /// Whether the cached `inode` stands for what `found` does; updates it if so.
@@ -361,13 +361,13 @@ pub(crate) fn lookup(dir: &INode<Union>, dentry: InLookup<'_, Union>) -> Result<
     let inode = if layers.is_empty() {
         None
     } else {
-        Some(node(sb, stack.generation, layers)?)
+        Some(inode_of(sb, stack.generation, layers)?)
     };
     dentry.splice(inode, stamp)
 }
 
 /// Whether something of `name` is below the directory `layer`.
-pub(crate) fn is_below(instance: &Instance, layer: &Held, name: &Name) -> Result<bool> {
+pub(crate) fn is_below(instance: &Instance, layer: &HeldLayer, name: &Name) -> Result<bool> {
     let rest = layer.below();
     Ok(!rest.is_empty() && !instance.cred.scope(|| find_in(rest, name))?.is_empty())
 }

@@ -185,7 +185,7 @@ pub(crate) fn look_again(dentry: &DEntry<Union>) -> Result<bool> {
 fn verify(dentry: &DEntry<Union>, parent: &DEntry<Union>, stack: &Stack) -> Result<Verdict> {
     let instance = dentry.sb().data();
     instance.counters().refreshes.up();
-    let Some(inode) = dentry.node() else {
+    let Some(inode) = dentry.own_inode() else {
         let stamp = parent.positive()?.data().name_stamp(instance, stack);
         let name = dentry.name();
         let layers = instance

@@ -11,7 +11,7 @@ use crate::{
         branch::branch::Branch,
         branches::table::Table,
         find::{refresh, whiteout},
-        numbers::id::BranchId,
+        numbers::branch_id::BranchId,
         object::{
             instance::{Instance, Union},
             stack::{Layer, Stack},

@@ -2,13 +2,13 @@
 
 //! The second floor: which object is which.
 //!
-//! Lives here: what a branch is told apart by (`id`), and a filesystem over mounts (`identity`); the inode numbers
+//! Lives here: what a branch is told apart by (`branch_id`), and a filesystem over mounts (`fs_identity`); the inode numbers
 //! of the union (`number`), in a range for each filesystem below (`range`); what the copies are of that have
-//! several names (`record`). Numbers and tables of them. May use `text` and [`crate::vfs`]. A branch is its number
+//! several names (`plink_record`). Numbers and tables of them. May use `text` and [`crate::vfs`]. A branch is its number
 //! here, and nothing more.
 
-pub(crate) mod id;
-pub(crate) mod identity;
+pub(crate) mod branch_id;
+pub(crate) mod fs_identity;
 pub(crate) mod number;
+pub(crate) mod plink_record;
 pub(crate) mod range;
-pub(crate) mod record;

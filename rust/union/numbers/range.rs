@@ -9,7 +9,7 @@
 //! since their inodes have different numbers anyway. What has no room in a range has a number of 2^48
 //! and more, with the identity of a branch in it.
 
-use super::id::BranchId;
+use super::branch_id::BranchId;
 use crate::vfs::{
     attr::stat::{Stat, StatFs},
     mount::path::Path,
@@ -105,10 +105,10 @@ pub(crate) struct Space {
     /// The device that it shows mostly, and the parts that show another one; none if all of it shows
     /// one.
     devices: Option<KBox<Devices>>,
-    settled: Atomic<bool>,
+    decided: Atomic<bool>,
     /// Whether all branches were on this filesystem when the union was mounted.
     alone: Atomic<bool>,
-    /// The range. Nothing is in it before it is settled.
+    /// The range. Nothing is in it before it is decided.
     start: Atomic<u64>,
     size: Atomic<u64>,
     /// Whether there ever was something in `replaced`.
@@ -184,7 +184,7 @@ impl Space {
                 identity,
                 need,
                 devices,
-                settled: Atomic::new(false),
+                decided: Atomic::new(false),
                 alone: Atomic::new(false),
                 start: Atomic::new(0),
                 size: Atomic::new(0),
@@ -311,18 +311,18 @@ impl Space {
         self.alone.store(is_alone, Relaxed);
     }
 
-    /// Whether it was not settled yet whether it has a range.
+    /// Whether it was not decided yet whether it has a range.
     pub(crate) fn is_new(&self) -> bool {
-        !self.settled.load_acquire()
+        !self.decided.load_acquire()
     }
 
-    pub(crate) fn settle(&self, range: Option<(u64, u64)>) {
+    pub(crate) fn give(&self, range: Option<(u64, u64)>) {
         if let Some((start, size)) = range {
             // Who finds the size finds the start, which never changes again.
             self.start.store(start, Relaxed);
             self.size.store(size, Release);
         }
-        self.settled.store(true, Release);
+        self.decided.store(true, Release);
     }
 }
 
@@ -339,8 +339,8 @@ mod tests {
     fn ranges_are_apart() -> Result {
         let ranges = Ranges::new()?;
         let (one, other) = (space(&ranges, 0)?, space(&ranges, 1)?);
-        one.settle(ranges.take(FIRST).map(|start| (start, FIRST)));
-        other.settle(ranges.take(OTHER).map(|start| (start, OTHER)));
+        one.give(ranges.take(FIRST).map(|start| (start, FIRST)));
+        other.give(ranges.take(OTHER).map(|start| (start, OTHER)));
         assert_eq!(one.place(7, 0), 7);
         assert_eq!(other.place(7, 0), FIRST + 7);
         assert!(other.place(OTHER - 1, 0) < SMALL);
@@ -366,11 +366,11 @@ mod tests {
     fn what_is_alone_has_all_that_nobody_else_took() -> Result {
         let ranges = Ranges::new()?;
         let (one, other) = (space(&ranges, 0)?, space(&ranges, 1)?);
-        one.settle(ranges.take(FIRST).map(|start| (start, FIRST)));
+        one.give(ranges.take(FIRST).map(|start| (start, FIRST)));
         one.alone.store(true, Relaxed);
         assert_eq!(one.place(SMALL + 7, 0), SMALL + 7);
         assert_eq!(one.place(FIRST + 7, 0), FIRST + 7);
-        other.settle(ranges.take(OTHER).map(|start| (start, OTHER)));
+        other.give(ranges.take(OTHER).map(|start| (start, OTHER)));
         assert!(other.place(7, 0) > SMALL);
         Ok(())
     }
@@ -379,7 +379,7 @@ mod tests {
     fn what_others_took_is_theirs() -> Result {
         let ranges = Ranges::new()?;
         let one = space(&ranges, 0)?;
-        one.settle(ranges.take(FIRST).map(|start| (start, FIRST)));
+        one.give(ranges.take(FIRST).map(|start| (start, FIRST)));
         one.alone.store(true, Relaxed);
         assert_eq!(ranges.take(OTHER), Some(FIRST));
         assert!(one.place(FIRST + 7, 0) > SMALL);

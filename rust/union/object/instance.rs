@@ -5,7 +5,9 @@
 use crate::{
     mmap::{pasts::Snapshots, snapshot::Counts},
     union::{
-        branches::{counters::Counters, debug, ids::Ids, room::Remembered, sysfs, table::Table},
+        branches::{
+            counters::Counters, debug, ids::Ids, policy_state::PolicyState, sysfs, table::Table,
+        },
         numbers::range::Ranges,
         text::{
             choice::Create,
@@ -61,7 +63,7 @@ pub(crate) struct Instance {
     create_low: Atomic<u64>,
     /// What the policies remember.
     #[pin]
-    pub(crate) policy: Remembered,
+    pub(crate) policy: PolicyState,
     /// What the mounter was allowed is what the union may do on branches, but for limits, which are
     /// those of whoever uses it: `Documentation/security.md`.
     pub(crate) cred: Cred,
@@ -128,7 +130,7 @@ impl Instance {
             settings: Atomic::new(settings.chosen().0),
             create: Atomic::new(create),
             create_low: Atomic::new(create_low),
-            policy <- Remembered::new(),
+            policy <- PolicyState::new(),
             cred,
             depth,
             group,

@@ -42,7 +42,7 @@ impl NewNames {
     }
 
     /// Makes the names durable by `sync`, which writes out all of the object.
-    pub(crate) fn settle(&self, sync: impl FnOnce() -> Result) -> Result {
+    pub(crate) fn write_out(&self, sync: impl FnOnce() -> Result) -> Result {
         // One that is made from here on may have missed it.
         let seen = self.made.load(Acquire);
         sync()?;

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     mmap::{pasts::Pasts, snapshot::Past},
-    union::numbers::id::BranchId,
+    union::numbers::branch_id::BranchId,
     vfs::{
         below::watch::Mark,
         object::{dentry::Dentry, glimpse::Glimpse, inode::Inode, published::Published},
@@ -386,8 +386,8 @@ impl Node {
     }
 
     /// Makes the names durable by `sync`, which writes out all of the file.
-    pub(crate) fn settle_names(&self, sync: impl FnOnce() -> Result) -> Result {
-        self.new_names.settle(sync)
+    pub(crate) fn write_out_names(&self, sync: impl FnOnce() -> Result) -> Result {
+        self.new_names.write_out(sync)
     }
 
     /// Counts a descriptor.

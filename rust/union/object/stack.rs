@@ -6,7 +6,7 @@ use super::index::Seat;
 use crate::{
     union::{
         branch::branch::Branch,
-        numbers::{id::BranchId, number::Number},
+        numbers::{branch_id::BranchId, number::Number},
     },
     vfs::{
         below::namei::{self, Search},
@@ -131,12 +131,12 @@ impl Stack {
 /// # Invariants
 ///
 /// `at` is the index of a layer.
-pub(crate) struct Held {
+pub(crate) struct HeldLayer {
     stack: RcuArc<Stack>,
     at: usize,
 }
 
-impl Held {
+impl HeldLayer {
     /// The object that attributes come from.
     pub(crate) fn top(stack: RcuArc<Stack>) -> Self {
         // INVARIANT: A stack is never empty.
@@ -161,7 +161,7 @@ impl Held {
     }
 }
 
-impl Deref for Held {
+impl Deref for HeldLayer {
     type Target = Layer;
 
     fn deref(&self) -> &Layer {

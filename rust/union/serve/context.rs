@@ -10,7 +10,7 @@ use crate::{
         },
         branches::{
             ids::Ids,
-            origins,
+            lasting,
             table::{Table, MAX_BRANCHES},
         },
         change::{
@@ -373,9 +373,9 @@ impl Context for Request {
         let mut ids = Ids::new()?;
         let settings = self.settings(Settings::default());
         let mut plan = self.plan(log, &settings, &mut ids, None)?;
-        plan.settle_permissions();
+        plan.set_permissions();
         let table = Table::new(log, 1, plan.take())?;
-        ids.settle(&table.branches);
+        ids.commit(&table.branches);
         let writable = table.writable().is_ok();
         if !readonly {
             check_shown_whiteouts(log, &settings, writable)?;
@@ -387,7 +387,7 @@ impl Context for Request {
         for branch in &table.branches {
             plan::read_records(log, branch, branch.is_writable())?;
         }
-        origins::keep_numbers(&table);
+        lasting::keep_numbers(&table);
         let granularity = table
             .writable()
             .map_or(1, |branch| branch.mnt().super_block().time_granularity());
@@ -415,7 +415,7 @@ impl Context for Request {
     fn make_root(sb: &SuperBlock<Union>) -> Result<ARef<INode<Union>>> {
         let table = sb.data().table()?;
         let layers = sb.data().cred.scope(|| refresh::root_layers(&table))?;
-        lookup::node(sb, table.generation, layers)
+        lookup::inode_of(sb, table.generation, layers)
     }
 
     fn reconfigure(&mut self, log: &Log, sb: &Reconfigured<'_, Union>, readonly: bool) -> Result {
@@ -482,7 +482,7 @@ impl Context for Request {
         let is_volatile = instance.is_volatile() && !readonly;
         instance
             .cred
-            .scope(|| volatile::settle(log, &table.branches, is_volatile));
+            .scope(|| volatile::adjust(log, &table.branches, is_volatile));
         Ok(())
     }
 }

@@ -99,7 +99,7 @@ pub(crate) fn dir_ioctl(
 ///
 /// `EFAULT`; `E2BIG` for a path that there is no room for.
 fn branches(file: &FsFile<Union>, command: Command) -> Result<u32> {
-    let table = file.node().sb().data().table()?;
+    let table = file.own_inode().sb().data().table()?;
     if command.is_null() {
         return Ok(u32::try_from(table.branches.len())?);
     }
@@ -147,7 +147,7 @@ fn busy_inode(file: &FsFile<Union>, command: Command) -> Result<u32> {
     let ino: u64 = reader.read()?;
     let _: u64 = reader.read()?;
     let index: i16 = reader.read()?;
-    let sb = file.node().sb();
+    let sb = file.own_inode().sb();
     let table = sb.data().table()?;
     let index = usize::try_from(index)?;
     if index >= table.branches.len() {
@@ -236,7 +236,7 @@ fn open_root(
     wanted: impl Fn(&Table) -> Result<Arc<Branch>>,
     open: impl Fn(&Branch) -> Result<KernelFile>,
 ) -> Result<KernelFile> {
-    let instance = file.node().sb().data();
+    let instance = file.own_inode().sb().data();
     loop {
         let table = instance.table()?;
         let branch = wanted(&table)?;

@@ -60,7 +60,7 @@ impl Operations for Revalidation {
     }
 
     fn real(dentry: &DEntry<Union>, _what: Real) -> Option<ARef<Dentry>> {
-        let stack = dentry.node()?.data().stack().ok()?;
+        let stack = dentry.own_inode()?.data().stack().ok()?;
         Some(stack.top().dentry.clone())
     }
 }
@@ -78,7 +78,7 @@ enum Seen {
 /// Looks whether the object that `dentry` shows is still where it was found.
 #[inline]
 fn look(dentry: Glimpse<'_, DEntry<Union>>, reading: Reading<'_>) -> Seen {
-    let Some(inode) = dentry.node() else {
+    let Some(inode) = dentry.own_inode() else {
         return Seen::Same;
     };
     match inode.data().top_rcu(reading) {

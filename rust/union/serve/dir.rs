@@ -193,7 +193,7 @@ impl file_ops::Operations for DirFile {
         _end: i64,
         data_only: bool,
     ) -> Result {
-        let instance = file.node().sb().data();
+        let instance = file.own_inode().sb().data();
         let stack = refresh::stack(file.dentry())?;
         if instance.is_volatile() {
             let mut written = stack.layers.iter().filter(|l| l.branch.is_writable());

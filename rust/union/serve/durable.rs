@@ -30,9 +30,9 @@ pub(super) fn sync(
     end: i64,
     data_only: bool,
 ) -> Result {
-    let node = user.node().data();
+    let node = user.own_inode().data();
     if node.has_new_name() {
-        return node.settle_names(|| real.sync());
+        return node.write_out_names(|| real.sync());
     }
     real.sync_range(start, end, data_only)
 }
@@ -41,12 +41,12 @@ pub(super) fn sync(
 /// everything at once (`-o sync`), which its branch was not.
 #[inline(always)]
 pub(super) fn for_write(iocb: &Iocb<'_, Union>, real: &KernelFile) -> Result<Change> {
-    let inode = iocb.file().node();
+    let inode = iocb.file().own_inode();
     let is_ours = inode.sb().is_synchronous();
     if inode.data().has_new_name()
         && (is_ours || iocb.is_synchronous() || real.inode().is_synchronous())
     {
-        settle(inode.data(), iocb.file(), real)?;
+        write_out_names(inode.data(), iocb.file(), real)?;
     }
     Ok(Change {
         without: 0,
@@ -58,11 +58,11 @@ pub(super) fn for_write(iocb: &Iocb<'_, Union>, real: &KernelFile) -> Result<Cha
 /// As [`for_write`], for what else changes the data of a file: its filesystem acts upon the flags of
 /// `user`. Says whether it has to be written out afterwards, by the caller.
 pub(super) fn begin(user: &FsFile<Union>, real: &KernelFile) -> Result<bool> {
-    let node = user.node();
+    let node = user.own_inode();
     let is_ours = node.sb().is_synchronous();
     let is_wanted = is_ours || user.flags() & flags::O_DSYNC != 0 || real.inode().is_synchronous();
     if is_wanted && node.data().has_new_name() && !node.sb().data().is_volatile() {
-        settle(node.data(), user, real)?;
+        write_out_names(node.data(), user, real)?;
     }
     Ok(is_ours && !node.sb().data().is_volatile())
 }
@@ -71,15 +71,15 @@ pub(super) fn begin(user: &FsFile<Union>, real: &KernelFile) -> Result<bool> {
 /// filesystem, and not the union (`msync(2)`).
 pub(super) fn before_mapping(user: &FsFile<Union>, real: &KernelFile) -> Result {
     let fs = real.path().mnt().super_block().type_name();
-    let node = user.node();
+    let node = user.own_inode();
     if node.sb().data().is_volatile() || !SYNCED_BELOW_MMAP_LOCK.contains(&fs.to_bytes()) {
         return Ok(());
     }
-    settle(node.data(), user, real)
+    write_out_names(node.data(), user, real)
 }
 
 #[cold]
-fn settle(node: &Node, user: &FsFile<Union>, real: &KernelFile) -> Result {
-    let cred = &user.node().sb().data().cred;
-    cred.scope(|| node.settle_names(|| real.sync()))
+fn write_out_names(node: &Node, user: &FsFile<Union>, real: &KernelFile) -> Result {
+    let cred = &user.own_inode().sb().data().cred;
+    cred.scope(|| node.write_out_names(|| real.sync()))
 }

@@ -160,14 +160,14 @@ pub(crate) fn read(
     file.check_read()?;
     let shown = {
         // Nobody changes the directory meanwhile. User memory is written to without the lock.
-        let inode = file.node();
+        let inode = file.own_inode();
         let _lock = inode.lock();
         if inode.is_dead() {
             return Err(ENOENT);
         }
         listing(argument.position == 0)?
     };
-    let instance = file.node().sb().data();
+    let instance = file.own_inode().sb().data();
     argument.tail = argument.at;
     argument.entries = 0;
     if argument.block == 0 {
@@ -184,7 +184,7 @@ pub(crate) fn read(
 }
 
 fn fill(file: &FsFile<Union>, argument: &mut ReadArgument, shown: &Listing) -> Result {
-    if argument.position == 0 && !argument.add(b".", file.node().ino(), flags::DT_DIR)? {
+    if argument.position == 0 && !argument.add(b".", file.own_inode().ino(), flags::DT_DIR)? {
         return Ok(());
     }
     if argument.position == 1 {

@@ -135,7 +135,7 @@ fn open_real(
     first: impl Fn(),
 ) -> Result<KernelFile> {
     loop {
-        let node = user.node().data();
+        let node = user.own_inode().data();
         let inside = stack.top().branch.gate.enter();
         if inside.is_some() && node.stands_for(&stack) {
             first();
@@ -153,14 +153,14 @@ fn open_real(
         if fatal_signal_pending() {
             return Err(EINTR);
         }
-        user.node().sb().data().wait_for_change();
+        user.own_inode().sb().data().wait_for_change();
         stack = refresh::stack(user.dentry())?;
     }
 }
 
 fn open_at(user: &FsFile<Union>, stack: &Stack, flags: u32) -> Result<KernelFile> {
     let path = stack.top().path();
-    let cred = &user.node().sb().data().cred;
+    let cred = &user.own_inode().sb().data().cred;
     // The union keeps access times itself.
     let flags = flags & !flags::NOT_BELOW | flags::O_NOATIME;
     // Security modules take whoever allocates a file for the one who opened it: the mounter, as of
@@ -176,7 +176,7 @@ impl OpenFile {
     #[inline]
     fn real(&self, user: &FsFile<Union>) -> Result<&KernelFile> {
         let real = self.chain.current();
-        let node = user.node();
+        let node = user.own_inode();
         let flags = user.flags();
         if self.seen.load_once() == node.sb().data().generation()
             && node.data().is_at(real.path().dentry())
@@ -190,16 +190,16 @@ impl OpenFile {
 
     #[cold]
     fn real_anew(&self, user: &FsFile<Union>) -> Result<&KernelFile> {
-        let generation = user.node().sb().data().generation();
+        let generation = user.own_inode().sb().data().generation();
         if self.seen.load_once() != generation {
             self.catch_up(user, generation)?;
         }
         let mut real = self.chain.current();
-        if !shows(user.node(), real) {
+        if !shows(user.own_inode(), real) {
             real = self.refresh(user)?;
         }
         let mut flags = user.flags();
-        if flags & SYNC != 0 && user.node().sb().data().is_volatile() {
+        if flags & SYNC != 0 && user.own_inode().sb().data().is_volatile() {
             flags &= !SYNC;
         }
         if (flags ^ real.flags()) & CHANGEABLE != 0 {
@@ -211,7 +211,7 @@ impl OpenFile {
     /// The branches have changed.
     fn catch_up(&self, user: &FsFile<Union>, generation: usize) -> Result {
         // What cannot be brought up to date shows what it showed.
-        if user.node().sb().data().settings().refrof() && !user.is_writable() {
+        if user.own_inode().sb().data().settings().refrof() && !user.is_writable() {
             refresh::refresh(user.dentry())?;
         }
         // Who finds this has the inode as it was brought up to date, in `real`, where it is asked for first.
@@ -223,7 +223,7 @@ impl OpenFile {
     /// reader can be in that situation, or an open that is not complete: whoever may write has the
     /// copy, and keeps it.
     fn refresh(&self, user: &FsFile<Union>) -> Result<&KernelFile> {
-        let stack = user.node().data().stack()?;
+        let stack = user.own_inode().data().stack()?;
         let real = open_real(user, stack, user.flags(), || ())?;
         self.make_current(user, real)
     }
@@ -232,7 +232,7 @@ impl OpenFile {
     /// `real` be outdated already, the next look at the file will say so.
     fn make_current(&self, user: &FsFile<Union>, real: KernelFile) -> Result<&KernelFile> {
         let _guard = self.chain_lock.lock();
-        if !shows(user.node(), self.chain.current()) {
+        if !shows(user.own_inode(), self.chain.current()) {
             self.chain.push(real)?;
             file_ops::share_mapping::<RegularFile>(user, self);
         }
@@ -247,7 +247,7 @@ impl OpenFile {
     #[inline]
     fn real_to_map(&self, user: &FsFile<Union>) -> Result<&KernelFile> {
         let current = self.chain.current();
-        match user.node().data().is_at(current.path().dentry()) {
+        match user.own_inode().data().is_at(current.path().dentry()) {
             true => Ok(current),
             false => self.real_to_map_anew(user, current),
         }
@@ -259,10 +259,10 @@ impl OpenFile {
         user: &FsFile<Union>,
         current: &'a KernelFile,
     ) -> Result<&'a KernelFile> {
-        if shows(user.node(), current) {
+        if shows(user.own_inode(), current) {
             return Ok(current);
         }
-        let stack = user.node().data().stack()?;
+        let stack = user.own_inode().data().stack()?;
         let branch = &stack.top().branch;
         if branch.looks_up_to_open() {
             return Ok(current);
@@ -270,7 +270,7 @@ impl OpenFile {
         let Some(_inside) = branch.gate.enter() else {
             return Ok(current);
         };
-        if !user.node().data().stands_for(&stack) {
+        if !user.own_inode().data().stands_for(&stack) {
             return Ok(current);
         }
         let real = open_at(user, &stack, user.flags())?;
@@ -296,13 +296,13 @@ fn engine(chosen: Mmap) -> mmap::Engine {
 /// The branch that `real`, which serves `user`, is on. `ESTALE` if it has gone.
 fn branch_of(user: &FsFile<Union>, real: &KernelFile) -> Result<Arc<Branch>> {
     let is_it = |branch: &Branch| core::ptr::eq(branch.mnt(), real.path().mnt());
-    let stack = user.node().data().stack()?;
+    let stack = user.own_inode().data().stack()?;
     let top = &stack.top().branch;
     if is_it(top) {
         return Ok(top.clone());
     }
     // It was copied up just now.
-    let table = user.node().sb().data().table()?;
+    let table = user.own_inode().sb().data().table()?;
     let branch = table.branches.iter().find(|branch| is_it(branch));
     branch.cloned().ok_or(ESTALE)
 }
@@ -310,7 +310,7 @@ fn branch_of(user: &FsFile<Union>, real: &KernelFile) -> Result<Arc<Branch>> {
 /// The past of `real`, which is told of what changes the file before: see [`Past::change`]. The
 /// inode of the union is locked.
 fn past_of(user: &FsFile<Union>, real: &KernelFile) -> Result<Option<Arc<Past>>> {
-    let node = user.node();
+    let node = user.own_inode();
     node.data().past(node.sb().data(), real.inode())
 }
 
@@ -320,15 +320,15 @@ fn past_to_map<'a>(
     user: &'a FsFile<Union>,
     real: &KernelFile,
 ) -> Result<Option<(&'a Snapshots, Arc<Past>)>> {
-    let instance = user.node().sb().data();
+    let instance = user.own_inode().sb().data();
     let Some(snapshots) = &instance.snapshots else {
         return Ok(None);
     };
-    let stack = user.node().data().stack()?;
+    let stack = user.own_inode().data().stack()?;
     let top = stack.top();
     let is_changed = top.branch.is_writable() && core::ptr::eq(top.inode()?, real.inode());
     let past = match is_changed {
-        true => user.node().data().past(instance, real.inode())?,
+        true => user.own_inode().data().past(instance, real.inode())?,
         false => None,
     };
     Ok(past.map(|past| (&**snapshots, past)))
@@ -361,11 +361,12 @@ impl Hooks for AfterIo {
 
     fn written(file: &FsFile<Union>, lower: Option<&KernelFile>) {
         match lower {
-            Some(real) if shows(file.node(), real) => {
-                file.node().copy_attr(real.inode(), real.path().idmap());
+            Some(real) if shows(file.own_inode(), real) => {
+                file.own_inode()
+                    .copy_attr(real.inode(), real.path().idmap());
             }
             // What could not be read stays as it was until the next look.
-            _ => drop(copy_attr(file.node())),
+            _ => drop(copy_attr(file.own_inode())),
         }
     }
 }
@@ -450,7 +451,7 @@ impl file_ops::Operations for RegularFile {
     fn read(data: &Self::Data, iocb: Iocb<'_, Union>, iter: &mut Iter<'_>) -> Result<isize> {
         let user = iocb.file();
         let real = data.real(user)?;
-        backing::read::<AfterIo>(real, iocb, iter, &user.node().sb().data().cred)
+        backing::read::<AfterIo>(real, iocb, iter, &user.own_inode().sb().data().cred)
     }
 
     #[inline(always)]
@@ -459,11 +460,12 @@ impl file_ops::Operations for RegularFile {
             return Ok(0);
         }
         let user = iocb.file();
-        let instance = user.node().sb().data();
+        let instance = user.own_inode().sb().data();
         let locked = user.lock();
         let real = data.real(user)?;
         // Whether set-id bits must go is decided by the mode as it is now.
-        user.node().refresh_owner(real.inode(), real.path().idmap());
+        user.own_inode()
+            .refresh_owner(real.inode(), real.path().idmap());
         let mut change = if instance.is_volatile() {
             Change {
                 without: flags::IOCB_DSYNC | flags::IOCB_SYNC,
@@ -472,7 +474,7 @@ impl file_ops::Operations for RegularFile {
         } else {
             durable::for_write(&iocb, real)?
         };
-        let past = user.node().data().past(instance, real.inode())?;
+        let past = user.own_inode().data().past(instance, real.inode())?;
         let _changing = match &past {
             Some(past) => {
                 // What goes on afterwards would be no change that was told of.
@@ -491,7 +493,7 @@ impl file_ops::Operations for RegularFile {
         let real = data.real(file)?;
         // The branch's filesystem knows holes and limits; the position is the union's.
         let _guard = data.lock.lock();
-        let cred = &file.node().sb().data().cred;
+        let cred = &file.own_inode().sb().data().cred;
         let pos = cred.scope(|| real.seek(file.position(), offset, whence))?;
         file.set_position(pos)
     }
@@ -502,10 +504,10 @@ impl file_ops::Operations for RegularFile {
         if real.path().mnt().has_no_programs() {
             vma.deny_execution()?;
         }
-        if file.node().data().has_new_name() && vma.writes_to_file() {
+        if file.own_inode().data().has_new_name() && vma.writes_to_file() {
             durable::before_mapping(file, real)?;
         }
-        let instance = file.node().sb().data();
+        let instance = file.own_inode().sb().data();
         let settings = instance.settings();
         let shown = if settings.mmap_path() {
             FrontPath::User
@@ -519,7 +521,7 @@ impl file_ops::Operations for RegularFile {
         };
         let branch = || branch_of(file, real);
         mmap::map(file, real, vma, &instance.cred, branch, how)?;
-        file.node().data().used(task::current_id());
+        file.own_inode().data().used(task::current_id());
         AfterIo::accessed(file, Some(real));
         Ok(())
     }
@@ -544,12 +546,13 @@ impl file_ops::Operations for RegularFile {
         end: i64,
         data_only: bool,
     ) -> Result {
-        let instance = file.node().sb().data();
+        let instance = file.own_inode().sb().data();
         // What is open for writing is where it can be written. What is not may have been written by
         // somebody else.
-        let is_written = || Ok::<_, Error>(file.node().data().stack()?.top().branch.is_writable());
+        let is_written =
+            || Ok::<_, Error>(file.own_inode().data().stack()?.top().branch.is_writable());
         if instance.is_volatile() {
-            return file.node().data().stack()?.top().branch.check_writes();
+            return file.own_inode().data().stack()?.top().branch.check_writes();
         }
         if !(file.is_writable() || is_written()?) {
             return Ok(());
@@ -569,7 +572,7 @@ impl file_ops::Operations for RegularFile {
         flags: u32,
     ) -> Result<isize> {
         let real = data.real(file)?;
-        let cred = &file.node().sb().data().cred;
+        let cred = &file.own_inode().sb().data().cred;
         backing::splice_read::<AfterIo>(real, file, pos, &pipe, len, flags, cred)
     }
 
@@ -582,9 +585,9 @@ impl file_ops::Operations for RegularFile {
         flags: u32,
     ) -> Result<isize> {
         let locked = file.lock();
-        copy_attr(file.node())?;
+        copy_attr(file.own_inode())?;
         let real = data.real(file)?;
-        let cred = &file.node().sb().data().cred;
+        let cred = &file.own_inode().sb().data().cred;
         let is_ours = durable::begin(file, real)?;
         let past = past_of(file, real)?;
         let end = pos.saturating_add(i64::try_from(len).unwrap_or(i64::MAX));
@@ -608,10 +611,10 @@ impl file_ops::Operations for RegularFile {
         len: i64,
     ) -> Result {
         let locked = file.lock();
-        copy_attr(file.node())?;
+        copy_attr(file.own_inode())?;
         locked.remove_privileges()?;
         let real = data.real(file)?;
-        let cred = &file.node().sb().data().cred;
+        let cred = &file.own_inode().sb().data().cred;
         let is_ours = durable::begin(file, real)?;
         let past = past_of(file, real)?;
         let _changing = match &past {
@@ -625,7 +628,7 @@ impl file_ops::Operations for RegularFile {
                 false => Ok(()),
             }
         })?;
-        copy_attr(file.node())
+        copy_attr(file.own_inode())
     }
 
     fn advise(data: &Self::Data, offset: i64, len: i64, advice: u32) -> Result {
@@ -639,13 +642,13 @@ impl file_ops::Operations for RegularFile {
         op: RangeOp,
     ) -> Result<i64> {
         let locked = target.1.lock();
-        copy_attr(target.1.node())?;
+        copy_attr(target.1.own_inode())?;
         if !matches!(op, RangeOp::Dedupe(_)) {
             locked.remove_privileges()?;
         }
         let from = source.0.real(source.1)?;
         let to = target.0.real(target.1)?;
-        let cred = &target.1.node().sb().data().cred;
+        let cred = &target.1.own_inode().sb().data().cred;
         let is_ours = durable::begin(target.1, to)?;
         let past = past_of(target.1, to)?;
         let _changing = match (&past, op) {
@@ -670,7 +673,7 @@ impl file_ops::Operations for RegularFile {
         if is_ours {
             cred.scope(|| to.sync_range(0, i64::MAX, true))?;
         }
-        copy_attr(target.1.node())?;
+        copy_attr(target.1.own_inode())?;
         Ok(copied)
     }
 }

@@ -17,7 +17,7 @@ use crate::{
             instance::{Instance, Union},
             node::{copy_attr, detach, State},
             pins,
-            stack::{Held, Layer, Layers, Stack},
+            stack::{HeldLayer, Layer, Layers, Stack},
         },
         text::names,
     },
@@ -93,7 +93,7 @@ fn make(
 /// Makes an object by `make` at `name` in the directory `layer`, which is one of `dir`'s.
 fn make_at(
     dir: &INode<Union>,
-    layer: &Held,
+    layer: &HeldLayer,
     name: &Name,
     cred: &Cred,
     make: impl Fn(Creating<'_>) -> Result<ARef<Dentry>>,
@@ -126,7 +126,7 @@ fn make_at(
 fn show(
     access: &WriteAccess<'_>,
     dir: &INode<Union>,
-    layer: &Held,
+    layer: &HeldLayer,
     name: &Name,
     made: Layer,
     hidden: bool,
@@ -142,7 +142,7 @@ fn show(
     }
     let mut layers = Layers::new();
     layers.push(made)?;
-    let inode = lookup::node_of_new(sb, layer.generation(), layers)?;
+    let inode = lookup::inode_of_new(sb, layer.generation(), layers)?;
     if hidden {
         sb.data().cred.scope(|| hide::remove(access, layer, name))?;
     }
@@ -229,7 +229,7 @@ pub(crate) fn tmpfile(
     )?;
     let mut layers = Layers::new();
     layers.push(made)?;
-    lookup::node_of_new(sb, generation, layers)
+    lookup::inode_of_new(sb, generation, layers)
 }
 
 /// `->link`.
@@ -358,7 +358,7 @@ struct Removal<'a> {
     /// What the object stands for.
     stack: RcuArc<Stack>,
     /// The directory on the writable branch.
-    layer: Held,
+    layer: HeldLayer,
     /// Whether the object is on that branch.
     on_branch: bool,
     /// Whether something of the same name is below it.
@@ -387,7 +387,7 @@ impl<'a> Removal<'a> {
                 continue;
             }
             // The directory as it is now: it comes to be on a branch before what is in it does.
-            let layer = Held::on(parent.positive()?.data().stack()?, &branch).ok_or(ESTALE)?;
+            let layer = HeldLayer::on(parent.positive()?.data().stack()?, &branch).ok_or(ESTALE)?;
             let below = lookup::is_below(instance, &layer, name)?;
             // Of an object with several names, this one may not have been copied up.
             let on_branch = top.id() == branch.id()

@@ -106,7 +106,7 @@ pub(crate) fn move_down(
     choose: impl FnOnce(&Table, usize) -> Result<(usize, usize), Refused>,
 ) -> Result<Moved, Refused> {
     let dentry = file.dentry();
-    let inode = file.node();
+    let inode = file.own_inode();
     let instance = dentry.sb().data();
     // What is frozen stays as it is.
     let _access = file.mount().want_write()?;

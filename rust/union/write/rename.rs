@@ -20,7 +20,7 @@ use crate::{
         object::{
             instance::Union,
             node::{copy_attr, detach, State},
-            stack::{Held, Stack},
+            stack::{HeldLayer, Stack},
         },
         text::names,
     },
@@ -58,7 +58,7 @@ struct Side<'a> {
     dir: &'a INode<Union>,
     name: &'a Name,
     /// The directory on the branch.
-    layer: Held,
+    layer: HeldLayer,
     /// Whether something of this name is below the branch, if that is of any importance.
     below: bool,
 }
@@ -73,7 +73,7 @@ impl<'a> Side<'a> {
         asks_below: bool,
     ) -> Result<Self> {
         let stack = dir.parent_of(dentry)?.positive()?.data().stack()?;
-        let layer = Held::on(stack, branch).ok_or(ESTALE)?;
+        let layer = HeldLayer::on(stack, branch).ok_or(ESTALE)?;
         let below = asks_below && lookup::is_below(dir.sb().data(), &layer, name)?;
         Ok(Self {
             dentry,
@@ -87,14 +87,14 @@ impl<'a> Side<'a> {
     /// What the object that has the name stands for; `None` if nothing has it.
     fn stack(&self) -> Result<Option<RcuArc<Stack>>> {
         self.dentry
-            .node()
+            .own_inode()
             .map(|inode| inode.data().stack())
             .transpose()
     }
 
     /// Whether the name means an object that is not on the branch.
     fn is_elsewhere(&self) -> Result<bool> {
-        match self.dentry.node() {
+        match self.dentry.own_inode() {
             None => Ok(false),
             Some(inode) => {
                 let stack = inode.data().stack()?;
@@ -121,7 +121,7 @@ pub(crate) fn rename(idmap: &Idmap, rename: Rename<'_, Union>) -> Result {
     names::check_creatable(new_name)?;
 
     let source = rename.old().positive()?;
-    let victim = rename.new_name().node();
+    let victim = rename.new_name().own_inode();
     if !exchange {
         if let Some(victim) = victim.filter(|victim| victim.is_dir()) {
             let stack = victim.data().stack()?;
@@ -238,15 +238,15 @@ pub(crate) fn rename(idmap: &Idmap, rename: Rename<'_, Union>) -> Result {
         })?;
         instance.cred.scope(|| room.keep(&new.layer));
     }
-    let mut settled = Ok(());
+    let mut brought = Ok(());
     if let Some((state, replaced)) = state.as_deref().zip(replaced) {
         // Whoever waits to copy it up sees that it has no name.
         rename.new_name().drop_from_cache();
-        settled = replaced.done(state);
+        brought = replaced.done(state);
     }
     drop(state);
     // It has happened: what cannot be brought up to date now will be, at the next look.
-    if settle(source, &old, &new).and(settled).is_err() {
+    if bring_up_to_date(source, &old, &new).and(brought).is_err() {
         pr_warn_once!("the attributes of what was renamed are out of date\n");
     }
     drop(ours);
@@ -316,7 +316,7 @@ fn may_be_gone(old: &Side<'_>, error: Error) -> bool {
 }
 
 /// Brings the inodes up to date after a rename on the branch.
-fn settle(source: &INode<Union>, old: &Side<'_>, new: &Side<'_>) -> Result {
+fn bring_up_to_date(source: &INode<Union>, old: &Side<'_>, new: &Side<'_>) -> Result {
     copy_attr(source)?;
     changed(old.dir)?;
     if !core::ptr::eq(old.dir, new.dir) {
@@ -355,7 +355,7 @@ fn on_branch(
     let branch = &old.layer.branch;
     // A directory must not be merged with what is below its new name.
     let opaque = |side: &Side<'_>, at: &Side<'_>| -> Result {
-        match side.dentry.node() {
+        match side.dentry.own_inode() {
             Some(inode) if inode.is_dir() => {
                 let hidden = at.below || whiteout::exists(&at.layer, at.name)?;
                 let stack = inode.data().stack()?;
@@ -385,7 +385,7 @@ fn on_branch(
         }
         e
     };
-    let replaced_dir = new.dentry.node().filter(|inode| inode.is_dir());
+    let replaced_dir = new.dentry.own_inode().filter(|inode| inode.is_dir());
     if let Some((inode, state)) = replaced_dir.zip(replaced) {
         if !new.is_elsewhere()? {
             // What is left in an empty directory of the union is whiteouts, which the branch's rename
@@ -440,7 +440,7 @@ fn swap(access: &WriteAccess<'_>, old: &Side<'_>, new: &Side<'_>, flags: u32) ->
         None => Renaming::start(access, &from.dentry, old.name, to, new.name, flags)?,
     };
     let is = |side: &Side<'_>, stack: Option<&Stack>, real: &Dentry| {
-        let Some((inode, stack)) = side.dentry.node().zip(stack) else {
+        let Some((inode, stack)) = side.dentry.own_inode().zip(stack) else {
             return !real.is_positive();
         };
         let top = stack.top();

@@ -90,12 +90,12 @@ impl<'a> Search<'a> {
 }
 
 /// A name in a directory, for as long as that stays the parent of the dentry that it was taken from.
-pub(super) struct Place {
+pub(super) struct NameIn {
     parent: ARef<Dentry>,
     name: NameSnapshot,
 }
 
-impl Place {
+impl NameIn {
     /// That of `dentry`, whose parent is locked.
     pub(super) fn of(dentry: &Dentry) -> Self {
         Self {
@@ -248,7 +248,7 @@ impl<'a> Creating<'a> {
         let (idmap, dir, access) = (self.idmap(), self.dir(), self.access);
         // SAFETY: The dentry is referenced.
         let dentry = unsafe { Dentry::from_raw(self.dentry.as_ptr()) };
-        let place = dentry.is_revalidated().then(|| Place::of(dentry));
+        let place = dentry.is_revalidated().then(|| NameIn::of(dentry));
         let this = core::mem::ManuallyDrop::new(self);
         // SAFETY: By the type invariant. The call takes the dentry over, and on error it ends the
         // operation as `end_creating` does.
@@ -339,7 +339,7 @@ impl<'a> Creating<'a> {
     fn unless_linked(self, old: &Dentry, error: Error) -> Result<ARef<Dentry>> {
         let mnt = self.access.mount();
         // SAFETY: The dentry is referenced.
-        let at = Place::of(unsafe { Dentry::from_raw(self.dentry.as_ptr()) });
+        let at = NameIn::of(unsafe { Dentry::from_raw(self.dentry.as_ptr()) });
         self.distrust();
         drop(self);
         match at.look(mnt) {
@@ -473,7 +473,7 @@ impl<'a> Removing<'a> {
     #[inline(never)]
     fn unless_gone(self, error: Error) -> Result {
         let (mnt, at): (_, ARef<Dentry>) = (self.access.mount(), self.dentry().into());
-        let place = Place::of(&at);
+        let place = NameIn::of(&at);
         at.distrust();
         drop(self);
         match place.look(mnt) {

@@ -2,7 +2,7 @@
 
 //! Renaming what is on a filesystem below.
 
-use super::namei::{doubtful, Place};
+use super::namei::{doubtful, NameIn};
 use crate::{
     bindings,
     vfs::{
@@ -127,7 +127,7 @@ impl<'a> Renaming<'a> {
         // SAFETY: By the type invariant.
         let renamed = to_result(unsafe { bindings::vfs_rename(&mut self.rd) });
         renamed.or_else(|e| {
-            let to = Place::of(self.target());
+            let to = NameIn::of(self.target());
             self.unless_done(to, e)
         })
     }
@@ -136,7 +136,7 @@ impl<'a> Renaming<'a> {
     /// another name first.
     #[inline(never)]
     fn commit_doubtfully(mut self) -> Result {
-        let to = Place::of(self.target());
+        let to = NameIn::of(self.target());
         // SAFETY: By the type invariant.
         let renamed = to_result(unsafe { bindings::vfs_rename(&mut self.rd) });
         renamed.or_else(|e| self.unless_done(to, e))
@@ -145,11 +145,11 @@ impl<'a> Renaming<'a> {
     /// `error`, unless the names mean what they were to mean in spite of it.
     #[cold]
     #[inline(never)]
-    fn unless_done(self, to: Place, error: Error) -> Result {
+    fn unless_done(self, to: NameIn, error: Error) -> Result {
         let (mnt, flags) = (self.access.mount(), self.rd.flags);
         let (source, target): (ARef<Dentry>, ARef<Dentry>) =
             (self.source().into(), self.target().into());
-        let from = Place::of(&source);
+        let from = NameIn::of(&source);
         source.distrust();
         target.distrust();
         drop(self);

@@ -141,11 +141,6 @@ impl PrivateMount {
         self.exchange_flags(|old| old | more);
     }
 
-    /// Whether somebody else holds the mount: by an open file, a mapping, or a place on it.
-    pub(crate) fn is_busy(&self) -> bool {
-        self.is_shared()
-    }
-
     /// Whether anything can be written through the mount; what is being written goes on. Access
     /// times are kept where writing is meant, and each time that it is asked for: when that is, is
     /// decided above. Elsewhere, nothing is written at all.

@@ -319,7 +319,7 @@ fn check<T: FileSystem>(iocb: &Iocb<'_, T>) -> Result {
 /// Reads from the pages of a file that has its own; `EINVAL` for another.
 #[cfg_attr(not(aufs2_sample), expect(dead_code))]
 pub(crate) fn read<T: FileSystem>(iocb: Iocb<'_, T>, iter: &mut Iter<'_>) -> Result<isize> {
-    own(iocb.file().node())?;
+    own(iocb.file().own_inode())?;
     check(&iocb)?;
     // SAFETY: Both are valid during the call. The page cache of the file is its inode's, by the invariant of
     // `InodeTables`, and has what this takes.
@@ -335,7 +335,7 @@ pub(crate) fn write<T: FileSystem, G>(
     iter: &mut Iter<'_>,
     before: impl FnOnce(Range<i64>) -> Result<G>,
 ) -> Result<isize> {
-    own_writable(iocb.file().node())?;
+    own_writable(iocb.file().own_inode())?;
     check(&iocb)?;
     let locked = iocb.file().lock();
     // SAFETY: Both are valid during the call, and the inode is locked.
@@ -359,8 +359,8 @@ pub(crate) fn write<T: FileSystem, G>(
 /// Maps the pages of a file that has its own. `EINVAL` for another, and for a mapping that is to be written to
 /// of one that cannot be.
 pub(crate) fn map<T: FileSystem>(file: &FsFile<T>, vma: NewMapping<'_>) -> Result {
-    own(file.node())?;
-    let is_writable = own_writable(file.node()).is_ok();
+    own(file.own_inode())?;
+    let is_writable = own_writable(file.own_inode()).is_ok();
     let (file, vma, mapped) = (file.as_ptr(), vma.as_ptr(), vma.user_file());
     if !core::ptr::eq(mapped, file) {
         return Err(EINVAL);
@@ -379,7 +379,7 @@ pub(crate) fn map<T: FileSystem>(file: &FsFile<T>, vma: NewMapping<'_>) -> Resul
 /// file was opened.
 #[cfg_attr(not(aufs2_sample), expect(dead_code))]
 pub(crate) fn sync<T: FileSystem>(file: &FsFile<T>, start: i64, end: i64) -> Result {
-    own(file.node())?;
+    own(file.own_inode())?;
     // SAFETY: The file is alive, and its page cache its inode's, by the invariant of `InodeTables`.
     to_result(unsafe { bindings::file_write_and_wait_range(file.as_ptr(), start, end) })
 }
@@ -429,12 +429,12 @@ pub(crate) fn punch<T: FileSystem>(
     bytes: Range<i64>,
     cut: impl FnOnce(),
 ) -> Result {
-    let mapping = own_writable(file.node())?;
+    let mapping = own_writable(file.own_inode())?;
     if bytes.start < 0 || bytes.start >= bytes.end {
         return Err(EINVAL);
     }
     file.remove_privileges()?;
-    let inode = file.node().as_ptr();
+    let inode = file.own_inode().as_ptr();
     // SAFETY: The inode is alive, and locked.
     unsafe {
         with_none_coming(mapping, || {

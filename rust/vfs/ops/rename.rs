@@ -79,9 +79,9 @@ impl<'a, T: FileSystem> Rename<'a, T> {
     /// How the directory `dentry`, one of the two that are renamed, and those in it may be locked.
     pub(crate) fn locks_below(&self, dentry: &DEntry<T>) -> LocksBelow<'a, T> {
         let keeps_parent = core::ptr::eq(self.old_dir.get(), self.new_dir.get());
-        let is_dir = |dentry: &'a DEntry<T>| dentry.node().filter(|inode| inode.is_dir());
+        let is_dir = |dentry: &'a DEntry<T>| dentry.own_inode().filter(|inode| inode.is_dir());
         let exchange = self.flags & bindings::RENAME_EXCHANGE != 0;
-        let order = match self.new.node() {
+        let order = match self.new.own_inode() {
             // The VFS holds the parents, and the directory itself if it gets another one.
             None => Order::Wait(bindings::inode_i_mutex_lock_class_I_MUTEX_NORMAL),
             Some(_) if is_dir(self.old).is_none() || is_dir(self.new).is_none() => Order::Try,

@@ -76,7 +76,7 @@ impl<T: FileSystem> DEntry<T> {
     }
 
     /// The inode, unless the dentry is negative.
-    pub(crate) fn node(&self) -> Option<&INode<T>> {
+    pub(crate) fn own_inode(&self) -> Option<&INode<T>> {
         let inode = self.inode()?;
         // SAFETY: The inode of a dentry of `T` is one of `T`, and is not new once instantiated.
         Some(unsafe { INode::from_raw(inode.as_ptr()) })
@@ -85,7 +85,7 @@ impl<T: FileSystem> DEntry<T> {
     /// The inode of a dentry that an operation was called with for what it names. `ESTALE` if it
     /// has none after all.
     pub(crate) fn positive(&self) -> Result<&INode<T>> {
-        self.node().ok_or(ESTALE)
+        self.own_inode().ok_or(ESTALE)
     }
 
     /// The parent, with a reference.

@@ -75,7 +75,7 @@ impl<T: FileSystem> FsFile<T> {
 
     /// Sets the position, within the limits of the super block. `EINVAL`.
     pub(crate) fn set_position(&self, pos: i64) -> Result<i64> {
-        let max = self.node().sb().max_bytes();
+        let max = self.own_inode().sb().max_bytes();
         // SAFETY: The file is alive, and its position locked by the VFS.
         let ret = unsafe { bindings::vfs_setpos(self.as_ptr(), pos, max) };
         to_result(ret.min(0) as c_int)?;
@@ -94,12 +94,12 @@ impl<T: FileSystem> FsFile<T> {
         // INVARIANT: Just locked.
         LockedFile {
             file: self,
-            _lock: self.node().lock(),
+            _lock: self.own_inode().lock(),
         }
     }
 
     /// The inode.
-    pub(crate) fn node(&self) -> &INode<T> {
+    pub(crate) fn own_inode(&self) -> &INode<T> {
         // SAFETY: A file of `T` has an inode of `T`.
         unsafe { INode::from_raw((*self.as_ptr()).f_inode) }
     }

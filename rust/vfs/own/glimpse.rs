@@ -50,8 +50,8 @@ impl<'a, T: FileSystem> Glimpse<'a, SuperBlock<T>> {
 impl<'a, T: FileSystem> Glimpse<'a, DEntry<T>> {
     /// The inode, unless the dentry is negative.
     #[inline]
-    pub(crate) fn node(self) -> Option<Glimpse<'a, INode<T>>> {
-        self.get().node().map(Glimpse::from)
+    pub(crate) fn own_inode(self) -> Option<Glimpse<'a, INode<T>>> {
+        self.get().own_inode().map(Glimpse::from)
     }
 
     /// The super block that the dentry is on.

@@ -7,7 +7,7 @@
 //!
 //! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h)
 
-use super::{file_system::FileSystem, shelves::Place, super_block::SuperBlock};
+use super::{file_system::FileSystem, shelves::Slot, super_block::SuperBlock};
 use crate::{bindings, vfs::object::inode::Inode};
 use core::{
     marker::PhantomData,
@@ -56,7 +56,7 @@ impl Known {
 #[repr(C)]
 pub(super) struct Container<T: FileSystem> {
     inode: Opaque<bindings::inode>,
-    place: Place,
+    place: Slot,
     known: Known,
     pub(super) ready: bool,
     pub(super) data: MaybeUninit<T::INodeData>,
@@ -119,7 +119,7 @@ impl<T: FileSystem> INode<T> {
     }
 
     /// Where the inode is on the super block's shelves.
-    pub(super) fn place(&self) -> &Place {
+    pub(super) fn place(&self) -> &Slot {
         // SAFETY: The inode is in a `Container<T>`, whose place is there from the allocation on.
         unsafe { &(*self.as_ptr().cast::<Container<T>>()).place }
     }
@@ -146,7 +146,7 @@ impl<T: FileSystem> INode<T> {
     /// # Safety
     ///
     /// `place` is that of an inode of a super block of `T`.
-    pub(super) unsafe fn of_place(place: *mut Place) -> *mut bindings::inode {
+    pub(super) unsafe fn of_place(place: *mut Slot) -> *mut bindings::inode {
         // SAFETY: By the contract of this function, the place is in a container.
         unsafe { place.byte_sub(offset_of!(Container<T>, place)).cast() }
     }
@@ -243,7 +243,7 @@ impl Cache {
         // SAFETY: The memory is ours. INVARIANT: The data is not initialised yet.
         unsafe {
             (&raw mut (*container).ready).write(false);
-            (&raw mut (*container).place).write(Place::nowhere());
+            (&raw mut (*container).place).write(Slot::nowhere());
             (&raw mut (*container).known).write(Known::nowhere());
         }
         container.cast()

@@ -43,11 +43,11 @@ impl Shelf {
     }
 }
 
-/// What is on a shelf: `Place`s.
+/// What is on a shelf: `Slot`s.
 ///
 /// # Invariants
 ///
-/// The list is one of [`Place::link`]s: of inodes of the super block that the shelves belong to, and of
+/// The list is one of [`Slot::link`]s: of inodes of the super block that the shelves belong to, and of
 /// walks.
 pub(super) struct Chain(Opaque<bindings::hlist_head>);
 
@@ -100,13 +100,13 @@ impl Shelves {
 /// `link` is in the chain of `shelf`, or the walk's, and is added and taken out with that chain's lock
 /// held.
 #[repr(C)]
-pub(super) struct Place {
+pub(super) struct Slot {
     link: Opaque<bindings::hlist_node>,
     /// Changes with the lock of [`Shelves::several`] held only, once it is known to others. The locks have the order.
     shelf: Atomic<u32>,
 }
 
-impl Place {
+impl Slot {
     /// On no shelf.
     pub(super) fn nowhere() -> Self {
         // INVARIANT: It is not linked.
@@ -125,7 +125,7 @@ impl Place {
     /// # Safety
     ///
     /// The place is on no shelf, and that of an inode of the super block that `shelves` belong to;
-    /// until it is taken off ([`Place::remove`]) it is neither moved nor freed.
+    /// until it is taken off ([`Slot::remove`]) it is neither moved nor freed.
     pub(super) unsafe fn put(&self, shelves: &Shelves, shelf: Shelf) {
         let Some(chain) = shelves.get(shelf) else {
             return;
@@ -184,7 +184,7 @@ impl Place {
 ///
 /// The place is in the chain, or not linked.
 pub(super) struct Cursor<'a> {
-    place: Place,
+    place: Slot,
     chain: &'a SpinLock<Chain>,
 }
 
@@ -192,7 +192,7 @@ impl<'a> Cursor<'a> {
     /// Before everything that is on the shelf.
     pub(super) fn new(chain: &'a SpinLock<Chain>) -> Self {
         // INVARIANT: It is not linked.
-        let place = Place {
+        let place = Slot {
             link: pin_init::zeroed(),
             shelf: Atomic::new(Shelf::CURSOR.0),
         };
@@ -222,7 +222,7 @@ impl<'a> Cursor<'a> {
     /// shelf held, for the places of inodes that have not been taken off it.
     pub(super) fn step<R>(
         self: Pin<&Self>,
-        mut pick: impl FnMut(*mut Place) -> Option<R>,
+        mut pick: impl FnMut(*mut Slot) -> Option<R>,
     ) -> Step<R> {
         let chain = self.chain.lock();
         let here = self.place.link.get();
@@ -241,7 +241,7 @@ impl<'a> Cursor<'a> {
                 }
                 last = link;
                 link = (*link).next;
-                if (*last.cast::<Place>()).shelf() == Shelf::CURSOR {
+                if (*last.cast::<Slot>()).shelf() == Shelf::CURSOR {
                     continue;
                 }
                 if let Some(found) = pick(last.cast()) {

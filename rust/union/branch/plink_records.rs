@@ -14,7 +14,7 @@ use crate::{
     union::{
         numbers::{
             number::Object,
-            record::{NewRecord, Record, RecordMap},
+            plink_record::{NewRecord, Record, RecordMap},
         },
         text::{names, origin::Origin},
     },

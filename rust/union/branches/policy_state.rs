@@ -4,7 +4,7 @@
 
 use super::table::Table;
 use crate::{
-    union::{numbers::id::BranchId, text::choice::Candidate},
+    union::{numbers::branch_id::BranchId, text::choice::Candidate},
     vfs::{attr::stat::StatFs, mount::cred::Cred},
 };
 use kernel::{
@@ -15,7 +15,7 @@ use kernel::{
 
 /// What the policies of a union remember.
 #[pin_data]
-pub(crate) struct Remembered {
+pub(crate) struct PolicyState {
     /// How many objects were given a branch in turn.
     pub(crate) turn: Atomic<u32>,
     #[pin]
@@ -30,7 +30,7 @@ struct FreeSpace {
     free: KVVec<(BranchId, u64)>,
 }
 
-impl Remembered {
+impl PolicyState {
     /// Nothing is known yet.
     pub(crate) fn new() -> impl PinInit<Self> {
         pin_init!(Self {
@@ -41,7 +41,7 @@ impl Remembered {
                     generation: 0,
                     free: KVVec::new(),
                 },
-                "Remembered::space"
+                "PolicyState::space"
             ),
         })
     }

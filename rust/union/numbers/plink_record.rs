@@ -3,7 +3,7 @@
 //! The records of the pseudo-links of a branch: what these were copied from.
 //!
 //! What they are for, and what is read and written of them, is in
-//! [`records`](crate::union::branch::records).
+//! [`plink_records`](crate::union::branch::plink_records).
 
 use super::number::Object;
 use crate::{

@@ -7,7 +7,7 @@ use crate::{
     union::{
         branch::branch::Branch,
         numbers::{
-            identity::Identity,
+            fs_identity::Identity,
             number::{Number, Object},
         },
         text::{names, origin::Origin},
