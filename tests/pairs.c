@@ -488,7 +488,7 @@ static const char *try_all(enum what what, long every)
 						.b = what == HOLD ? &ops[other] : NULL,
 						.error = what == KILL ? EINTR : errors[other % ARRAY_SIZE(errors)],
 						/* by the second one it is known how many links there are */
-						.more = state % STATES == 2 ? 1 : 1 + other % 2,
+						.more = state % STATES == 2 ? 1 : 1 + other % 3,
 					};
 					tried++;
 					if (filled == BATCH) {

@@ -207,8 +207,14 @@ fn copy_one(
     });
     // What fails may be tried on another branch, but not if this one has kept a name of the copy, or what all
     // names mean from the next mount on: that would hide what is written there.
-    let give_up = |record: Option<NewRecord>, is_left: bool, e: Error| {
+    // Where that has happened, what is on the branch is what the name means: the dentry is not believed any more.
+    let give_up = |state, record: Option<NewRecord>, is_left: bool, e: Error| {
         node.set_plink(plink);
+        drop(state);
+        // Something may be mounted on a directory.
+        if is_left && !inode.is_dir() {
+            dentry.drop_from_cache();
+        }
         let take_back = |record| {
             instance
                 .cred
@@ -222,7 +228,7 @@ fn copy_one(
     };
     let (copy, hides) = match made {
         Ok(made) => made,
-        Err(e) => return Err(give_up(record, is_left, e)),
+        Err(e) => return Err(give_up(state, record, is_left, e)),
     };
     let layer = Layer {
         branch: branch.clone(),
@@ -235,7 +241,7 @@ fn copy_one(
             let is_taken_back = instance
                 .cred
                 .scope(|| take_back_copy(parent, name, &layer.dentry));
-            return Err(give_up(record, !is_taken_back, e));
+            return Err(give_up(state, record, !is_taken_back, e));
         }
     };
     if let Some(record) = record {

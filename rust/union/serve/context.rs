@@ -196,7 +196,8 @@ impl Request {
         }
         for (key, value) in &self.memory {
             let before = made_with.iter().find(|(k, _)| k == key);
-            if before.is_some_and(|(_, before)| before[..] == value[..]) {
+            // `size=1M` is `size=1m`.
+            if before.is_some_and(|(_, before)| before.eq_ignore_ascii_case(value)) {
                 continue;
             }
             let (key, value) = (key.word().to_bytes(), BStr::from_bytes(value));
