@@ -24,7 +24,7 @@ use crate::vfs::{
     own::{
         file::{FsFile, Opening},
         file_system::{FileSystem, InodeTables},
-        inode::INode,
+        inode::OwnInode,
         inode_cache::{Iget, Sought},
         super_block::SuperBlock,
     },
@@ -72,7 +72,7 @@ impl FileSystem for Views {
         }
     }
 
-    fn evict(inode: Glimpse<'_, INode<Self>>) {
+    fn evict(inode: Glimpse<'_, OwnInode<Self>>) {
         if let Node::View(view) = inode.data() {
             view.end();
         }
@@ -119,7 +119,7 @@ impl fs_context::Context for Request {
         Ok((Params::own_pages(0x7669_6577, ShmemFile::SIZE), ()))
     }
 
-    fn make_root(sb: &SuperBlock<Views>) -> Result<ARef<INode<Views>>> {
+    fn make_root(sb: &SuperBlock<Views>) -> Result<ARef<OwnInode<Views>>> {
         match sb.iget(&sought(0))? {
             Iget::New(new) => new.fill_own(Mode(0o040500), 2, 0, Ok::<_, Infallible>(Node::Root)),
             Iget::Cached(_) => Err(EEXIST),
@@ -144,7 +144,7 @@ pub(super) fn mount() -> Result<PrivateMount> {
 
 /// The inode of `view` on `sb`, of the current task, which all that are of the same moment have. It goes when
 /// nobody has it open or mapped. `ENOMEM`.
-pub(super) fn inode(sb: &SuperBlock<Views>, view: View) -> Result<ARef<INode<Views>>> {
+pub(super) fn inode(sb: &SuperBlock<Views>, view: View) -> Result<ARef<OwnInode<Views>>> {
     // The root has 0.
     let mut key = view.hash().max(1);
     loop {
@@ -177,7 +177,7 @@ impl file_ops::Operations for ViewFile {
     type Fs = Views;
     type Data = ();
 
-    fn open(_: &INode<Views>, _: Opening<'_, Views>) -> Result<Pin<KBox<()>>> {
+    fn open(_: &OwnInode<Views>, _: Opening<'_, Views>) -> Result<Pin<KBox<()>>> {
         Ok(KBox::pin((), GFP_KERNEL)?)
     }
 
@@ -192,7 +192,7 @@ struct ViewPages;
 impl page_ops::Operations for ViewPages {
     type Fs = Views;
 
-    fn read<'a>(inode: &INode<Views>, page: EmptyPage<'a>) -> Result<FilledPage<'a>> {
+    fn read<'a>(inode: &OwnInode<Views>, page: EmptyPage<'a>) -> Result<FilledPage<'a>> {
         match inode.data() {
             Node::View(view) => view.read(page),
             Node::Root => Err(EIO),

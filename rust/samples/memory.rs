@@ -36,7 +36,7 @@ const ROOT: u64 = 1;
 pub(crate) struct Kept {
     /// The inodes of all files: what is in them is nowhere else.
     #[pin]
-    all: Mutex<KVec<ARef<INode<Memory>>>>,
+    all: Mutex<KVec<ARef<OwnInode<Memory>>>>,
     /// Whether a private mapping is a snapshot.
     snapshots: bool,
     /// As whom files are mapped that nobody has opened.
@@ -99,7 +99,7 @@ impl FileSystem for Memory {
         }
     }
 
-    fn evict(inode: Glimpse<'_, INode<Self>>) {
+    fn evict(inode: Glimpse<'_, OwnInode<Self>>) {
         if let Node::View(view) = inode.data() {
             view.end();
         }
@@ -161,13 +161,13 @@ impl fs_context::Context for Request {
         Ok((Params::own_pages(0x6d65_6d6f, ShmemFile::SIZE), kept))
     }
 
-    fn make_root(sb: &SuperBlock<Memory>) -> Result<ARef<INode<Memory>>> {
+    fn make_root(sb: &SuperBlock<Memory>) -> Result<ARef<OwnInode<Memory>>> {
         node(sb, ROOT)
     }
 }
 
 /// The inode with the number `ino`.
-fn node(sb: &SuperBlock<Memory>, ino: u64) -> Result<ARef<INode<Memory>>> {
+fn node(sb: &SuperBlock<Memory>, ino: u64) -> Result<ARef<OwnInode<Memory>>> {
     let sought = Sought {
         hash: ino,
         number: ino,
@@ -199,7 +199,7 @@ fn node(sb: &SuperBlock<Memory>, ino: u64) -> Result<ARef<INode<Memory>>> {
 }
 
 /// The inode of a view, which goes when nobody has it open or mapped.
-fn view_inode(sb: &SuperBlock<Memory>, view: View) -> Result<ARef<INode<Memory>>> {
+fn view_inode(sb: &SuperBlock<Memory>, view: View) -> Result<ARef<OwnInode<Memory>>> {
     static NEXT: Atomic<u64> = Atomic::new(1 << 32);
     // No two get the same one, in whatever order.
     let number = NEXT.fetch_add(1, Relaxed);
@@ -241,7 +241,7 @@ struct Root;
 impl inode_ops::Operations for Root {
     type Fs = Memory;
 
-    fn lookup(dir: &INode<Memory>, dentry: InLookup<'_, Memory>) -> Result<Spliced<Memory>> {
+    fn lookup(dir: &OwnInode<Memory>, dentry: InLookup<'_, Memory>) -> Result<Spliced<Memory>> {
         let name = dentry.name_in_lookup()?.as_bytes();
         let number = NAMES.iter().position(|&known| known == name);
         let inode = number.map(|number| node(dir.sb(), ROOT + 1 + number as u64));
@@ -254,7 +254,7 @@ impl file_ops::Operations for Root {
     type Fs = Memory;
     type Data = ();
 
-    fn open(_: &INode<Memory>, _: Opening<'_, Memory>) -> Result<Pin<KBox<()>>> {
+    fn open(_: &OwnInode<Memory>, _: Opening<'_, Memory>) -> Result<Pin<KBox<()>>> {
         Ok(KBox::pin((), GFP_KERNEL)?)
     }
 
@@ -282,7 +282,7 @@ impl file_ops::Operations for File {
     type Fs = Memory;
     type Data = ();
 
-    fn open(_: &INode<Memory>, _: Opening<'_, Memory>) -> Result<Pin<KBox<()>>> {
+    fn open(_: &OwnInode<Memory>, _: Opening<'_, Memory>) -> Result<Pin<KBox<()>>> {
         Ok(KBox::pin((), GFP_KERNEL)?)
     }
 
@@ -336,11 +336,11 @@ struct Pages;
 impl page_ops::Operations for Pages {
     type Fs = Memory;
 
-    fn read<'a>(inode: &INode<Memory>, page: EmptyPage<'a>) -> Result<FilledPage<'a>> {
+    fn read<'a>(inode: &OwnInode<Memory>, page: EmptyPage<'a>) -> Result<FilledPage<'a>> {
         inode.data().contents()?.pages.read(page.index(), page)
     }
 
-    fn write(inode: &INode<Memory>, page: &DirtyPage<'_>) -> Result {
+    fn write(inode: &OwnInode<Memory>, page: &DirtyPage<'_>) -> Result {
         inode.data().contents()?.pages.write(page.index(), page)
     }
 }
@@ -352,7 +352,7 @@ impl file_ops::Operations for ViewFile {
     type Fs = Memory;
     type Data = ();
 
-    fn open(_: &INode<Memory>, _: Opening<'_, Memory>) -> Result<Pin<KBox<()>>> {
+    fn open(_: &OwnInode<Memory>, _: Opening<'_, Memory>) -> Result<Pin<KBox<()>>> {
         Ok(KBox::pin((), GFP_KERNEL)?)
     }
 
@@ -367,7 +367,7 @@ struct ViewPages;
 impl page_ops::Operations for ViewPages {
     type Fs = Memory;
 
-    fn read<'a>(inode: &INode<Memory>, page: EmptyPage<'a>) -> Result<FilledPage<'a>> {
+    fn read<'a>(inode: &OwnInode<Memory>, page: EmptyPage<'a>) -> Result<FilledPage<'a>> {
         match inode.data() {
             Node::View(view) => view.read(page),
             _ => Err(EIO),

@@ -49,11 +49,11 @@ impl FileSystem for Sample {
         }
     }
 
-    fn evict(inode: Glimpse<'_, INode<Self>>) {
+    fn evict(inode: Glimpse<'_, OwnInode<Self>>) {
         drop(inode.data().replace(None));
     }
 
-    fn statfs(root: &DEntry<Self>) -> Result<StatFs> {
+    fn statfs(root: &OwnDentry<Self>) -> Result<StatFs> {
         let mnt = &root.sb().data().mnt;
         let mut stat = StatFs::of(mnt.at(mnt.root()))?;
         stat.identify(root.sb(), 255);
@@ -107,7 +107,7 @@ impl fs_context::Context for Request {
         Ok((params, Tree { mnt, cred }))
     }
 
-    fn make_root(sb: &SuperBlock<Sample>) -> Result<ARef<INode<Sample>>> {
+    fn make_root(sb: &SuperBlock<Sample>) -> Result<ARef<OwnInode<Sample>>> {
         node(sb, sb.data().mnt.root())
     }
 
@@ -117,7 +117,7 @@ impl fs_context::Context for Request {
 }
 
 /// The inode that shows `dentry`.
-fn node(sb: &SuperBlock<Sample>, dentry: &Dentry) -> Result<ARef<INode<Sample>>> {
+fn node(sb: &SuperBlock<Sample>, dentry: &Dentry) -> Result<ARef<OwnInode<Sample>>> {
     let below = dentry.inode().ok_or(ESTALE)?;
     let sought = Sought {
         hash: below.ino(),
@@ -137,12 +137,12 @@ fn node(sb: &SuperBlock<Sample>, dentry: &Dentry) -> Result<ARef<INode<Sample>>>
     }
 }
 
-fn real(inode: &INode<Sample>) -> Result<RcuArc<ARef<Dentry>>> {
+fn real(inode: &OwnInode<Sample>) -> Result<RcuArc<ARef<Dentry>>> {
     inode.data().get().ok_or(ESTALE)
 }
 
 /// Opens what `inode` shows.
-fn open(inode: &INode<Sample>, file: &Opening<'_, Sample>) -> Result<Pin<KBox<KernelFile>>> {
+fn open(inode: &OwnInode<Sample>, file: &Opening<'_, Sample>) -> Result<Pin<KBox<KernelFile>>> {
     let (real, tree) = (real(inode)?, inode.sb().data());
     let flags = file.flags() & (flags::O_DIRECTORY | flags::O_DIRECT) | flags::O_LARGEFILE;
     let below = backing::open_backing(file, flags, tree.mnt.at(&real), &tree.cred)?;
@@ -159,7 +159,7 @@ impl attr_ops::Operations for Attrs {
 
     fn getattr(
         idmap: &Idmap,
-        dentry: &DEntry<Sample>,
+        dentry: &OwnDentry<Sample>,
         stat: &mut Stat,
         mask: u32,
         flags: u32,
@@ -191,7 +191,7 @@ struct Dir;
 impl inode_ops::Operations for Dir {
     type Fs = Sample;
 
-    fn lookup(dir: &INode<Sample>, dentry: InLookup<'_, Sample>) -> Result<Spliced<Sample>> {
+    fn lookup(dir: &OwnInode<Sample>, dentry: InLookup<'_, Sample>) -> Result<Spliced<Sample>> {
         let (real, tree, name) = (real(dir)?, dir.sb().data(), dentry.name_in_lookup()?);
         let found = tree.cred.scope(|| namei::lookup(&tree.mnt, &real, name))?;
         let inode = found.map(|found| node(dir.sb(), &found)).transpose()?;
@@ -204,7 +204,7 @@ impl file_ops::Operations for Dir {
     type Fs = Sample;
     type Data = KernelFile;
 
-    fn open(inode: &INode<Sample>, file: Opening<'_, Sample>) -> Result<Pin<KBox<KernelFile>>> {
+    fn open(inode: &OwnInode<Sample>, file: Opening<'_, Sample>) -> Result<Pin<KBox<KernelFile>>> {
         open(inode, &file)
     }
 
@@ -221,7 +221,7 @@ impl file_ops::Operations for File {
     type Fs = Sample;
     type Data = KernelFile;
 
-    fn open(inode: &INode<Sample>, file: Opening<'_, Sample>) -> Result<Pin<KBox<KernelFile>>> {
+    fn open(inode: &OwnInode<Sample>, file: Opening<'_, Sample>) -> Result<Pin<KBox<KernelFile>>> {
         open(inode, &file)
     }
 
@@ -246,7 +246,7 @@ struct Link;
 impl inode_ops::Operations for Link {
     type Fs = Sample;
 
-    fn get_link(inode: &INode<Sample>) -> Result<Target> {
+    fn get_link(inode: &OwnInode<Sample>) -> Result<Target> {
         let (real, tree) = (real(inode)?, inode.sb().data());
         tree.cred.scope(|| namei::read_link(&real))
     }

@@ -12,9 +12,9 @@
 //! - [`branches`]: all of them, and their order;
 //! - [`object`]: what an inode and a super block of the union are;
 //! - [`find`]: reading the union: lookup, merging, whiteouts, bringing up to date;
-//! - [`make`]: what it takes to make anything on a branch;
+//! - [`groundwork`]: what it takes to make anything on a branch;
 //! - [`copy`]: bringing an object to a branch that can be written to;
-//! - [`mod@write`]: changing the union: entries, renames, moves;
+//! - [`entries`]: changing the union: entries, renames, moves;
 //! - [`change`]: branches that come and go;
 //! - [`serve`]: what the VFS and tools call.
 //!
@@ -25,10 +25,10 @@ pub(crate) mod branch;
 pub(crate) mod branches;
 pub(crate) mod change;
 pub(crate) mod copy;
+pub(crate) mod entries;
 pub(crate) mod find;
-pub(crate) mod make;
+pub(crate) mod groundwork;
 pub(crate) mod numbers;
 pub(crate) mod object;
 pub(crate) mod serve;
 pub(crate) mod text;
-pub(crate) mod write;

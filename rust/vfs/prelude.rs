@@ -28,10 +28,10 @@ pub(crate) use super::{
         vtable::Without,
     },
     own::{
-        dentry::{DEntry, InLookup, Spliced},
+        dentry::{InLookup, OwnDentry, Spliced},
         file::{FsFile, Opening},
         file_system::{FileSystem, InodeTables},
-        inode::{INode, Locked},
+        inode::{Locked, OwnInode},
         inode_cache::{Iget, Sought},
         super_block::{Reconfigured, SuperBlock},
     },

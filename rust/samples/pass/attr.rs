@@ -26,7 +26,7 @@ impl attr_ops::Operations for Attrs {
 
     fn getattr(
         idmap: &Idmap,
-        dentry: &DEntry<Pass>,
+        dentry: &OwnDentry<Pass>,
         stat: &mut Stat,
         mask: u32,
         flags: u32,
@@ -43,7 +43,7 @@ impl attr_ops::Operations for Attrs {
         Ok(())
     }
 
-    fn setattr(idmap: &Idmap, dentry: &DEntry<Pass>, mut attr: Attr) -> Result {
+    fn setattr(idmap: &Idmap, dentry: &OwnDentry<Pass>, mut attr: Attr) -> Result {
         let inode = dentry.positive()?;
         let (real, tree) = (real(inode)?, inode.sb().data());
         let number = tree.trouble.ask("setattr")?;
@@ -61,7 +61,7 @@ impl attr_ops::Operations for Attrs {
         tree.answer(number, "setattr", || update(inode), || ())
     }
 
-    fn update_atime(inode: &INode<Pass>) {
+    fn update_atime(inode: &OwnInode<Pass>) {
         let (Ok(real), tree) = (real(inode), inode.sb().data()) else {
             return;
         };
@@ -74,7 +74,7 @@ impl attr_ops::Operations for Attrs {
         }
     }
 
-    fn fileattr_get(dentry: &DEntry<Pass>, request: &mut fileattr::Request<'_>) -> Result {
+    fn fileattr_get(dentry: &OwnDentry<Pass>, request: &mut fileattr::Request<'_>) -> Result {
         let inode = dentry.positive()?;
         let (real, tree) = (real(inode)?, inode.sb().data());
         tree.trouble.ask("fileattr_get")?;
@@ -82,7 +82,7 @@ impl attr_ops::Operations for Attrs {
         update(inode)
     }
 
-    fn fileattr_set(dentry: &DEntry<Pass>, request: &mut fileattr::Request<'_>) -> Result {
+    fn fileattr_set(dentry: &OwnDentry<Pass>, request: &mut fileattr::Request<'_>) -> Result {
         let inode = dentry.positive()?;
         let (real, tree) = (real(inode)?, inode.sb().data());
         tree.trouble.ask("fileattr_get")?;
@@ -97,7 +97,7 @@ impl attr_ops::Operations for Attrs {
         tree.answer(number, "fileattr_set", || update(inode), || ())
     }
 
-    fn fiemap(inode: &INode<Pass>, extents: Extents<'_>) -> Result {
+    fn fiemap(inode: &OwnInode<Pass>, extents: Extents<'_>) -> Result {
         let (real, tree) = (real(inode)?, inode.sb().data());
         tree.trouble.ask("fileattr_get")?;
         tree.cred.scope(|| extents.tell(tree.mnt.at(&real)))
@@ -111,7 +111,7 @@ pub(crate) struct Xattrs;
 impl Handler for Xattrs {
     type Fs = Pass;
 
-    fn get(inode: &INode<Pass>, name: &CStr, buf: &mut [u8]) -> Result<usize> {
+    fn get(inode: &OwnInode<Pass>, name: &CStr, buf: &mut [u8]) -> Result<usize> {
         let (real, tree) = (real(inode)?, inode.sb().data());
         tree.trouble.ask("getxattr")?;
         tree.cred
@@ -120,7 +120,7 @@ impl Handler for Xattrs {
 
     fn set(
         _idmap: &Idmap,
-        dentry: &DEntry<Pass>,
+        dentry: &OwnDentry<Pass>,
         name: &CStr,
         value: Option<&[u8]>,
         flags: u32,
@@ -142,7 +142,7 @@ impl Handler for Xattrs {
         tree.answer(number, what, || update(inode), || ())
     }
 
-    fn list(dentry: &DEntry<Pass>) -> Result<NameList> {
+    fn list(dentry: &OwnDentry<Pass>) -> Result<NameList> {
         let inode = dentry.positive()?;
         let (real, tree) = (real(inode)?, inode.sb().data());
         tree.trouble.ask("listxattr")?;

@@ -50,7 +50,7 @@ fn make(
 fn remove(
     what: &'static str,
     dir: &Locked<'_, Pass>,
-    dentry: &DEntry<Pass>,
+    dentry: &OwnDentry<Pass>,
     f: impl FnOnce(Removing<'_>) -> Result,
 ) -> Result {
     let (parent, tree, name) = (real(dir)?, dir.sb().data(), dir.name_of(dentry)?);
@@ -76,7 +76,7 @@ fn remove(
 impl inode_ops::Operations for Dir {
     type Fs = Pass;
 
-    fn lookup(dir: &INode<Pass>, dentry: InLookup<'_, Pass>) -> Result<Spliced<Pass>> {
+    fn lookup(dir: &OwnInode<Pass>, dentry: InLookup<'_, Pass>) -> Result<Spliced<Pass>> {
         let (parent, tree, name) = (real(dir)?, dir.sb().data(), dentry.name_in_lookup()?);
         tree.trouble.ask("lookup")?;
         let found = tree
@@ -103,7 +103,7 @@ impl inode_ops::Operations for Dir {
         make("symlink", idmap, entry, mode, |place| place.symlink(target))
     }
 
-    fn link(old: &DEntry<Pass>, entry: Negative<'_, Pass>) -> Result {
+    fn link(old: &OwnDentry<Pass>, entry: Negative<'_, Pass>) -> Result {
         let inode = old.positive()?;
         let (dir, real_old) = (entry.dir().get(), real(inode)?);
         let (parent, tree, name) = (real(dir)?, dir.sb().data(), entry.name_in_dir()?);
@@ -118,11 +118,11 @@ impl inode_ops::Operations for Dir {
         entry.instantiate(inode.into())
     }
 
-    fn unlink(dir: &Locked<'_, Pass>, dentry: &DEntry<Pass>) -> Result {
+    fn unlink(dir: &Locked<'_, Pass>, dentry: &OwnDentry<Pass>) -> Result {
         remove("unlink", dir, dentry, |removing| removing.unlink())
     }
 
-    fn rmdir(dir: &Locked<'_, Pass>, dentry: &DEntry<Pass>) -> Result {
+    fn rmdir(dir: &Locked<'_, Pass>, dentry: &OwnDentry<Pass>) -> Result {
         remove("rmdir", dir, dentry, |removing| removing.rmdir())
     }
 
@@ -157,10 +157,10 @@ impl inode_ops::Operations for Dir {
 
     fn tmpfile(
         idmap: &Idmap,
-        dir: &INode<Pass>,
+        dir: &OwnInode<Pass>,
         user: NewFile<'_, Pass>,
         mode: Mode,
-    ) -> Result<ARef<INode<Pass>>> {
+    ) -> Result<ARef<OwnInode<Pass>>> {
         let (parent, tree) = (real(dir)?, dir.sb().data());
         let number = tree.trouble.ask("tmpfile")?;
         let cred = tree.cred.for_new(idmap, dir, &user, mode)?;

@@ -21,7 +21,7 @@ pub(super) fn link_tables() -> InodeTables<Pass> {
 }
 
 /// Opens what `inode` stands for.
-fn open(inode: &INode<Pass>, file: &Opening<'_, Pass>) -> Result<Pin<KBox<KernelFile>>> {
+fn open(inode: &OwnInode<Pass>, file: &Opening<'_, Pass>) -> Result<Pin<KBox<KernelFile>>> {
     let (real, tree) = (real(inode)?, inode.sb().data());
     tree.trouble.ask("open")?;
     let is_dir = flags::O_DIRECTORY & file.flags();
@@ -54,7 +54,7 @@ impl file_ops::Operations for DirFile {
     type Fs = Pass;
     type Data = KernelFile;
 
-    fn open(inode: &INode<Pass>, file: Opening<'_, Pass>) -> Result<Pin<KBox<KernelFile>>> {
+    fn open(inode: &OwnInode<Pass>, file: Opening<'_, Pass>) -> Result<Pin<KBox<KernelFile>>> {
         open(inode, &file)
     }
 
@@ -97,7 +97,7 @@ impl file_ops::Operations for File {
     type Fs = Pass;
     type Data = KernelFile;
 
-    fn open(inode: &INode<Pass>, file: Opening<'_, Pass>) -> Result<Pin<KBox<KernelFile>>> {
+    fn open(inode: &OwnInode<Pass>, file: Opening<'_, Pass>) -> Result<Pin<KBox<KernelFile>>> {
         open(inode, &file)
     }
 
@@ -207,7 +207,7 @@ struct Link;
 impl inode_ops::Operations for Link {
     type Fs = Pass;
 
-    fn get_link(inode: &INode<Pass>) -> Result<Target> {
+    fn get_link(inode: &OwnInode<Pass>) -> Result<Target> {
         let (real, tree) = (real(inode)?, inode.sb().data());
         tree.trouble.ask("readlink")?;
         tree.cred.scope(|| namei::read_link(&real))

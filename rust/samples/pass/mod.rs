@@ -66,11 +66,11 @@ impl FileSystem for Pass {
         }
     }
 
-    fn evict(inode: Glimpse<'_, INode<Self>>) {
+    fn evict(inode: Glimpse<'_, OwnInode<Self>>) {
         drop(inode.data().replace(None));
     }
 
-    fn statfs(root: &DEntry<Self>) -> Result<StatFs> {
+    fn statfs(root: &OwnDentry<Self>) -> Result<StatFs> {
         let tree = root.sb().data();
         tree.trouble.ask("statfs")?;
         let mut stat = StatFs::of(tree.mnt.at(tree.mnt.root()))?;
@@ -168,7 +168,7 @@ impl fs_context::Context for Request {
         Ok((params, tree))
     }
 
-    fn make_root(sb: &SuperBlock<Pass>) -> Result<ARef<INode<Pass>>> {
+    fn make_root(sb: &SuperBlock<Pass>) -> Result<ARef<OwnInode<Pass>>> {
         node(sb, sb.data().mnt.root())
     }
 }
@@ -194,7 +194,7 @@ impl Tree {
 }
 
 /// The inode that stands for `dentry`.
-fn node(sb: &SuperBlock<Pass>, dentry: &Dentry) -> Result<ARef<INode<Pass>>> {
+fn node(sb: &SuperBlock<Pass>, dentry: &Dentry) -> Result<ARef<OwnInode<Pass>>> {
     let below = dentry.inode().ok_or(ESTALE)?;
     let sought = Sought {
         hash: below.ino(),
@@ -215,12 +215,12 @@ fn node(sb: &SuperBlock<Pass>, dentry: &Dentry) -> Result<ARef<INode<Pass>>> {
 }
 
 /// What `inode` stands for.
-fn real(inode: &INode<Pass>) -> Result<RcuArc<ARef<Dentry>>> {
+fn real(inode: &OwnInode<Pass>) -> Result<RcuArc<ARef<Dentry>>> {
     inode.data().get().ok_or(ESTALE)
 }
 
 /// Repeats the attributes of what `inode` stands for, and its number of links, after a change.
-fn update(inode: &INode<Pass>) -> Result {
+fn update(inode: &OwnInode<Pass>) -> Result {
     let real = real(inode)?;
     let below = real.inode().ok_or(ESTALE)?;
     inode.copy_attr(below, inode.sb().data().mnt.idmap());

@@ -4,7 +4,7 @@
 
 use super::table::Table;
 use crate::{
-    union::{numbers::branch_id::BranchId, text::choice::Candidate},
+    union::{numbers::branch_id::BranchId, text::policies::Candidate},
     vfs::{attr::stat::StatFs, mount::cred::Cred},
 };
 use kernel::{

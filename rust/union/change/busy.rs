@@ -14,7 +14,7 @@ use crate::{
     },
     vfs::{
         admin::log::Log,
-        own::{dentry::DEntry, inode::INode, super_block::SuperBlock},
+        own::{dentry::OwnDentry, inode::OwnInode, super_block::SuperBlock},
         sync::task::fatal_signal_pending,
     },
 };
@@ -59,12 +59,12 @@ struct Users<'a> {
 }
 
 impl Users<'_> {
-    fn add(&mut self, inode: &INode<Union>, how: Use) -> Result {
+    fn add(&mut self, inode: &OwnInode<Union>, how: Use) -> Result {
         self.found += 1;
         let Some(log) = self.log.filter(|_| self.found <= NAMED) else {
             return Ok(());
         };
-        let path = match DEntry::alias_of(inode) {
+        let path = match OwnDentry::alias_of(inode) {
             Some(dentry) => dentry.path_within()?,
             None => KVec::new(),
         };
@@ -141,7 +141,7 @@ pub(crate) fn check_removal(
 
 /// What keeps the branch at `index` of `table` from being removed, if `inode` does: the number of the
 /// object on that branch.
-pub(crate) fn user(inode: &INode<Union>, table: &Table, index: usize) -> Result<Option<u64>> {
+pub(crate) fn user(inode: &OwnInode<Union>, table: &Table, index: usize) -> Result<Option<u64>> {
     let branch = table.branches.get(index).ok_or(EINVAL)?;
     let after = table.without(index)?;
     if why_not(inode.sb().data(), inode, branch, &after)?.is_none() {
@@ -158,7 +158,7 @@ pub(crate) fn user(inode: &INode<Union>, table: &Table, index: usize) -> Result<
 
 fn why_not(
     instance: &Instance,
-    inode: &INode<Union>,
+    inode: &OwnInode<Union>,
     branch: &Branch,
     after: &Table,
 ) -> Result<Option<Use>> {
@@ -191,7 +191,7 @@ fn why_not(
     if stack.on(branch).is_none() || stays {
         return Ok(None);
     }
-    let Some(dentry) = DEntry::alias_of(inode) else {
+    let Some(dentry) = OwnDentry::alias_of(inode) else {
         return Ok(None);
     };
     if elsewhere(instance, &dentry, after)?.is_some_and(|layers| is_dir(&layers)) {
@@ -212,11 +212,11 @@ pub(crate) fn is_dir(layers: &[Layer]) -> bool {
 /// What `dentry` will mean in a union of the branches in `table`; `None` if it has no name.
 pub(crate) fn elsewhere(
     instance: &Instance,
-    dentry: &DEntry<Union>,
+    dentry: &OwnDentry<Union>,
     table: &Table,
 ) -> Result<Option<Layers>> {
-    let mut way: KVec<ARef<DEntry<Union>>> = KVec::new();
-    let mut at: ARef<DEntry<Union>> = dentry.into();
+    let mut way: KVec<ARef<OwnDentry<Union>>> = KVec::new();
+    let mut at: ARef<OwnDentry<Union>> = dentry.into();
     while !at.is_root() {
         if at.is_unhashed() {
             return Ok(None);

@@ -20,7 +20,7 @@ use crate::{
     },
     vfs::{
         mount::mount::Mount,
-        own::{dentry::DEntry, inode::INode, super_block::SuperBlock},
+        own::{dentry::OwnDentry, inode::OwnInode, super_block::SuperBlock},
         sync::{
             rcu::{self, RcuArc},
             task::fatal_signal_pending,
@@ -131,7 +131,7 @@ pub(crate) fn finish(sb: &SuperBlock<Union>, after: &Table, leaving: Leaving) {
 
 /// Takes the branch `id` out of what `inode` stands for.
 fn leave(
-    inode: &INode<Union>,
+    inode: &OwnInode<Union>,
     id: BranchId,
     after: &Table,
     taken: &mut KVec<RcuArc<Stack>>,
@@ -146,7 +146,7 @@ fn leave(
         node.forget_branches(&state, &stack);
         return Ok(());
     }
-    let dentry = DEntry::alias_of(inode);
+    let dentry = OwnDentry::alias_of(inode);
     let rest = remaining(&stack, |layer| after.has(&layer.branch))?;
     let next = if inode.is_dir() && !rest.is_empty() {
         // What is to be seen of it now is found out when it is used.

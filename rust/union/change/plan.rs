@@ -28,7 +28,7 @@ use crate::{
     },
     vfs::{
         admin::log::Log,
-        own::{dentry::DEntry, kept::Kept, super_block::SuperBlock},
+        own::{dentry::OwnDentry, kept::Kept, super_block::SuperBlock},
         sync::{gate::Closed, rcu::RcuArc},
     },
 };
@@ -448,7 +448,7 @@ fn close<'a>(log: &Log, branch: &'a Branch) -> Result<Closed<'a>> {
 
 /// Whether `name` will mean something of the kind that it means now, in a union of the branches in
 /// `after`.
-fn stays(name: &DEntry<Union>, after: &Table) -> bool {
+fn stays(name: &OwnDentry<Union>, after: &Table) -> bool {
     let Some(inode) = name.own_inode() else {
         return false;
     };
@@ -460,7 +460,7 @@ fn stays(name: &DEntry<Union>, after: &Table) -> bool {
 
 /// Brings what `name` means up to date, and sees to it that it is found by the number that it has,
 /// also when the name has left the cache.
-fn look_again(name: &DEntry<Union>) -> Result {
+fn look_again(name: &OwnDentry<Union>) -> Result {
     if !refresh::refresh(name)? {
         return Ok(());
     }

@@ -11,7 +11,7 @@ use crate::{
         branch::{branch::Branch, lift::lift, plink_dir},
         branches::lasting,
         find::{refresh, whiteout},
-        make::{dir_times::DirTimes, hide, policy, seal, take_back::take_back},
+        groundwork::{dir_times::DirTimes, hide, policy, seal, take_back::take_back},
         numbers::plink_record::NewRecord,
         object::{
             instance::{Instance, Union},
@@ -25,7 +25,7 @@ use crate::{
         attr::stat::Stat,
         mount::write_access::WriteAccess,
         object::dentry::Dentry,
-        own::{dentry::DEntry, inode::INode},
+        own::{dentry::OwnDentry, inode::OwnInode},
         sync::rcu::RcuArc,
         value::{errno::ESTALE, name::Name},
     },
@@ -39,7 +39,7 @@ use kernel::{
 
 /// Makes sure that the object `dentry` names is on a writable branch; returns where. `EROFS` if
 /// there is none above it.
-pub(crate) fn ensure(dentry: &DEntry<Union>, data: Data) -> Result<HeldLayer> {
+pub(crate) fn ensure(dentry: &OwnDentry<Union>, data: Data) -> Result<HeldLayer> {
     let inode = dentry.positive()?;
     let stack = refresh::stack_or_old(dentry)?;
     let source = stack.top();
@@ -64,7 +64,7 @@ pub(crate) fn ensure(dentry: &DEntry<Union>, data: Data) -> Result<HeldLayer> {
 /// Makes sure that the object is on the writable branch `target`, or on another if it is no directory
 /// and on that already.
 pub(super) fn copy_to(
-    dentry: &DEntry<Union>,
+    dentry: &OwnDentry<Union>,
     target: &Arc<Branch>,
     data: Data,
 ) -> Result<HeldLayer> {
@@ -92,13 +92,13 @@ pub(super) fn copy_to(
 /// Whether the directory `inode` was removed, or another put in its place, by the name `dentry`. One
 /// that is cached no more under its name may also have changed on a branch; and there are filesystems
 /// whose directories have no links.
-fn is_gone(inode: &INode<Union>, dentry: &DEntry<Union>) -> bool {
+fn is_gone(inode: &OwnInode<Union>, dentry: &OwnDentry<Union>) -> bool {
     dentry.is_unhashed() && inode.nlink() == 0
 }
 
 /// Makes sure that the directory `dentry` is on the writable branch `target`; returns where. Parents
 /// are copied up first, from the top.
-pub(crate) fn ensure_dir(dentry: &DEntry<Union>, target: &Arc<Branch>) -> Result<HeldLayer> {
+pub(crate) fn ensure_dir(dentry: &OwnDentry<Union>, target: &Arc<Branch>) -> Result<HeldLayer> {
     let instance = dentry.sb().data();
     loop {
         let stack = dentry.positive()?.data().stack()?;
@@ -106,7 +106,7 @@ pub(crate) fn ensure_dir(dentry: &DEntry<Union>, target: &Arc<Branch>) -> Result
             return Ok(layer);
         }
         // The highest ancestor that is not there yet, whose parent is.
-        let mut at: ARef<DEntry<Union>> = dentry.into();
+        let mut at: ARef<OwnDentry<Union>> = dentry.into();
         let parent = loop {
             if at.is_root() {
                 // The root of the union is on every branch.
@@ -128,7 +128,7 @@ pub(crate) fn ensure_dir(dentry: &DEntry<Union>, target: &Arc<Branch>) -> Result
 
 /// Copies one object into the directory `parent` of a writable branch.
 fn copy_one(
-    dentry: &DEntry<Union>,
+    dentry: &OwnDentry<Union>,
     instance: &Instance,
     parent: &Layer,
     data: Data,
@@ -324,7 +324,7 @@ fn take_back_copy(parent: &Layer, name: &Name, made: &Dentry) -> bool {
 }
 
 fn copy_nameless(
-    dentry: &DEntry<Union>,
+    dentry: &OwnDentry<Union>,
     instance: &Instance,
     target: &Arc<Branch>,
     data: Data,
@@ -410,8 +410,8 @@ fn copy_nameless(
 /// The inode stands for the copy from now on, and so do its `names` below; a directory that has a
 /// name, for what it was before, too.
 fn publish(
-    dentry: &DEntry<Union>,
-    inode: &INode<Union>,
+    dentry: &OwnDentry<Union>,
+    inode: &OwnInode<Union>,
     instance: &Instance,
     state: &mut State,
     old: &RcuArc<Stack>,

@@ -11,7 +11,7 @@ use crate::{
             lift::{hold_off, lift},
             work::{Draft, Temporary},
         },
-        make::{dir_times::DirTimes, policy, take_back::take_back},
+        groundwork::{dir_times::DirTimes, policy, take_back::take_back},
         object::{
             instance::{Instance, Union},
             stack::Layer,
@@ -23,7 +23,7 @@ use crate::{
         below::namei::{self, Creating},
         mount::{cred::Cred, file::KernelFile, write_access::WriteAccess},
         object::dentry::Dentry,
-        own::{dentry::DEntry, inode::INode},
+        own::{dentry::OwnDentry, inode::OwnInode},
         value::{errno::EOPNOTSUPP, mode::FileType, name::Name},
     },
 };
@@ -35,7 +35,7 @@ pub(crate) type BeforeName<'a> = dyn FnMut(&WriteAccess<'_>, &Dentry) -> Result 
 
 /// A copy to be made.
 pub(crate) struct Copy<'a> {
-    pub(crate) inode: &'a INode<Union>,
+    pub(crate) inode: &'a OwnInode<Union>,
     pub(crate) instance: &'a Instance,
     pub(crate) source: &'a Layer,
     pub(crate) stat: &'a Stat,
@@ -51,7 +51,7 @@ pub(crate) struct Copy<'a> {
 /// complete and written out, for an inode that is to have another number afterwards. Not for whoever
 /// has the right to write to the branch.
 pub(crate) fn copy_apart<'a>(
-    dentry: &DEntry<Union>,
+    dentry: &OwnDentry<Union>,
     instance: &Instance,
     source: &Layer,
     target: &'a Branch,

@@ -15,7 +15,7 @@ use crate::{
     union::{
         branch::{branch::Branch, lift::lift},
         find::refresh,
-        make::dir_times::DirTimes,
+        groundwork::dir_times::DirTimes,
         object::{
             instance::Union,
             node::State,
@@ -27,7 +27,7 @@ use crate::{
         below::namei::Creating,
         mount::write_access::WriteAccess,
         object::dentry::Dentry,
-        own::{dentry::DEntry, inode::INode},
+        own::{dentry::OwnDentry, inode::OwnInode},
         value::errno::{EOPNOTSUPP, ESTALE},
     },
 };
@@ -35,7 +35,7 @@ use kernel::{pr_warn_once, prelude::*, sync::Arc};
 
 /// Whether the name of `inode`'s object on its branch, `layer`, is the last one there, and others
 /// are below.
-pub(crate) fn is_last_name(inode: &INode<Union>, layer: &Layer) -> bool {
+pub(crate) fn is_last_name(inode: &OwnInode<Union>, layer: &Layer) -> bool {
     inode.data().has_names_below()
         && inode.data().plink() == 0
         && layer.inode().is_ok_and(|real| real.nlink() == 1)
@@ -43,7 +43,12 @@ pub(crate) fn is_last_name(inode: &INode<Union>, layer: &Layer) -> bool {
 
 /// A name below does not mean the inode any more: it was copied up to `layer`, or whited out. The last
 /// one takes the pseudo-link along.
-fn one_less_below(access: &WriteAccess<'_>, inode: &INode<Union>, locked: &State, layer: &Layer) {
+fn one_less_below(
+    access: &WriteAccess<'_>,
+    inode: &OwnInode<Union>,
+    locked: &State,
+    layer: &Layer,
+) {
     let node = inode.data();
     match node.names_below() {
         0 => {}
@@ -58,7 +63,7 @@ fn one_less_below(access: &WriteAccess<'_>, inode: &INode<Union>, locked: &State
     }
 }
 
-fn drop_plink(access: &WriteAccess<'_>, inode: &INode<Union>, locked: &State, layer: &Layer) {
+fn drop_plink(access: &WriteAccess<'_>, inode: &OwnInode<Union>, locked: &State, layer: &Layer) {
     if let Err(e) = plink::remove(access, inode, locked, layer) {
         pr_warn!(
             "branch '{}': a pseudo-link is left ({})\n",
@@ -70,7 +75,7 @@ fn drop_plink(access: &WriteAccess<'_>, inode: &INode<Union>, locked: &State, la
 
 /// A name was taken from `inode`, which has names below: one of those if it was not `on_branch`. The
 /// number of links is right already.
-pub(crate) fn lost_name(inode: &INode<Union>, locked: &State, on_branch: bool) -> Result {
+pub(crate) fn lost_name(inode: &OwnInode<Union>, locked: &State, on_branch: bool) -> Result {
     let is_gone = inode.nlink() == 0;
     if !inode.data().has_names_below() || on_branch && !is_gone {
         return Ok(());
@@ -100,7 +105,7 @@ pub(crate) fn lost_name(inode: &INode<Union>, locked: &State, on_branch: bool) -
 ///
 /// Where the branch cannot give an object another name, what is changed is forgotten by it at
 /// unmount.
-pub(crate) fn ensure_to_change(dentry: &DEntry<Union>, data: Data) -> Result<HeldLayer> {
+pub(crate) fn ensure_to_change(dentry: &OwnDentry<Union>, data: Data) -> Result<HeldLayer> {
     let layer = ensure(dentry, data)?;
     if !has_names_below(dentry)? {
         return Ok(layer);
@@ -120,7 +125,7 @@ pub(crate) fn ensure_to_change(dentry: &DEntry<Union>, data: Data) -> Result<Hel
 
 /// Makes sure that the object that `dentry` names is on a writable branch under that name: another
 /// name of it may have been copied up before. `EXDEV` if it cannot get it.
-pub(crate) fn ensure_name(dentry: &DEntry<Union>) -> Result<HeldLayer> {
+pub(crate) fn ensure_name(dentry: &OwnDentry<Union>) -> Result<HeldLayer> {
     let layer = ensure(dentry, Data::All)?;
     if has_names_below(dentry)? {
         give_name(dentry, &layer)?;
@@ -130,7 +135,7 @@ pub(crate) fn ensure_name(dentry: &DEntry<Union>) -> Result<HeldLayer> {
 
 /// Makes sure that the object `dentry` names, which is no directory, is on the writable branch
 /// `target`, under that name. `EXDEV` if it is on another one: somebody may be writing to it there.
-pub(crate) fn ensure_name_on(dentry: &DEntry<Union>, target: &Arc<Branch>) -> Result {
+pub(crate) fn ensure_name_on(dentry: &OwnDentry<Union>, target: &Arc<Branch>) -> Result {
     let stack = refresh::stack_or_old(dentry)?;
     if !stack.top().branch.is_writable() {
         copy_up::copy_to(dentry, target, Data::All)?;
@@ -141,14 +146,14 @@ pub(crate) fn ensure_name_on(dentry: &DEntry<Union>, target: &Arc<Branch>) -> Re
     Ok(())
 }
 
-fn has_names_below(dentry: &DEntry<Union>) -> Result<bool> {
+fn has_names_below(dentry: &OwnDentry<Union>) -> Result<bool> {
     let inode = dentry.positive()?;
     Ok(!inode.is_dir() && inode.data().has_names_below())
 }
 
 /// Gives the object at `layer` the name of `dentry` there, if it has it in the union, and not yet on
 /// the branch.
-fn give_name(dentry: &DEntry<Union>, layer: &Layer) -> Result {
+fn give_name(dentry: &OwnDentry<Union>, layer: &Layer) -> Result {
     let inode = dentry.positive()?;
     let instance = dentry.sb().data();
     let branch = &layer.branch;
@@ -195,7 +200,7 @@ fn give_name(dentry: &DEntry<Union>, layer: &Layer) -> Result {
 }
 
 /// Whether `dentry` is `name` in `dir`.
-fn is_named(dentry: &DEntry<Union>, dir: &DEntry<Union>, name: &[u8]) -> Result<bool> {
+fn is_named(dentry: &OwnDentry<Union>, dir: &OwnDentry<Union>, name: &[u8]) -> Result<bool> {
     Ok(core::ptr::eq::<Dentry>(&**dir, &*dentry.parent())
         && dentry.name().get()?.as_bytes() == name)
 }
@@ -204,7 +209,7 @@ fn is_named(dentry: &DEntry<Union>, dir: &DEntry<Union>, name: &[u8]) -> Result<
 /// while names below mean it. Where it cannot have another name, they mean it until unmount.
 pub(crate) fn keep_object(
     access: &WriteAccess<'_>,
-    inode: &INode<Union>,
+    inode: &OwnInode<Union>,
     locked: &State,
     stack: &Stack,
 ) -> Result {

@@ -12,7 +12,7 @@ use crate::{
             plink_dir::{self, RECORDED},
             plink_records,
         },
-        make::take_back,
+        groundwork::take_back,
         numbers::plink_record::NewRecord,
         object::{instance::Union, node::State, stack::Layer},
         text::{names, origin::Origin},
@@ -24,7 +24,7 @@ use crate::{
         },
         mount::write_access::WriteAccess,
         object::{dentry::Dentry, inode::Inode},
-        own::inode::INode,
+        own::inode::OwnInode,
         sync::task::fatal_signal_pending,
         value::{
             errno::{ECONNABORTED, EDQUOT, ENOTCONN, ESTALE, ETIMEDOUT},
@@ -41,7 +41,7 @@ use kernel::{
 static SERIAL: Atomic<u64> = Atomic::new(1);
 
 /// A name for a pseudo-link of `inode`, and what is remembered of it. No name is asked for twice.
-fn fresh(inode: &INode<Union>) -> (u64, names::Buffer) {
+fn fresh(inode: &OwnInode<Union>) -> (u64, names::Buffer) {
     // No two get the same one, in whatever order.
     let serial = SERIAL.fetch_add(1, Relaxed);
     (serial, names::serial_plink(inode.ino(), serial))
@@ -50,7 +50,7 @@ fn fresh(inode: &INode<Union>) -> (u64, names::Buffer) {
 /// Makes `inode`'s object on `branch` by `make`, which gets the directory and the name, as a
 /// pseudo-link.
 pub(crate) fn make<R>(
-    inode: &INode<Union>,
+    inode: &OwnInode<Union>,
     _locked: &State,
     dir: &Dentry,
     branch: &Branch,
@@ -76,7 +76,7 @@ pub(crate) fn make<R>(
 /// one. [`publish`] or [`take_back_record`] follows.
 pub(crate) fn record(
     access: &WriteAccess<'_>,
-    inode: &INode<Union>,
+    inode: &OwnInode<Union>,
     _locked: &State,
     branch: &Branch,
     made: &Dentry,
@@ -112,7 +112,7 @@ fn is_of_the_moment(e: Error) -> bool {
 /// Gives `made`, a copy on `branch`, the name of `record`.
 fn place(
     access: &WriteAccess<'_>,
-    inode: &INode<Union>,
+    inode: &OwnInode<Union>,
     branch: &Branch,
     made: &Dentry,
     record: &NewRecord,
@@ -155,7 +155,7 @@ fn place(
 /// Gives the pseudo-link with the `serial` number in `dir` the name of `made`'s.
 fn rename(
     access: &WriteAccess<'_>,
-    inode: &INode<Union>,
+    inode: &OwnInode<Union>,
     made: &Dentry,
     dir: &Dentry,
     name: &Name,
@@ -175,7 +175,12 @@ fn rename(
 }
 
 /// The copy on `branch` that `record` is of shows: it is found from now on.
-pub(crate) fn publish(inode: &INode<Union>, _locked: &State, branch: &Branch, record: NewRecord) {
+pub(crate) fn publish(
+    inode: &OwnInode<Union>,
+    _locked: &State,
+    branch: &Branch,
+    record: NewRecord,
+) {
     inode.data().set_plink(RECORDED);
     record.publish(&branch.records);
 }
@@ -217,7 +222,7 @@ pub(crate) fn remove_record(
 /// written down, if it was before.
 pub(crate) fn recount(
     access: &WriteAccess<'_>,
-    inode: &INode<Union>,
+    inode: &OwnInode<Union>,
     _locked: &State,
     layer: &Layer,
     names: u32,
@@ -248,7 +253,7 @@ pub(crate) fn warn_of_count(layer: &Layer, error: Error) {
 /// Gives the object at `layer`, which `inode` stands for, a pseudo-link.
 pub(crate) fn link(
     access: &WriteAccess<'_>,
-    inode: &INode<Union>,
+    inode: &OwnInode<Union>,
     locked: &State,
     layer: &Layer,
 ) -> Result {
@@ -266,7 +271,7 @@ pub(crate) fn link(
 /// `ESTALE` if it is another object's.
 pub(crate) fn put(
     access: &WriteAccess<'_>,
-    inode: &INode<Union>,
+    inode: &OwnInode<Union>,
     locked: &State,
     parent: &Layer,
     name: &Name,
@@ -287,7 +292,7 @@ pub(crate) fn put(
 
 /// Removes the pseudo-link that [`make`] has given the object at `layer`, if it has: `inode` is not to
 /// stand for that after all.
-pub(crate) fn take_back(inode: &INode<Union>, locked: &State, layer: &Layer) {
+pub(crate) fn take_back(inode: &OwnInode<Union>, locked: &State, layer: &Layer) {
     let is_known = |real: &Inode| layer.inode().is_ok_and(|known| core::ptr::eq(known, real));
     let removed = (layer.branch.mnt().want_write())
         .and_then(|access| remove_if(&access, inode, locked, layer, is_known));
@@ -304,7 +309,7 @@ pub(crate) fn take_back(inode: &INode<Union>, locked: &State, layer: &Layer) {
 /// Removes the pseudo-link of the object at `layer`, which `inode` stands for, if it has one.
 pub(crate) fn remove(
     access: &WriteAccess<'_>,
-    inode: &INode<Union>,
+    inode: &OwnInode<Union>,
     locked: &State,
     layer: &Layer,
 ) -> Result {
@@ -315,7 +320,7 @@ pub(crate) fn remove(
 
 fn remove_if(
     access: &WriteAccess<'_>,
-    inode: &INode<Union>,
+    inode: &OwnInode<Union>,
     _locked: &State,
     layer: &Layer,
     is_it: impl FnOnce(&Inode) -> bool,

@@ -20,7 +20,7 @@ use crate::{
         object::dentry::Dentry,
         own::{
             dentry::{InLookup, Spliced},
-            inode::INode,
+            inode::OwnInode,
             inode_cache::{Iget, Sought},
             super_block::SuperBlock,
         },
@@ -195,7 +195,7 @@ pub(crate) fn inode_of(
     sb: &SuperBlock<Union>,
     generation: usize,
     layers: Layers,
-) -> Result<ARef<INode<Union>>> {
+) -> Result<ARef<OwnInode<Union>>> {
     node_that_was(Arrival::Found, sb, generation, layers)
 }
 
@@ -205,7 +205,7 @@ pub(crate) fn inode_of_new(
     sb: &SuperBlock<Union>,
     generation: usize,
     layers: Layers,
-) -> Result<ARef<INode<Union>>> {
+) -> Result<ARef<OwnInode<Union>>> {
     node_that_was(Arrival::Made, sb, generation, layers)
 }
 
@@ -222,7 +222,7 @@ fn node_that_was(
     sb: &SuperBlock<Union>,
     generation: usize,
     layers: Layers,
-) -> Result<ARef<INode<Union>>> {
+) -> Result<ARef<OwnInode<Union>>> {
     let number = layers.first().ok_or(ESTALE)?.number()?;
     let stack = new_stack(generation, layers)?;
     let mut sought = Sought {
@@ -296,7 +296,7 @@ pub(crate) fn names_below(sb: &SuperBlock<Union>, top: &Layer) -> Result<u32> {
 }
 
 /// Whether the cached `inode` stands for what `found` does; updates it if so.
-fn adopt(inode: &INode<Union>, found: &RcuArc<Stack>) -> Result<bool> {
+fn adopt(inode: &OwnInode<Union>, found: &RcuArc<Stack>) -> Result<bool> {
     let is_current = |have: RcuArc<Stack>| {
         have.generation == found.generation && have.is_same(found) && have.top().dentry.is_current()
     };
@@ -308,7 +308,7 @@ fn adopt(inode: &INode<Union>, found: &RcuArc<Stack>) -> Result<bool> {
 
 /// As [`adopt`], for whoever has the lock of the inode's data.
 pub(crate) fn adopt_locked(
-    inode: &INode<Union>,
+    inode: &OwnInode<Union>,
     state: &mut State,
     found: &RcuArc<Stack>,
 ) -> Result<bool> {
@@ -337,7 +337,7 @@ pub(crate) fn adopt_locked(
 }
 
 /// `->lookup` of a directory.
-pub(crate) fn lookup(dir: &INode<Union>, dentry: InLookup<'_, Union>) -> Result<Spliced<Union>> {
+pub(crate) fn lookup(dir: &OwnInode<Union>, dentry: InLookup<'_, Union>) -> Result<Spliced<Union>> {
     let sb = dir.sb();
     let instance = sb.data();
     let name = dentry.name_in_lookup()?;

@@ -19,7 +19,7 @@ use crate::{
     },
     vfs::{
         object::dentry::Dentry,
-        own::{dentry::DEntry, inode::INode},
+        own::{dentry::OwnDentry, inode::OwnInode},
         sync::rcu::RcuArc,
         value::errno::ESTALE,
     },
@@ -29,7 +29,7 @@ use kernel::{prelude::*, sync::aref::ARef};
 /// The stack of `dentry`, made from the branches as they are now. `ESTALE` if it means nothing any
 /// more.
 #[inline]
-pub(crate) fn stack(dentry: &DEntry<Union>) -> Result<RcuArc<Stack>> {
+pub(crate) fn stack(dentry: &OwnDentry<Union>) -> Result<RcuArc<Stack>> {
     let node = dentry.positive()?.data();
     if node.is_settled(dentry.sb().data().generation()) {
         return node.stack();
@@ -38,7 +38,7 @@ pub(crate) fn stack(dentry: &DEntry<Union>) -> Result<RcuArc<Stack>> {
 }
 
 #[cold]
-fn stack_anew(dentry: &DEntry<Union>) -> Result<RcuArc<Stack>> {
+fn stack_anew(dentry: &OwnDentry<Union>) -> Result<RcuArc<Stack>> {
     let node = dentry.positive()?.data();
     if !refresh(dentry)? {
         return Err(ESTALE);
@@ -49,7 +49,7 @@ fn stack_anew(dentry: &DEntry<Union>) -> Result<RcuArc<Stack>> {
 /// As [`stack`], but what the object was if it means nothing, or something else, by now: for what is
 /// done by an open descriptor.
 #[inline]
-pub(crate) fn stack_or_old(dentry: &DEntry<Union>) -> Result<RcuArc<Stack>> {
+pub(crate) fn stack_or_old(dentry: &OwnDentry<Union>) -> Result<RcuArc<Stack>> {
     let node = dentry.positive()?.data();
     if node.is_settled(dentry.sb().data().generation()) {
         return node.stack();
@@ -58,7 +58,7 @@ pub(crate) fn stack_or_old(dentry: &DEntry<Union>) -> Result<RcuArc<Stack>> {
 }
 
 #[cold]
-fn stack_anew_or_old(dentry: &DEntry<Union>) -> Result<RcuArc<Stack>> {
+fn stack_anew_or_old(dentry: &OwnDentry<Union>) -> Result<RcuArc<Stack>> {
     match stack_anew(dentry) {
         Err(e) if e == ESTALE => dentry.positive()?.data().stack(),
         other => other,
@@ -73,12 +73,12 @@ const ROUNDS: usize = 4096;
 /// another object, now.
 ///
 /// What is being renamed stays as it is, and is looked at again the next time.
-pub(crate) fn refresh(dentry: &DEntry<Union>) -> Result<bool> {
+pub(crate) fn refresh(dentry: &OwnDentry<Union>) -> Result<bool> {
     let instance = dentry.sb().data();
     for _ in 0..ROUNDS {
         // The highest one that is not up to date; what is above it is.
         let generation = instance.generation();
-        let mut at: ARef<DEntry<Union>> = dentry.into();
+        let mut at: ARef<OwnDentry<Union>> = dentry.into();
         while !at.is_root() && !at.is_unhashed() {
             let parent = at.parent_entry();
             if parent.positive()?.data().is_settled(generation) {
@@ -86,7 +86,7 @@ pub(crate) fn refresh(dentry: &DEntry<Union>) -> Result<bool> {
             }
             at = parent;
         }
-        let is_last = core::ptr::eq::<DEntry<Union>>(&*at, dentry);
+        let is_last = core::ptr::eq::<OwnDentry<Union>>(&*at, dentry);
         let valid = match bring_up(&at, instance)? {
             Verdict::Current => true,
             Verdict::Gone => false,
@@ -111,7 +111,7 @@ enum Verdict {
     Moving,
 }
 
-fn bring_up(dentry: &DEntry<Union>, instance: &Instance) -> Result<Verdict> {
+fn bring_up(dentry: &OwnDentry<Union>, instance: &Instance) -> Result<Verdict> {
     let table = instance.table()?;
     let inode = dentry.positive()?;
     let node = inode.data();
@@ -173,7 +173,7 @@ pub(crate) fn root_layers(table: &Table) -> Result<Layers> {
 /// Looks at a name once more, after the branches have changed, or to see whether somebody else has
 /// changed them: whether `dentry` still holds. For `d_revalidate`, whose rules are that `false`
 /// detaches what is mounted below.
-pub(crate) fn look_again(dentry: &DEntry<Union>) -> Result<bool> {
+pub(crate) fn look_again(dentry: &OwnDentry<Union>) -> Result<bool> {
     let parent = dentry.parent_entry();
     let stack = stack(&parent)?;
     match verify(dentry, &parent, &stack)? {
@@ -182,7 +182,7 @@ pub(crate) fn look_again(dentry: &DEntry<Union>) -> Result<bool> {
     }
 }
 
-fn verify(dentry: &DEntry<Union>, parent: &DEntry<Union>, stack: &Stack) -> Result<Verdict> {
+fn verify(dentry: &OwnDentry<Union>, parent: &OwnDentry<Union>, stack: &Stack) -> Result<Verdict> {
     let instance = dentry.sb().data();
     instance.counters().refreshes.up();
     let Some(inode) = dentry.own_inode() else {
@@ -239,7 +239,7 @@ fn verify(dentry: &DEntry<Union>, parent: &DEntry<Union>, stack: &Stack) -> Resu
 }
 
 /// Lets `inode`, whose name means `found` now, stand for that. `false` if it must not.
-fn switch(inode: &INode<Union>, state: &mut State, found: &RcuArc<Stack>) -> Result<bool> {
+fn switch(inode: &OwnInode<Union>, state: &mut State, found: &RcuArc<Stack>) -> Result<bool> {
     if lookup::adopt_locked(inode, state, found)? {
         return Ok(true);
     }
@@ -278,7 +278,7 @@ fn shares_layer(one: &Stack, other: &Stack) -> bool {
 
 /// Whether `inode` may become another object in place: a directory may. A file may if nobody writes
 /// to it or runs it, and neither has another name that means something else.
-pub(crate) fn may_become(inode: &INode<Union>, have: &Stack, found: &Stack) -> Result<bool> {
+pub(crate) fn may_become(inode: &OwnInode<Union>, have: &Stack, found: &Stack) -> Result<bool> {
     if !inode.mode().same_type(found.top().inode()?.mode()) {
         return Ok(false);
     }

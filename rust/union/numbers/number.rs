@@ -17,7 +17,7 @@ use crate::vfs::{
     attr::stat::Stat,
     mount::path::Path,
     object::inode::Inode,
-    own::{file_system::FileSystem, inode::INode},
+    own::{file_system::FileSystem, inode::OwnInode},
     sync::{load::Load, number_map::NumberMap},
     value::errno::ESTALE,
 };
@@ -198,7 +198,7 @@ impl Numbers {
     /// about to: numbers are computed from what is on a branch, and by that of another object nobody would
     /// find the inode that is there, but make a second one. So this comes before `path` can be looked up, or
     /// with the `Node::state` that keeps others from acting on what they find. `ENOMEM`.
-    pub(crate) fn keep<T: FileSystem>(&self, path: Path<'_>, inode: &INode<T>) -> Result {
+    pub(crate) fn keep<T: FileSystem>(&self, path: Path<'_>, inode: &OwnInode<T>) -> Result {
         let (object, computed) = self.compute(path)?;
         let number = Number {
             shown: inode.ino(),

@@ -10,15 +10,15 @@ use crate::{
         },
         numbers::range::Ranges,
         text::{
-            choice::Create,
             options::MemoryKey,
+            policies::Create,
             settings::{Bits, Fsync, Privmap, Settings, Udba},
         },
     },
     vfs::{
-        below::watch::Group,
+        below::notice::Group,
         mount::cred::Cred,
-        own::inode::INode,
+        own::inode::OwnInode,
         sync::{load::Load, lockdep, rcu::RcuArc, versioned::Versioned},
         value::errno::ESTALE,
     },
@@ -41,7 +41,7 @@ pub(crate) struct Union;
 pub(crate) const AUFS: &CStr = c"aufs";
 
 /// Inodes that are kept in the cache.
-pub(crate) type Pins = RBTree<usize, ARef<INode<Union>>>;
+pub(crate) type Pins = RBTree<usize, ARef<OwnInode<Union>>>;
 
 /// What a branch in memory is made with.
 pub(crate) type Memory = KVec<(MemoryKey, KVec<u8>)>;
@@ -72,7 +72,7 @@ pub(crate) struct Instance {
     pub(crate) group: Group,
     /// What private mappings are snapshots by, if they are.
     pub(crate) snapshots: Option<Pin<KBox<Snapshots>>>,
-    /// How many [`Seal`](crate::union::make::seal::Seal)s there are.
+    /// How many [`Seal`](crate::union::groundwork::seal::Seal)s there are.
     pub(crate) seals: Atomic<u32>,
     /// The numbers that are given out.
     pub(crate) ranges: Arc<Ranges>,

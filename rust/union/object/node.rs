@@ -13,9 +13,9 @@ use crate::{
     mmap::{pasts::Pasts, snapshot::Past},
     union::numbers::branch_id::BranchId,
     vfs::{
-        below::watch::Mark,
+        below::notice::Mark,
         object::{dentry::Dentry, glimpse::Glimpse, inode::Inode, published::Published},
-        own::inode::INode,
+        own::inode::OwnInode,
         sync::{
             killable::{Guard, KillableMutex},
             load::Load,
@@ -62,7 +62,7 @@ pub(crate) struct Node {
     watch: Option<Arc<Watch>>,
     /// The generation of the stack, and how much of what others do it is known to hold with.
     settled: Settled,
-    /// How many [`Seal`](crate::union::make::seal::Seal)s keep this directory on its branch.
+    /// How many [`Seal`](crate::union::groundwork::seal::Seal)s keep this directory on its branch.
     pub(crate) seals: Atomic<u32>,
     /// How many renames of the object are between what they do on the branch and what they do in
     /// the dentry cache.
@@ -189,7 +189,7 @@ impl Node {
     /// top if that is another one.
     pub(crate) fn publish(
         &self,
-        inode: &INode<Union>,
+        inode: &OwnInode<Union>,
         locked: &mut State,
         stack: RcuArc<Stack>,
     ) -> Result {
@@ -241,7 +241,7 @@ impl Node {
     /// wants to know.
     pub(crate) fn watch_layers(
         &self,
-        inode: &INode<Union>,
+        inode: &OwnInode<Union>,
         locked: &mut State,
         stack: &Stack,
     ) -> Result {
@@ -271,7 +271,7 @@ impl Node {
 
     /// As [`Node::watch_layers`], of the stack as it is, unless that was done before. What is found
     /// after this holds for as long as nobody is noticed to change it.
-    pub(crate) fn watch(&self, inode: &INode<Union>, locked: &mut State) -> Result {
+    pub(crate) fn watch(&self, inode: &OwnInode<Union>, locked: &mut State) -> Result {
         match self.stack() {
             Ok(stack) if !locked.is_watched => self.watch_layers(inode, locked, &stack),
             // It is being evicted, or was.
@@ -325,7 +325,7 @@ impl Node {
     /// As [`Node::publish`], unless somebody else has published what was made from a later table.
     pub(crate) fn publish_newer(
         &self,
-        inode: &INode<Union>,
+        inode: &OwnInode<Union>,
         locked: &mut State,
         stack: RcuArc<Stack>,
     ) -> Result {
@@ -544,7 +544,7 @@ impl Drop for Moving<'_> {
 }
 
 /// The directory `inode` is not merged with anything any more: it stands for `layer` alone.
-pub(crate) fn detach(inode: &INode<Union>, locked: &mut State, layer: &Layer) -> Result {
+pub(crate) fn detach(inode: &OwnInode<Union>, locked: &mut State, layer: &Layer) -> Result {
     let node = inode.data();
     let generation = node.stack()?.generation;
     let mut layers = Layers::new();
@@ -554,7 +554,7 @@ pub(crate) fn detach(inode: &INode<Union>, locked: &mut State, layer: &Layer) ->
 }
 
 /// Repeats the attributes of the top object in the inode of the union.
-pub(crate) fn copy_attr(inode: &INode<Union>) -> Result {
+pub(crate) fn copy_attr(inode: &OwnInode<Union>) -> Result {
     loop {
         let stack = inode.data().stack()?;
         let top = stack.top();

@@ -3,12 +3,12 @@
 //! Which inodes stay in the cache, since names below mean them that are not used.
 
 use super::instance::{Instance, Union};
-use crate::vfs::own::inode::INode;
+use crate::vfs::own::inode::OwnInode;
 use kernel::prelude::*;
 
 /// So many `names` below mean the inode: it stays in the cache, and knows how many it has in the
 /// union.
-pub(crate) fn keep_names_below(inode: &INode<Union>, instance: &Instance, names: u32) -> Result {
+pub(crate) fn keep_names_below(inode: &OwnInode<Union>, instance: &Instance, names: u32) -> Result {
     let node = inode.data();
     if names == 0 {
         forget_names_below(inode, instance);
@@ -26,7 +26,7 @@ pub(crate) fn keep_names_below(inode: &INode<Union>, instance: &Instance, names:
 }
 
 /// No name below means the inode any more: there is no reason to keep it in the cache.
-pub(crate) fn forget_names_below(inode: &INode<Union>, instance: &Instance) {
+pub(crate) fn forget_names_below(inode: &OwnInode<Union>, instance: &Instance) {
     if !inode.data().has_names_below() {
         return;
     }
@@ -36,6 +36,6 @@ pub(crate) fn forget_names_below(inode: &INode<Union>, instance: &Instance) {
 }
 
 /// Where the inode is in memory: the number may be another one's, too.
-fn key(inode: &INode<Union>) -> usize {
+fn key(inode: &OwnInode<Union>) -> usize {
     core::ptr::from_ref(inode).addr()
 }

@@ -10,9 +10,9 @@ use crate::{
     union::{
         branch::lift,
         copy::{data::Data, links},
+        entries::rights::{self, RightsChange},
         find::refresh,
         object::{instance::Union, node::copy_attr, stack::Layer},
-        write::rights::{self, RightsChange},
     },
     vfs::{
         attr::{
@@ -25,7 +25,7 @@ use crate::{
         below::extents::Extents,
         object::idmap::Idmap,
         ops::attr_ops::{self, Walk},
-        own::{dentry::DEntry, inode::INode},
+        own::{dentry::OwnDentry, inode::OwnInode},
         value::errno::EOPNOTSUPP,
     },
 };
@@ -42,7 +42,7 @@ impl attr_ops::Operations for Attrs {
     #[inline(always)]
     fn getattr(
         idmap: &Idmap,
-        dentry: &DEntry<Union>,
+        dentry: &OwnDentry<Union>,
         stat: &mut Stat,
         mask: u32,
         flags: u32,
@@ -63,7 +63,7 @@ impl attr_ops::Operations for Attrs {
         Ok(())
     }
 
-    fn setattr(idmap: &Idmap, dentry: &DEntry<Union>, mut attr: Attr) -> Result {
+    fn setattr(idmap: &Idmap, dentry: &OwnDentry<Union>, mut attr: Attr) -> Result {
         attr.prepare(idmap, dentry)?;
         let data = match attr.new_size() {
             Some(0) => Data::Nothing,
@@ -106,7 +106,7 @@ impl attr_ops::Operations for Attrs {
         copy_attr(inode)
     }
 
-    fn get_inode_acl(inode: Walk<'_, INode<Union>>, acl_type: AclType) -> Result<Option<Acl>> {
+    fn get_inode_acl(inode: Walk<'_, OwnInode<Union>>, acl_type: AclType) -> Result<Option<Acl>> {
         let inode = match inode {
             Walk::Ref(inode) => inode,
             Walk::Rcu(inode) => {
@@ -132,7 +132,11 @@ impl attr_ops::Operations for Attrs {
         }
     }
 
-    fn get_acl(_idmap: &Idmap, dentry: &DEntry<Union>, acl_type: AclType) -> Result<Option<Acl>> {
+    fn get_acl(
+        _idmap: &Idmap,
+        dentry: &OwnDentry<Union>,
+        acl_type: AclType,
+    ) -> Result<Option<Acl>> {
         let stack = dentry.positive()?.data().stack()?;
         let instance = dentry.sb().data();
         let path = stack.top().path();
@@ -144,7 +148,7 @@ impl attr_ops::Operations for Attrs {
 
     fn set_acl(
         idmap: &Idmap,
-        dentry: &DEntry<Union>,
+        dentry: &OwnDentry<Union>,
         acl: Option<&Acl>,
         acl_type: AclType,
     ) -> Result {
@@ -179,7 +183,7 @@ impl attr_ops::Operations for Attrs {
     }
 
     // Only a writable branch keeps one.
-    fn update_atime(inode: &INode<Union>) {
+    fn update_atime(inode: &OwnInode<Union>) {
         let Ok(stack) = inode.data().stack() else {
             return;
         };
@@ -192,7 +196,7 @@ impl attr_ops::Operations for Attrs {
         }
     }
 
-    fn fileattr_get(dentry: &DEntry<Union>, request: &mut fileattr::Request<'_>) -> Result {
+    fn fileattr_get(dentry: &OwnDentry<Union>, request: &mut fileattr::Request<'_>) -> Result {
         let stack = dentry.positive()?.data().stack()?;
         let cred = &dentry.sb().data().cred;
         cred.scope(|| request.read(stack.top().path()))
@@ -200,7 +204,7 @@ impl attr_ops::Operations for Attrs {
 
     // The attributes of a copy are not those of the original: what is asked for is taken as a change of
     // what was told.
-    fn fileattr_set(dentry: &DEntry<Union>, request: &mut fileattr::Request<'_>) -> Result {
+    fn fileattr_set(dentry: &OwnDentry<Union>, request: &mut fileattr::Request<'_>) -> Result {
         let inode = dentry.positive()?;
         let cred = &dentry.sb().data().cred;
         let shown = {
@@ -221,7 +225,7 @@ impl attr_ops::Operations for Attrs {
         })
     }
 
-    fn fiemap(inode: &INode<Union>, extents: Extents<'_>) -> Result {
+    fn fiemap(inode: &OwnInode<Union>, extents: Extents<'_>) -> Result {
         let stack = inode.data().stack()?;
         let cred = &inode.sb().data().cred;
         cred.scope(|| extents.tell(stack.top().path()))

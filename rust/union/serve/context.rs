@@ -20,8 +20,8 @@ use crate::{
         find::{lookup, refresh},
         object::instance::{Instance, Memory, Union, AUFS},
         text::{
-            choice::Create,
             options::{self, Change, Expected, Opt, Split},
+            policies::Create,
             settings::{Chosen, Privmap, Settings, Udba},
         },
     },
@@ -36,7 +36,7 @@ use crate::{
         object::super_block::{BlockSize, Uuid},
         own::{
             file_system::FileSystem,
-            inode::INode,
+            inode::OwnInode,
             kept::Kept,
             super_block::{Reconfigured, SuperBlock},
         },
@@ -413,7 +413,7 @@ impl Context for Request {
         Ok((params, instance))
     }
 
-    fn make_root(sb: &SuperBlock<Union>) -> Result<ARef<INode<Union>>> {
+    fn make_root(sb: &SuperBlock<Union>) -> Result<ARef<OwnInode<Union>>> {
         let table = sb.data().table()?;
         let layers = sb.data().cred.scope(|| refresh::root_layers(&table))?;
         lookup::inode_of(sb, table.generation, layers)

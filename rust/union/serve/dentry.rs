@@ -10,7 +10,7 @@ use crate::{
     vfs::{
         object::{dentry::Dentry, glimpse::Glimpse},
         ops::dentry_ops::{Operations, Real, Revalidate},
-        own::dentry::DEntry,
+        own::dentry::OwnDentry,
         sync::rcu::Reading,
     },
 };
@@ -59,7 +59,7 @@ impl Operations for Revalidation {
         }
     }
 
-    fn real(dentry: &DEntry<Union>, _what: Real) -> Option<ARef<Dentry>> {
+    fn real(dentry: &OwnDentry<Union>, _what: Real) -> Option<ARef<Dentry>> {
         let stack = dentry.own_inode()?.data().stack().ok()?;
         Some(stack.top().dentry.clone())
     }
@@ -77,7 +77,7 @@ enum Seen {
 
 /// Looks whether the object that `dentry` shows is still where it was found.
 #[inline]
-fn look(dentry: Glimpse<'_, DEntry<Union>>, reading: Reading<'_>) -> Seen {
+fn look(dentry: Glimpse<'_, OwnDentry<Union>>, reading: Reading<'_>) -> Seen {
     let Some(inode) = dentry.own_inode() else {
         return Seen::Same;
     };

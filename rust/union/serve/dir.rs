@@ -8,10 +8,10 @@ use super::{
 };
 use crate::{
     union::{
+        entries::{entry, rename},
         find::{lookup, merge, refresh},
         object::{instance::Union, listing::Listing, stack::Stack},
         text::options::Attributes,
-        write::{entry, rename},
     },
     vfs::{
         admin::ioctl::Command,
@@ -20,10 +20,10 @@ use crate::{
         object::idmap::Idmap,
         ops::{emitter::Emitter, file_ops, rename::Rename},
         own::{
-            dentry::{DEntry, InLookup, Negative, Spliced},
+            dentry::{InLookup, Negative, OwnDentry, Spliced},
             file::{FsFile, NewFile, Opening},
             file_system::InodeTables,
-            inode::{INode, Locked},
+            inode::{Locked, OwnInode},
         },
         sync::lockdep,
         value::{flags, mode::Mode},
@@ -45,7 +45,7 @@ struct DirInode;
 impl Operations for DirInode {
     type Fs = Union;
 
-    fn lookup(dir: &INode<Union>, dentry: InLookup<'_, Union>) -> Result<Spliced<Union>> {
+    fn lookup(dir: &OwnInode<Union>, dentry: InLookup<'_, Union>) -> Result<Spliced<Union>> {
         lookup::lookup(dir, dentry)
     }
 
@@ -65,15 +65,15 @@ impl Operations for DirInode {
         entry::symlink(idmap, entry, target)
     }
 
-    fn link(old: &DEntry<Union>, entry: Negative<'_, Union>) -> Result {
+    fn link(old: &OwnDentry<Union>, entry: Negative<'_, Union>) -> Result {
         entry::link(old, entry)
     }
 
-    fn unlink(dir: &Locked<'_, Union>, dentry: &DEntry<Union>) -> Result {
+    fn unlink(dir: &Locked<'_, Union>, dentry: &OwnDentry<Union>) -> Result {
         entry::unlink(dir, dentry)
     }
 
-    fn rmdir(dir: &Locked<'_, Union>, dentry: &DEntry<Union>) -> Result {
+    fn rmdir(dir: &Locked<'_, Union>, dentry: &OwnDentry<Union>) -> Result {
         entry::rmdir(dir, dentry)
     }
 
@@ -83,10 +83,10 @@ impl Operations for DirInode {
 
     fn tmpfile(
         idmap: &Idmap,
-        dir: &INode<Union>,
+        dir: &OwnInode<Union>,
         file: NewFile<'_, Union>,
         mode: Mode,
-    ) -> Result<ARef<INode<Union>>> {
+    ) -> Result<ARef<OwnInode<Union>>> {
         entry::tmpfile(idmap, dir, file, mode)
     }
 }
@@ -121,7 +121,7 @@ impl OpenDir {
 struct DirFile;
 
 /// The merged entries of a directory, read now or kept from the last time.
-fn listing(dentry: &DEntry<Union>) -> Result<Arc<Listing>> {
+fn listing(dentry: &OwnDentry<Union>) -> Result<Arc<Listing>> {
     let stack = refresh::stack(dentry)?;
     let inode = dentry.positive()?;
     let node = inode.data();
@@ -149,7 +149,7 @@ impl file_ops::Operations for DirFile {
     type Fs = Union;
     type Data = OpenDir;
 
-    fn open(inode: &INode<Union>, file: Opening<'_, Union>) -> Result<Pin<KBox<OpenDir>>> {
+    fn open(inode: &OwnInode<Union>, file: Opening<'_, Union>) -> Result<Pin<KBox<OpenDir>>> {
         let stack = inode.data().stack()?;
         regular::copy_on_open(&file, stack.top(), Attributes::COPY_ALL_ON_OPEN);
         let key = LISTING.at(inode.sb().data().depth);

@@ -6,8 +6,8 @@ use crate::{
     union::{
         branch::branch::Branch,
         branches::table::Table,
+        entries::move_down::{self, How, Moved, Reason, Refused},
         object::instance::Union,
-        write::mvdown::{self, How, Moved, Reason, Refused},
     },
     vfs::{
         admin::ioctl::Command, attr::stat::StatFs, own::file::FsFile, sync::task::may_administer,
@@ -186,7 +186,7 @@ pub(crate) fn ioctl(file: &FsFile<Union>, command: Command) -> Result<u32> {
         overwrite: argument.has(OVERWRITE),
         keep: argument.has(KEEP),
     };
-    match mvdown::move_down(file, how, |table, upper| argument.choose(table, upper)) {
+    match move_down::move_down(file, how, |table, upper| argument.choose(table, upper)) {
         Ok(moved) => {
             let instance = file.dentry().sb().data();
             instance.cred.scope(|| argument.tell(moved));

@@ -36,7 +36,7 @@ use crate::{
         own::{
             file::{FsFile, Opening},
             file_system::InodeTables,
-            inode::INode,
+            inode::OwnInode,
         },
         sync::{
             load::Load,
@@ -90,11 +90,11 @@ pub(crate) fn copy_on_open(file: &FsFile<Union>, at: &Layer, attributes: Attribu
 }
 
 /// A descriptor is open on an inode.
-pub(crate) struct Opened(ARef<INode<Union>>);
+pub(crate) struct Opened(ARef<OwnInode<Union>>);
 
 impl Opened {
     /// Counts it.
-    pub(crate) fn new(inode: &INode<Union>) -> Self {
+    pub(crate) fn new(inode: &OwnInode<Union>) -> Self {
         inode.data().opened(task::current_id());
         Self(inode.into())
     }
@@ -279,7 +279,7 @@ impl OpenFile {
 }
 
 /// Whether `real` is the object that `inode` stands for now.
-fn shows(inode: &INode<Union>, real: &KernelFile) -> bool {
+fn shows(inode: &OwnInode<Union>, real: &KernelFile) -> bool {
     let node = inode.data();
     node.is_at(real.path().dentry()) || node.shows(real.inode())
 }
@@ -381,7 +381,7 @@ impl file_ops::Operations for RegularFile {
     type Fs = Union;
     type Data = OpenFile;
 
-    fn open(inode: &INode<Union>, file: Opening<'_, Union>) -> Result<Pin<KBox<OpenFile>>> {
+    fn open(inode: &OwnInode<Union>, file: Opening<'_, Union>) -> Result<Pin<KBox<OpenFile>>> {
         let depth = inode.sb().data().depth;
         let flags = file.flags();
         let truncates = flags & flags::O_TRUNC != 0;

@@ -8,7 +8,7 @@ use crate::{
         below::{namei, symlink::Target},
         fs::inode_ops::Operations,
         ops::{file_ops, vtable::Without},
-        own::{file::Opening, file_system::InodeTables, inode::INode},
+        own::{file::Opening, file_system::InodeTables, inode::OwnInode},
     },
 };
 use kernel::prelude::*;
@@ -30,7 +30,7 @@ impl file_ops::Operations for NeverOpened {
     type Fs = Union;
     type Data = ();
 
-    fn open(_inode: &INode<Union>, _file: Opening<'_, Union>) -> Result<Pin<KBox<()>>> {
+    fn open(_inode: &OwnInode<Union>, _file: Opening<'_, Union>) -> Result<Pin<KBox<()>>> {
         Err(EACCES)
     }
 }
@@ -46,7 +46,7 @@ struct LinkInode;
 impl Operations for LinkInode {
     type Fs = Union;
 
-    fn get_link(inode: &INode<Union>) -> Result<Target> {
+    fn get_link(inode: &OwnInode<Union>) -> Result<Target> {
         let stack = inode.data().stack()?;
         let instance = inode.sb().data();
         instance

@@ -20,9 +20,9 @@ use crate::{
         fs::mountable::Mountable,
         object::{glimpse::Glimpse, inode::Inode},
         own::{
-            dentry::DEntry,
+            dentry::OwnDentry,
             file_system::{FileSystem, InodeTables},
-            inode::INode,
+            inode::OwnInode,
             shelves::Shelf,
             super_block::SuperBlock,
         },
@@ -71,14 +71,14 @@ impl FileSystem for Union {
     }
 
     // As on the branch's own mount.
-    fn has_set_id(inode: &INode<Self>, real: &Inode) -> Option<bool> {
+    fn has_set_id(inode: &OwnInode<Self>, real: &Inode) -> Option<bool> {
         let stack = inode.data().stack().ok()?;
         let top = stack.top();
         let is_top = top.inode().is_ok_and(|inode| core::ptr::eq(inode, real));
         is_top.then(|| !top.branch.mnt().has_no_privileges())
     }
 
-    fn evict(inode: Glimpse<'_, INode<Self>>) {
+    fn evict(inode: Glimpse<'_, OwnInode<Self>>) {
         // A number that lives on as an exception is of no use once the object is gone.
         if inode.nlink() == 0 {
             if let Ok(stack) = inode.data().stack() {
@@ -105,7 +105,7 @@ impl FileSystem for Union {
         }
     }
 
-    fn statfs(root: &DEntry<Self>) -> Result<StatFs> {
+    fn statfs(root: &OwnDentry<Self>) -> Result<StatFs> {
         let sb = root.sb();
         let instance = sb.data();
         let table = instance.table()?;

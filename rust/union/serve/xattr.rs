@@ -11,7 +11,7 @@ use crate::{
         attr::xattr::{self, NameList},
         object::idmap::Idmap,
         ops::xattr_ops::Handler,
-        own::{dentry::DEntry, inode::INode},
+        own::{dentry::OwnDentry, inode::OwnInode},
         value::errno::ENODATA,
     },
 };
@@ -30,7 +30,7 @@ pub(crate) struct Xattrs;
 impl Handler for Xattrs {
     type Fs = Union;
 
-    fn get(inode: &INode<Union>, name: &CStr, buf: &mut [u8]) -> Result<usize> {
+    fn get(inode: &OwnInode<Union>, name: &CStr, buf: &mut [u8]) -> Result<usize> {
         let stack = inode.data().stack()?;
         if is_system(name) {
             // The filesystem, or its server, knows who may see it, and nobody has asked so far.
@@ -48,7 +48,7 @@ impl Handler for Xattrs {
 
     fn set(
         idmap: &Idmap,
-        dentry: &DEntry<Union>,
+        dentry: &OwnDentry<Union>,
         name: &CStr,
         value: Option<&[u8]>,
         flags: u32,
@@ -78,7 +78,7 @@ impl Handler for Xattrs {
     }
 
     // Names that the caller may not read are left out, as everywhere.
-    fn list(dentry: &DEntry<Union>) -> Result<NameList> {
+    fn list(dentry: &OwnDentry<Union>) -> Result<NameList> {
         let stack = dentry.positive()?.data().stack()?;
         let instance = dentry.sb().data();
         let names = instance.cred.scope(|| NameList::of(stack.top().path()))?;

@@ -6,7 +6,7 @@
 //! that `br:/a=rw:/b` arrives as the key `br:/a` and the value `rw:/b`; both forms are understood.
 
 use super::{
-    choice::Create,
+    policies::Create,
     settings::{self, Choices, Chosen},
 };
 use kernel::{fmt, prelude::*};

@@ -4,7 +4,7 @@
 //!
 //! To add one is to add a row, and its line in `Documentation/usage.md` and `aufs2(5)`.
 
-use super::choice::{CopyUp, Create};
+use super::policies::{CopyUp, Create};
 use kernel::{fmt, prelude::*};
 
 /// How durable a copy-up is made before it is published.

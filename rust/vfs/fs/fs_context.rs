@@ -17,7 +17,7 @@ use crate::{
         ops::vtable::if_has,
         own::{
             file_system::FileSystem,
-            inode::INode,
+            inode::OwnInode,
             super_block::{Reconfigured, SuperBlock},
         },
     },
@@ -63,7 +63,7 @@ pub(crate) trait Context: Sized + Send + 'static {
     ) -> Result<(Params, <Self::Fs as FileSystem>::SuperData)>;
 
     /// Makes the root inode of the new super block.
-    fn make_root(sb: &SuperBlock<Self::Fs>) -> Result<ARef<INode<Self::Fs>>>;
+    fn make_root(sb: &SuperBlock<Self::Fs>) -> Result<ARef<OwnInode<Self::Fs>>>;
 
     /// Applies the parameters to a mounted super block, all or nothing. `readonly` is what the
     /// super block is to become: anybody who asks may have it without this operation.

@@ -10,9 +10,9 @@ use crate::vfs::{
     object::idmap::Idmap,
     ops::{rename::Rename, vtable::Without},
     own::{
-        dentry::{DEntry, InLookup, Negative, Spliced},
+        dentry::{InLookup, Negative, OwnDentry, Spliced},
         file::NewFile,
-        inode::{INode, Locked},
+        inode::{Locked, OwnInode},
     },
     value::mode::Mode,
 };
@@ -26,13 +26,13 @@ pub(crate) trait Operations: Sized + 'static {
 
     /// Finds `dentry`'s name in `dir`.
     fn lookup(
-        _dir: &INode<Self::Fs>,
+        _dir: &OwnInode<Self::Fs>,
         _dentry: InLookup<'_, Self::Fs>,
     ) -> Result<Spliced<Self::Fs>> {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
     /// The target of the symbolic link `inode`.
-    fn get_link(_inode: &INode<Self::Fs>) -> Result<Target> {
+    fn get_link(_inode: &OwnInode<Self::Fs>) -> Result<Target> {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
     /// Makes a regular file.
@@ -40,11 +40,11 @@ pub(crate) trait Operations: Sized + 'static {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
     /// Gives `inode` another name.
-    fn link(_old: &DEntry<Self::Fs>, _entry: Negative<'_, Self::Fs>) -> Result {
+    fn link(_old: &OwnDentry<Self::Fs>, _entry: Negative<'_, Self::Fs>) -> Result {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
     /// Takes a name from an object that is not a directory.
-    fn unlink(_dir: &Locked<'_, Self::Fs>, _dentry: &DEntry<Self::Fs>) -> Result {
+    fn unlink(_dir: &Locked<'_, Self::Fs>, _dentry: &OwnDentry<Self::Fs>) -> Result {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
     /// Makes a symbolic link.
@@ -56,7 +56,7 @@ pub(crate) trait Operations: Sized + 'static {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
     /// Removes an empty directory.
-    fn rmdir(_dir: &Locked<'_, Self::Fs>, _dentry: &DEntry<Self::Fs>) -> Result {
+    fn rmdir(_dir: &Locked<'_, Self::Fs>, _dentry: &OwnDentry<Self::Fs>) -> Result {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
     /// Makes a device, FIFO or socket node.
@@ -70,10 +70,10 @@ pub(crate) trait Operations: Sized + 'static {
     /// Opens a new file that has no name.
     fn tmpfile(
         _idmap: &Idmap,
-        _dir: &INode<Self::Fs>,
+        _dir: &OwnInode<Self::Fs>,
         _file: NewFile<'_, Self::Fs>,
         _mode: Mode,
-    ) -> Result<ARef<INode<Self::Fs>>> {
+    ) -> Result<ARef<OwnInode<Self::Fs>>> {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 }

@@ -24,10 +24,10 @@ use crate::{
             xattr_ops::Handler as _,
         },
         own::{
-            dentry::{DEntry, InLookup, Negative},
+            dentry::{InLookup, Negative, OwnDentry},
             file::NewFile,
             file_system::InodeTables,
-            inode::{INode, Locked},
+            inode::{Locked, OwnInode},
         },
         value::mode::Mode,
     },
@@ -155,8 +155,8 @@ impl<O: Operations, F: file_ops::Operations<Fs = O::Fs>> Table<O, F> {
         // SAFETY: `dir` is locked at least shared, and `dentry` is in lookup.
         let found = unsafe {
             O::lookup(
-                INode::from_raw(dir),
-                InLookup::assume(DEntry::from_raw(dentry)),
+                OwnInode::from_raw(dir),
+                InLookup::assume(OwnDentry::from_raw(dentry)),
             )
         };
         match found {
@@ -178,7 +178,7 @@ impl<O: Operations, F: file_ops::Operations<Fs = O::Fs>> Table<O, F> {
             return ECHILD.to_ptr::<c_char>();
         }
         // SAFETY: The inode is a live symbolic link of ours.
-        match O::get_link(unsafe { INode::from_raw(inode) }) {
+        match O::get_link(unsafe { OwnInode::from_raw(inode) }) {
             // SAFETY: `done` is the caller's to set.
             Ok(target) => unsafe { target.into_c(done) },
             Err(e) => e.to_ptr::<c_char>(),
@@ -198,7 +198,7 @@ impl<O: Operations, F: file_ops::Operations<Fs = O::Fs>> Table<O, F> {
         // by RCU instead of counts.
         from_result(|| unsafe {
             let mask = mask as u32;
-            let inode = INode::from_raw(inode);
+            let inode = OwnInode::from_raw(inode);
             let inode = match mask & bindings::MAY_NOT_BLOCK {
                 0 => Walk::Ref(inode),
                 _ => Walk::Rcu(inode.into()),
@@ -217,7 +217,7 @@ impl<O: Operations, F: file_ops::Operations<Fs = O::Fs>> Table<O, F> {
         rcu: bool,
     ) -> *mut bindings::posix_acl {
         // SAFETY: By the contract of this function.
-        let inode = unsafe { INode::from_raw(inode) };
+        let inode = unsafe { OwnInode::from_raw(inode) };
         let inode = match rcu {
             true => Walk::Rcu(inode.into()),
             false => Walk::Ref(inode),
@@ -244,7 +244,7 @@ impl<O: Operations, F: file_ops::Operations<Fs = O::Fs>> Table<O, F> {
         Acl::into_c(unsafe {
             Attrs::<O>::get_acl(
                 Idmap::from_raw(idmap),
-                DEntry::from_raw(dentry),
+                OwnDentry::from_raw(dentry),
                 AclType::new(acl_type),
             )
         })
@@ -265,7 +265,7 @@ impl<O: Operations, F: file_ops::Operations<Fs = O::Fs>> Table<O, F> {
         from_result(|| unsafe {
             Attrs::<O>::set_acl(
                 Idmap::from_raw(idmap),
-                DEntry::from_raw(dentry),
+                OwnDentry::from_raw(dentry),
                 Acl::borrow(&acl),
                 AclType::new(acl_type),
             )?;
@@ -283,8 +283,8 @@ impl<O: Operations, F: file_ops::Operations<Fs = O::Fs>> Table<O, F> {
         // SAFETY: By the contract of this function.
         unsafe {
             Negative::assume(
-                Locked::assume(INode::from_raw(dir)),
-                DEntry::from_raw(dentry),
+                Locked::assume(OwnInode::from_raw(dir)),
+                OwnDentry::from_raw(dentry),
             )
         }
     }
@@ -323,7 +323,7 @@ impl<O: Operations, F: file_ops::Operations<Fs = O::Fs>> Table<O, F> {
     ) -> c_int {
         // SAFETY: `dir` is locked, `dentry` a negative child.
         from_result(|| unsafe {
-            O::link(DEntry::from_raw(old), Self::negative(dir, dentry))?;
+            O::link(OwnDentry::from_raw(old), Self::negative(dir, dentry))?;
             Ok(0)
         })
     }
@@ -336,8 +336,8 @@ impl<O: Operations, F: file_ops::Operations<Fs = O::Fs>> Table<O, F> {
         // SAFETY: `dir` is locked.
         from_result(|| unsafe {
             O::unlink(
-                &Locked::assume(INode::from_raw(dir)),
-                DEntry::from_raw(dentry),
+                &Locked::assume(OwnInode::from_raw(dir)),
+                OwnDentry::from_raw(dentry),
             )?;
             Ok(0)
         })
@@ -389,8 +389,8 @@ impl<O: Operations, F: file_ops::Operations<Fs = O::Fs>> Table<O, F> {
         // SAFETY: `dir` is locked.
         from_result(|| unsafe {
             O::rmdir(
-                &Locked::assume(INode::from_raw(dir)),
-                DEntry::from_raw(dentry),
+                &Locked::assume(OwnInode::from_raw(dir)),
+                OwnDentry::from_raw(dentry),
             )?;
             Ok(0)
         })
@@ -435,11 +435,11 @@ impl<O: Operations, F: file_ops::Operations<Fs = O::Fs>> Table<O, F> {
     ) -> c_int {
         // SAFETY: Both directories are locked.
         from_result(|| unsafe {
-            let old_dir = Locked::assume(INode::from_raw(old_dir));
-            let new_dir = Locked::assume(INode::from_raw(new_dir));
+            let old_dir = Locked::assume(OwnInode::from_raw(old_dir));
+            let new_dir = Locked::assume(OwnInode::from_raw(new_dir));
             let rename = Rename::new(
-                (old_dir, DEntry::from_raw(old)),
-                (new_dir, DEntry::from_raw(new)),
+                (old_dir, OwnDentry::from_raw(old)),
+                (new_dir, OwnDentry::from_raw(new)),
                 flags,
             );
             O::rename(Idmap::from_raw(idmap), rename)?;
@@ -460,7 +460,7 @@ impl<O: Operations, F: file_ops::Operations<Fs = O::Fs>> Table<O, F> {
         from_result(|| unsafe {
             Attrs::<O>::setattr(
                 Idmap::from_raw(idmap),
-                DEntry::from_raw(dentry),
+                OwnDentry::from_raw(dentry),
                 Attr::from_raw(attr),
             )?;
             let of_open = bindings::ATTR_OPEN | bindings::ATTR_FILE;
@@ -482,7 +482,7 @@ impl<O: Operations, F: file_ops::Operations<Fs = O::Fs>> Table<O, F> {
     ) -> c_int {
         // SAFETY: By the contract of this function, all are alive, and of `O::Fs`, and the inode is locked.
         from_result(|| unsafe {
-            let inode = DEntry::<O::Fs>::from_raw(dentry).positive()?;
+            let inode = OwnDentry::<O::Fs>::from_raw(dentry).positive()?;
             to_result(bindings::setattr_prepare(idmap, dentry, attr))?;
             if (*attr).ia_valid & bindings::ATTR_SIZE != 0 {
                 Attrs::<O>::resize(&Locked::assume(inode), (*attr).ia_size)?;
@@ -505,7 +505,7 @@ impl<O: Operations, F: file_ops::Operations<Fs = O::Fs>> Table<O, F> {
     ) -> c_int {
         // SAFETY: By the contract of this function, all are alive, and of `O::Fs`.
         from_result(|| unsafe {
-            let dentry = DEntry::from_raw((*path).dentry);
+            let dentry = OwnDentry::from_raw((*path).dentry);
             let stat = Stat::from_raw(stat);
             Attrs::<O>::getattr(Idmap::from_raw(idmap), dentry, stat, mask, flags)?;
             Ok(0)
@@ -523,7 +523,7 @@ impl<O: Operations, F: file_ops::Operations<Fs = O::Fs>> Table<O, F> {
     ) -> isize {
         let names = match Xattrs::<O>::list(
             // SAFETY: By the contract of this function.
-            unsafe { DEntry::from_raw(dentry) },
+            unsafe { OwnDentry::from_raw(dentry) },
         ) {
             Ok(names) => names,
             Err(e) => return e.to_errno() as isize,
@@ -553,7 +553,7 @@ impl<O: Operations, F: file_ops::Operations<Fs = O::Fs>> Table<O, F> {
                 return EAGAIN.to_errno();
             }
             // SAFETY: By the contract of this function.
-            Attrs::<O>::update_atime(unsafe { INode::from_raw(inode) });
+            Attrs::<O>::update_atime(unsafe { OwnInode::from_raw(inode) });
         }
         0
     }
@@ -571,7 +571,7 @@ impl<O: Operations, F: file_ops::Operations<Fs = O::Fs>> Table<O, F> {
         from_result(|| {
             // SAFETY: By the contract of this function.
             unsafe {
-                let dir = INode::<O::Fs>::from_raw(dir);
+                let dir = OwnInode::<O::Fs>::from_raw(dir);
                 let inode = O::tmpfile(
                     Idmap::from_raw(idmap),
                     dir,
@@ -602,7 +602,7 @@ impl<O: Operations, F: file_ops::Operations<Fs = O::Fs>> Table<O, F> {
     ) -> c_int {
         // SAFETY: By the contract of this function.
         from_result(|| unsafe {
-            Attrs::<O>::fileattr_get(DEntry::from_raw(dentry), &mut Request::from_raw(fa))?;
+            Attrs::<O>::fileattr_get(OwnDentry::from_raw(dentry), &mut Request::from_raw(fa))?;
             Ok(0)
         })
     }
@@ -618,7 +618,7 @@ impl<O: Operations, F: file_ops::Operations<Fs = O::Fs>> Table<O, F> {
     ) -> c_int {
         // SAFETY: By the contract of this function.
         from_result(|| unsafe {
-            Attrs::<O>::fileattr_set(DEntry::from_raw(dentry), &mut Request::from_raw(fa))?;
+            Attrs::<O>::fileattr_set(OwnDentry::from_raw(dentry), &mut Request::from_raw(fa))?;
             Ok(0)
         })
     }
@@ -634,7 +634,10 @@ impl<O: Operations, F: file_ops::Operations<Fs = O::Fs>> Table<O, F> {
     ) -> c_int {
         // SAFETY: By the contract of this function.
         from_result(|| unsafe {
-            Attrs::<O>::fiemap(INode::from_raw(inode), Extents::from_raw(info, start, len))?;
+            Attrs::<O>::fiemap(
+                OwnInode::from_raw(inode),
+                Extents::from_raw(info, start, len),
+            )?;
             Ok(0)
         })
     }

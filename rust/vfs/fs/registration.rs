@@ -7,7 +7,7 @@
 use super::{fs_context, mountable::Mountable, super_ops::kill};
 use crate::{
     bindings,
-    vfs::{below::watch, own::inode::Cache, sync::rcu},
+    vfs::{below::notice, own::inode::Cache, sync::rcu},
 };
 use core::marker::PhantomData;
 use kernel::{prelude::*, sync::Arc, types::Opaque};
@@ -123,7 +123,7 @@ impl<T: Mountable> PinnedDrop for Registration<T> {
         // block keeps, so that none is left; and nothing that fails the initialisation of a module
         // comes after a registration.
         unsafe { bindings::unregister_filesystem(self.fs_type.get()) };
-        watch::exit();
+        notice::exit();
         // After this no inode is left either, so the cache may go.
         rcu::exit();
     }

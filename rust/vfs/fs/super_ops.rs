@@ -11,9 +11,9 @@ use crate::{
         object::super_block::{AnySuperBlock, BlockSize, Uuid},
         ops::{dentry_ops, vtable::if_has, xattr_ops},
         own::{
-            dentry::DEntry,
+            dentry::OwnDentry,
             file_system::FileSystem,
-            inode::{self, INode},
+            inode::{self, OwnInode},
             shelves::Shelves,
             super_block::{Info, SuperBlock},
         },
@@ -102,7 +102,7 @@ pub(super) unsafe fn fill<T: Mountable>(
     sb: *mut bindings::super_block,
     params: &Params,
     data: T::SuperData,
-    make_root: impl FnOnce(&SuperBlock<T>) -> Result<ARef<INode<T>>>,
+    make_root: impl FnOnce(&SuperBlock<T>) -> Result<ARef<OwnInode<T>>>,
 ) -> Result {
     // SAFETY: The type was registered by `Registration::new`, inside which it lies.
     let cache = unsafe { cache_of::<T>((*sb).s_type) }.clone();
@@ -222,7 +222,7 @@ impl<O: FileSystem> SuperTable<O> {
     ) -> c_int {
         // SAFETY: The VFS calls with a counted dentry of ours and a valid buffer.
         from_result(|| unsafe {
-            let dentry = DEntry::<O>::from_raw(dentry);
+            let dentry = OwnDentry::<O>::from_raw(dentry);
             *buf.cast() = O::statfs(dentry)?.0;
             Ok(0)
         })
@@ -238,7 +238,7 @@ impl<O: FileSystem> SuperTable<O> {
     ) -> c_int {
         // SAFETY: The VFS calls with valid pointers.
         unsafe {
-            O::show_options(DEntry::<O>::from_raw(root).sb(), SeqFile::from_raw(seq));
+            O::show_options(OwnDentry::<O>::from_raw(root).sb(), SeqFile::from_raw(seq));
         }
         0
     }

@@ -17,9 +17,9 @@ use crate::{
         below::extents::Extents,
         object::{glimpse::Glimpse, idmap::Idmap},
         own::{
-            dentry::DEntry,
+            dentry::OwnDentry,
             file_system::FileSystem,
-            inode::{INode, Locked},
+            inode::{Locked, OwnInode},
         },
     },
 };
@@ -43,7 +43,7 @@ pub(crate) trait Operations: Sized + 'static {
     type Fs: FileSystem;
 
     /// Changes attributes.
-    fn setattr(_idmap: &Idmap, _dentry: &DEntry<Self::Fs>, _attr: Attr) -> Result {
+    fn setattr(_idmap: &Idmap, _dentry: &OwnDentry<Self::Fs>, _attr: Attr) -> Result {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
     /// Makes a regular file `size` bytes long. For those who keep all attributes in the inode, and have no
@@ -55,7 +55,7 @@ pub(crate) trait Operations: Sized + 'static {
     /// the VFS hands it out.
     fn getattr(
         _idmap: &Idmap,
-        _dentry: &DEntry<Self::Fs>,
+        _dentry: &OwnDentry<Self::Fs>,
         _stat: &mut Stat,
         _mask: u32,
         _flags: u32,
@@ -63,40 +63,44 @@ pub(crate) trait Operations: Sized + 'static {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
     /// Whether the current task may do `mask` (`MAY_*`).
-    fn permission(_idmap: &Idmap, _inode: Walk<'_, INode<Self::Fs>>, _mask: u32) -> Result {
+    fn permission(_idmap: &Idmap, _inode: Walk<'_, OwnInode<Self::Fs>>, _mask: u32) -> Result {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
     /// The ACL that permission checks use.
-    fn get_inode_acl(_inode: Walk<'_, INode<Self::Fs>>, _type: AclType) -> Result<Option<Acl>> {
+    fn get_inode_acl(_inode: Walk<'_, OwnInode<Self::Fs>>, _type: AclType) -> Result<Option<Acl>> {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
     /// The ACL that user space asks for.
-    fn get_acl(_idmap: &Idmap, _dentry: &DEntry<Self::Fs>, _type: AclType) -> Result<Option<Acl>> {
+    fn get_acl(
+        _idmap: &Idmap,
+        _dentry: &OwnDentry<Self::Fs>,
+        _type: AclType,
+    ) -> Result<Option<Acl>> {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
     /// Sets or removes an ACL.
     fn set_acl(
         _idmap: &Idmap,
-        _dentry: &DEntry<Self::Fs>,
+        _dentry: &OwnDentry<Self::Fs>,
         _acl: Option<&Acl>,
         _type: AclType,
     ) -> Result {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
     /// The access time is due for an update.
-    fn update_atime(_inode: &INode<Self::Fs>) {
+    fn update_atime(_inode: &OwnInode<Self::Fs>) {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
     /// Tells the attributes of `FS_IOC_GETFLAGS`.
-    fn fileattr_get(_dentry: &DEntry<Self::Fs>, _request: &mut fileattr::Request<'_>) -> Result {
+    fn fileattr_get(_dentry: &OwnDentry<Self::Fs>, _request: &mut fileattr::Request<'_>) -> Result {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
     /// Changes them. What the caller may do the VFS has checked, by what [`Operations::fileattr_get`] told.
-    fn fileattr_set(_dentry: &DEntry<Self::Fs>, _request: &mut fileattr::Request<'_>) -> Result {
+    fn fileattr_set(_dentry: &OwnDentry<Self::Fs>, _request: &mut fileattr::Request<'_>) -> Result {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
     /// Tells where the data lies (`FS_IOC_FIEMAP`).
-    fn fiemap(_inode: &INode<Self::Fs>, _extents: Extents<'_>) -> Result {
+    fn fiemap(_inode: &OwnInode<Self::Fs>, _extents: Extents<'_>) -> Result {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 }
@@ -110,7 +114,11 @@ impl<T: FileSystem> Operations for Without<T> {
 impl Attr {
     /// Checks that the current task may change `dentry`, of the filesystem `T`, like this, and
     /// settles what the request implies (`setattr_prepare`).
-    pub(crate) fn prepare<T: FileSystem>(&mut self, idmap: &Idmap, dentry: &DEntry<T>) -> Result {
+    pub(crate) fn prepare<T: FileSystem>(
+        &mut self,
+        idmap: &Idmap,
+        dentry: &OwnDentry<T>,
+    ) -> Result {
         dentry.require_inode()?;
         // SAFETY: All are valid during the call.
         to_result(unsafe {
@@ -122,7 +130,7 @@ impl Attr {
     /// and the fact of an `O_TRUNC` is not the lower one's business.
     ///
     /// Owners are given in the ids of a mount with `idmap`; what comes out is the filesystem's.
-    pub(crate) fn for_lower<T: FileSystem>(mut self, idmap: &Idmap, dentry: &DEntry<T>) -> Self {
+    pub(crate) fn for_lower<T: FileSystem>(mut self, idmap: &Idmap, dentry: &OwnDentry<T>) -> Self {
         // SAFETY: The super block, and with it its user namespace, is alive; either member of the
         // unions has the same bits.
         unsafe {
@@ -143,7 +151,7 @@ impl Attr {
 impl Stat {
     /// Shows the object as `inode` on a mount with `idmap`: its device, its number, its owner, and
     /// what the VFS enforces on it.
-    pub(crate) fn identify<T: FileSystem>(&mut self, inode: &INode<T>, idmap: &Idmap) {
+    pub(crate) fn identify<T: FileSystem>(&mut self, inode: &OwnInode<T>, idmap: &Idmap) {
         self.0.ino = inode.ino();
         // SAFETY: The inode and its super block are alive; the calls only read the inode's flags and
         // the mapping.

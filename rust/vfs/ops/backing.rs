@@ -15,7 +15,7 @@ use crate::{
         own::{
             file::{FsFile, LockedFile, NewFile},
             file_system::FileSystem,
-            inode::INode,
+            inode::OwnInode,
         },
         value::{errno::succeeded, mode::Mode},
     },
@@ -425,7 +425,7 @@ pub(crate) fn open_backing<T: FileSystem>(
 pub(crate) fn open_nameless<T: FileSystem, V: FileSystem>(
     user: &FsFile<T>,
     mnt: &Mount,
-    inode: ARef<INode<V>>,
+    inode: ARef<OwnInode<V>>,
     cred: &Cred,
 ) -> Result<KernelFile> {
     if !core::ptr::eq::<AnySuperBlock>(&**inode.sb(), mnt.super_block()) {

@@ -9,7 +9,7 @@ use crate::{
     bindings,
     vfs::{
         object::{dentry::Dentry, glimpse::Glimpse},
-        own::{dentry::DEntry, file_system::FileSystem, inode::INode},
+        own::{dentry::OwnDentry, file_system::FileSystem, inode::OwnInode},
         sync::rcu::Reading,
     },
 };
@@ -19,18 +19,22 @@ use kernel::{error::VTABLE_DEFAULT_ERROR, prelude::*, sync::aref::ARef};
 /// How a lookup revalidates a cached dentry: which, and the directory that the name is looked up in.
 pub(crate) enum Revalidate<'a, T: FileSystem> {
     /// In an RCU walk, in which nothing may sleep: answer `ECHILD` to be asked again.
-    Rcu(Glimpse<'a, DEntry<T>>, Glimpse<'a, INode<T>>, Reading<'a>),
+    Rcu(
+        Glimpse<'a, OwnDentry<T>>,
+        Glimpse<'a, OwnInode<T>>,
+        Reading<'a>,
+    ),
     /// Otherwise.
-    Ref(&'a DEntry<T>, &'a INode<T>),
+    Ref(&'a OwnDentry<T>, &'a OwnInode<T>),
     /// Likewise, after what was found has turned out not to hold (`LOOKUP_REVAL`): nothing that is
     /// cached is to be believed.
-    Again(&'a DEntry<T>, &'a INode<T>),
+    Again(&'a OwnDentry<T>, &'a OwnInode<T>),
 }
 
 impl<'a, T: FileSystem> Revalidate<'a, T> {
     /// The dentry and the directory, for what can be asked of them in any case.
     #[inline]
-    pub(crate) fn seen(&self) -> (Glimpse<'a, DEntry<T>>, Glimpse<'a, INode<T>>) {
+    pub(crate) fn seen(&self) -> (Glimpse<'a, OwnDentry<T>>, Glimpse<'a, OwnInode<T>>) {
         match *self {
             Self::Rcu(dentry, dir, _) => (dentry, dir),
             Self::Ref(dentry, dir) | Self::Again(dentry, dir) => (dentry.into(), dir.into()),
@@ -63,7 +67,7 @@ pub(crate) trait Operations: Sized + 'static {
     ///
     /// What it returns must live for as long as the inode of `dentry` is in use, as the VFS takes no
     /// reference. `None` is the dentry itself.
-    fn real(_dentry: &DEntry<Self::Fs>, _what: Real) -> Option<ARef<Dentry>> {
+    fn real(_dentry: &OwnDentry<Self::Fs>, _what: Real) -> Option<ARef<Dentry>> {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 }
@@ -94,9 +98,9 @@ impl<O: Operations> Table<O> {
         flags: c_uint,
     ) -> c_int {
         // SAFETY: The VFS calls with a dentry of ours, counted or protected by RCU.
-        let dentry = unsafe { DEntry::from_raw(dentry) };
+        let dentry = unsafe { OwnDentry::from_raw(dentry) };
         // SAFETY: The directory is of the same filesystem, not new, and protected as the dentry is.
-        let dir = unsafe { INode::from_raw(dir) };
+        let dir = unsafe { OwnInode::from_raw(dir) };
         let call = if flags & bindings::LOOKUP_RCU != 0 {
             // SAFETY: The walk is in one critical section from before this call until after it.
             Revalidate::Rcu(dentry.into(), dir.into(), unsafe { Reading::assume() })
@@ -119,7 +123,7 @@ impl<O: Operations> Table<O> {
         what: bindings::d_real_type,
     ) -> *mut bindings::dentry {
         // SAFETY: The VFS calls with a counted dentry of ours.
-        let dentry = unsafe { DEntry::from_raw(dentry) };
+        let dentry = unsafe { OwnDentry::from_raw(dentry) };
         if !dentry
             .inode()
             .is_some_and(|inode| inode.mode().is_regular())

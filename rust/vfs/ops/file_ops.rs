@@ -20,7 +20,7 @@ use crate::{
         own::{
             file::{FsFile, Opening},
             file_system::FileSystem,
-            inode::INode,
+            inode::OwnInode,
         },
     },
 };
@@ -53,7 +53,10 @@ pub(crate) trait Operations: Sized + 'static {
     type Data: Send + Sync;
 
     /// Opens.
-    fn open(inode: &INode<Self::Fs>, file: Opening<'_, Self::Fs>) -> Result<Pin<KBox<Self::Data>>>;
+    fn open(
+        inode: &OwnInode<Self::Fs>,
+        file: Opening<'_, Self::Fs>,
+    ) -> Result<Pin<KBox<Self::Data>>>;
     /// The truncation that the open of `file` asked for (`O_TRUNC`) is done. The VFS asks for it after
     /// [`Operations::open`], when security modules have agreed; the open fails if this does.
     fn truncated(_data: &Self::Data, _file: &FsFile<Self::Fs>) -> Result {
@@ -159,7 +162,7 @@ impl<T: FileSystem> Operations for Without<T> {
     type Fs = T;
     type Data = ();
 
-    fn open(_inode: &INode<T>, _file: Opening<'_, T>) -> Result<Pin<KBox<()>>> {
+    fn open(_inode: &OwnInode<T>, _file: Opening<'_, T>) -> Result<Pin<KBox<()>>> {
         Err(ENXIO)
     }
 }
@@ -219,7 +222,7 @@ impl<O: Operations> Table<O> {
         from_result(|| unsafe {
             let user = FsFile::from_raw(file);
             let flags = user.flags();
-            let data = O::open(INode::from_raw(inode), Opening::assume(user))?;
+            let data = O::open(OwnInode::from_raw(inode), Opening::assume(user))?;
             // What is pinned stays where it is until `release`.
             let data = KBox::into_raw(Pin::into_inner_unchecked(data));
             (*file).private_data = data.cast();

@@ -23,7 +23,7 @@ use crate::{
         own::{
             file::{FsFile, LockedFile},
             file_system::FileSystem,
-            inode::{INode, Locked},
+            inode::{Locked, OwnInode},
         },
         sync::nofs,
     },
@@ -42,11 +42,11 @@ pub(crate) trait Operations: Sized + 'static {
     type Fs: FileSystem;
 
     /// Fills a page. What is behind the end of the file is zeroes.
-    fn read<'a>(inode: &INode<Self::Fs>, page: EmptyPage<'a>) -> Result<FilledPage<'a>>;
+    fn read<'a>(inode: &OwnInode<Self::Fs>, page: EmptyPage<'a>) -> Result<FilledPage<'a>>;
     /// Keeps a page, which is before the end of the file; what is behind that is zeroes. It may be written to
     /// meanwhile: then this is called again. When it fails, whoever waits is told, and it is tried later. Files
     /// without this cannot be written to.
-    fn write(_inode: &INode<Self::Fs>, _page: &DirtyPage<'_>) -> Result {
+    fn write(_inode: &OwnInode<Self::Fs>, _page: &DirtyPage<'_>) -> Result {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 }
@@ -78,15 +78,15 @@ impl<O: Operations> Table<O> {
     /// # Safety
     ///
     /// `mapping` is that of an inode of `O::Fs` with our table, which is not freed during `'a`.
-    unsafe fn inode<'a>(mapping: *mut bindings::address_space) -> &'a INode<O::Fs> {
+    unsafe fn inode<'a>(mapping: *mut bindings::address_space) -> &'a OwnInode<O::Fs> {
         // SAFETY: By the contract of this function; pages are asked for when the inode is there.
-        unsafe { INode::from_raw((*mapping).host) }
+        unsafe { OwnInode::from_raw((*mapping).host) }
     }
 
     /// # Safety
     ///
     /// `folio` is one of `inode`'s, locked by the current task, and not up to date.
-    unsafe fn fill(inode: &INode<O::Fs>, folio: &Folio) -> Result {
+    unsafe fn fill(inode: &OwnInode<O::Fs>, folio: &Folio) -> Result {
         nofs::scope(|| {
             // SAFETY: By the contract of this function.
             for page in unsafe { EmptyPage::all_of(folio) } {
@@ -286,7 +286,7 @@ unsafe fn zero_behind(mapping: *mut bindings::address_space, from: i64, to: i64)
 }
 
 /// The page cache of `inode`, if it has pages of its own; `EINVAL`.
-fn own<T: FileSystem>(inode: &INode<T>) -> Result<NonNull<bindings::address_space>> {
+fn own<T: FileSystem>(inode: &OwnInode<T>) -> Result<NonNull<bindings::address_space>> {
     // SAFETY: The inode is alive; its page cache, and the table of that, never change.
     unsafe {
         let mapping = (*inode.as_ptr()).i_mapping;
@@ -298,7 +298,7 @@ fn own<T: FileSystem>(inode: &INode<T>) -> Result<NonNull<bindings::address_spac
 }
 
 /// As [`own`], if files with that inode can be written to, too.
-fn own_writable<T: FileSystem>(inode: &INode<T>) -> Result<NonNull<bindings::address_space>> {
+fn own_writable<T: FileSystem>(inode: &OwnInode<T>) -> Result<NonNull<bindings::address_space>> {
     let mapping = own(inode)?;
     // SAFETY: As in `own`. The table is one of ours, which has all that writing takes, or nothing.
     match unsafe { (*(*mapping.as_ptr()).a_ops).write_begin } {

@@ -6,7 +6,7 @@ use crate::{
     bindings,
     vfs::{
         object::{inode::Inode, inode_lock::InodeLock},
-        own::{dentry::DEntry, file_system::FileSystem, inode::Locked, new_name::NewName},
+        own::{dentry::OwnDentry, file_system::FileSystem, inode::Locked, new_name::NewName},
         value::name::Name,
     },
 };
@@ -20,9 +20,9 @@ use kernel::{prelude::*, sync::aref::ARef};
 /// and so are the inodes of both names, but for directories that keep their parent.
 pub(crate) struct Rename<'a, T: FileSystem> {
     old_dir: Locked<'a, T>,
-    old: &'a DEntry<T>,
+    old: &'a OwnDentry<T>,
     new_dir: Locked<'a, T>,
-    new: &'a DEntry<T>,
+    new: &'a OwnDentry<T>,
     flags: u32,
 }
 
@@ -31,8 +31,8 @@ impl<'a, T: FileSystem> Rename<'a, T> {
     ///
     /// The arguments are those of `->rename`, during it.
     pub(in crate::vfs) unsafe fn new(
-        (old_dir, old): (Locked<'a, T>, &'a DEntry<T>),
-        (new_dir, new): (Locked<'a, T>, &'a DEntry<T>),
+        (old_dir, old): (Locked<'a, T>, &'a OwnDentry<T>),
+        (new_dir, new): (Locked<'a, T>, &'a OwnDentry<T>),
         flags: u32,
     ) -> Self {
         // INVARIANT: So says the contract of `->rename`
@@ -52,7 +52,7 @@ impl<'a, T: FileSystem> Rename<'a, T> {
     }
 
     /// What is renamed.
-    pub(crate) fn old(&self) -> &'a DEntry<T> {
+    pub(crate) fn old(&self) -> &'a OwnDentry<T> {
         self.old
     }
 
@@ -62,7 +62,7 @@ impl<'a, T: FileSystem> Rename<'a, T> {
     }
 
     /// The name that it goes to, with what has it now.
-    pub(crate) fn new_name(&self) -> &'a DEntry<T> {
+    pub(crate) fn new_name(&self) -> &'a OwnDentry<T> {
         self.new
     }
 
@@ -77,9 +77,9 @@ impl<'a, T: FileSystem> Rename<'a, T> {
     }
 
     /// How the directory `dentry`, one of the two that are renamed, and those in it may be locked.
-    pub(crate) fn locks_below(&self, dentry: &DEntry<T>) -> LocksBelow<'a, T> {
+    pub(crate) fn locks_below(&self, dentry: &OwnDentry<T>) -> LocksBelow<'a, T> {
         let keeps_parent = core::ptr::eq(self.old_dir.get(), self.new_dir.get());
-        let is_dir = |dentry: &'a DEntry<T>| dentry.own_inode().filter(|inode| inode.is_dir());
+        let is_dir = |dentry: &'a OwnDentry<T>| dentry.own_inode().filter(|inode| inode.is_dir());
         let exchange = self.flags & bindings::RENAME_EXCHANGE != 0;
         let order = match self.new.own_inode() {
             // The VFS holds the parents, and the directory itself if it gets another one.
@@ -125,7 +125,7 @@ pub(crate) struct LeftName<'a, T: FileSystem>(&'a Rename<'a, T>);
 // SAFETY: The directory is locked, by the invariant of `Rename`, and `moved` takes the `Rename`, which
 // is borrowed here.
 unsafe impl<T: FileSystem> NewName<T> for LeftName<'_, T> {
-    fn entry(&self) -> &DEntry<T> {
+    fn entry(&self) -> &OwnDentry<T> {
         self.0.old
     }
 }
@@ -171,16 +171,20 @@ impl<T: FileSystem> LocksBelow<'_, T> {
 
     /// What `name` means in `dir`, the directory or one in it; `None` if nothing. `EBUSY` as
     /// [`LocksBelow::lock`].
-    pub(crate) fn lookup(&self, dir: &DEntry<T>, name: &Name) -> Result<Option<ARef<DEntry<T>>>> {
+    pub(crate) fn lookup(
+        &self,
+        dir: &OwnDentry<T>,
+        name: &Name,
+    ) -> Result<Option<ARef<OwnDentry<T>>>> {
         let inode = dir.positive()?;
         if let (Order::Try, false) = (self.order, self.is_held(inode)) {
             // Who only looks is in nobody's way.
             let _lock = inode.try_lock_shared().ok_or(EBUSY)?;
             // SAFETY: Just locked.
-            return unsafe { DEntry::lookup_locked(dir, name) };
+            return unsafe { OwnDentry::lookup_locked(dir, name) };
         }
         let _lock = self.lock(inode)?;
         // SAFETY: Just locked, or by the VFS, which is what a `Locked` says.
-        unsafe { DEntry::lookup_locked(dir, name) }
+        unsafe { OwnDentry::lookup_locked(dir, name) }
     }
 }

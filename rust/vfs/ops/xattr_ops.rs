@@ -10,7 +10,7 @@ use crate::{
     vfs::{
         attr::xattr::NameList,
         object::idmap::Idmap,
-        own::{dentry::DEntry, file_system::FileSystem, inode::INode},
+        own::{dentry::OwnDentry, file_system::FileSystem, inode::OwnInode},
     },
 };
 use core::marker::PhantomData;
@@ -30,7 +30,7 @@ pub(crate) trait Handler: Sized + 'static {
     ///
     /// There need not be a dentry of the inode yet: a security module asks for its label while it is
     /// being given one.
-    fn get(_inode: &INode<Self::Fs>, _name: &CStr, _buf: &mut [u8]) -> Result<usize> {
+    fn get(_inode: &OwnInode<Self::Fs>, _name: &CStr, _buf: &mut [u8]) -> Result<usize> {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
@@ -39,7 +39,7 @@ pub(crate) trait Handler: Sized + 'static {
     /// filesystem's business.
     fn set(
         _idmap: &Idmap,
-        _dentry: &DEntry<Self::Fs>,
+        _dentry: &OwnDentry<Self::Fs>,
         _name: &CStr,
         _value: Option<&[u8]>,
         _flags: u32,
@@ -48,7 +48,7 @@ pub(crate) trait Handler: Sized + 'static {
     }
 
     /// Lists the names.
-    fn list(_dentry: &DEntry<Self::Fs>) -> Result<NameList> {
+    fn list(_dentry: &OwnDentry<Self::Fs>) -> Result<NameList> {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 }
@@ -110,7 +110,7 @@ impl<O: Handler> Table<O> {
                 core::slice::from_raw_parts_mut(buf.cast::<u8>(), size)
             };
             let room = buf.len();
-            let len = O::get(INode::from_raw(inode), CStr::from_char_ptr(name), buf)?;
+            let len = O::get(OwnInode::from_raw(inode), CStr::from_char_ptr(name), buf)?;
             // The VFS copies as much of its buffer as this says.
             if room != 0 && len > room {
                 return Err(ERANGE);
@@ -140,7 +140,7 @@ impl<O: Handler> Table<O> {
                 (!value.is_null()).then(|| core::slice::from_raw_parts(value.cast::<u8>(), size));
             O::set(
                 Idmap::from_raw(idmap),
-                DEntry::from_raw(dentry),
+                OwnDentry::from_raw(dentry),
                 CStr::from_char_ptr(name),
                 value,
                 flags as u32,

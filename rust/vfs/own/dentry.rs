@@ -6,7 +6,7 @@
 
 use super::{
     file_system::FileSystem,
-    inode::{INode, Locked},
+    inode::{Locked, OwnInode},
     super_block::SuperBlock,
 };
 use crate::{
@@ -38,21 +38,21 @@ use kernel::{
 ///
 /// The dentry is on a super block of `T`.
 #[repr(transparent)]
-pub(crate) struct DEntry<T: FileSystem>(Dentry, PhantomData<T>);
+pub(crate) struct OwnDentry<T: FileSystem>(Dentry, PhantomData<T>);
 
 // SAFETY: As for `Dentry`.
-unsafe impl<T: FileSystem> AlwaysRefCounted for DEntry<T> {
+unsafe impl<T: FileSystem> AlwaysRefCounted for OwnDentry<T> {
     fn inc_ref(&self) {
         self.0.inc_ref();
     }
 
     unsafe fn dec_ref(obj: NonNull<Self>) {
-        // SAFETY: As for `Dentry`, over which `DEntry` is transparent.
+        // SAFETY: As for `Dentry`, over which `OwnDentry` is transparent.
         unsafe { Dentry::dec_ref(obj.cast()) };
     }
 }
 
-impl<T: FileSystem> Deref for DEntry<T> {
+impl<T: FileSystem> Deref for OwnDentry<T> {
     type Target = Dentry;
 
     fn deref(&self) -> &Dentry {
@@ -60,12 +60,12 @@ impl<T: FileSystem> Deref for DEntry<T> {
     }
 }
 
-impl<T: FileSystem> DEntry<T> {
+impl<T: FileSystem> OwnDentry<T> {
     /// # Safety
     ///
     /// `ptr` is a valid dentry of a super block of `T` during `'a`.
     pub(in crate::vfs) unsafe fn from_raw<'a>(ptr: *mut bindings::dentry) -> &'a Self {
-        // SAFETY: By the contract of this function, and as `DEntry` is transparent.
+        // SAFETY: By the contract of this function, and as `OwnDentry` is transparent.
         unsafe { &*ptr.cast() }
     }
 
@@ -76,21 +76,21 @@ impl<T: FileSystem> DEntry<T> {
     }
 
     /// The inode, unless the dentry is negative.
-    pub(crate) fn own_inode(&self) -> Option<&INode<T>> {
+    pub(crate) fn own_inode(&self) -> Option<&OwnInode<T>> {
         let inode = self.inode()?;
         // SAFETY: The inode of a dentry of `T` is one of `T`, and is not new once instantiated.
-        Some(unsafe { INode::from_raw(inode.as_ptr()) })
+        Some(unsafe { OwnInode::from_raw(inode.as_ptr()) })
     }
 
     /// The inode of a dentry that an operation was called with for what it names. `ESTALE` if it
     /// has none after all.
-    pub(crate) fn positive(&self) -> Result<&INode<T>> {
+    pub(crate) fn positive(&self) -> Result<&OwnInode<T>> {
         self.own_inode().ok_or(ESTALE)
     }
 
     /// The parent, with a reference.
-    pub(crate) fn parent_entry(&self) -> ARef<DEntry<T>> {
-        // SAFETY: The parent of a dentry of `T` is one of `T`, over which `DEntry` is transparent.
+    pub(crate) fn parent_entry(&self) -> ARef<OwnDentry<T>> {
+        // SAFETY: The parent of a dentry of `T` is one of `T`, over which `OwnDentry` is transparent.
         unsafe { ARef::from_raw(ARef::into_raw(self.parent()).cast()) }
     }
 
@@ -100,21 +100,21 @@ impl<T: FileSystem> DEntry<T> {
     ///
     /// The `i_rwsem` of `dir` is held.
     pub(in crate::vfs) unsafe fn lookup_locked(
-        dir: &DEntry<T>,
+        dir: &OwnDentry<T>,
         name: &Name,
-    ) -> Result<Option<ARef<DEntry<T>>>> {
+    ) -> Result<Option<ARef<OwnDentry<T>>>> {
         dir.require_dir()?;
         let mut qstr = name.qstr();
         // SAFETY: The dentry and its inode are alive, and the directory is locked.
         let child = from_err_ptr(unsafe { bindings::lookup_noperm(&mut qstr, dir.as_ptr()) })?;
         // SAFETY: A child of a dentry of `T` is one of `T`, and the count is ours.
-        let child: ARef<DEntry<T>> =
+        let child: ARef<OwnDentry<T>> =
             unsafe { ARef::from_raw(NonNull::new_unchecked(child.cast())) };
         Ok(child.is_positive().then_some(child))
     }
 
     /// Checks that `inode` may be what the dentry names: both are of one super block. `EXDEV`.
-    fn require_same_sb(&self, inode: &INode<T>) -> Result {
+    fn require_same_sb(&self, inode: &OwnInode<T>) -> Result {
         match self.is_on(inode.sb()) {
             true => Ok(()),
             false => Err(EXDEV),
@@ -126,7 +126,7 @@ impl<T: FileSystem> DEntry<T> {
         self.is_root_entry()
     }
 
-    /// The number that [`DEntry::set_stamp`] left, from `d_time`. What comes after this sees what was stored
+    /// The number that [`OwnDentry::set_stamp`] left, from `d_time`. What comes after this sees what was stored
     /// before it was left.
     pub(crate) fn stamp(&self) -> usize {
         // SAFETY: The dentry is alive; `d_time` is the filesystem's to use.
@@ -151,13 +151,13 @@ impl<T: FileSystem> DEntry<T> {
     }
 
     /// Lets `inode` and its dentries leave the cache as soon as nobody uses them.
-    pub(crate) fn mark_dont_cache(inode: &INode<T>) {
+    pub(crate) fn mark_dont_cache(inode: &OwnInode<T>) {
         // SAFETY: The inode is alive.
         unsafe { bindings::d_mark_dontcache(inode.as_ptr()) };
     }
 
     /// Any dentry that names `inode` now, with a reference.
-    pub(crate) fn alias_of(inode: &INode<T>) -> Option<ARef<Self>> {
+    pub(crate) fn alias_of(inode: &OwnInode<T>) -> Option<ARef<Self>> {
         // SAFETY: The inode is alive; `d_find_any_alias` returns a counted dentry or null.
         let dentry = unsafe { bindings::d_find_any_alias(inode.as_ptr()) };
         // SAFETY: An alias of an inode of `T` is a dentry of `T`, and the count is ours.
@@ -170,7 +170,7 @@ impl<T: FileSystem> DEntry<T> {
 /// # Invariants
 ///
 /// The dentry is in lookup, by the caller of the operation, until this is used up.
-pub(crate) struct InLookup<'a, T: FileSystem>(&'a DEntry<T>);
+pub(crate) struct InLookup<'a, T: FileSystem>(&'a OwnDentry<T>);
 
 /// What a lookup ended with; only [`InLookup::splice`] makes one.
 ///
@@ -197,7 +197,7 @@ impl<'a, T: FileSystem> InLookup<'a, T> {
     /// # Safety
     ///
     /// The dentry is in lookup, by the caller of the operation.
-    pub(in crate::vfs) unsafe fn assume(dentry: &'a DEntry<T>) -> Self {
+    pub(in crate::vfs) unsafe fn assume(dentry: &'a OwnDentry<T>) -> Self {
         // INVARIANT: By the contract of this function.
         Self(dentry)
     }
@@ -210,7 +210,11 @@ impl<'a, T: FileSystem> InLookup<'a, T> {
 
     /// Ends the lookup: the name means `inode`, or nothing. A directory that has a dentry already
     /// is moved here (`d_splice_alias`). `EXDEV` for an inode of another super block.
-    pub(crate) fn splice(self, inode: Option<ARef<INode<T>>>, stamp: usize) -> Result<Spliced<T>> {
+    pub(crate) fn splice(
+        self,
+        inode: Option<ARef<OwnInode<T>>>,
+        stamp: usize,
+    ) -> Result<Spliced<T>> {
         if let Some(inode) = &inode {
             self.0.require_same_sb(inode)?;
         }
@@ -222,7 +226,7 @@ impl<'a, T: FileSystem> InLookup<'a, T> {
         let found = from_err_ptr(unsafe { bindings::d_splice_alias(raw, self.0.as_ptr()) })?;
         if !found.is_null() {
             // SAFETY: The call returned a counted dentry of this filesystem.
-            unsafe { DEntry::<T>::from_raw(found) }.set_stamp(stamp);
+            unsafe { OwnDentry::<T>::from_raw(found) }.set_stamp(stamp);
         }
         // INVARIANT: The call gave us the count.
         Ok(Spliced(found, PhantomData))
@@ -230,9 +234,9 @@ impl<'a, T: FileSystem> InLookup<'a, T> {
 }
 
 impl<T: FileSystem> Deref for InLookup<'_, T> {
-    type Target = DEntry<T>;
+    type Target = OwnDentry<T>;
 
-    fn deref(&self) -> &DEntry<T> {
+    fn deref(&self) -> &OwnDentry<T> {
         self.0
     }
 }
@@ -243,7 +247,7 @@ impl<T: FileSystem> Deref for InLookup<'_, T> {
 ///
 /// The dentry is negative until this is used up, and a child of `dir`.
 pub(crate) struct Negative<'a, T: FileSystem> {
-    dentry: &'a DEntry<T>,
+    dentry: &'a OwnDentry<T>,
     dir: Locked<'a, T>,
 }
 
@@ -251,7 +255,7 @@ impl<'a, T: FileSystem> Negative<'a, T> {
     /// # Safety
     ///
     /// `dentry` is negative and a child of `dir`, which is locked during `'a`.
-    pub(in crate::vfs) unsafe fn assume(dir: Locked<'a, T>, dentry: &'a DEntry<T>) -> Self {
+    pub(in crate::vfs) unsafe fn assume(dir: Locked<'a, T>, dentry: &'a OwnDentry<T>) -> Self {
         // INVARIANT: By the contract of this function.
         Self { dentry, dir }
     }
@@ -262,10 +266,10 @@ impl<'a, T: FileSystem> Negative<'a, T> {
     }
 
     /// The dentry of the directory.
-    pub(crate) fn parent_dir(&self) -> &'a DEntry<T> {
+    pub(crate) fn parent_dir(&self) -> &'a OwnDentry<T> {
         // SAFETY: The directory is locked, by the type, so that this is the parent during `'a`, of which
         // the child has a count.
-        unsafe { DEntry::from_raw((*self.dentry.as_ptr()).d_parent) }
+        unsafe { OwnDentry::from_raw((*self.dentry.as_ptr()).d_parent) }
     }
 
     /// The name.
@@ -276,7 +280,7 @@ impl<'a, T: FileSystem> Negative<'a, T> {
 
     /// Gives the name its meaning. `EXDEV` for an inode of another super block, `ESTALE` for a directory
     /// that has a name already: it has one.
-    pub(crate) fn instantiate(self, inode: ARef<INode<T>>) -> Result {
+    pub(crate) fn instantiate(self, inode: ARef<OwnInode<T>>) -> Result {
         self.dentry.require_same_sb(&inode)?;
         if inode.is_dir() && inode.has_dentry() {
             return Err(ESTALE);
@@ -291,16 +295,16 @@ impl<'a, T: FileSystem> Negative<'a, T> {
 }
 
 impl<T: FileSystem> Deref for Negative<'_, T> {
-    type Target = DEntry<T>;
+    type Target = OwnDentry<T>;
 
-    fn deref(&self) -> &DEntry<T> {
+    fn deref(&self) -> &OwnDentry<T> {
         self.dentry
     }
 }
 
 impl<T: FileSystem> Locked<'_, T> {
     /// The dentry of this directory, in which `child` is. `ESTALE` if that is in another.
-    pub(crate) fn parent_of<'b>(&'b self, child: &'b DEntry<T>) -> Result<&'b DEntry<T>> {
+    pub(crate) fn parent_of<'b>(&'b self, child: &'b OwnDentry<T>) -> Result<&'b OwnDentry<T>> {
         let guard = rcu::read_lock();
         // SAFETY: The child is alive. If it is elsewhere, its parent may be another one at any time, but
         // the memory of this one is there within the read-side critical section.
@@ -314,11 +318,11 @@ impl<T: FileSystem> Locked<'_, T> {
         }
         // SAFETY: A directory has one dentry, which is the parent for as long as the directory is
         // locked, by the type; the child has a count of it.
-        Ok(unsafe { DEntry::from_raw(parent) })
+        Ok(unsafe { OwnDentry::from_raw(parent) })
     }
 
     /// The name of `child` in this directory. `ESTALE` if it is in another.
-    pub(crate) fn name_of<'b>(&'b self, child: &'b DEntry<T>) -> Result<&'b Name> {
+    pub(crate) fn name_of<'b>(&'b self, child: &'b OwnDentry<T>) -> Result<&'b Name> {
         self.parent_of(child)?;
         // SAFETY: The directory is locked, by the type, and the dentry is in it.
         unsafe { child.name_in_place() }

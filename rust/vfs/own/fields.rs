@@ -2,7 +2,7 @@
 
 //! The attributes that a stacked inode repeats from the inode below it.
 
-use super::{file_system::FileSystem, inode::INode};
+use super::{file_system::FileSystem, inode::OwnInode};
 use crate::{
     bindings,
     vfs::{
@@ -17,7 +17,7 @@ use core::sync::atomic::{fence, Ordering};
 /// `i_flags` that a stacked inode takes over: what the VFS itself enforces.
 ///
 /// `S_NOSEC` says that a write has no privileges to take away. The filesystem below keeps it up to
-/// date; here it is as old as the last [`INode::refresh_owner`], which comes before each write.
+/// date; here it is as old as the last [`OwnInode::refresh_owner`], which comes before each write.
 const COPIED_FLAGS: u32 = bindings::S_SYNC
     | bindings::S_NOSEC
     | bindings::S_NOATIME
@@ -41,7 +41,7 @@ fn owner(inode: &Inode, idmap: &Idmap) -> (u32, u32) {
     }
 }
 
-impl<T: FileSystem> INode<T> {
+impl<T: FileSystem> OwnInode<T> {
     /// Repeats owner, mode, flags, times and size of `real`, seen through `idmap`. May sleep where there
     /// are set-id bits: [`FileSystem::has_set_id`].
     ///
@@ -81,7 +81,7 @@ impl<T: FileSystem> INode<T> {
         T::HAS_HAS_SET_ID && mode.has_set_id() && mode.is_regular()
     }
 
-    /// Writes all that [`INode::copy_attr`] repeats, with set-id bits if they are known to mean something.
+    /// Writes all that [`OwnInode::copy_attr`] repeats, with set-id bits if they are known to mean something.
     /// Where that is not known it writes nothing, as who runs the file in between would get neither the
     /// rights nor an error: whether [`FileSystem::has_set_id`] is to be asked, and this to be called again.
     /// That may sleep, and this may be called with a spin lock.

@@ -4,7 +4,7 @@
 //!
 //! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h)
 
-use super::{dentry::DEntry, file_system::FileSystem, inode::INode};
+use super::{dentry::OwnDentry, file_system::FileSystem, inode::OwnInode};
 use crate::{
     bindings,
     vfs::{
@@ -99,9 +99,9 @@ impl<T: FileSystem> FsFile<T> {
     }
 
     /// The inode.
-    pub(crate) fn own_inode(&self) -> &INode<T> {
+    pub(crate) fn own_inode(&self) -> &OwnInode<T> {
         // SAFETY: A file of `T` has an inode of `T`.
-        unsafe { INode::from_raw((*self.as_ptr()).f_inode) }
+        unsafe { OwnInode::from_raw((*self.as_ptr()).f_inode) }
     }
 
     /// Whether those who are asked about each `read(2)`, such as security modules, allow one now.
@@ -120,9 +120,9 @@ impl<T: FileSystem> FsFile<T> {
     }
 
     /// The dentry that the file was opened by.
-    pub(crate) fn dentry(&self) -> &DEntry<T> {
+    pub(crate) fn dentry(&self) -> &OwnDentry<T> {
         // SAFETY: The file holds a reference to its path.
-        unsafe { DEntry::from_raw((*self.as_ptr()).__bindgen_anon_1.f_path.dentry) }
+        unsafe { OwnDentry::from_raw((*self.as_ptr()).__bindgen_anon_1.f_path.dentry) }
     }
 }
 
@@ -180,7 +180,7 @@ impl<'a, T: FileSystem> NewFile<'a, T> {
     }
 
     /// The dentry that the file will have: negative, and in no directory.
-    pub(crate) fn dentry(&self) -> &'a DEntry<T> {
+    pub(crate) fn dentry(&self) -> &'a OwnDentry<T> {
         self.0.dentry()
     }
 }

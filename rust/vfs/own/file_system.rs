@@ -2,7 +2,7 @@
 
 //! What a filesystem is: the data that it keeps in its objects, and what is asked of it about them.
 
-use super::{dentry::DEntry, inode::INode, shelves::Shelf, super_block::SuperBlock};
+use super::{dentry::OwnDentry, inode::OwnInode, shelves::Shelf, super_block::SuperBlock};
 use crate::{
     bindings,
     vfs::{
@@ -42,15 +42,15 @@ pub(crate) trait FileSystem: Sized + Send + Sync + 'static {
     fn fresh_number(sb: &SuperBlock<Self>) -> u64;
     /// Whether the set-id bits of `real`, whose attributes the regular file `inode` repeats, mean something
     /// in it; nothing if it does not stand for that any more. May sleep.
-    fn has_set_id(_inode: &INode<Self>, _real: &Inode) -> Option<bool> {
+    fn has_set_id(_inode: &OwnInode<Self>, _real: &Inode) -> Option<bool> {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
     /// An unused inode leaves the cache: release, in process context, what needs sleeping.
-    fn evict(_inode: Glimpse<'_, INode<Self>>) {}
+    fn evict(_inode: Glimpse<'_, OwnInode<Self>>) {}
     /// The super block is about to be shut down: give up references to its own inodes.
     fn shutdown(_sb: &SuperBlock<Self>) {}
     /// `statfs(2)`; `ENOSYS` without it.
-    fn statfs(_root: &DEntry<Self>) -> Result<StatFs> {
+    fn statfs(_root: &OwnDentry<Self>) -> Result<StatFs> {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
     /// The super block is to be frozen. Who writes to a filesystem below that is frozen waits there, and

@@ -2,10 +2,10 @@
 
 //! What can be asked of the objects of a filesystem of ours that nobody may be holding any more.
 
-use super::{dentry::DEntry, file_system::FileSystem, inode::INode, super_block::SuperBlock};
+use super::{dentry::OwnDentry, file_system::FileSystem, inode::OwnInode, super_block::SuperBlock};
 use crate::vfs::object::{glimpse::Glimpse, inode::Inode};
 
-impl<'a, T: FileSystem> Glimpse<'a, INode<T>> {
+impl<'a, T: FileSystem> Glimpse<'a, OwnInode<T>> {
     /// The filesystem's data of the inode.
     #[inline]
     pub(crate) fn data(self) -> &'a T::INodeData {
@@ -32,7 +32,7 @@ impl<'a, T: FileSystem> Glimpse<'a, INode<T>> {
         self.get().is_watched()
     }
 
-    /// As [`INode::has_mode_of`].
+    /// As [`OwnInode::has_mode_of`].
     #[inline]
     pub(crate) fn has_mode_of(self, real: Glimpse<'_, Inode>) -> bool {
         self.get().has_mode_of(real.get())
@@ -47,10 +47,10 @@ impl<'a, T: FileSystem> Glimpse<'a, SuperBlock<T>> {
     }
 }
 
-impl<'a, T: FileSystem> Glimpse<'a, DEntry<T>> {
+impl<'a, T: FileSystem> Glimpse<'a, OwnDentry<T>> {
     /// The inode, unless the dentry is negative.
     #[inline]
-    pub(crate) fn own_inode(self) -> Option<Glimpse<'a, INode<T>>> {
+    pub(crate) fn own_inode(self) -> Option<Glimpse<'a, OwnInode<T>>> {
         self.get().own_inode().map(Glimpse::from)
     }
 
@@ -60,7 +60,7 @@ impl<'a, T: FileSystem> Glimpse<'a, DEntry<T>> {
         Glimpse::from(self.get().sb())
     }
 
-    /// As [`DEntry::stamp`].
+    /// As [`OwnDentry::stamp`].
     #[inline]
     pub(crate) fn stamp(self) -> usize {
         self.get().stamp()

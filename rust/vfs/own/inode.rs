@@ -27,7 +27,7 @@ use kernel::{
 ///
 /// The inode is the start of a [`Container<T>`], on a super block of `T`, and is ready.
 #[repr(transparent)]
-pub(crate) struct INode<T: FileSystem>(Inode, PhantomData<T>);
+pub(crate) struct OwnInode<T: FileSystem>(Inode, PhantomData<T>);
 
 /// What an inode is found by: see [`inode_cache`](super::inode_cache).
 pub(super) struct Known {
@@ -63,18 +63,18 @@ pub(super) struct Container<T: FileSystem> {
 }
 
 // SAFETY: As for `Inode`.
-unsafe impl<T: FileSystem> AlwaysRefCounted for INode<T> {
+unsafe impl<T: FileSystem> AlwaysRefCounted for OwnInode<T> {
     fn inc_ref(&self) {
         self.0.inc_ref();
     }
 
     unsafe fn dec_ref(obj: NonNull<Self>) {
-        // SAFETY: As for `Inode`, over which `INode` is transparent.
+        // SAFETY: As for `Inode`, over which `OwnInode` is transparent.
         unsafe { Inode::dec_ref(obj.cast()) };
     }
 }
 
-impl<T: FileSystem> Deref for INode<T> {
+impl<T: FileSystem> Deref for OwnInode<T> {
     type Target = Inode;
 
     fn deref(&self) -> &Inode {
@@ -82,12 +82,12 @@ impl<T: FileSystem> Deref for INode<T> {
     }
 }
 
-impl<T: FileSystem> INode<T> {
+impl<T: FileSystem> OwnInode<T> {
     /// # Safety
     ///
     /// `ptr` is a valid inode of a super block of `T` during `'a`, and not `I_NEW`.
     pub(in crate::vfs) unsafe fn from_raw<'a>(ptr: *mut bindings::inode) -> &'a Self {
-        // SAFETY: By the contract of this function, and as `INode` is transparent.
+        // SAFETY: By the contract of this function, and as `OwnInode` is transparent.
         unsafe { &*ptr.cast() }
     }
 
@@ -130,7 +130,7 @@ impl<T: FileSystem> INode<T> {
         unsafe { Self::known_of(self.as_ptr()) }
     }
 
-    /// As [`INode::known`], also of an inode that is not filled in yet.
+    /// As [`OwnInode::known`], also of an inode that is not filled in yet.
     ///
     /// # Safety
     ///
@@ -174,27 +174,27 @@ impl<T: FileSystem> INode<T> {
 /// # Invariants
 ///
 /// The lock is held during `'a`.
-pub(crate) struct Locked<'a, T: FileSystem>(&'a INode<T>);
+pub(crate) struct Locked<'a, T: FileSystem>(&'a OwnInode<T>);
 
 impl<'a, T: FileSystem> Locked<'a, T> {
     /// # Safety
     ///
     /// The inode's `i_rwsem` is held for writing during `'a`.
-    pub(in crate::vfs) unsafe fn assume(inode: &'a INode<T>) -> Self {
+    pub(in crate::vfs) unsafe fn assume(inode: &'a OwnInode<T>) -> Self {
         // INVARIANT: By the contract of this function.
         Self(inode)
     }
 
     /// The inode.
-    pub(crate) fn get(&self) -> &'a INode<T> {
+    pub(crate) fn get(&self) -> &'a OwnInode<T> {
         self.0
     }
 }
 
 impl<T: FileSystem> Deref for Locked<'_, T> {
-    type Target = INode<T>;
+    type Target = OwnInode<T>;
 
-    fn deref(&self) -> &INode<T> {
+    fn deref(&self) -> &OwnInode<T> {
         self.0
     }
 }
@@ -281,7 +281,7 @@ pub(in crate::vfs) unsafe extern "C" fn evict<T: FileSystem>(inode: *mut binding
         }
         bindings::clear_inode(inode);
         if (*inode.cast::<Container<T>>()).ready {
-            let inode = INode::<T>::from_raw(inode);
+            let inode = OwnInode::<T>::from_raw(inode);
             inode.place().remove(inode.sb().shelves());
             T::evict(inode.into());
         }

@@ -9,7 +9,7 @@
 //! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h)
 
 use super::{
-    file_system::FileSystem, inode::INode, inodes::is_unusual, new_inode::NewInode,
+    file_system::FileSystem, inode::OwnInode, inodes::is_unusual, new_inode::NewInode,
     super_block::SuperBlock,
 };
 use crate::{
@@ -45,7 +45,7 @@ pub(crate) struct Sought {
 /// What [`SuperBlock::iget`] found.
 pub(crate) enum Iget<'a, T: FileSystem> {
     /// The inode is in use or cached.
-    Cached(ARef<INode<T>>),
+    Cached(ARef<OwnInode<T>>),
     /// The inode was not known: it must be filled in.
     New(NewInode<'a, T>),
 }
@@ -59,7 +59,7 @@ struct Search<'a, T: FileSystem> {
     taken: bool,
 }
 
-impl<T: FileSystem> INode<T> {
+impl<T: FileSystem> OwnInode<T> {
     /// The hash value under which the inode is, or was, in the cache.
     pub(crate) fn hash(&self) -> u64 {
         self.known().hash.load_once()
@@ -86,7 +86,7 @@ impl<T: FileSystem> INode<T> {
 impl<T: FileSystem> SuperBlock<T> {
     /// The inode that shows the number `ino`, if it is in the cache and filled in. One whose number
     /// is a fresh one takes a walk along all of them.
-    pub(crate) fn find_inode(&self, ino: u64) -> Option<ARef<INode<T>>> {
+    pub(crate) fn find_inode(&self, ino: u64) -> Option<ARef<OwnInode<T>>> {
         // SAFETY: The super block is alive.
         let inode = unsafe { bindings::ilookup(self.as_ptr(), ino) };
         if let Some(inode) = NonNull::new(inode) {
@@ -95,7 +95,7 @@ impl<T: FileSystem> SuperBlock<T> {
             return Some(unsafe { ARef::from_raw(inode.cast()) });
         }
         let mut found = None;
-        let shows = |inode: Glimpse<'_, INode<T>>| inode.ino() == ino;
+        let shows = |inode: Glimpse<'_, OwnInode<T>>| inode.ino() == ino;
         let _ = self.for_each(shows, |inode| {
             found = Some(inode.into());
             Err(EEXIST)
@@ -151,7 +151,7 @@ unsafe extern "C" fn is_sought<T: FileSystem>(
     unsafe {
         let search = &mut *search.cast::<Search<'_, T>>();
         let sought = search.sought;
-        if INode::<T>::known_of(inode).key.load_acquire() == sought.key {
+        if OwnInode::<T>::known_of(inode).key.load_acquire() == sought.key {
             return 1;
         }
         let shows_number = (*inode).i_ino == sought.number;
@@ -165,7 +165,7 @@ unsafe extern "C" fn is_sought<T: FileSystem>(
         }
         // With what was stored before `I_NEW` was taken off.
         fence(Ordering::Acquire);
-        let data = INode::<T>::data_of(inode);
+        let data = OwnInode::<T>::data_of(inode);
         if data.is_some_and(|data| T::is_known_as(data, sought.key)) {
             return 1;
         }
@@ -187,7 +187,7 @@ unsafe extern "C" fn make_known<T: FileSystem>(
     // SAFETY: By the contract of this function.
     unsafe {
         let search = &*search.cast::<Search<'_, T>>();
-        let known = INode::<T>::known_of(inode);
+        let known = OwnInode::<T>::known_of(inode);
         // Nobody finds it yet: the hash table's lock, and the way it is put in, order these.
         known.hash.store(search.sought.hash, Relaxed);
         known.key.store(search.sought.key, Relaxed);

@@ -4,7 +4,7 @@
 
 use super::{
     file_system::FileSystem,
-    inode::INode,
+    inode::OwnInode,
     shelves::{Cursor, Step},
     super_block::SuperBlock,
 };
@@ -36,12 +36,12 @@ impl<T: FileSystem> SuperBlock<T> {
     /// eviction has begun is.
     pub(crate) fn for_each(
         &self,
-        select: impl Fn(Glimpse<'_, INode<T>>) -> bool,
-        mut act: impl FnMut(&INode<T>) -> Result,
+        select: impl Fn(Glimpse<'_, OwnInode<T>>) -> bool,
+        mut act: impl FnMut(&OwnInode<T>) -> Result,
     ) -> Result {
         let sb = self.as_ptr();
         // The inode that the walk is at; its count keeps it in the list.
-        let mut here: Option<ARef<INode<T>>> = None;
+        let mut here: Option<ARef<OwnInode<T>>> = None;
         loop {
             // SAFETY: The super block is alive. The list is read under its lock; an inode stays in
             // it while it is counted, so that the walk can go on from the one that we hold. An
@@ -62,8 +62,8 @@ impl<T: FileSystem> SuperBlock<T> {
                         .cast::<bindings::inode>();
                     // What was filled in is seen by whoever finds under this lock that it is not new.
                     bindings::spin_lock(&raw mut (*inode).i_lock);
-                    let is_ready = !is_unusual(inode) && INode::<T>::data_of(inode).is_some();
-                    let selected = is_ready && select(INode::from_raw(inode).into());
+                    let is_ready = !is_unusual(inode) && OwnInode::<T>::data_of(inode).is_some();
+                    let selected = is_ready && select(OwnInode::from_raw(inode).into());
                     bindings::spin_unlock(&raw mut (*inode).i_lock);
                     patience = patience.saturating_sub(1);
                     // Every now and then somebody else gets the lock.
@@ -79,7 +79,7 @@ impl<T: FileSystem> SuperBlock<T> {
                 found
             };
             // SAFETY: It is an inode of `T`, not new, and the count is ours.
-            let next: Option<ARef<INode<T>>> = next.map(|i| unsafe { ARef::from_raw(i.cast()) });
+            let next: Option<ARef<OwnInode<T>>> = next.map(|i| unsafe { ARef::from_raw(i.cast()) });
             // May sleep: not under the lock.
             here = next;
             match &here {
@@ -100,7 +100,7 @@ impl<T: FileSystem> SuperBlock<T> {
         &self,
         groups: u64,
         select: impl Fn(&T::INodeData) -> bool,
-        mut act: impl FnMut(&INode<T>) -> Result,
+        mut act: impl FnMut(&OwnInode<T>) -> Result,
     ) -> Result {
         for chain in self.shelves().of(groups) {
             let cursor = core::pin::pin!(Cursor::new(chain));
@@ -110,12 +110,12 @@ impl<T: FileSystem> SuperBlock<T> {
                     // of `T`. It was filled in before it was put there, and is taken off before it is
                     // freed; `igrab` counts it, or says that it is being freed.
                     unsafe {
-                        let inode = INode::<T>::of_place(place);
-                        if is_unusual(inode) || !select(INode::<T>::from_raw(inode).data()) {
+                        let inode = OwnInode::<T>::of_place(place);
+                        if is_unusual(inode) || !select(OwnInode::<T>::from_raw(inode).data()) {
                             return None;
                         }
                         let inode = NonNull::new(bindings::igrab(inode))?;
-                        Some(ARef::<INode<T>>::from_raw(inode.cast()))
+                        Some(ARef::<OwnInode<T>>::from_raw(inode.cast()))
                     }
                 });
                 match step {
@@ -129,7 +129,7 @@ impl<T: FileSystem> SuperBlock<T> {
     }
 }
 
-impl<T: FileSystem> INode<T> {
+impl<T: FileSystem> OwnInode<T> {
     /// The inode belongs to several groups from now on, whatever it did before.
     pub(crate) fn move_to_several(&self) {
         // SAFETY: The inode is counted, so that nobody takes its place off.

@@ -2,7 +2,7 @@
 
 //! Keeping names in the cache, and the super block that they are on.
 
-use super::{dentry::DEntry, file_system::FileSystem, super_block::SuperBlock};
+use super::{dentry::OwnDentry, file_system::FileSystem, super_block::SuperBlock};
 use crate::{bindings, vfs::value::errno::ESTALE};
 use core::{ops::Deref, ptr::NonNull};
 use kernel::{prelude::*, sync::aref::ARef};
@@ -52,7 +52,7 @@ impl<T: FileSystem> Drop for Active<T> {
 /// To be dropped without the super block's `s_umount`, unless somebody else has an active count.
 pub(crate) struct Kept<T: FileSystem> {
     // Dropped first.
-    names: KVVec<ARef<DEntry<T>>>,
+    names: KVVec<ARef<OwnDentry<T>>>,
     _sb: Active<T>,
 }
 
@@ -70,7 +70,7 @@ impl<T: FileSystem> Kept<T> {
         sb.for_each(
             |inode| inode.is_watched(),
             |inode| {
-                if let Some(name) = DEntry::alias_of(inode) {
+                if let Some(name) = OwnDentry::alias_of(inode) {
                     names.push(name, GFP_KERNEL)?;
                 }
                 Ok(())
@@ -80,12 +80,12 @@ impl<T: FileSystem> Kept<T> {
     }
 
     /// The names.
-    pub(crate) fn names(&self) -> impl Iterator<Item = &DEntry<T>> {
+    pub(crate) fn names(&self) -> impl Iterator<Item = &OwnDentry<T>> {
         self.names.iter().map(|name| &**name)
     }
 
     /// Lets go of those that `keep` does not pick.
-    pub(crate) fn retain(&mut self, mut keep: impl FnMut(&DEntry<T>) -> bool) {
+    pub(crate) fn retain(&mut self, mut keep: impl FnMut(&OwnDentry<T>) -> bool) {
         self.names.retain(|name| keep(name));
     }
 }

@@ -6,7 +6,7 @@
 
 use super::{
     file_system::FileSystem,
-    inode::{Container, INode},
+    inode::{Container, OwnInode},
 };
 use crate::{
     bindings,
@@ -54,7 +54,7 @@ impl<T: FileSystem> NewInode<'_, T> {
         links: u32,
         idmap: &Idmap,
         data: impl PinInit<T::INodeData, E>,
-    ) -> Result<ARef<INode<T>>>
+    ) -> Result<ARef<OwnInode<T>>>
     where
         Error: From<E>,
     {
@@ -78,7 +78,7 @@ impl<T: FileSystem> NewInode<'_, T> {
         links: u32,
         size: i64,
         data: impl PinInit<T::INodeData, E>,
-    ) -> Result<ARef<INode<T>>>
+    ) -> Result<ARef<OwnInode<T>>>
     where
         Error: From<E>,
     {
@@ -123,7 +123,7 @@ impl<T: FileSystem> NewInode<'_, T> {
     ///
     /// [`Self::put_data`] has succeeded.
     #[inline(always)]
-    unsafe fn put_type(&self, mode: Mode, rdev: u32) -> &INode<T> {
+    unsafe fn put_type(&self, mode: Mode, rdev: u32) -> &OwnInode<T> {
         let inode = self.0.as_ptr();
         let container = inode.cast::<Container<T>>();
         // SAFETY: Nobody else uses a new inode; it has its data, by the contract of this function.
@@ -157,16 +157,16 @@ impl<T: FileSystem> NewInode<'_, T> {
         }
         // INVARIANT: `InodeTables` has the tables of a pair only, and they never change.
         // SAFETY: The inode is filled in, so it may be seen as one of `T`.
-        unsafe { INode::from_raw(inode) }
+        unsafe { OwnInode::from_raw(inode) }
     }
 
     /// Shows the inode, which is complete but for its links, to those who wait.
     #[inline(always)]
-    fn show(self, links: u32) -> ARef<INode<T>> {
+    fn show(self, links: u32) -> ARef<OwnInode<T>> {
         let this = core::mem::ManuallyDrop::new(self);
         let inode = this.0.as_ptr();
         // SAFETY: The inode is filled in, so it may be seen as one of `T`.
-        let filled = unsafe { INode::<T>::from_raw(inode) };
+        let filled = unsafe { OwnInode::<T>::from_raw(inode) };
         filled.set_nlink(links);
         let shelf = T::shelf(filled.data());
         // SAFETY: The inode is new, and so on no shelf; `evict` takes it off that of its super block

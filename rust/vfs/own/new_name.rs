@@ -3,10 +3,10 @@
 //! The name of an object that is being made, and the credentials that it is made with.
 
 use super::{
-    dentry::{DEntry, Negative},
+    dentry::{Negative, OwnDentry},
     file::NewFile,
     file_system::FileSystem,
-    inode::INode,
+    inode::OwnInode,
 };
 use crate::{
     bindings,
@@ -21,12 +21,12 @@ use kernel::{error::to_result, prelude::*};
 /// The name of the entry does not change as long as this lives.
 pub(crate) unsafe trait NewName<T: FileSystem> {
     /// The dentry that the object will have.
-    fn entry(&self) -> &DEntry<T>;
+    fn entry(&self) -> &OwnDentry<T>;
 }
 
 // SAFETY: The directory is locked, by the type.
 unsafe impl<T: FileSystem> NewName<T> for Negative<'_, T> {
-    fn entry(&self) -> &DEntry<T> {
+    fn entry(&self) -> &OwnDentry<T> {
         self
     }
 }
@@ -34,7 +34,7 @@ unsafe impl<T: FileSystem> NewName<T> for Negative<'_, T> {
 // SAFETY: A dentry that is in no directory is not renamed, and has the name that it was made with until
 // the inode is there.
 unsafe impl<T: FileSystem> NewName<T> for NewFile<'_, T> {
-    fn entry(&self) -> &DEntry<T> {
+    fn entry(&self) -> &OwnDentry<T> {
         self.dentry()
     }
 }
@@ -46,7 +46,7 @@ impl Cred {
     pub(crate) fn for_new<T: FileSystem>(
         &self,
         idmap: &Idmap,
-        dir: &INode<T>,
+        dir: &OwnInode<T>,
         new_name: &impl NewName<T>,
         mode: Mode,
     ) -> Result<Self> {
@@ -87,7 +87,7 @@ impl Cred {
 
     /// These credentials with the security label that a copy of the object `source`, of the
     /// filesystem `T`, is to be made with; `None` if they will do as they are.
-    pub(crate) fn for_copy_of<T: FileSystem>(&self, source: &DEntry<T>) -> Result<Option<Self>> {
+    pub(crate) fn for_copy_of<T: FileSystem>(&self, source: &OwnDentry<T>) -> Result<Option<Self>> {
         source.require_inode()?;
         let mut new = core::ptr::null_mut();
         let ret = self.scope(|| {

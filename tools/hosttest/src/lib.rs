@@ -9,9 +9,9 @@
 mod chain;
 
 #[cfg(test)]
-#[path = "../../../rust/union/text/choice.rs"]
+#[path = "../../../rust/union/text/policies.rs"]
 #[allow(dead_code, clippy::all, clippy::pedantic)]
-mod choice;
+mod policies;
 
 #[cfg(test)]
 #[path = "../../../rust/union/text/names.rs"]
@@ -36,12 +36,12 @@ mod settings;
 #[cfg(test)]
 mod chain_test;
 #[cfg(test)]
-mod choice_test;
-#[cfg(test)]
 mod names_test;
 #[cfg(test)]
 mod options_test;
 #[cfg(test)]
 mod origin_test;
+#[cfg(test)]
+mod policies_test;
 #[cfg(test)]
 mod settings_test;

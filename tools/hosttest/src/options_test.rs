@@ -3,11 +3,11 @@
 //! Tests of the grammar of mount options, and that `mount.aufs2` and the module
 //! mean the same by it.
 
-use crate::choice::Kind;
 use crate::options::{
     expected, key_value, parse, parse_branches, parse_permission, Access, Attributes, BranchSpec,
     Change, MemoryKey, Opt, Permission, Split,
 };
+use crate::policies::Kind;
 use kernel::prelude::*;
 use kernel::testing::until_enough;
 use mount_aufs2::options::{Param, Request};

@@ -2,7 +2,7 @@
 
 //! Tests of what can be chosen at mount: each choice is read as what it is shown as, and documented.
 
-use crate::choice::{CopyUp, Create};
+use crate::policies::{CopyUp, Create};
 use crate::settings::{all, parse, Fsync, Mmap, Privmap, Settings, Udba};
 use kernel::prelude::*;
 

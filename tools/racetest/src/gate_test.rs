@@ -111,7 +111,7 @@ fn object() -> RcuArc<Object> {
     RcuArc::new(object, GFP_KERNEL).unwrap()
 }
 
-/// As `union/serve/regular.rs` opens a file that `union/write/mvdown.rs` moves. If it `looks_again` inside the gate,
+/// As `union/serve/regular.rs` opens a file that `union/entries/move_down.rs` moves. If it `looks_again` inside the gate,
 /// what it opens is there.
 fn open(looks_again: bool) {
     model(2, move || {

@@ -161,7 +161,7 @@ fn a_name(is_ordered: bool) {
     });
 }
 
-/// With the orders of `DEntry::stamp` and `DEntry::set_stamp`.
+/// With the orders of `OwnDentry::stamp` and `OwnDentry::set_stamp`.
 #[test]
 fn a_name_that_has_the_stamp() {
     a_name(true);

@@ -22,7 +22,7 @@ use crate::{
         },
         mount::write_access::WriteAccess,
         object::dentry::Dentry,
-        own::inode::INode,
+        own::inode::OwnInode,
         value::errno::EOPNOTSUPP,
     },
 };
@@ -103,7 +103,7 @@ impl<'a> Before<'a> {
 /// Does `change` to the directory `inode` on its writable branches but for that of `top`, where
 /// `change_top` does it, last. With the mounter's rights.
 pub(crate) fn change_all(
-    inode: &INode<Union>,
+    inode: &OwnInode<Union>,
     top: &Layer,
     change: RightsChange<'_>,
     change_top: impl FnOnce() -> Result,

@@ -7,7 +7,7 @@
 //! and go, but for the locks that say so.
 
 pub(crate) mod entry;
-pub(crate) mod mvdown;
+pub(crate) mod move_down;
 pub(crate) mod obstacle;
 pub(crate) mod rename;
 pub(crate) mod rights;

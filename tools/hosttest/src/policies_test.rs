@@ -2,7 +2,7 @@
 
 //! Tests of the policies for several writable branches.
 
-use crate::choice::{
+use crate::policies::{
     copy_up, create, Candidate, CopyUp, Create, Kind, DEFAULT_SECONDS, MAX_SECONDS,
 };
 use kernel::prelude::*;

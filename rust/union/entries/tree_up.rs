@@ -16,12 +16,12 @@ use crate::{
     union::{
         copy::{copy_up, links},
         find::{lookup, merge},
-        make::{hide, seal::Seal},
+        groundwork::{hide, seal::Seal},
         object::{instance::Union, listing::Listing, node::detach, stack::Layer},
     },
     vfs::{
         ops::rename::LocksBelow,
-        own::dentry::DEntry,
+        own::dentry::OwnDentry,
         sync::task::fatal_signal_pending,
         value::{errno::ESTALE, name::Name},
     },
@@ -32,12 +32,12 @@ use kernel::{
 };
 
 struct Level {
-    dir: ARef<DEntry<Union>>,
+    dir: ARef<OwnDentry<Union>>,
     listing: Arc<Listing>,
     next: usize,
 }
 
-fn level(dir: ARef<DEntry<Union>>) -> Result<Level> {
+fn level(dir: ARef<OwnDentry<Union>>) -> Result<Level> {
     let stack = dir.positive()?.data().stack()?;
     let instance = dir.sb().data();
     let listing = instance.cred.scope(|| merge::read(&stack, false, 0))?;
@@ -58,7 +58,7 @@ fn level(dir: ARef<DEntry<Union>>) -> Result<Level> {
 /// The seals are to be kept until the dentry has its new name. `EBUSY` if somebody is at work in the
 /// directory who cannot be waited for.
 pub(crate) fn copy(
-    dir: &DEntry<Union>,
+    dir: &OwnDentry<Union>,
     layer: &Layer,
     locks: &LocksBelow<'_, Union>,
 ) -> Result<KVVec<Seal>> {
@@ -118,19 +118,19 @@ pub(crate) fn copy(
 }
 
 /// Whether the directory stands for one directory only.
-fn is_alone(dir: &DEntry<Union>) -> Result<bool> {
+fn is_alone(dir: &OwnDentry<Union>) -> Result<bool> {
     Ok(dir.positive()?.data().stack()?.layers.len() == 1)
 }
 
 /// Whether the directory is on the branch of `layer`, and on none above that.
-fn is_on_top(dir: &DEntry<Union>, layer: &Layer) -> Result<bool> {
+fn is_on_top(dir: &OwnDentry<Union>, layer: &Layer) -> Result<bool> {
     let stack = dir.positive()?.data().stack()?;
     Ok(stack.top().branch.id() == layer.branch.id())
 }
 
 /// Looks again whether all that is in the directory, which is locked and sealed, is on the branch.
 /// `EXDEV` if not: directories are on no other one by then, as they were closed before.
-fn check_complete(dir: &DEntry<Union>, layer: &Layer) -> Result {
+fn check_complete(dir: &OwnDentry<Union>, layer: &Layer) -> Result {
     if !is_on_top(dir, layer)? {
         return Err(EXDEV);
     }
@@ -153,7 +153,7 @@ fn check_complete(dir: &DEntry<Union>, layer: &Layer) -> Result {
 }
 
 /// All that is in the directory is on the branch: it no longer needs what is below it.
-fn close(dir: &DEntry<Union>, layer: &Layer) -> Result {
+fn close(dir: &OwnDentry<Union>, layer: &Layer) -> Result {
     let inode = dir.positive()?;
     let instance = dir.sb().data();
     let stack = inode.data().stack()?;

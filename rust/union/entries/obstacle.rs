@@ -10,7 +10,7 @@ use crate::{
     union::{
         branch::{branch::Branch, work::Aside},
         find::whiteout,
-        make::{hide, policy},
+        groundwork::{hide, policy},
         object::{
             instance::Union,
             stack::{Layer, Stack},
@@ -20,7 +20,7 @@ use crate::{
         below::namei::{self, Removing},
         mount::write_access::WriteAccess,
         object::{dentry::Dentry, inode::Inode},
-        own::dentry::DEntry,
+        own::dentry::OwnDentry,
         value::{errno::ESTALE, name::Name},
     },
 };
@@ -54,7 +54,7 @@ impl Obstacles {
     /// away, so that the name would never show there; `ESTALE` if the name means something else by now
     /// than its `meaning`: what somebody has put there past the union is not to be lost.
     pub(crate) fn find(
-        parent: &DEntry<Union>,
+        parent: &OwnDentry<Union>,
         branch: &Branch,
         name: &Name,
         meaning: Meaning<'_>,

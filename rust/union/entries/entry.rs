@@ -12,7 +12,7 @@ use crate::{
             links, plink,
         },
         find::{lookup, merge, whiteout},
-        make::{hide, policy, take_back::take_back},
+        groundwork::{hide, policy, take_back::take_back},
         object::{
             instance::{Instance, Union},
             node::{copy_attr, detach, State},
@@ -27,9 +27,9 @@ use crate::{
         object::{dentry::Dentry, idmap::Idmap},
         ops::backing,
         own::{
-            dentry::{DEntry, Negative},
+            dentry::{Negative, OwnDentry},
             file::NewFile,
-            inode::{INode, Locked},
+            inode::{Locked, OwnInode},
         },
         sync::{killable::Guard, rcu::RcuArc},
         value::{
@@ -92,12 +92,12 @@ fn make(
 
 /// Makes an object by `make` at `name` in the directory `layer`, which is one of `dir`'s.
 fn make_at(
-    dir: &INode<Union>,
+    dir: &OwnInode<Union>,
     layer: &HeldLayer,
     name: &Name,
     cred: &Cred,
     make: impl Fn(Creating<'_>) -> Result<ARef<Dentry>>,
-) -> Result<ARef<INode<Union>>> {
+) -> Result<ARef<OwnInode<Union>>> {
     let instance = dir.sb().data();
     let access = layer.branch.mnt().want_write()?;
     let hidden = instance.cred.scope(|| whiteout::exists(layer, name))?;
@@ -125,12 +125,12 @@ fn make_at(
 /// A new object shows: it no longer shares its name with a whiteout.
 fn show(
     access: &WriteAccess<'_>,
-    dir: &INode<Union>,
+    dir: &OwnInode<Union>,
     layer: &HeldLayer,
     name: &Name,
     made: Layer,
     hidden: bool,
-) -> Result<ARef<INode<Union>>> {
+) -> Result<ARef<OwnInode<Union>>> {
     let sb = dir.sb();
     if hidden {
         sb.data().cred.scope(|| {
@@ -152,7 +152,7 @@ fn show(
 /// As [`take_back`], of a name that was given to `made`, which `inode` stands for: what cannot be taken back, it has.
 fn take_back_link(
     access: &WriteAccess<'_>,
-    inode: &INode<Union>,
+    inode: &OwnInode<Union>,
     layer: &Layer,
     name: &Name,
     made: &Dentry,
@@ -163,7 +163,7 @@ fn take_back_link(
 }
 
 /// The entries of `dir` have changed.
-pub(crate) fn changed(dir: &INode<Union>) -> Result {
+pub(crate) fn changed(dir: &OwnInode<Union>) -> Result {
     let listing = dir.data().lock_state().listing.take();
     drop(listing);
     copy_attr(dir)
@@ -201,10 +201,10 @@ pub(crate) fn symlink(idmap: &Idmap, entry: Negative<'_, Union>, target: &CStr) 
 /// `->tmpfile`.
 pub(crate) fn tmpfile(
     idmap: &Idmap,
-    dir: &INode<Union>,
+    dir: &OwnInode<Union>,
     user: NewFile<'_, Union>,
     mode: Mode,
-) -> Result<ARef<INode<Union>>> {
+) -> Result<ARef<OwnInode<Union>>> {
     let sb = dir.sb();
     let instance = sb.data();
     let parent = user.dentry().parent_entry();
@@ -233,7 +233,7 @@ pub(crate) fn tmpfile(
 }
 
 /// `->link`.
-pub(crate) fn link(old: &DEntry<Union>, entry: Negative<'_, Union>) -> Result {
+pub(crate) fn link(old: &OwnDentry<Union>, entry: Negative<'_, Union>) -> Result {
     let instance = entry.sb().data();
     let dir = entry.dir().get();
     let name = entry.name_in_dir()?;
@@ -286,7 +286,7 @@ pub(crate) fn link(old: &DEntry<Union>, entry: Negative<'_, Union>) -> Result {
 }
 
 /// A name was given to `inode`.
-fn linked(inode: &INode<Union>) -> Result {
+fn linked(inode: &OwnInode<Union>) -> Result {
     if inode.data().has_names_below() {
         inode.inc_nlink();
     } else {
@@ -299,7 +299,7 @@ fn linked(inode: &INode<Union>) -> Result {
 /// inode as it was.
 #[must_use]
 pub(crate) struct Unlinking<'a> {
-    inode: &'a INode<Union>,
+    inode: &'a OwnInode<Union>,
     on_branch: bool,
     /// Whether the inode was made one that has names below, for this.
     is_kept: bool,
@@ -308,7 +308,7 @@ pub(crate) struct Unlinking<'a> {
 impl<'a> Unlinking<'a> {
     /// The top object of `inode` is on the branch that is to be written if `on_branch`. Does what could
     /// fail after the name is gone.
-    pub(crate) fn prepare(inode: &'a INode<Union>, on_branch: bool) -> Result<Self> {
+    pub(crate) fn prepare(inode: &'a OwnInode<Union>, on_branch: bool) -> Result<Self> {
         // The object below will have one link more than the union shows.
         let is_kept = !on_branch && inode.nlink() > 1 && !inode.data().has_names_below();
         if is_kept {
@@ -338,7 +338,7 @@ impl Drop for Unlinking<'_> {
 }
 
 /// A name was taken from `inode`, as [`Unlinking`] says.
-fn unlinked(inode: &INode<Union>, locked: &State, on_branch: bool) -> Result {
+fn unlinked(inode: &OwnInode<Union>, locked: &State, on_branch: bool) -> Result {
     if on_branch && !inode.data().has_names_below() {
         let stack = inode.data().stack()?;
         let real = stack.top().inode()?;
@@ -366,7 +366,7 @@ struct Removal<'a> {
 }
 
 impl<'a> Removal<'a> {
-    fn plan(dir: &Locked<'_, Union>, dentry: &'a DEntry<Union>, name: &Name) -> Result<Self> {
+    fn plan(dir: &Locked<'_, Union>, dentry: &'a OwnDentry<Union>, name: &Name) -> Result<Self> {
         let instance = dir.sb().data();
         let parent = dir.parent_of(dentry)?;
         let victim = dentry.positive()?;
@@ -436,7 +436,7 @@ fn removing<'a>(
     access: &'a WriteAccess<'_>,
     removal: &Removal<'_>,
     name: &Name,
-    victim: &INode<Union>,
+    victim: &OwnInode<Union>,
 ) -> Result<Removing<'a>> {
     let (dir, known) = (&removal.layer.dentry, &removal.stack.top().dentry);
     if victim.data().is_at(known) {
@@ -454,7 +454,7 @@ fn removing<'a>(
 }
 
 /// `->unlink`.
-pub(crate) fn unlink(dir: &Locked<'_, Union>, dentry: &DEntry<Union>) -> Result {
+pub(crate) fn unlink(dir: &Locked<'_, Union>, dentry: &OwnDentry<Union>) -> Result {
     let name = dir.name_of(dentry)?;
     let _ours = dir.data().own_change();
     let victim = dentry.positive()?;
@@ -486,7 +486,7 @@ pub(crate) fn unlink(dir: &Locked<'_, Union>, dentry: &DEntry<Union>) -> Result 
 }
 
 /// `->rmdir`.
-pub(crate) fn rmdir(dir: &Locked<'_, Union>, dentry: &DEntry<Union>) -> Result {
+pub(crate) fn rmdir(dir: &Locked<'_, Union>, dentry: &OwnDentry<Union>) -> Result {
     let name = dir.name_of(dentry)?;
     let _ours = dir.data().own_change();
     let victim = dentry.positive()?;

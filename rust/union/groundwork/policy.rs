@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Which branch is written to: what the policies of [`choice`] choose from.
+//! Which branch is written to: what the policies of [`policies`] choose from.
 //!
 //! A branch is only chosen if what is made there shows: not below a whiteout of the name, nor below
 //! an opaque directory, nor below anything else that ends a lookup.
@@ -16,10 +16,10 @@ use crate::{
             instance::{Instance, Union},
             stack::{Layer, Stack},
         },
-        text::choice::{self, Candidate, CopyUp, Create, Kind},
+        text::policies::{self, Candidate, CopyUp, Create, Kind},
     },
     vfs::{
-        own::dentry::DEntry,
+        own::dentry::OwnDentry,
         value::{
             errno::{EDQUOT, ESTALE},
             few::Few,
@@ -78,7 +78,7 @@ pub(crate) fn unless_named(e: Error, instance: &Instance, layer: &Layer, name: &
 ///
 /// `tried` are branches that had no room.
 pub(crate) fn create(
-    parent: &DEntry<Union>,
+    parent: &OwnDentry<Union>,
     name: Option<&Name>,
     is_dir: bool,
     tried: &[BranchId],
@@ -118,7 +118,7 @@ pub(crate) fn create(
         false => instance.policy.turn.fetch_add(1, Relaxed),
     };
     let top = table.index_of(stack.top().branch.id()).ok_or(ESTALE)?;
-    let index = choice::create(policy, &candidates, top, turn).ok_or(EROFS)?;
+    let index = policies::create(policy, &candidates, top, turn).ok_or(EROFS)?;
     Ok(table.branches[index].clone())
 }
 
@@ -151,7 +151,7 @@ fn hides(instance: &Instance, layer: &Layer, name: &Name) -> Result<bool> {
 ///
 /// `tried` are branches that had no room.
 pub(crate) fn copy_up(
-    dentry: &DEntry<Union>,
+    dentry: &OwnDentry<Union>,
     source: BranchId,
     tried: &[BranchId],
 ) -> Result<Arc<Branch>> {
@@ -180,11 +180,11 @@ pub(crate) fn copy_up(
     let mut candidates = candidates(&table, &stack, index, tried)?;
     let top = table.index_of(stack.top().branch.id()).unwrap_or(index);
     let chosen = if tried.is_empty() {
-        choice::copy_up(policy, &candidates, top)
+        policies::copy_up(policy, &candidates, top)
     } else {
         let state = &instance.policy;
         state.note(&instance.cred, &table, ANOTHER.seconds, &mut candidates)?;
-        choice::create(ANOTHER, &candidates, top, 0)
+        policies::create(ANOTHER, &candidates, top, 0)
     };
     Ok(table.branches[chosen.ok_or(EROFS)?].clone())
 }
@@ -213,9 +213,9 @@ fn candidates(
 }
 
 /// The index of the lowest branch on which something in the directory `dir` can show.
-pub(crate) fn reach(instance: &Instance, table: &Table, dir: &DEntry<Union>) -> Result<usize> {
+pub(crate) fn reach(instance: &Instance, table: &Table, dir: &OwnDentry<Union>) -> Result<usize> {
     let mut reach = table.branches.len() - 1;
-    let mut at: ARef<DEntry<Union>> = dir.into();
+    let mut at: ARef<OwnDentry<Union>> = dir.into();
     while !at.is_root() {
         let parent = at.parent_entry();
         let stack = refresh::stack(&parent)?;
@@ -283,7 +283,7 @@ fn ends(dir: &Layer, name: &Name) -> Result<End> {
 fn reach_of_name(
     instance: &Instance,
     table: &Table,
-    parent: &DEntry<Union>,
+    parent: &OwnDentry<Union>,
     stack: &Stack,
     name: Option<&Name>,
 ) -> Result<(usize, bool)> {

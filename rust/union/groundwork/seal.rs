@@ -12,7 +12,7 @@ use crate::{
         object::instance::{Instance, Union},
     },
     vfs::{
-        own::{dentry::DEntry, inode::INode},
+        own::{dentry::OwnDentry, inode::OwnInode},
         sync::load::Load,
     },
 };
@@ -26,12 +26,12 @@ use kernel::{
 };
 
 /// A directory that does not come to be on any more branches for as long as this lives.
-pub(crate) struct Seal(ARef<INode<Union>>);
+pub(crate) struct Seal(ARef<OwnInode<Union>>);
 
 impl Seal {
     /// Seals a directory. Who is copying it up is waited for, as that is done under the
     /// `Node::state` that this takes. `EINTR` if the task is killed meanwhile.
-    pub(crate) fn new(dir: &INode<Union>) -> Result<Self> {
+    pub(crate) fn new(dir: &OwnInode<Union>) -> Result<Self> {
         let seals = &dir.sb().data().seals;
         seals.fetch_add(1, Full);
         let state = dir.data().lock_state_killable().inspect_err(|_| {
@@ -51,18 +51,18 @@ impl Drop for Seal {
 }
 
 /// Whether `dir` is sealed. For whoever has its `Node::state` the answer holds for as long.
-pub(crate) fn is_sealed(dir: &INode<Union>) -> bool {
+pub(crate) fn is_sealed(dir: &OwnInode<Union>) -> bool {
     dir.data().seals.load(Acquire) != 0
 }
 
 /// The branch that what is made in the directory `dir` has to go to, if `dir` or a directory above
 /// is sealed. What is on a branch that somebody else chooses in between is noticed by whoever seals,
 /// or is refused by the copy-up of the directory.
-pub(crate) fn branch(instance: &Instance, dir: &DEntry<Union>) -> Result<Option<Arc<Branch>>> {
+pub(crate) fn branch(instance: &Instance, dir: &OwnDentry<Union>) -> Result<Option<Arc<Branch>>> {
     if instance.seals.load_acquire() == 0 {
         return Ok(None);
     }
-    let mut at: ARef<DEntry<Union>> = dir.into();
+    let mut at: ARef<OwnDentry<Union>> = dir.into();
     while !at.is_root() {
         let inode = at.positive()?;
         if is_sealed(inode) {

@@ -3,7 +3,7 @@
 //! Which of several writable branches a new object goes to, or a copy: aufs's policies, as text and
 //! as decisions.
 //!
-//! Pure logic: [`policy`](crate::union::make::policy) finds out what there is to choose from.
+//! Pure logic: [`policy`](crate::union::groundwork::policy) finds out what there is to choose from.
 
 use kernel::{fmt, prelude::*};
 

@@ -16,7 +16,7 @@ use crate::{
         branch::{branch::Branch, work},
         copy::{copy_up, links},
         find::{lookup, merge, whiteout},
-        make::{hide, seal::Seal},
+        groundwork::{hide, seal::Seal},
         object::{
             instance::Union,
             node::{copy_attr, detach, State},
@@ -30,8 +30,8 @@ use crate::{
         object::{dentry::Dentry, idmap::Idmap, inode::Inode},
         ops::rename::Rename,
         own::{
-            dentry::DEntry,
-            inode::{INode, Locked},
+            dentry::OwnDentry,
+            inode::{Locked, OwnInode},
         },
         sync::rcu::RcuArc,
         value::{
@@ -54,8 +54,8 @@ const DEVICE: Mode = Mode(0o020000);
 
 /// One of the two names.
 struct Side<'a> {
-    dentry: &'a DEntry<Union>,
-    dir: &'a INode<Union>,
+    dentry: &'a OwnDentry<Union>,
+    dir: &'a OwnInode<Union>,
     name: &'a Name,
     /// The directory on the branch.
     layer: HeldLayer,
@@ -66,7 +66,7 @@ struct Side<'a> {
 impl<'a> Side<'a> {
     /// The directory is on the branch already.
     fn new(
-        dentry: &'a DEntry<Union>,
+        dentry: &'a OwnDentry<Union>,
         dir: &Locked<'a, Union>,
         name: &'a Name,
         branch: &Arc<Branch>,
@@ -256,7 +256,7 @@ pub(crate) fn rename(idmap: &Idmap, rename: Rename<'_, Union>) -> Result {
 
 /// What had the new name.
 enum Replaced<'a> {
-    Directory(&'a INode<Union>),
+    Directory(&'a OwnInode<Union>),
     Object(Unlinking<'a>),
 }
 
@@ -316,7 +316,7 @@ fn may_be_gone(old: &Side<'_>, error: Error) -> bool {
 }
 
 /// Brings the inodes up to date after a rename on the branch.
-fn bring_up_to_date(source: &INode<Union>, old: &Side<'_>, new: &Side<'_>) -> Result {
+fn bring_up_to_date(source: &OwnInode<Union>, old: &Side<'_>, new: &Side<'_>) -> Result {
     copy_attr(source)?;
     changed(old.dir)?;
     if !core::ptr::eq(old.dir, new.dir) {
@@ -331,7 +331,7 @@ fn bring_up_to_date(source: &INode<Union>, old: &Side<'_>, new: &Side<'_>) -> Re
 /// `dentry` is one of the two that are renamed.
 fn bring_up(
     rename: &Rename<'_, Union>,
-    dentry: &DEntry<Union>,
+    dentry: &OwnDentry<Union>,
 ) -> Result<(Arc<Branch>, Option<KVVec<Seal>>)> {
     let inode = dentry.positive()?;
     let layer = links::ensure_name(dentry)?;
@@ -407,7 +407,7 @@ fn on_branch(
 /// all, it is as empty as it was.
 fn clear_whiteouts(
     access: &WriteAccess<'_>,
-    inode: &INode<Union>,
+    inode: &OwnInode<Union>,
     state: &mut State,
     new: &Side<'_>,
 ) -> Result {

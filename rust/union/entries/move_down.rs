@@ -14,7 +14,7 @@ use crate::{
         branches::table::Table,
         copy::{copy_up, job},
         find::{refresh, whiteout},
-        make::{hide, take_back::take_back},
+        groundwork::{hide, take_back::take_back},
         object::{
             instance::{Instance, Union},
             node::State,
@@ -26,7 +26,7 @@ use crate::{
         below::namei::{self, Removing},
         mount::{file::KernelFile, write_access::WriteAccess},
         object::dentry::Dentry,
-        own::{dentry::DEntry, file::FsFile, inode::INode},
+        own::{dentry::OwnDentry, file::FsFile, inode::OwnInode},
         sync::rcu::RcuArc,
         value::{errno::ESTALE, flags, name::Name},
     },
@@ -69,10 +69,10 @@ impl From<Reason> for Refused {
 struct Move<'a> {
     instance: &'a Instance,
     /// The directory, and its own directories on the two branches.
-    dir: &'a DEntry<Union>,
+    dir: &'a OwnDentry<Union>,
     from: Layer,
     to: Layer,
-    dentry: &'a DEntry<Union>,
+    dentry: &'a OwnDentry<Union>,
     source: Layer,
     overwrite: bool,
 }
@@ -112,7 +112,7 @@ pub(crate) fn move_down(
     let _access = file.mount().want_write()?;
     let parent = dentry.parent_entry();
     let _dir = parent.positive()?.lock();
-    if !core::ptr::eq::<DEntry<Union>>(&*parent, &*dentry.parent_entry()) {
+    if !core::ptr::eq::<OwnDentry<Union>>(&*parent, &*dentry.parent_entry()) {
         return Err(ESTALE.into());
     }
     if dentry.is_unhashed() {
@@ -156,7 +156,7 @@ pub(crate) fn move_down(
 }
 
 /// `EBUSY` if anybody but the caller's descriptor, which cannot write, uses the file.
-fn check_idle(inode: &INode<Union>) -> Result {
+fn check_idle(inode: &OwnInode<Union>) -> Result {
     let node = inode.data();
     let top = node.stack()?;
     let top = top.top().inode()?;
@@ -176,8 +176,8 @@ fn check_idle(inode: &INode<Union>) -> Result {
 
 /// Whether the file will show once it is on the branch at `lower`: nothing between the two hides it.
 fn check_way(
-    parent: &DEntry<Union>,
-    dentry: &DEntry<Union>,
+    parent: &OwnDentry<Union>,
+    dentry: &OwnDentry<Union>,
     table: &Table,
     upper: usize,
     lower: usize,
@@ -197,7 +197,7 @@ fn check_way(
         }
     }
     // Directories that the lower branch does not have will be made, and must show there, too.
-    let mut at: ARef<DEntry<Union>> = parent.into();
+    let mut at: ARef<OwnDentry<Union>> = parent.into();
     loop {
         let stack = refresh::stack(&at)?;
         if stack.on(&table.branches[lower]).is_some() {
@@ -225,7 +225,7 @@ fn check_way(
 fn check_free(
     stack: &Stack,
     here: &Stack,
-    dir: &DEntry<Union>,
+    dir: &OwnDentry<Union>,
     concerned: impl Fn(&Layer) -> bool,
 ) -> Result<(), Refused> {
     let name = dir.name();
@@ -300,7 +300,7 @@ impl Move<'_> {
         }
         self.instance.counters().moves_down.up();
         // The original takes room for as long as somebody may have it from `d_real`.
-        DEntry::mark_dont_cache(inode);
+        OwnDentry::mark_dont_cache(inode);
         entry::changed(self.dir.positive()?)
     }
 
@@ -363,7 +363,7 @@ impl Move<'_> {
     /// Lets the inode stand for the copy, and removes the original; or changes nothing.
     fn hand_over(
         &self,
-        inode: &INode<Union>,
+        inode: &OwnInode<Union>,
         state: &mut State,
         (before, after): (RcuArc<Stack>, RcuArc<Stack>),
         moved: &Layer,
