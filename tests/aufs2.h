@@ -349,6 +349,19 @@ static int down(void)
 	return err;
 }
 
+/* An image of what is in `from`, mounted at `at`; NULL, or why not. */
+static const char *make_squashfs(const char *from, const char *at)
+{
+	if (!have("mksquashfs"))
+		return "no mksquashfs";
+	mkdir(at, 0755);
+	shell("modprobe -q loop; modprobe -q squashfs");
+	if (shell("mksquashfs %s %s.sqfs -quiet -no-progress -processors 1 >/dev/null", from, at) ||
+	    shell("mount -t squashfs -o loop %s.sqfs %s", at, at))
+		return "no squashfs";
+	return NULL;
+}
+
 static void drop_caches(void)
 {
 	sync();

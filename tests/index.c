@@ -136,4 +136,42 @@ TEST_F(u, directories_merge)
 	EXPECT_STREQ("0", read_file("u/d/everywhere"));
 }
 
+static long negative_dentries(void)
+{
+	long entries, unused, age, want, negative;
+
+	if (sscanf(read_file("/proc/sys/fs/dentry-state"), "%ld %ld %ld %ld %ld", &entries, &unused,
+		   &age, &want, &negative) != 5)
+		return -1;
+	return negative;
+}
+
+/* Nothing changes in an image: where there is an index, it is not asked for names that it has not. */
+TEST_F_TIMEOUT(u, images_are_not_asked, 120)
+{
+	const char *why = NULL;
+	char name[16];
+	long before, names = 1000;
+
+	AUFS2_ONLY("it is about branches");
+	ASSERT_EQ(0, shell("mkdir -p m/d; touch m/d/here"));
+	for (int i = 0; i < BRANCHES && !why; i++) {
+		snprintf(name, sizeof(name), "s%d", i);
+		why = make_squashfs("m", name);
+	}
+	if (why)
+		SKIP(return, "%s", why);
+	ASSERT_EQ(0, up("rw", "s0", "s1", "s2", "s3", "s4", "s5", "s6", "s7", "s8", "s9"));
+	drop_caches();
+	before = negative_dentries();
+	for (int i = 0; i < names; i++)
+		EXPECT_FALSE(shown(path_of("none%d", i)));
+	TH_LOG("%ld more names that are not there", negative_dentries() - before);
+	/* the union's own, and not one in each branch */
+	EXPECT_GT(3 * names, negative_dentries() - before);
+	EXPECT_TRUE(shown("here"));
+	ASSERT_EQ(0, write_file("u/d/none1", "x"));
+	EXPECT_TRUE(shown("none1"));
+}
+
 TEST_HARNESS_MAIN

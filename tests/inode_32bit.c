@@ -129,18 +129,6 @@ static int wrong_numbers(void)
 	return nftw("u", look, 16, FTW_PHYS) ? -errno : wrong;
 }
 
-static const char *make_squashfs(const char *from, const char *at)
-{
-	if (!have("mksquashfs"))
-		return "no mksquashfs";
-	mkdir(at, 0755);
-	shell("modprobe -q loop; modprobe -q squashfs");
-	if (shell("mksquashfs %s %s.sqfs -quiet -no-progress -processors 1 >/dev/null", from, at) ||
-	    shell("mount -t squashfs -o loop %s.sqfs %s", at, at))
-		return "no squashfs";
-	return NULL;
-}
-
 static void fill(const char *dir, const char *name)
 {
 	shell("cd %s && mkdir -p d %s.d && echo -n %s >%s && ln %s d/%s.link && ln -s x %s.d/l && "

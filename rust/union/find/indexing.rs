@@ -11,8 +11,11 @@ use crate::{
         text::names::{self, Hides},
     },
     vfs::{
-        below::readdir::Entry, mount::file::KernelFile, object::inode::ChangeStamp,
-        sync::rcu::RcuArc, value::flags,
+        below::readdir::Entry,
+        mount::file::KernelFile,
+        object::inode::ChangeStamp,
+        sync::rcu::RcuArc,
+        value::{errno::EOPNOTSUPP, flags},
     },
 };
 use kernel::{alloc::flags::GFP_KERNEL_ACCOUNT, prelude::*, sync::atomic::Relaxed};
@@ -26,6 +29,9 @@ const ENTRIES_PER_LOOKUP: usize = 4;
 
 /// Filesystems that count the changes of each directory, as they happen, in `i_version`.
 const COUNTING: &[&[u8]] = &[b"tmpfs", b"ext4", b"xfs", b"btrfs"];
+
+/// Filesystems in which nothing ever changes: their stamps stay, too.
+const FIXED: &[&[u8]] = &[b"squashfs", b"erofs"];
 
 /// A lookup in `stack` had to look at `looked` layers: makes an index if that is due. With the
 /// mounter's credentials.
@@ -55,28 +61,33 @@ struct Builder {
 }
 
 impl Builder {
-    /// An index of the directories of `stack`. `E2BIG` if they have more than `budget` entries.
+    /// An index of the directories of `stack`. `E2BIG` if they have more than `budget` entries;
+    /// `EOPNOTSUPP` if it would hold for none of them.
     fn build(stack: &Stack, budget: usize) -> Result<RcuArc<Index>> {
         let mut builder = Self {
             index: Index::new(stack.layers.len())?,
             budget,
         };
+        let mut holds = false;
         for (number, layer) in stack.layers.iter().enumerate() {
             let number = u32::try_from(number).map_err(|_| EOVERFLOW)?;
             let stamp = builder.add(number, layer)?;
+            holds |= stamp.is_some();
             builder.index.completed(stamp)?;
         }
-        RcuArc::new(builder.index, GFP_KERNEL_ACCOUNT)
+        match holds {
+            true => RcuArc::new(builder.index, GFP_KERNEL_ACCOUNT),
+            false => Err(EOPNOTSUPP),
+        }
     }
 
     /// Reads the directory with number `number`. What it returns is what that holds for.
     fn add(&mut self, number: u32, layer: &Layer) -> Result<Option<ChangeStamp>> {
         let inode = layer.inode()?;
         let fs = layer.branch.mnt().super_block();
-        if !COUNTING.contains(&fs.type_name().to_bytes())
-            || !fs.counts_changes()
-            || inode.has_other_names()
-        {
+        let fs_type = fs.type_name().to_bytes();
+        let tells = COUNTING.contains(&fs_type) && fs.counts_changes() || FIXED.contains(&fs_type);
+        if !tells || inode.has_other_names() {
             return Ok(None);
         }
         let stamp = inode.change_stamp();

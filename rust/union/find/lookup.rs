@@ -368,6 +368,25 @@ pub(crate) fn lookup(dir: &OwnInode<Union>, dentry: InLookup<'_, Union>) -> Resu
 
 /// Whether something of `name` is below the directory `layer`.
 pub(crate) fn is_below(instance: &Instance, layer: &HeldLayer, name: &Name) -> Result<bool> {
-    let rest = layer.below();
-    Ok(!rest.is_empty() && !instance.cred.scope(|| find_in(rest, name))?.is_empty())
+    let (stack, mut from) = layer.below();
+    if from == stack.layers.len() {
+        return Ok(false);
+    }
+    let hits = Hits::of(stack, name);
+    instance.cred.scope(|| {
+        while let Some(index) = hits.next(&stack.layers, from) {
+            from = index + 1;
+            let layer = stack.layers.get(index).ok_or(EINVAL)?;
+            let search = layer.search()?;
+            if search.find(name)?.is_some() {
+                return Ok(true);
+            }
+            // What hides nothing need not be found.
+            let hides = from < stack.layers.len() && layer.branch.has_whiteouts();
+            if hides && whiteout::find_by(&search, layer, name)?.is_some() {
+                return Ok(false);
+            }
+        }
+        Ok(false)
+    })
 }

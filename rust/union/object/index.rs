@@ -9,8 +9,9 @@
 //!
 //! * each branch's part holds for as long as the directory there has the change stamp that it had
 //!   before it was read; after that the branch is looked at, until the index is made anew;
-//! * a branch whose filesystem does not count changes of directories, or which has names that are
-//!   equal without being the same, is always looked at.
+//! * a branch whose filesystem does not count changes of directories (tmpfs, ext4, xfs and btrfs do; in
+//!   squashfs and erofs there are none), or which has names that are equal without being the same, is
+//!   always looked at.
 //!
 //! An index belongs to one stack, which never changes, and goes with it when the inode leaves the
 //! cache. Making it reads no more entries than there were lookups to make up for.

@@ -155,9 +155,9 @@ impl HeldLayer {
         self.stack.generation
     }
 
-    /// The layers below.
-    pub(crate) fn below(&self) -> &[Layer] {
-        &self.stack.layers[self.at + 1..]
+    /// All the layers, and which one is the first below this.
+    pub(crate) fn below(&self) -> (&Stack, usize) {
+        (&self.stack, self.at + 1)
     }
 }
 
