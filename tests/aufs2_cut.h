@@ -176,7 +176,8 @@ static const char *cut_open(const char *type)
 		if (cut.loops[i] < 0)
 			return "no loop devices";
 	}
-	if (shell("%s %s/base.img", cut_kinds[cut_kind()].mkfs, cut.dir))
+	/* zeroes that were written are holes as well */
+	if (shell("%s %s/base.img && fallocate -d %s/base.img", cut_kinds[cut_kind()].mkfs, cut.dir, cut.dir))
 		return "mkfs failed";
 	return NULL;
 }
