@@ -58,8 +58,8 @@ pub(crate) struct Branch {
     /// The device and the number of its root, as `stat(2)` has them, for tools. They are nothing else's as long as the
     /// branch is there.
     root_numbers: (u32, u64),
-    /// Passed by whoever opens a file on the branch; closed while it is decided whether the branch
-    /// can go.
+    /// Passed by whoever opens a file on the branch, and not by who opens a directory; closed while it is decided
+    /// whether the branch can go or become read-only, and while a file on it is moved down.
     #[pin]
     pub(crate) gate: Gate,
     /// The numbers of its inodes.

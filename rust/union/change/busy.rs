@@ -265,7 +265,7 @@ pub(crate) fn check_readonly(log: &Log, sb: &SuperBlock<Union>, branch: &Branch)
             };
             let here = stack.top().branch.id() == branch.id();
             let mut is_mapped = mapped(&stack)?;
-            for earlier in node.lock_state().earlier.iter() {
+            for earlier in node.lock_state_killable()?.earlier.iter() {
                 is_mapped |= mapped(earlier)?;
             }
             if here && inode.is_open_for_write() {

@@ -440,7 +440,8 @@ fn close<'a>(log: &Log, branch: &'a Branch) -> Result<Closed<'a>> {
         if *e == EBUSY {
             let shown = branch.name();
             log.error(fmt!(
-                "branch '{shown}' is busy: somebody has been opening a file there for 2 s"
+                "branch '{shown}' is busy: somebody has been opening a file there for {} s",
+                patience::OPENING.as_millis() / 1000
             ));
         }
     })
@@ -465,7 +466,7 @@ fn look_again(name: &OwnDentry<Union>) -> Result {
         return Ok(());
     }
     let inode = name.positive()?;
-    let state = inode.data().lock_state();
+    let state = inode.data().lock_state_killable()?;
     let stack = inode.data().stack()?;
     let top = stack.top();
     if top.number()?.shown != inode.ino() {

@@ -351,7 +351,7 @@ fn unlinked(inode: &OwnInode<Union>, locked: &State, on_branch: bool) -> Result 
     copy_attr(inode)
 }
 
-/// How an entry is to be removed. What is said about the object holds for as long as `_state` is held:
+/// How an entry is to be removed. What is said about the object holds for as long as `state` is held:
 /// nobody copies it up, nor makes the name that it has now once more.
 struct Removal<'a> {
     state: Guard<'a, State>,

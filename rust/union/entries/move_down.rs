@@ -262,7 +262,7 @@ impl Move<'_> {
         let original = Stat::of(self.source.path())?;
         let times = Stat::of(self.to.path())?;
         // Neither a copy-up nor a refresh comes in between.
-        let mut state = inode.data().lock_state();
+        let mut state = inode.data().lock_state_killable()?;
         let target = &self.to.branch;
         let copy = job::copy_apart(self.dentry, self.instance, &self.source, target)?;
         let moved = Layer {

@@ -131,9 +131,9 @@ pub(crate) fn rename(idmap: &Idmap, rename: Rename<'_, Union>) -> Result {
         }
     }
 
-    let (branch, _sealed) = bring_up(&rename, rename.old())?;
+    let (branch, _sealed) = copy_all_up(&rename, rename.old())?;
     let _sealed_too = if exchange {
-        let (other, sealed) = bring_up(&rename, rename.new_name())?;
+        let (other, sealed) = copy_all_up(&rename, rename.new_name())?;
         if other.id() != branch.id() {
             return Err(EXDEV);
         }
@@ -217,7 +217,7 @@ pub(crate) fn rename(idmap: &Idmap, rename: Rename<'_, Union>) -> Result {
         instance.cred.scope(|| {
             let room = obstacles.make_room(&access, &new.layer, new_name)?;
             let rest = (rename.flags(), left.as_ref());
-            let whited_out = on_branch(&access, &old, &new, state.as_deref_mut(), rest)
+            let whited_out = rename_on_branch(&access, &old, &new, state.as_deref_mut(), rest)
                 .inspect_err(|&e| {
                     room.restore(&access, &new.layer, new_name);
                     if exchange || left.is_some() || may_be_gone(&old, e) {
@@ -329,7 +329,7 @@ fn bring_up_to_date(source: &OwnInode<Union>, old: &Side<'_>, new: &Side<'_>) ->
 /// the branch, and the seals that keep it so.
 ///
 /// `dentry` is one of the two that are renamed.
-fn bring_up(
+fn copy_all_up(
     rename: &Rename<'_, Union>,
     dentry: &OwnDentry<Union>,
 ) -> Result<(Arc<Branch>, Option<KVVec<Seal>>)> {
@@ -345,7 +345,7 @@ fn bring_up(
 /// The rename on the branch. What is replaced is locked by `replaced`; `left` are the credentials to
 /// make with what `flags` have left at the old name. Returns whether the old name was whited out for
 /// this.
-fn on_branch(
+fn rename_on_branch(
     access: &WriteAccess<'_>,
     old: &Side<'_>,
     new: &Side<'_>,

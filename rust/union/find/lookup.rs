@@ -239,7 +239,7 @@ fn node_that_was(
     for _ in 0..8 {
         match sb.iget(&sought)? {
             Iget::New(new) => {
-                let unwatched = arrival == Arrival::Made && sb.data().watches();
+                let unwatched = arrival == Arrival::Made && sb.data().looks_at_branches();
                 // Nobody can change what is recorded, while the inode is not there.
                 let below = match arrival {
                     Arrival::Found => names_below(sb, top)?,

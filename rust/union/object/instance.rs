@@ -198,19 +198,10 @@ impl Instance {
         self.settings.store(settings.chosen().0, Relaxed);
     }
 
-    /// Whether a name is checked against the branch when it is used.
-    pub(crate) fn revalidates(&self) -> bool {
-        self.looks_at_branches()
-    }
-
-    /// On the way of every name.
-    fn looks_at_branches(&self) -> bool {
+    /// Whether what others do to the branches is to be noticed: a name is checked against its branch when it is used,
+    /// and the directories of branches are watched.
+    pub(crate) fn looks_at_branches(&self) -> bool {
         self.settings().udba() == Udba::Reval
-    }
-
-    /// Whether changes of the branches' directories by others are to be noticed.
-    pub(crate) fn watches(&self) -> bool {
-        self.looks_at_branches()
     }
 
     /// Whether nothing is written out to the devices at all.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Names that are not on the disk yet.
+//! Names of a copy that are not on the disk yet, so that `fdatasync(2)` of it has to write out more than its data.
 
 use crate::vfs::sync::load::Load;
 use kernel::{

@@ -67,9 +67,20 @@ pub(crate) struct Node {
     /// How many renames of the object are between what they do on the branch and what they do in
     /// the dentry cache.
     moving: Atomic<u32>,
-    /// Held by who decides by the stack, or replaces it: copy-up, removal, the victim of a rename, refresh, a change of
-    /// branches, with all that they do on branches; that of one inode at a time. [`Node::lock_state`] takes it. `Instance::changing` is taken before it, the right to write to a
-    /// branch after it; whose gate is closed is not waited for with it. See `Documentation/locking.md`.
+    /// Held by who decides by the stack, or replaces it, with all that this does on branches; that of one inode at
+    /// a time. [`Node::lock_state`] takes it.
+    ///
+    /// - By: copy-up, giving a copy another of its names, a removal and the victim of a rename, a move down,
+    ///   refresh, a directory's listing and its seals, a change of branches and the search for who keeps one busy,
+    ///   the rights of a directory on several branches.
+    /// - Taken before it: the union's `i_rwsem`, `Instance::changing`; what is removed has its branch's gate closed.
+    /// - Taken with it: the right to write to a branch, never the other way round; then `Branch::lifting` and
+    ///   `Branch::work`, the records of a branch, `Instance::pinned`, the `i_rwsem`s of the branch, and number maps.
+    /// - Waited for with it: the copying of a whole file, `fsync`, a branch that is frozen, a server that looks a
+    ///   name up; a move down also waits for those who are opening the file inside the gate. Not for a gate that
+    ///   somebody else has closed.
+    ///
+    /// See `Documentation/locking.md`.
     #[pin]
     state: KillableMutex<State>,
 }
@@ -247,7 +258,7 @@ impl Node {
     ) -> Result {
         let instance = inode.sb().data();
         locked.is_watched = false;
-        let Some(watch) = self.watch.as_ref().filter(|_| instance.watches()) else {
+        let Some(watch) = self.watch.as_ref().filter(|_| instance.looks_at_branches()) else {
             return Ok(());
         };
         let mut marks = Few::with_capacity(stack.layers.len())?;
@@ -311,7 +322,7 @@ impl Node {
     /// As [`Node::stamp`], for a name that was found in `stack`. Where nobody tells of changes, it is
     /// looked at again each time.
     pub(crate) fn name_stamp(&self, instance: &Instance, stack: &Stack) -> usize {
-        match stack.is_remote && instance.watches() {
+        match stack.is_remote && instance.looks_at_branches() {
             true => STALE,
             false => self.stamp(stack.generation),
         }
@@ -509,8 +520,9 @@ impl Node {
         self.give_up(self.state.lock());
     }
 
-    /// As [`Node::release`], of an inode that leaves the cache, so that nobody has it any more: the lock is free. It is not
-    /// waited for, as memory may be what that is done for, and memory is asked for with it held.
+    /// As [`Node::release`], of an inode that leaves the cache, so that nobody has it any more: the lock is free. It is
+    /// tried first, as memory may be what that is done for, and memory is asked for with it held: only what is free is
+    /// taken so. Somebody who has it all the same is waited for.
     pub(crate) fn release_evicted(&self) {
         self.pasts.forget();
         match self.state.try_lock() {

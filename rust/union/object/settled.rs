@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a stack is known to hold with.
+//! Since when the stack of an inode is known to be right: by the table of branches and the changes by others that it
+//! was last looked at with. As long as both are the same, nothing is looked up again.
 
 use crate::vfs::sync::load::Load;
 use kernel::sync::atomic::{Atomic, Relaxed, Release};

@@ -454,7 +454,7 @@ impl Context for Request {
         let mut watched = self.watched.take();
         // What is watched from now on has to be looked at again first; and what names mean changes
         // with what shows.
-        let starts_watching = old.udba() == Udba::None && instance.watches();
+        let starts_watching = old.udba() == Udba::None && instance.looks_at_branches();
         let shows_otherwise = old.show_whiteouts() != settings.show_whiteouts();
         // What has ACLs shows them from the first moment on, and to the last.
         let (had_acl, has_acl) = (

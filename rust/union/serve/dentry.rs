@@ -32,7 +32,7 @@ impl Operations for Revalidation {
         let instance = dentry.sb().data();
         let is_repeated = matches!(call, Revalidate::Again(..));
         if !is_repeated && dentry.stamp() == dir.data().stamp(instance.generation()) {
-            if !instance.revalidates() {
+            if !instance.looks_at_branches() {
                 return Ok(true);
             }
             let seen = match &call {

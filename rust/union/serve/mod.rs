@@ -2,9 +2,11 @@
 
 //! The top floor: what the VFS and tools call.
 //!
-//! Lives here: the operations of inodes and files, mounting, remounting and what that changes of the
-//! settings, the ioctls; `impl FileSystem for Union`. What is done to names and branches is handed to the
-//! floors below; what is done to an open file is done here. What sysfs and debugfs show is with the
+//! Lives here: the operations of directories (`dir`), regular files (`regular`, with what `fsync(2)` means in
+//! `durable`) and everything else (`special`); attributes (`attr`, `xattr`); whether a name in the cache still
+//! holds (`dentry`); mounting and remounting, and what that changes of the settings (`context`); the ioctls
+//! (`control`, `mvdown`, `rdu`); `impl FileSystem for Union` (`super_block`). What is done to names and branches is
+//! handed to the floors below; what is done to an open file is done here. What sysfs and debugfs show is with the
 //! [`branches`](super::branches).
 
 pub(crate) mod attr;

@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What can be chosen at mount, and changed later: a row for each, from which it is read, kept and shown.
+//! What can be chosen at mount, and but for `privmap=` changed later: a row for each, from which it is read, kept
+//! and shown.
 //!
-//! To add one is to add a row, and its line in `Documentation/usage.md` and `aufs2(5)`.
+//! To add one is to add its words as an enum, and a row with the next free bits, which no other row may have: that
+//! is checked as it is compiled. Then its line in `Documentation/usage.md` and `aufs2(5)`. What a remount has to do
+//! that changes it, or why it must not, is in [`Context::reconfigure`](crate::vfs::fs::fs_context::Context) of
+//! `serve/context.rs`.
 
 use super::policies::{CopyUp, Create};
 use kernel::{fmt, prelude::*};
