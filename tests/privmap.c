@@ -376,6 +376,51 @@ TEST_F(u, what_is_moved_down)
 	EXPECT_EQ(0, down());
 }
 
+/* Which name is written to, and how that was come to, makes no difference. */
+static const struct { const char *how, *name; } ways_to[] = {
+	{ "ln u/file u/by_link", "u/by_link" },
+	{ "echo 3 > /proc/sys/vm/drop_caches", "u/linked" },
+	{ "mv u/file u/moved", "u/moved" },
+	{ "mkdir more u/d && mount -o remount,add:1:$PWD/more=ro u && mv u/linked u/d/linked", "u/d/linked" },
+	{ "mount -o remount,del:$PWD/more u && echo 3 > /proc/sys/vm/drop_caches", "u/d/linked" },
+	{ "mv rw/moved rw/moved_below", "u/moved_below" },
+	{ "ln rw/moved_below rw/d/linked_below", "u/d/linked_below" },
+	{ "mount --bind u u2", "u2/moved_below" },
+	{ "rm rw/moved_below rw/by_link rw/d/linked && ls -lR u", "u/d/linked_below" },
+};
+
+TEST_F(u, by_whatever_name)
+{
+	static struct view first, view;
+	int fd, other;
+
+	ASSERT_EQ(0, shell("mkdir u2; echo > rw/file; ln rw/file rw/linked"));
+	ASSERT_EQ(0, mount_snapshots());
+	ASSERT_LE(0, fd = open("u/file", O_RDWR));
+	ASSERT_EQ(0, fill(fd, 0, 10 * PAGE, 0));
+	ASSERT_EQ(0, look(&first, fd, 0));
+	for (size_t i = 0; i < ARRAY_SIZE(ways_to); i++) {
+		ASSERT_EQ(0, look(&view, fd, 0));
+		ASSERT_EQ(0, shell("%s", ways_to[i].how)) {
+			TH_LOG("%s", ways_to[i].how);
+		}
+		ASSERT_LE(0, other = open(ways_to[i].name, O_RDWR)) {
+			TH_LOG("%s", ways_to[i].name);
+		}
+		ASSERT_EQ(0, fill(other, PAGE + 5, 3 * PAGE, i + 1));
+		EXPECT_EQ(-1, differs(&first));
+		EXPECT_EQ(-1, differs(&view)) {
+			TH_LOG("%s, and then %s", ways_to[i].how, ways_to[i].name);
+		}
+		munmap(view.p, LONGEST);
+		close(other);
+	}
+	EXPECT_EQ(0, E(umount("u2")));
+	munmap(first.p, LONGEST);
+	close(fd);
+	EXPECT_EQ(0, down());
+}
+
 /* Overwrites the file in place with what is no program. */
 static int spoil(const char *path)
 {
