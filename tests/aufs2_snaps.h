@@ -197,7 +197,12 @@ static const char *data_differ(const struct seq *seq, ino_t ino, const struct ob
 			from = seq->written[i].at;
 	for (i = from; i <= seq->begun; i++) {
 		was = find_number(&seq->snaps[i], ino);
-		has_size |= was && was->size == is->size;
+		if (!was || was->size != is->size)
+			continue;
+		has_size = true;
+		/* mostly it is one of them as a whole */
+		if (!memcmp(was->data, is->data, is->size))
+			return NULL;
 	}
 	if (!has_size)
 		return path_of("%s has %ld bytes", is->path, is->size);

@@ -487,7 +487,7 @@ TEST_F(u, after_one_operation)
 	SET_UP();
 	EXPECT_STREQ("", try_all(1, 61));
 	EXPECT_EQ(0, wrongs);
-	EXPECT_LE(only && *only ? 1 : 60, cuts);
+	EXPECT_LE(only && *only ? 1 : 45, cuts);
 	take_down();
 }
 
@@ -496,7 +496,7 @@ TEST_F(u, after_two_operations)
 	SET_UP();
 	EXPECT_STREQ("", try_all(2, 60013));
 	EXPECT_EQ(0, wrongs);
-	EXPECT_LE(only && *only ? 0 : 20, cuts);
+	EXPECT_LE(only && *only ? 0 : 12, cuts);
 	take_down();
 }
 
@@ -507,7 +507,7 @@ TEST_F(u, what_is_lost_is_seen)
 
 	SET_UP();
 	for (i = 0; i < ARRAY_SIZE(losses); i++) {
-		if (plain() && losses[i].options)
+		if (plain() && (losses[i].options || losses[i].lost == 'r'))
 			continue;
 		what = lose(&losses[i]);
 		EXPECT_STREQ("seen", what) TH_LOG("%s", losses[i].name);
