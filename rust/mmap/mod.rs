@@ -2,9 +2,17 @@
 
 //! Mappings of files of the union.
 //!
-//! This is the one place where an engine is found for a mapping, by what the mount asks for and by what the
-//! mapping is; an engine is a file, and knows nothing of the other. What both may put before the file on the
-//! branch is in a third, `front`. Private mappings that are snapshots are of `views`, by the `pasts` of files.
+//! [`map`] is the one place where an engine is found for a mapping, by what the mount asks for and by what the
+//! mapping is; an engine is a file (`direct`, `fault`), and knows nothing of the other. What both may put before
+//! the file on the branch, so that the mapping shows the path in the union, is in a third, `front`.
+//!
+//! Before that, with `privmap=snapshot`, a private mapping of a file that the union may change gets no engine: it
+//! maps a view (`views`), whose pages are those of the file until one is changed and what was kept of it then
+//! (`pasts`, for a mount and for each file; the layers themselves are in `snapshot`).
+//!
+//! To add an engine: its file, with a `map` like that of `fault`; a variant of [`Engine`], and its arms in [`map`];
+//! a word of `mmap=` in `union/text/settings.rs`, and which engine that is in `engine()` of
+//! `union/serve/regular.rs`. `tests/mmap.list` is run with each.
 #![forbid(unsafe_code)]
 
 mod direct;
@@ -37,8 +45,8 @@ pub(crate) struct How<'a> {
     pub(crate) engine: Engine,
     /// The path that `f_path` of the mapping's file is.
     pub(crate) shown: FrontPath,
-    /// The past of the file, if private mappings are to be snapshots, and the union changes the file. Of one that it
-    /// does not change any mapping is a snapshot.
+    /// The past of the file, if private mappings are to be snapshots, and the union may change the file. One that it
+    /// does not change needs none: any mapping of it is a snapshot.
     pub(crate) past: Option<(&'a Snapshots, Arc<Past>)>,
 }
 

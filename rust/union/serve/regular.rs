@@ -284,8 +284,8 @@ fn shows(inode: &OwnInode<Union>, real: &KernelFile) -> bool {
     node.is_at(real.path().dentry()) || node.shows(real.inode())
 }
 
-/// The engine that `mmap=` names. The words of the option are below all mounts and mappings, and the engines know
-/// of no option: they meet here, and nowhere else.
+/// The engine that `mmap=` names: the words of the option know of no mapping, and the engines of no option. What a
+/// mapping then gets is decided by [`mmap::map`].
 fn engine(chosen: Mmap) -> mmap::Engine {
     match chosen {
         Mmap::Direct => mmap::Engine::Direct,

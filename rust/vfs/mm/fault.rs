@@ -60,7 +60,7 @@ impl Served<'_> {
     }
 
     /// What the kernel gets. The lock keeps the mapping, and that the map: it is dropped here if it is to
-    /// be, after the engine.
+    /// be, after the one who serves it.
     ///
     /// # Safety
     ///

@@ -233,7 +233,7 @@ impl<E: FaultServer> Table<E> {
 
     /// `->get_unmapped_area` of a front file before `behind`, which `mremap(2)` calls. The kernel moves
     /// several mappings at once only if they have none, the one for large folios, or are of tmpfs, by
-    /// which it means the operations of the mapping: where those are the engine's, the one for large
+    /// which it means the operations of the mapping: where those are the server's, the one for large
     /// folios takes tmpfs's place. A filesystem's own is given the file behind: it may take the file
     /// that it gets for one of its own, as tmpfs's does.
     fn placement(behind: &KernelFile, served_by: ServedBy) -> Option<GetUnmappedArea> {
@@ -274,11 +274,11 @@ impl<E: FaultServer> Table<E> {
     /// reading.
     unsafe fn serve(vmf: *mut bindings::vm_fault, step: Step) -> bindings::vm_fault_t {
         // SAFETY: The mapping holds its front file, and thus the map, while the lock is held: until the
-        // engine has ended.
+        // server has ended.
         let map = unsafe { Map::<E>::of_vops((*(*vmf).__bindgen_anon_1.vma).vm_ops) };
         // SAFETY: By the contract of this function.
         let served = E::serve(map, unsafe { Fault::from_raw(vmf, step) });
-        // SAFETY: The engine got no other fault, of which it could have another answer.
+        // SAFETY: The server got no other fault, of which it could have another answer.
         unsafe { served.into_raw() }
     }
 
