@@ -428,7 +428,7 @@ impl Branch {
     }
 
     /// Whether nothing is written out on the branch.
-    pub(super) fn is_volatile(&self) -> bool {
+    pub(crate) fn is_volatile(&self) -> bool {
         self.mark.errors().is_some()
     }
 

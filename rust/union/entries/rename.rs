@@ -20,13 +20,13 @@ use crate::{
         object::{
             instance::Union,
             node::{copy_attr, detach, State},
-            stack::{HeldLayer, Stack},
+            stack::{HeldLayer, Layer, Stack},
         },
         text::names,
     },
     vfs::{
         below::{namei::Removing, rename::Renaming},
-        mount::{cred::Cred, write_access::WriteAccess},
+        mount::{cred::Cred, file::KernelFile, write_access::WriteAccess},
         object::{dentry::Dentry, idmap::Idmap, inode::Inode},
         ops::rename::Rename,
         own::{
@@ -43,6 +43,11 @@ use crate::{
     },
 };
 use kernel::{pr_warn_once, prelude::*, sync::Arc};
+
+/// Filesystems that write out the names of an object which is synced, and not what was done to other names before: a
+/// file that was renamed would be there by its new name after a crash, and without the whiteout of the old one what
+/// that hid would show. The others write out all that was done to names in its order, or promise nothing.
+const NAMES_BY_OBJECT: &[&[u8]] = &[b"btrfs"];
 
 const EXCHANGE: u32 = flags::RENAME_EXCHANGE;
 const NOREPLACE: u32 = flags::RENAME_NOREPLACE;
@@ -385,6 +390,9 @@ fn rename_on_branch(
         }
         e
     };
+    if whites_out {
+        write_out_names(&old.layer).map_err(take_back_whiteout)?;
+    }
     let replaced_dir = new.dentry.own_inode().filter(|inode| inode.is_dir());
     if let Some((inode, state)) = replaced_dir.zip(replaced) {
         if !new.is_elsewhere()? {
@@ -401,6 +409,15 @@ fn rename_on_branch(
         pr_warn_once!("a needless whiteout is left\n");
     }
     Ok(is_new)
+}
+
+/// Has the whiteout of an old name on the disk before the object has its new one, where [`NAMES_BY_OBJECT`] says so.
+fn write_out_names(dir: &Layer) -> Result {
+    let fs = dir.branch.mnt().super_block().type_name();
+    if dir.branch.is_volatile() || !NAMES_BY_OBJECT.contains(&fs.to_bytes()) {
+        return Ok(());
+    }
+    KernelFile::open(dir.path(), flags::READ_DIR)?.sync()
 }
 
 /// Removes the whiteouts in the directory `inode`, which is about to be replaced. If it is not after
