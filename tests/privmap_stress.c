@@ -25,7 +25,7 @@ TEST_F(u, anything_at_random)
 {
 	static struct view views[VIEWS];
 	unsigned int seed = sample_from() ?: 1;
-	size_t rounds = long_ms(600), round;
+	size_t rounds = long_ms(250), round;
 	struct view *view;
 	long from, len, size;
 	int fd, op, i, status;
@@ -215,7 +215,7 @@ TEST_F(u, writers_and_those_who_look)
 	}
 	/* until there was enough of it, however slow the machine is */
 	for (waited = 0; !stop && waited < 60000; waited += 20) {
-		if (written[0] > 100 * long_ms(1) && looked[0] > 20 * long_ms(1))
+		if (written[0] > 40 * long_ms(1) && looked[0] > 10 * long_ms(1))
 			break;
 		if (waited % 500 == 0)
 			put("/proc/sys/vm/drop_caches", 0, "1");
@@ -331,7 +331,7 @@ TEST_F(u, what_is_kept_comes_back_from_swap)
 TEST_F(u, writers_that_are_killed)
 {
 	unsigned int seed = sample_from() ?: 1;
-	long rounds = long_ms(12), round, killed = 0, i;
+	long rounds = long_ms(6), round, killed = 0, i;
 	char *p, *bytes = mmap(NULL, LARGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	long *words = (long *)bytes, found;
 	int fd, status;
