@@ -207,21 +207,22 @@ fn copy_one(
     });
     // What fails may be tried on another branch, but not if this one has kept a name of the copy, or what all
     // names mean from the next mount on: that would hide what is written there.
-    // Where that has happened, what is on the branch is what the name means: the dentry is not believed any more.
     let give_up = |state, record: Option<NewRecord>, is_left: bool, e: Error| {
         node.set_plink(plink);
-        drop(state);
-        // Something may be mounted on a directory.
-        if is_left && !inode.is_dir() {
-            dentry.drop_from_cache();
-        }
         let take_back = |record| {
             instance
                 .cred
                 .scope(|| plink::take_back_record(branch, &record))
         };
         // Where the name is left, what it means has to stay as well.
-        match !is_left && record.is_none_or(take_back) {
+        let is_undone = !is_left && record.is_none_or(take_back);
+        // Until here, nobody else copies the object up, and makes the same record.
+        drop(state);
+        if is_left && !inode.is_dir() {
+            // The copy is what the name means now. Something may be mounted on a directory.
+            dentry.drop_from_cache();
+        }
+        match is_undone {
             true => e,
             false => EIO,
         }
