@@ -27,7 +27,7 @@ impl File {
             }
             Ok(())
         };
-        self.new.settle(write_out).unwrap();
+        self.new.write_out(write_out).unwrap();
     }
 }
 

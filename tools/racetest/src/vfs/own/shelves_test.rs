@@ -2,7 +2,7 @@
 
 //! `vfs/own/shelves.rs`.
 
-use super::shelves::{Cursor, Place, Shelf, Shelves, Step};
+use super::shelves::{Cursor, Slot, Shelf, Shelves, Step};
 use core::pin::pin;
 use kernel::init::PinInit;
 use kernel::sync::Arc;
@@ -11,7 +11,7 @@ use kernel::testing::{model, thread, Seen};
 /// An inode: its place comes first.
 #[repr(C)]
 struct Thing {
-    place: Place,
+    place: Slot,
     is_alive: Seen<bool>,
 }
 
@@ -23,7 +23,7 @@ unsafe impl Sync for Thing {}
 impl Thing {
     fn put(shelves: &Shelves, groups: u64) -> Arc<Self> {
         let this = Arc::new(Self {
-            place: Place::nowhere(),
+            place: Slot::nowhere(),
             is_alive: Seen::new(true),
         });
         // SAFETY: It is new, and stays where it is.
@@ -42,7 +42,7 @@ fn walk(shelves: &Shelves, groups: u64) -> usize {
     let mut found = 0;
     for chain in shelves.of(groups) {
         let cursor = pin!(Cursor::new(chain));
-        let alive = |place: *mut Place| {
+        let alive = |place: *mut Slot| {
             // SAFETY: It is on a shelf whose lock is held, and so alive; a place is the start of a thing.
             unsafe { (*place.cast::<Thing>()).is_alive.get() }
         };
