@@ -2,7 +2,7 @@
 
 //! `vfs/own/shelves.rs`.
 
-use super::shelves::{Cursor, Slot, Shelf, Shelves, Step};
+use super::shelves::{Cursor, Shelf, Shelves, Slot, Step};
 use core::pin::pin;
 use kernel::init::PinInit;
 use kernel::sync::Arc;
