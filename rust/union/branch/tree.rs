@@ -27,7 +27,7 @@ pub(crate) fn names(branch: &Branch, dir: &Dentry) -> Result<KVVec<OwnedName>> {
     })
 }
 
-/// What `each` makes of the names in `dir`. `EINTR` for who is killed.
+/// What `each` makes of the names in `dir`. `EINTR` for who is killed, `EIO` if these are not all.
 pub(super) fn select<T>(
     branch: &Branch,
     dir: &Dentry,
@@ -35,7 +35,7 @@ pub(super) fn select<T>(
 ) -> Result<KVVec<T>> {
     let mut file = KernelFile::open(branch.at(dir), flags::READ_DIR)?;
     let mut selected = KVVec::new();
-    file.read_dir(|entry| {
+    let is_whole = file.read_dir(|entry| {
         if fatal_signal_pending() {
             return Err(EINTR);
         }
@@ -44,7 +44,7 @@ pub(super) fn select<T>(
         }
         Ok(())
     })?;
-    Ok(selected)
+    is_whole.then_some(selected).ok_or(EIO)
 }
 
 /// Removes everything in `dir`.

@@ -48,9 +48,12 @@ pub(crate) fn looked_at(stack: &Stack, looked: usize) {
         .saturating_mul(looked)
         .saturating_mul(ENTRIES_PER_LOOKUP);
     // Without an index, things are as before.
-    if let Ok(index) = Builder::build(stack, budget) {
+    if let Ok((index, asked)) = Builder::build(stack, budget) {
         drop(stack.index.index.replace(Some(index)));
-        stack.index.lookups.store(0, Relaxed);
+        // Where many have to be looked at in any case, another index would be no better: not so soon.
+        if asked < MANY {
+            stack.index.lookups.store(0, Relaxed);
+        }
     }
 }
 
@@ -61,24 +64,24 @@ struct Builder {
 }
 
 impl Builder {
-    /// An index of the directories of `stack`. `E2BIG` if they have more than `budget` entries;
-    /// `EOPNOTSUPP` if it would hold for none of them.
-    fn build(stack: &Stack, budget: usize) -> Result<RcuArc<Index>> {
+    /// An index of the directories of `stack`, and how many of these are looked at in spite of it. `E2BIG` if
+    /// they have more than `budget` entries; `EOPNOTSUPP` if it would hold for none of them.
+    fn build(stack: &Stack, budget: usize) -> Result<(RcuArc<Index>, usize)> {
         let mut builder = Self {
             index: Index::new(stack.layers.len())?,
             budget,
         };
-        let mut holds = false;
+        let mut asked = 0;
         for (number, layer) in stack.layers.iter().enumerate() {
             let number = u32::try_from(number).map_err(|_| EOVERFLOW)?;
             let stamp = builder.add(number, layer)?;
-            holds |= stamp.is_some();
+            asked += usize::from(stamp.is_none());
             builder.index.completed(stamp)?;
         }
-        match holds {
-            true => RcuArc::new(builder.index, GFP_KERNEL_ACCOUNT),
-            false => Err(EOPNOTSUPP),
+        if asked == stack.layers.len() {
+            return Err(EOPNOTSUPP);
         }
+        Ok((RcuArc::new(builder.index, GFP_KERNEL_ACCOUNT)?, asked))
     }
 
     /// Reads the directory with number `number`. What it returns is what that holds for.
@@ -93,7 +96,7 @@ impl Builder {
         let stamp = inode.change_stamp();
         let mut in_files = false;
         let mut file = KernelFile::open(layer.path(), flags::READ_DIR)?;
-        file.read_dir(|entry: Entry<'_>| {
+        let is_whole = file.read_dir(|entry: Entry<'_>| {
             self.budget = self.budget.checked_sub(1).ok_or(E2BIG)?;
             if !names::is_reserved(entry.name) {
                 return self.index.insert(entry.name, number);
@@ -108,6 +111,6 @@ impl Builder {
             }
         })?;
         // Which names are hidden by files is not known without reading them.
-        Ok((!in_files).then_some(stamp))
+        Ok((is_whole && !in_files).then_some(stamp))
     }
 }

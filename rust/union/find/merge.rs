@@ -112,7 +112,7 @@ impl Merger {
         let counts = layer.branch.has_whiteouts() && (!is_last || self.shows);
         let mut in_files = KVVec::new();
         let mut unknown = KVVec::new();
-        file.read_dir(|entry| {
+        let is_whole = file.read_dir(|entry| {
             if entry.name == b"." || entry.name == b".." {
                 return Ok(());
             }
@@ -138,6 +138,7 @@ impl Merger {
             }
             self.add_reserved(entries, index, &entry, &mut in_files)
         })?;
+        self.is_partial |= !is_whole;
         for (name, ino) in unknown {
             let found = namei::lookup(layer.branch.mnt(), &layer.dentry, Name::new(&name)?)?;
             if found.is_some_and(|dentry| !dentry.inode().is_some_and(|inode| inode.is_dir())) {

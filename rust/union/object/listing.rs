@@ -18,7 +18,8 @@ pub(crate) struct Item {
 pub(crate) struct Listing {
     pub(crate) arena: KVVec<u8>,
     pub(crate) items: KVVec<Item>,
-    /// Whether there are entries whose names cannot be looked up, and which do not show.
+    /// Whether there are entries that do not show: those whose names cannot be looked up, and what an
+    /// image could not read.
     pub(crate) is_partial: bool,
     /// Of each directory, as it was before it was read.
     pub(crate) stamps: KVec<ChangeStamp>,

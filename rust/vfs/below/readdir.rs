@@ -10,6 +10,10 @@ use crate::{
 };
 use kernel::{error::to_result, prelude::*};
 
+/// Filesystems that end a directory, without an error, where they cannot read it; where it would have
+/// ended, the position is its size.
+const ENDS_EARLY: &[&[u8]] = &[b"squashfs"];
+
 /// An entry of a directory that is being read.
 pub(crate) struct Entry<'a> {
     pub(crate) name: &'a [u8],
@@ -81,9 +85,10 @@ impl KernelFile {
         Ok(reader.calls)
     }
 
-    /// Reads all entries of this directory; `each` may fail, which ends the reading. `EINTR` if the task is
-    /// killed: a server may have no end of entries.
-    pub(crate) fn read_dir(&mut self, mut each: impl FnMut(Entry<'_>) -> Result) -> Result {
+    /// Reads all entries of this directory; `each` may fail, which ends the reading. Returns whether these
+    /// were all: there are filesystems that show what they could read, and no error. `EINTR` if the task
+    /// is killed: a server may have no end of entries.
+    pub(crate) fn read_dir(&mut self, mut each: impl FnMut(Entry<'_>) -> Result) -> Result<bool> {
         let mut position = 0;
         loop {
             if fatal_signal_pending() {
@@ -96,7 +101,8 @@ impl KernelFile {
             })?;
             failed?;
             if offered == 0 {
-                return Ok(());
+                let fs_type = self.path().mnt().super_block().type_name().to_bytes();
+                return Ok(!ENDS_EARLY.contains(&fs_type) || position >= self.inode().size());
             }
         }
     }
