@@ -17,6 +17,7 @@ use crate::{
             instance::{Instance, Union},
             node::State,
             pins::keep_names_below,
+            settled::STALE,
             stack::{new_stack, HeldLayer, Layer, Layers, Stack},
         },
         text::origin::Origin,
@@ -216,12 +217,13 @@ fn copy_one(
         };
         // Where the name is left, what it means has to stay as well.
         let is_undone = !is_left && record.is_none_or(take_back);
+        if is_left {
+            // The copy is what the name means now: whoever asks for it looks again. It stays in the cache, or
+            // who waits for the lock would take it for removed, and write to a copy without a name.
+            dentry.set_stamp(STALE);
+        }
         // Until here, nobody else copies the object up, and makes the same record.
         drop(state);
-        if is_left && !inode.is_dir() {
-            // The copy is what the name means now. Something may be mounted on a directory.
-            dentry.drop_from_cache();
-        }
         match is_undone {
             true => e,
             false => EIO,
