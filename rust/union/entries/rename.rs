@@ -405,6 +405,10 @@ fn rename_on_branch(
     left.map_or_else(swapped, |cred| cred.scope(swapped))
         .map_err(take_back_whiteout)?;
     // From here on the new state shows.
+    let left_something = flags & WHITEOUT != 0 && old.below;
+    if left_something && write_out_names(&old.layer).is_err() {
+        pr_warn_once!("what a renamed object has left may be missing after a crash\n");
+    }
     if hide::remove(access, &new.layer, new.name).is_err() {
         pr_warn_once!("a needless whiteout is left\n");
     }
