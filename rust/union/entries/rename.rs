@@ -57,6 +57,9 @@ const WHITEOUT: u32 = flags::RENAME_WHITEOUT;
 /// That device's mode.
 const DEVICE: Mode = Mode(0o020000);
 
+/// What keeps an object on its branch: the seals of all that is in it, if it is a directory.
+type Sealed = Option<KVVec<Seal>>;
+
 /// One of the two names.
 struct Side<'a> {
     dentry: &'a OwnDentry<Union>,
@@ -116,41 +119,14 @@ impl<'a> Side<'a> {
 
 /// `->rename`.
 pub(crate) fn rename(idmap: &Idmap, rename: Rename<'_, Union>) -> Result {
-    if rename.flags() & !(EXCHANGE | NOREPLACE | WHITEOUT) != 0 {
-        return Err(EINVAL);
-    }
+    check(&rename)?;
     let exchange = rename.flags() & EXCHANGE != 0;
     let instance = rename.old().sb().data();
     let old_name = rename.old_dir().name_of(rename.old())?;
     let new_name = rename.new_dir().name_of(rename.new_name())?;
-    names::check_creatable(new_name)?;
-
     let source = rename.old().positive()?;
     let victim = rename.new_name().own_inode();
-    if !exchange {
-        if let Some(victim) = victim.filter(|victim| victim.is_dir()) {
-            let stack = victim.data().stack()?;
-            if !instance.cred.scope(|| merge::is_empty(&stack))? {
-                return Err(ENOTEMPTY);
-            }
-        }
-    }
-
-    let (branch, _sealed) = copy_all_up(&rename, rename.old())?;
-    let _sealed_too = if exchange {
-        let (other, sealed) = copy_all_up(&rename, rename.new_name())?;
-        if other.id() != branch.id() {
-            return Err(EXDEV);
-        }
-        Some(sealed)
-    } else {
-        None
-    };
-    let new_parent = rename.new_dir().parent_of(rename.new_name())?;
-    // Before anything is made; what matters is what is found below.
-    Obstacles::find(new_parent, &branch, new_name, Meaning::Unknown)?;
-    copy_up::ensure_dir(rename.old_dir().parent_of(rename.old())?, &branch)?;
-    copy_up::ensure_dir(new_parent, &branch)?;
+    let (branch, _sealed) = bring_together(&rename, new_name)?;
 
     // From here on nobody copies up what is replaced, nor gives it its name back.
     let mut state = match victim.filter(|_| !exchange) {
@@ -165,6 +141,7 @@ pub(crate) fn rename(idmap: &Idmap, rename: Rename<'_, Union>) -> Result {
         Some(stack) => Meaning::Object(stack),
         None => Meaning::Nothing,
     };
+    let new_parent = rename.new_dir().parent_of(rename.new_name())?;
     let obstacles = Obstacles::find(new_parent, &branch, new_name, meaning)?;
     if !obstacles.is_empty() && source.is_dir() && victim.is_some() {
         return Err(EXDEV);
@@ -201,48 +178,11 @@ pub(crate) fn rename(idmap: &Idmap, rename: Rename<'_, Union>) -> Result {
     // Whoever looks a name up again must not take the moment in between for a loss.
     let _moving = source.data().moving();
     let _other = victim.filter(|_| exchange).map(|v| v.data().moving());
-    if let Some((victim, state)) = victim.filter(|v| !v.is_dir()).zip(state.as_deref()) {
-        // The name that it is about to lose may be the last one that it has: on the branch, or on one
-        // above, where it is in the way.
-        let stack = victim.data().stack()?;
-        let top = &stack.top().branch;
-        let loses_name = match top.id() == branch.id() {
-            true => !new.is_elsewhere()?,
-            false => !obstacles.is_empty() && top.is_writable(),
-        };
-        if loses_name {
-            let access = top.mnt().want_write()?;
-            instance
-                .cred
-                .scope(|| links::keep_object(&access, victim, state, &stack))?;
-        }
+    if let Some((victim, state)) = victim.zip(state.as_deref()) {
+        keep_victim(victim, state, &new, &obstacles)?;
     }
-    let (room, is_whited_out) = {
-        let access = branch.mnt().want_write()?;
-        instance.cred.scope(|| {
-            let room = obstacles.make_room(&access, &new.layer, new_name)?;
-            let rest = (rename.flags(), left.as_ref());
-            let whited_out = rename_on_branch(&access, &old, &new, state.as_deref_mut(), rest)
-                .inspect_err(|&e| {
-                    room.restore(&access, &new.layer, new_name);
-                    if exchange || left.is_some() || may_be_gone(&old, e) {
-                        // What they mean is to be found out.
-                        rename.old().drop_from_cache();
-                        rename.new_name().drop_from_cache();
-                    }
-                })?;
-            Ok::<_, Error>((room, whited_out))
-        })?
-    };
-    if !obstacles.is_empty() {
-        let cleared = instance.cred.scope(|| obstacles.clear(new_name));
-        cleared.inspect_err(|_| {
-            instance
-                .cred
-                .scope(|| restore(&old, &new, &room, (is_whited_out, left.is_some())));
-        })?;
-        instance.cred.scope(|| room.keep(&new.layer));
-    }
+    let rest = (rename.flags(), left.as_ref());
+    move_names(&old, &new, state.as_deref_mut(), &obstacles, rest)?;
     let mut brought = Ok(());
     if let Some((state, replaced)) = state.as_deref().zip(replaced) {
         // Whoever waits to copy it up sees that it has no name.
@@ -257,6 +197,107 @@ pub(crate) fn rename(idmap: &Idmap, rename: Rename<'_, Union>) -> Result {
     drop(ours);
     rename.moved();
     Ok(())
+}
+
+/// What is refused before anything is done.
+fn check(rename: &Rename<'_, Union>) -> Result {
+    if rename.flags() & !(EXCHANGE | NOREPLACE | WHITEOUT) != 0 {
+        return Err(EINVAL);
+    }
+    names::check_creatable(rename.new_dir().name_of(rename.new_name())?)?;
+    if rename.flags() & EXCHANGE != 0 {
+        return Ok(());
+    }
+    let victim = rename.new_name().own_inode();
+    if let Some(victim) = victim.filter(|victim| victim.is_dir()) {
+        let stack = victim.data().stack()?;
+        let cred = &victim.sb().data().cred;
+        if !cred.scope(|| merge::is_empty(&stack))? {
+            return Err(ENOTEMPTY);
+        }
+    }
+    Ok(())
+}
+
+/// Makes sure that both directories, and all of what is renamed between them, are on one writable branch. Returns
+/// that, and the seals that keep it so.
+fn bring_together(
+    rename: &Rename<'_, Union>,
+    new_name: &Name,
+) -> Result<(Arc<Branch>, [Sealed; 2])> {
+    let (branch, sealed) = copy_all_up(rename, rename.old())?;
+    let mut sealed_too = Sealed::None;
+    if rename.flags() & EXCHANGE != 0 {
+        let (other, sealed) = copy_all_up(rename, rename.new_name())?;
+        if other.id() != branch.id() {
+            return Err(EXDEV);
+        }
+        sealed_too = sealed;
+    }
+    let new_parent = rename.new_dir().parent_of(rename.new_name())?;
+    // Before anything is made; what matters is what is found below.
+    Obstacles::find(new_parent, &branch, new_name, Meaning::Unknown)?;
+    copy_up::ensure_dir(rename.old_dir().parent_of(rename.old())?, &branch)?;
+    copy_up::ensure_dir(new_parent, &branch)?;
+    Ok((branch, [sealed, sealed_too]))
+}
+
+/// The name that `victim`, which is locked by `state`, is about to lose may be the last one that it has: on the
+/// branch, or on one above, where it is one of the `obstacles`.
+fn keep_victim(
+    victim: &OwnInode<Union>,
+    state: &State,
+    new: &Side<'_>,
+    obstacles: &Obstacles,
+) -> Result {
+    if victim.is_dir() {
+        return Ok(());
+    }
+    let stack = victim.data().stack()?;
+    let top = &stack.top().branch;
+    let loses_name = match top.id() == new.layer.branch.id() {
+        true => !new.is_elsewhere()?,
+        false => !obstacles.is_empty() && top.is_writable(),
+    };
+    if !loses_name {
+        return Ok(());
+    }
+    let access = top.mnt().want_write()?;
+    let cred = &victim.sb().data().cred;
+    cred.scope(|| links::keep_object(&access, victim, state, &stack))
+}
+
+/// The rename itself: on the branch, and then of what is in the way above it. If that cannot go, all is as it was.
+fn move_names(
+    old: &Side<'_>,
+    new: &Side<'_>,
+    replaced: Option<&mut State>,
+    obstacles: &Obstacles,
+    (flags, left): (u32, Option<&Cred>),
+) -> Result {
+    let cred = &old.dir.sb().data().cred;
+    let branch = &old.layer.branch;
+    cred.scope(|| {
+        let access = branch.mnt().want_write()?;
+        let room = obstacles.make_room(&access, &new.layer, new.name)?;
+        let is_whited_out = rename_on_branch(&access, old, new, replaced, (flags, left))
+            .inspect_err(|&e| {
+                room.restore(&access, &new.layer, new.name);
+                if flags & EXCHANGE != 0 || left.is_some() || may_be_gone(old, e) {
+                    // What they mean is to be found out.
+                    old.dentry.drop_from_cache();
+                    new.dentry.drop_from_cache();
+                }
+            })?;
+        drop(access);
+        if !obstacles.is_empty() {
+            obstacles
+                .clear(new.name)
+                .inspect_err(|_| restore(old, new, &room, (is_whited_out, left.is_some())))?;
+            room.keep(&new.layer);
+        }
+        Ok(())
+    })
 }
 
 /// What had the new name.
@@ -337,7 +378,7 @@ fn bring_up_to_date(source: &OwnInode<Union>, old: &Side<'_>, new: &Side<'_>) ->
 fn copy_all_up(
     rename: &Rename<'_, Union>,
     dentry: &OwnDentry<Union>,
-) -> Result<(Arc<Branch>, Option<KVVec<Seal>>)> {
+) -> Result<(Arc<Branch>, Sealed)> {
     let inode = dentry.positive()?;
     let layer = links::ensure_name(dentry)?;
     let seals = match inode.is_dir() {
