@@ -27,7 +27,7 @@ use crate::{
         mount::write_access::WriteAccess,
         object::dentry::Dentry,
         own::{dentry::OwnDentry, inode::OwnInode},
-        sync::rcu::RcuArc,
+        sync::{killable::Guard, rcu::RcuArc},
         value::{errno::ESTALE, name::Name},
     },
 };
@@ -138,13 +138,66 @@ fn copy_one(
     let node = inode.data();
     let mut state = node.lock_state_killable()?;
     let stack = node.stack()?;
-    // Somebody else may have been faster; with another branch, even.
+    if let Some(layer) = already_there(dentry, inode, &stack, &parent.branch)? {
+        return Ok(layer);
+    }
+    // The name cannot change: a rename copies up first, or seals the directory, under the lock that
+    // we hold.
+    let name = dentry.name();
+    let above = dentry.parent_entry();
+    let _ours = above.positive()?.data().own_change();
+    // Other names of the object are below, and mean this inode.
+    let others = match inode.is_dir() {
+        true => 0,
+        false => inode.nlink().saturating_sub(1),
+    };
+    let mut attempt = Attempt {
+        dentry,
+        inode,
+        instance,
+        parent,
+        name: name.get()?,
+        origin: origin_of(instance, &stack, others > 0)?,
+        others,
+        plink: node.plink(),
+        record: None,
+        is_left: false,
+    };
+    node.set_plink(0);
+    let made = attempt.make(&state, &stack, data);
+    let shown = made.and_then(|(copy, hides)| {
+        let branch = parent.branch.clone();
+        let layer = Layer {
+            branch,
+            dentry: copy,
+        };
+        publish(dentry, inode, instance, &mut state, &stack, &layer, others)
+            .map(|held| (held, hides))
+            .inspect_err(|_| attempt.take_back(&layer.dentry))
+    });
+    match shown {
+        Ok((held, hides)) => {
+            attempt.finish(&state, &held, hides);
+            Ok(held)
+        }
+        Err(e) => Err(attempt.give_up(state, e)),
+    }
+}
+
+/// Where the object is on a writable branch already: somebody else may have been faster, with another branch even.
+/// `ESTALE` if it is being renamed there, `ENOENT` if its name has gone.
+fn already_there(
+    dentry: &OwnDentry<Union>,
+    inode: &OwnInode<Union>,
+    stack: &RcuArc<Stack>,
+    target: &Arc<Branch>,
+) -> Result<Option<HeldLayer>> {
     let there = match inode.is_dir() {
-        true => HeldLayer::on(stack.clone(), &parent.branch),
+        true => HeldLayer::on(stack.clone(), target),
         false => Some(HeldLayer::top(stack.clone())).filter(|top| top.branch.is_writable()),
     };
-    if let Some(layer) = there {
-        return Ok(layer);
+    if there.is_some() {
+        return Ok(there);
     }
     if inode.is_dir() && seal::is_sealed(inode) {
         // It is being renamed on another branch.
@@ -154,116 +207,123 @@ fn copy_one(
         // Its name went while we waited for the lock.
         return Err(ENOENT);
     }
-    // The name cannot change: a rename copies up first, or seals the directory, under the lock that
-    // we hold.
-    let name = dentry.name();
-    let name = name.get()?;
-    let above = dentry.parent_entry();
-    let _ours = above.positive()?.data().own_change();
-    let branch = &parent.branch;
-    // Other names of the object are below, and mean this inode.
-    let links = match inode.is_dir() {
-        true => 1,
-        false => inode.nlink(),
-    };
-    let origin = origin_of(instance, &stack, links > 1)?;
-    // That of what is copied stays with that.
-    let plink = node.plink();
-    node.set_plink(0);
-    let (mut record, mut is_left) = (None, false);
-    let mut write_record = |access: &WriteAccess<'_>, made: &Dentry| -> Result {
-        // All of the names mean the copy by that, this one too, until it is there.
-        let Some(origin) = origin else {
-            return Ok(());
+    Ok(None)
+}
+
+/// A copy that is being made under its name, and what there is of it on the branch so far.
+struct Attempt<'a> {
+    dentry: &'a OwnDentry<Union>,
+    inode: &'a OwnInode<Union>,
+    instance: &'a Instance,
+    /// The directory that it comes to, on the branch.
+    parent: &'a Layer,
+    name: &'a Name,
+    /// What the object is for the next mount, if that is to know.
+    origin: Option<Origin>,
+    /// How many other names it has, below, which mean the copy from now on.
+    others: u32,
+    /// The pseudo-link of what is copied, which stays with that.
+    plink: u64,
+    /// By which all of its names mean the copy from the next mount on.
+    record: Option<NewRecord>,
+    /// Whether the branch has kept the name of a copy that was given up.
+    is_left: bool,
+}
+
+impl Attempt<'_> {
+    /// Makes the copy. Also returns whether its name is whited out there, which [`Attempt::finish`] is to know.
+    fn make(&mut self, state: &State, stack: &Stack, data: Data) -> Result<(ARef<Dentry>, bool)> {
+        let (inode, branch) = (self.inode, &self.parent.branch);
+        let mut write_record = |access: &WriteAccess<'_>, made: &Dentry| -> Result {
+            // All of the names mean the copy by that, this one too, until it is there.
+            let Some(origin) = self.origin else {
+                return Ok(());
+            };
+            if let Some(other) = &self.record {
+                plink::remove_record(access, branch, other)?;
+            }
+            self.record = None;
+            let names = self.others + 1;
+            self.record = plink::record(access, inode, state, branch, made, origin, names)?;
+            Ok(())
         };
-        if let Some(other) = &record {
-            plink::remove_record(access, branch, other)?;
-        }
-        record = None;
-        record = plink::record(access, inode, &state, branch, made, origin, links)?;
-        Ok(())
-    };
-    let made = instance.cred.scope(|| -> Result<(ARef<Dentry>, bool)> {
-        let stat = Stat::of(stack.top().path())?;
-        let copy = Copy {
-            inode,
-            instance,
-            source: stack.top(),
-            stat: &stat,
-            target: branch,
-            data,
-            cred: instance.cred.for_copy_of(dentry)?,
-            is_left: Cell::new(false),
-        };
-        let made = copy
-            .make(parent, name, &mut write_record)
-            .inspect_err(|_| is_left = copy.is_left.get())?;
-        let finish = || -> Result<bool> {
-            let hides = inode.is_dir() && make_opaque(instance, &stack, parent, name, &made)?;
-            copy.protect(&made)?;
-            Ok(hides)
-        };
-        let hides = finish().inspect_err(|_| is_left = !take_back_copy(parent, name, &made))?;
-        Ok((made, hides))
-    });
-    // What fails may be tried on another branch, but not if this one has kept a name of the copy, or what all
-    // names mean from the next mount on: that would hide what is written there.
-    let give_up = |state, record: Option<NewRecord>, is_left: bool, e: Error| {
-        node.set_plink(plink);
+        self.instance.cred.scope(|| {
+            let stat = Stat::of(stack.top().path())?;
+            let copy = Copy {
+                inode,
+                instance: self.instance,
+                source: stack.top(),
+                stat: &stat,
+                target: branch,
+                data,
+                cred: self.instance.cred.for_copy_of(self.dentry)?,
+                is_left: Cell::new(false),
+            };
+            let made = copy
+                .make(self.parent, self.name, &mut write_record)
+                .inspect_err(|_| self.is_left = copy.is_left.get())?;
+            let finish = || -> Result<bool> {
+                let hides = inode.is_dir()
+                    && make_opaque(self.instance, stack, self.parent, self.name, &made)?;
+                copy.protect(&made)?;
+                Ok(hides)
+            };
+            let hides = finish()
+                .inspect_err(|_| self.is_left = !take_back_copy(self.parent, self.name, &made))?;
+            Ok((made, hides))
+        })
+    }
+
+    /// Takes back the copy `made`, which the union does not show yet.
+    fn take_back(&mut self, made: &Dentry) {
+        let cred = &self.instance.cred;
+        self.is_left = !cred.scope(|| take_back_copy(self.parent, self.name, made));
+    }
+
+    /// The error of an attempt that has failed by `error`. That may be tried on another branch, but not if this one
+    /// has kept a name of the copy, or what all names mean from the next mount on: that would hide what is written
+    /// there.
+    fn give_up(self, state: Guard<'_, State>, error: Error) -> Error {
+        self.inode.data().set_plink(self.plink);
         let take_back = |record| {
-            instance
-                .cred
-                .scope(|| plink::take_back_record(branch, &record))
+            let cred = &self.instance.cred;
+            cred.scope(|| plink::take_back_record(&self.parent.branch, &record))
         };
         // Where the name is left, what it means has to stay as well.
-        let is_undone = !is_left && record.is_none_or(take_back);
-        if is_left {
+        let is_undone = !self.is_left && self.record.is_none_or(take_back);
+        if self.is_left {
             // The copy is what the name means now: whoever asks for it looks again. It stays in the cache, or
             // who waits for the lock would take it for removed, and write to a copy without a name.
-            dentry.set_stamp(STALE);
+            self.dentry.set_stamp(STALE);
         }
         // Until here, nobody else copies the object up, and makes the same record.
         drop(state);
         match is_undone {
-            true => e,
+            true => error,
             false => EIO,
         }
-    };
-    let (copy, hides) = match made {
-        Ok(made) => made,
-        Err(e) => return Err(give_up(state, record, is_left, e)),
-    };
-    let layer = Layer {
-        branch: branch.clone(),
-        dentry: copy,
-    };
-    let names = links.saturating_sub(1);
-    let held = match publish(dentry, inode, instance, &mut state, &stack, &layer, names) {
-        Ok(held) => held,
-        Err(e) => {
-            let is_taken_back = instance
-                .cred
-                .scope(|| take_back_copy(parent, name, &layer.dentry));
-            return Err(give_up(state, record, !is_taken_back, e));
+    }
+
+    /// The union shows the copy `layer`: what the branch has to know of that.
+    fn finish(self, state: &State, layer: &Layer, hides: bool) {
+        let (branch, cred) = (&layer.branch, &self.instance.cred);
+        if let Some(record) = self.record {
+            plink::publish(self.inode, state, branch, record);
+            // This name is there now.
+            let counted = || -> Result {
+                let access = branch.mnt().want_write()?;
+                let _lifted = lift(&access, branch, [&*layer.dentry])?;
+                plink::recount(&access, self.inode, state, layer, self.others);
+                Ok(())
+            };
+            if let Err(e) = cred.scope(counted) {
+                plink::warn_of_count(layer, e);
+            }
         }
-    };
-    if let Some(record) = record {
-        plink::publish(inode, &state, branch, record);
-        // This name is there now.
-        let counted = || -> Result {
-            let access = branch.mnt().want_write()?;
-            let _lifted = lift(&access, branch, [&*layer.dentry])?;
-            plink::recount(&access, inode, &state, &layer, names);
-            Ok(())
-        };
-        if let Err(e) = instance.cred.scope(counted) {
-            plink::warn_of_count(&layer, e);
+        if hides && cred.scope(|| unhide(self.parent, self.name)).is_err() {
+            pr_warn_once!("a needless whiteout is left\n");
         }
     }
-    if hides && instance.cred.scope(|| unhide(parent, name)).is_err() {
-        pr_warn_once!("a needless whiteout is left\n");
-    }
-    Ok(held)
 }
 
 /// What the object at the top of `stack` is for the next mount, if that is `wanted`, and can be told.
