@@ -95,6 +95,24 @@ static inline long long_ms(long ms)
 	return ms * (factor && atol(factor) > 0 ? atol(factor) : 1);
 }
 
+/*
+ * A sample takes every so manyth of what is counted through, EVERY for a check and fewer for one that is longer.
+ * KINDS is the product of how many there are of what is counted through fastest: a step that has a factor in common
+ * with that would leave some of them out for good.
+ */
+static inline long sample_step(long every, long kinds)
+{
+	long step = every / long_ms(1), a, b, rest;
+
+	for (; step > 1; step--) {
+		for (a = kinds, b = step; b; a = b, b = rest)
+			rest = a % b;
+		if (a == 1)
+			return step;
+	}
+	return 1;
+}
+
 static void __attribute__((noreturn, format(printf, 1, 2)))
 skip_program(const char *fmt, ...)
 {

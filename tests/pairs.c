@@ -467,8 +467,7 @@ static const char *try_all(enum what what, long every)
 	if (shared == MAP_FAILED || make_branch("base") || mkdir("pass", 0755))
 		return "no room";
 	area_mounts[area_mounted++] = strdup(path_of("%s/pass", area));
-	every /= long_by && atol(long_by) > 0 ? atol(long_by) : 1;
-	every = every < 1 || *only ? 1 : every;
+	every = *only ? 1 : sample_step(every, 6L * others * OPS);
 	skip = sample_from() % every;
 	err = measure();
 	rounds = *only && long_by ? atol(long_by) : 1;

@@ -405,7 +405,7 @@ static const char *try_all(int length, long every)
 	only = getenv("AUFS2_TEST_ONLY");
 	for (i = 0; i < length; i++)
 		count *= ALL_OPS * HOWS;
-	every = only && *only && length == 1 ? 1 : every / factor ?: 1;
+	every = only && *only && length == 1 ? 1 : sample_step(every, STATES * ALL_OPS * HOWS);
 	srandom(sample_from());
 	for (number = sample_from() % every; number < count && !what; number += every) {
 		for (i = 0, rest = number / STATES; i < length; i++) {

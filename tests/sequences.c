@@ -153,16 +153,13 @@ static const char *try_batch(int count)
 /* All sequences of LENGTH, or every so manyth of them. */
 static const char *try_all(int length, long every)
 {
-	const char *long_by = getenv("AUFS2_TEST_LONG");
 	long count = STATES, number, rest;
 	int i, filled = 0, tried = 0;
 	const char *what = "";
 
 	for (i = 0; i < length; i++)
 		count *= OPS;
-	every /= long_by && atol(long_by) > 0 ? atol(long_by) : 1;
-	if (every < 1)
-		every = 1;
+	every = sample_step(every, STATES * OPS);
 	if (make_branch("m"))
 		return "no room for the model";
 	for (number = sample_from() % every; number < count && !*what; number += every) {
