@@ -8,7 +8,7 @@
 //!
 //! Before that, with `privmap=snapshot`, a private mapping of a file that the union may change gets no engine: it
 //! maps a view (`views`), whose pages are those of the file until one is changed and what was kept of it then
-//! (`pasts`, for a mount and for each file; the layers themselves are in `snapshot`).
+//! (`pasts`, for a mount and for each file; the pages that are kept, and for which moments, are in `snapshot`).
 //!
 //! To add an engine: its file, with a `map` like that of `fault`; a variant of [`Engine`], and its arms in [`map`];
 //! a word of `mmap=` in `union/text/settings.rs`, and which engine that is in `engine()` of

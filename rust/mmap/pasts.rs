@@ -53,9 +53,9 @@ impl Shared for Known {
 }
 
 /// Where an inode of a union has the past of the file on a branch that it stands for.
-pub(crate) struct Pasts(Slot<Known>);
+pub(crate) struct PastSlot(Slot<Known>);
 
-impl Pasts {
+impl PastSlot {
     /// Nobody has asked for it.
     pub(crate) const fn new() -> Self {
         Self(Slot::empty())
@@ -90,7 +90,7 @@ impl Snapshots {
     }
 
     /// The past of `real`, which `pasts` is to know. `ENOMEM`.
-    pub(crate) fn past_of(&self, pasts: &Pasts, real: &Inode) -> Result<Arc<Past>> {
+    pub(crate) fn past_of(&self, pasts: &PastSlot, real: &Inode) -> Result<Arc<Past>> {
         match pasts.find(real) {
             Some(past) => Ok(past),
             None => self.make(pasts, real),
@@ -98,7 +98,7 @@ impl Snapshots {
     }
 
     #[cold]
-    fn make(&self, pasts: &Pasts, real: &Inode) -> Result<Arc<Past>> {
+    fn make(&self, pasts: &PastSlot, real: &Inode) -> Result<Arc<Past>> {
         let _making = self.making.lock();
         if let Some(past) = pasts.find(real) {
             return Ok(past);

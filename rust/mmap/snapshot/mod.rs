@@ -70,13 +70,13 @@ pub(crate) struct Past {
 /// What is known of the past of a file.
 struct State {
     /// While somebody has a view.
-    views: Option<Views>,
+    views: Option<Viewed>,
     /// Whether somebody may have the file mapped so that it can be written to. It stays so.
     is_shared: bool,
 }
 
 /// The views of a file.
-struct Views {
+struct Viewed {
     chain: Chain,
     pages: Pages,
 }
@@ -230,7 +230,7 @@ impl Past {
 
 impl Past {
     /// What there is for views, if there are none.
-    fn take_unused(&self, state: &mut State) -> Option<Views> {
+    fn take_unused(&self, state: &mut State) -> Option<Viewed> {
         let unused = state.views.take_if(|views| views.chain.is_empty());
         if state.views.is_none() {
             // Who finds that there may be one has the lock to look.
@@ -245,7 +245,7 @@ impl State {
     fn look(&mut self, file: impl FnOnce() -> KernelFile, past: &Past) -> Result<(u64, i64)> {
         let views = match &mut self.views {
             Some(views) => views,
-            None => self.views.insert(Views {
+            None => self.views.insert(Viewed {
                 chain: Chain::new(),
                 pages: Pages {
                     store: ShmemFile::new(c"aufs2_past")?,

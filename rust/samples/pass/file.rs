@@ -4,7 +4,7 @@
 
 use super::{real, update, Pass};
 use crate::vfs::{
-    below::copy::{Range, RangeOp},
+    below::copy::{CopyRange, RangeOp},
     ops::backing::{Change, Hooks, LockedPipe, Pipe},
     prelude::*,
 };
@@ -190,7 +190,7 @@ impl file_ops::Operations for File {
     fn copy_range(
         (from, _): (&KernelFile, &FsFile<Pass>),
         (to, target): (&KernelFile, &FsFile<Pass>),
-        range: Range,
+        range: CopyRange,
         op: RangeOp,
     ) -> Result<i64> {
         let number = ask(target, "copy_range")?;

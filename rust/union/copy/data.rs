@@ -10,7 +10,7 @@ use crate::{
             stat::Stat,
             xattr::{self, NameList},
         },
-        below::copy::{Range, RangeOp},
+        below::copy::{CopyRange, RangeOp},
         mount::{file::KernelFile, path::Path, write_access::WriteAccess},
         object::dentry::Dentry,
         sync::{task::fatal_signal_pending, thread},
@@ -95,7 +95,7 @@ struct Copying<'a> {
 
 impl Copying<'_> {
     fn all(&mut self) -> Result<Copied> {
-        let whole = Range {
+        let whole = CopyRange {
             from: 0,
             to: 0,
             len: self.len,
@@ -132,7 +132,7 @@ impl Copying<'_> {
                 true => self.data_end.min(self.len),
                 false => self.len,
             };
-            let range = Range {
+            let range = CopyRange {
                 from: self.at,
                 to: self.at,
                 len: (end - self.at).min(CHUNK),

@@ -10,7 +10,7 @@ use super::{
     stack::{new_stack, BranchSet, Layer, Layers, Stack},
 };
 use crate::{
-    mmap::{pasts::Pasts, snapshot::Past},
+    mmap::{pasts::PastSlot, snapshot::Past},
     union::numbers::branch_id::BranchId,
     vfs::{
         below::notice::Mark,
@@ -26,6 +26,7 @@ use crate::{
         value::{errno::ESTALE, few::Few},
     },
 };
+use core::ops::Range;
 use kernel::{
     alloc::flags::GFP_KERNEL_ACCOUNT,
     prelude::*,
@@ -53,7 +54,7 @@ pub(crate) struct Node {
     /// See [`Node::has_new_name`].
     new_names: NewNames,
     /// What was in the file, if private mappings are snapshots.
-    pasts: Pasts,
+    pasts: PastSlot,
     /// How many descriptors are open.
     opens: Atomic<u32>,
     /// Who opened or mapped the object last, as a hint.
@@ -140,7 +141,7 @@ impl Node {
             earlier_keys: Slot::empty(),
             new_names,
             branches,
-            pasts: Pasts::new(),
+            pasts: PastSlot::new(),
             opens: Atomic::new(0),
             opener: Atomic::new(0),
             seals: Atomic::new(0),
@@ -442,8 +443,30 @@ impl Node {
         self.moving.load(Acquire) != 0
     }
 
+    /// Does `change`, which changes `bytes` of `real`, or lets them go, if there are any. Where private mappings are
+    /// snapshots, they are kept before for who sees them. The inode of the union is locked. Errors are those of
+    /// [`Past::change`], and `ENOMEM`.
+    #[inline]
+    pub(crate) fn changing<R>(
+        &self,
+        instance: &Instance,
+        real: &Inode,
+        bytes: Option<Range<i64>>,
+        change: impl FnOnce() -> Result<R>,
+    ) -> Result<R> {
+        let past = match bytes {
+            Some(_) => self.past(instance, real)?,
+            None => None,
+        };
+        let _changing = match past.as_ref().zip(bytes) {
+            Some((past, bytes)) => Some(past.change(bytes)?),
+            None => None,
+        };
+        change()
+    }
+
     /// The past of `real`, which the object is on a branch that is written to, if private mappings are snapshots.
-    /// Whoever changes the file says so to it before. `ENOMEM`.
+    /// `ENOMEM`.
     #[inline]
     pub(crate) fn past(&self, instance: &Instance, real: &Inode) -> Result<Option<Arc<Past>>> {
         match &instance.snapshots {

@@ -87,21 +87,16 @@ impl attr_ops::Operations for Attrs {
             let access = layer.branch.mnt().want_write()?;
             attr.apply(&access, &layer.dentry)
         };
-        let past = match attr_size {
-            Some(_) => inode.data().past(dentry.sb().data(), real)?,
-            None => None,
-        };
-        let _changing = match (&past, attr_size) {
-            (Some(past), Some(size)) => {
-                let old = real.size();
-                Some(past.change(size.min(old)..size.max(old))?)
-            }
-            _ => None,
-        };
         let rights = attr.of_rights().filter(|_| inode.is_dir());
-        dentry.sb().data().cred.scope(|| match rights {
-            Some(rights) => rights::change_all(inode, &layer, RightsChange::Attr(rights), change),
-            None => change(),
+        let instance = dentry.sb().data();
+        let bytes = attr_size.map(|size| size.min(real.size())..size.max(real.size()));
+        inode.data().changing(instance, real, bytes, || {
+            instance.cred.scope(|| match rights {
+                Some(rights) => {
+                    rights::change_all(inode, &layer, RightsChange::Attr(rights), change)
+                }
+                None => change(),
+            })
         })?;
         copy_attr(inode)
     }

@@ -23,7 +23,7 @@ use crate::{
     vfs::{
         admin::ioctl::Command,
         below::{
-            copy::{Range, RangeOp},
+            copy::{CopyRange, RangeOp},
             open::{self, WritersKeptOut},
         },
         mm::{front_file::FrontPath, vma::NewMapping},
@@ -50,7 +50,7 @@ use crate::{
         },
     },
 };
-use core::cell::Cell;
+use core::{cell::Cell, ops::Range};
 use kernel::{
     prelude::*,
     sync::{
@@ -307,11 +307,17 @@ fn branch_of(user: &FsFile<Union>, real: &KernelFile) -> Result<Arc<Branch>> {
     branch.cloned().ok_or(ESTALE)
 }
 
-/// The past of `real`, which is told of what changes the file before: see [`Past::change`]. The
-/// inode of the union is locked.
-fn past_of(user: &FsFile<Union>, real: &KernelFile) -> Result<Option<Arc<Past>>> {
-    let node = user.own_inode();
-    node.data().past(node.sb().data(), real.inode())
+/// Does `change`, which changes `bytes` of `real`, if any: see [`Node::changing`].
+fn changing<R>(
+    user: &FsFile<Union>,
+    real: &KernelFile,
+    bytes: Option<Range<i64>>,
+    change: impl FnOnce() -> Result<R>,
+) -> Result<R> {
+    let inode = user.own_inode();
+    inode
+        .data()
+        .changing(inode.sb().data(), real.inode(), bytes, change)
 }
 
 /// What a private mapping of `real`, which serves `user`, is a snapshot by, if it is to be, and the union changes
@@ -335,7 +341,7 @@ fn past_to_map<'a>(
 }
 
 /// The bytes that `fallocate(2)` changes, of a file of any length.
-fn allocated(mode: u32, offset: i64, len: i64) -> core::ops::Range<i64> {
+fn allocated(mode: u32, offset: i64, len: i64) -> Range<i64> {
     let only_adds = flags::FALLOC_FL_KEEP_SIZE | flags::FALLOC_FL_UNSHARE_RANGE;
     let in_place = only_adds | flags::FALLOC_FL_PUNCH_HOLE | flags::FALLOC_FL_ZERO_RANGE;
     match mode {
@@ -474,16 +480,12 @@ impl file_ops::Operations for RegularFile {
         } else {
             durable::for_write(&iocb, real)?
         };
-        let past = user.own_inode().data().past(instance, real.inode())?;
-        let _changing = match &past {
-            Some(past) => {
-                // What goes on afterwards would be no change that was told of.
-                change.waits = true;
-                Some(past.change(iocb.range(real, iter.len()))?)
-            }
-            None => None,
-        };
-        backing::write::<AfterIo>(real, &locked, iocb, iter, &instance.cred, change)
+        // What went on afterwards would be no change that was told of.
+        change.waits = instance.snapshots.is_some();
+        let bytes = instance.snapshots.is_some().then(|| iocb.range(real, iter.len()));
+        changing(user, real, bytes, || {
+            backing::write::<AfterIo>(real, &locked, iocb, iter, &instance.cred, change)
+        })
     }
 
     fn seek(data: &Self::Data, file: &FsFile<Union>, offset: i64, whence: u32) -> Result<i64> {
@@ -589,14 +591,10 @@ impl file_ops::Operations for RegularFile {
         let real = data.real(file)?;
         let cred = &file.own_inode().sb().data().cred;
         let is_ours = durable::begin(file, real)?;
-        let past = past_of(file, real)?;
         let end = pos.saturating_add(i64::try_from(len).unwrap_or(i64::MAX));
-        let _changing = match &past {
-            Some(past) => Some(past.change(*pos..end)?),
-            None => None,
-        };
-        let written =
-            backing::splice_write::<AfterIo>(real, &locked, pos, &pipe, len, flags, cred)?;
+        let written = changing(file, real, Some(*pos..end), || {
+            backing::splice_write::<AfterIo>(real, &locked, pos, &pipe, len, flags, cred)
+        })?;
         if is_ours {
             cred.scope(|| real.sync_range(0, i64::MAX, true))?;
         }
@@ -616,18 +614,12 @@ impl file_ops::Operations for RegularFile {
         let real = data.real(file)?;
         let cred = &file.own_inode().sb().data().cred;
         let is_ours = durable::begin(file, real)?;
-        let past = past_of(file, real)?;
-        let _changing = match &past {
-            Some(past) => Some(past.change(allocated(mode, offset, len))?),
-            None => None,
-        };
-        cred.scope(|| {
-            real.allocate(mode, offset, len)?;
-            match is_ours {
-                true => real.sync(),
-                false => Ok(()),
-            }
+        changing(file, real, Some(allocated(mode, offset, len)), || {
+            cred.scope(|| real.allocate(mode, offset, len))
         })?;
+        if is_ours {
+            cred.scope(|| real.sync())?;
+        }
         copy_attr(file.own_inode())
     }
 
@@ -638,7 +630,7 @@ impl file_ops::Operations for RegularFile {
     fn copy_range(
         source: (&Self::Data, &FsFile<Union>),
         target: (&Self::Data, &FsFile<Union>),
-        range: Range,
+        range: CopyRange,
         op: RangeOp,
     ) -> Result<i64> {
         let locked = target.1.lock();
@@ -650,26 +642,24 @@ impl file_ops::Operations for RegularFile {
         let to = target.0.real(target.1)?;
         let cred = &target.1.own_inode().sb().data().cred;
         let is_ours = durable::begin(target.1, to)?;
-        let past = past_of(target.1, to)?;
-        let _changing = match (&past, op) {
-            (Some(past), RangeOp::Copy(_) | RangeOp::Clone(_)) => {
-                let end = match range.len {
-                    // All that there is.
-                    0 => i64::MAX,
-                    len => range.to.saturating_add(len),
-                };
-                Some(past.change(range.to..end)?)
-            }
-            // What is the same stays so.
-            _ => None,
+        let end = match range.len {
+            // All that there is.
+            0 => i64::MAX,
+            len => range.to.saturating_add(len),
         };
-        let copied = cred.scope(|| match (from.copy_range_to(to, range, op), op) {
+        let bytes = match op {
+            RangeOp::Copy(_) | RangeOp::Clone(_) => Some(range.to..end),
+            // What is the same stays so.
+            RangeOp::Dedupe(_) => None,
+        };
+        let copy = || match (from.copy_range_to(to, range, op), op) {
             // The branches may be of different filesystems, which the caller cannot know.
             (Err(e), RangeOp::Copy(_)) if e == EXDEV || e == EOPNOTSUPP => {
                 from.splice_to(to, range)
             }
             (result, _) => result,
-        })?;
+        };
+        let copied = changing(target.1, to, bytes, || cred.scope(copy))?;
         if is_ours {
             cred.scope(|| to.sync_range(0, i64::MAX, true))?;
         }

@@ -10,7 +10,7 @@ use kernel::prelude::*;
 
 /// From where, to where and how much, in bytes.
 #[derive(Clone, Copy)]
-pub(crate) struct Range {
+pub(crate) struct CopyRange {
     pub(crate) from: i64,
     pub(crate) to: i64,
     pub(crate) len: i64,
@@ -29,8 +29,8 @@ pub(crate) enum RangeOp {
 
 impl KernelFile {
     /// Copies a range from this file to `target`; returns how much was copied.
-    pub(crate) fn copy_range_to(&self, target: &Self, range: Range, op: RangeOp) -> Result<i64> {
-        let Range { from, to, len } = range;
+    pub(crate) fn copy_range_to(&self, target: &Self, range: CopyRange, op: RangeOp) -> Result<i64> {
+        let CopyRange { from, to, len } = range;
         let (source, target) = (self.as_ptr(), target.as_ptr());
         // SAFETY: Both files are alive.
         checked(unsafe {
@@ -52,7 +52,7 @@ impl KernelFile {
     /// Moves data from this file to `target` through the page cache (`do_splice_direct`); returns
     /// how much was moved, at most `range.len`. `EINVAL` for what is before the start of a file, which
     /// the call leaves to who makes it to find.
-    pub(crate) fn splice_to(&self, target: &Self, range: Range) -> Result<i64> {
+    pub(crate) fn splice_to(&self, target: &Self, range: CopyRange) -> Result<i64> {
         let (mut from, mut to) = (range.from, range.to);
         if from < 0 || to < 0 || range.len < 0 {
             return Err(EINVAL);

@@ -13,7 +13,7 @@ use crate::{
     bindings,
     vfs::{
         admin::ioctl::Command,
-        below::copy::{Range, RangeOp},
+        below::copy::{CopyRange, RangeOp},
         mm::vma::{self, NewMapping},
         mount::file::KernelFile,
         object::super_block::AnySuperBlock,
@@ -150,7 +150,7 @@ pub(crate) trait Operations: Sized + 'static {
     fn copy_range(
         _source: (&Self::Data, &FsFile<Self::Fs>),
         _target: (&Self::Data, &FsFile<Self::Fs>),
-        _range: Range,
+        _range: CopyRange,
         _op: RangeOp,
     ) -> Result<i64> {
         build_error!(VTABLE_DEFAULT_ERROR)
@@ -505,7 +505,7 @@ impl<O: Operations> Table<O> {
     unsafe fn range(
         source: *mut bindings::file,
         target: *mut bindings::file,
-        range: Range,
+        range: CopyRange,
         op: RangeOp,
     ) -> Result<i64> {
         // A source on another filesystem, or of another kind, is not ours to look into. What was
@@ -537,7 +537,7 @@ impl<O: Operations> Table<O> {
         len: usize,
         flags: c_uint,
     ) -> isize {
-        let range = Range {
+        let range = CopyRange {
             from,
             to,
             // CAST: The VFS limits a copy to `MAX_RW_COUNT`.
@@ -567,7 +567,7 @@ impl<O: Operations> Table<O> {
             RangeOp::Clone(flags)
         };
         // SAFETY: By the contract of this function.
-        let ret = unsafe { Self::range(source, target, Range { from, to, len }, op) };
+        let ret = unsafe { Self::range(source, target, CopyRange { from, to, len }, op) };
         ret.unwrap_or_else(|e| e.to_errno().into())
     }
 }
