@@ -127,6 +127,22 @@ TEST_F(u, many_names_of_one)
 	compare(_metadata, "link", link_one);
 }
 
+static int refuse_one(const char *at, int i)
+{
+	return E(rmdir(path_of("%s/d", at))) == -ENOTEMPTY ? 0 : -1;
+}
+
+/* A directory that is not empty is told by the first name in it. */
+TEST_F(u, refused_for_one_of_many)
+{
+	NEED_COUNTS();
+	ASSERT_EQ(0, shell("for at in rw ro plain; do mkdir -p $at/few/d $at/many/d; "
+			   "(cd $at/few/d; seq 0 %d | xargs touch); (cd $at/many/d; seq 0 %d | xargs touch); done",
+			   FEW - 1, MANY - 1));
+	ASSERT_EQ(0, up("rw", "ro"));
+	compare(_metadata, "rmdir", refuse_one);
+}
+
 /* What it costs that a branch comes and goes where N are there, and that the union ends. */
 static int with_branches(int n, double *change, double *end)
 {

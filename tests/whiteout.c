@@ -142,6 +142,22 @@ TEST_F(u, a_directory_is_none)
 	EXPECT_EQ(0, E(access("rw/d/.wh.y", F_OK)));
 }
 
+/* Catches: a directory that is taken for empty, since a name was hidden before it was found beside its whiteout. */
+TEST_F(u, a_name_beside_it_shows)
+{
+	AUFS2_ONLY("the format");
+	ASSERT_EQ(0, shell("mkdir -p rw/d/e ro/d/e; touch rw/d/e/.wh.f rw/d/e/f rw/d/e/.wh.g ro/d/e/g"));
+	ASSERT_EQ(0, up("rw", "ro"));
+	EXPECT_STREQ("f", list("u/d/e"));
+	EXPECT_EQ(-ENOTEMPTY, E(rmdir("u/d/e")));
+	EXPECT_EQ(0, E(mkdir("u/other", 0755)));
+	EXPECT_EQ(-ENOTEMPTY, E(rename("u/other", "u/d/e")));
+	EXPECT_STREQ("f", list("u/d/e"));
+	ASSERT_EQ(0, unlink("u/d/e/f"));
+	EXPECT_EQ(0, E(rename("u/other", "u/d/e")));
+	EXPECT_STREQ("", list("u/d/e"));
+}
+
 /* Catches: one that hides a name in listings alone, where a filesystem does not tell types. */
 TEST_F(u, nor_where_types_are_unknown)
 {

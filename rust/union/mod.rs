@@ -22,6 +22,11 @@
 //! The order of locks is in `Documentation/locking.md`. Words that have a meaning of their own here:
 //!
 //! - *stack*, *layer*: what an inode stands for, topmost first, and one object of that, on one branch;
+//! - *node*: what an inode of the union has of its own; *the real* one: the object on a branch that it stands for;
+//! - *generation*: how often the branches have changed; *stamp*: a generation, with a count of what others did;
+//! - *watch*: what is told of changes to an object of a branch, by a *mark* on it;
+//! - *gate*: what whoever opens a file on a branch goes through, and is closed while the branch goes;
+//! - *origin*, *record*: what a copy was copied from, and that as it is written to the branch for the next mount;
 //! - *over mounts*: also after the union was unmounted and mounted again;
 //! - *names below*: of a copy, those of its hard links that are still on a lower branch only, and mean it;
 //! - *pseudo-link*, *plink*: aufs's name for a copy of what has such names, in `.wh..wh.plnk`;

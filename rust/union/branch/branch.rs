@@ -66,7 +66,7 @@ pub(crate) struct Branch {
     #[pin]
     pub(crate) numbers: Numbers,
     /// That of its filesystem, if it has one.
-    pub(crate) identity: Option<Identity>,
+    pub(crate) fs_identity: Option<Identity>,
     /// What its pseudo-links were copied from.
     #[pin]
     pub(crate) records: Records,
@@ -88,7 +88,7 @@ pub(crate) struct Branch {
     /// Whether a regular file was copied to the branch.
     has_copies: Atomic<bool>,
     /// What is promised of what is written to the branch.
-    pub(super) mark: VolatileMark,
+    pub(super) volatile_mark: VolatileMark,
     /// Declared after everything that refers to it.
     mnt: PrivateMount,
     /// What who looks at the branch is given, where it is or may become writable: nothing is ever written by way of it.
@@ -228,7 +228,7 @@ impl Branch {
     ) -> Result<Arc<Self>> {
         let gone = Farewell(Arc::new(Atomic::new(false), GFP_KERNEL)?);
         let depth = mnt.super_block().stack_depth() + 1;
-        let identity = fs_identity::of(mnt.super_block());
+        let fs_identity = fs_identity::of(mnt.super_block());
         let is_remote = mnt.root().is_revalidated();
         let root = Stat::of(mnt.at(mnt.root()))?;
         Arc::pin_init(
@@ -242,7 +242,7 @@ impl Branch {
                 root_numbers: (root.dev(), root.ino()),
                 gate <- Gate::new(),
                 numbers <- Numbers::new(space),
-                identity,
+                fs_identity,
                 records <- Records::new(depth),
                 work <- Mutex::new(None, c"Branch::work", WORK.at(depth)),
                 was_lifted: Atomic::new(false),
@@ -251,7 +251,7 @@ impl Branch {
                 claim: SetOnce::new(),
                 is_swept: Atomic::new(false),
                 has_copies: Atomic::new(false),
-                mark: VolatileMark::new(),
+                volatile_mark: VolatileMark::new(),
                 mnt,
                 looked_at,
                 gone,
@@ -260,7 +260,7 @@ impl Branch {
         )
     }
 
-    /// The identity.
+    /// Its number, by which it is told apart.
     pub(crate) fn id(&self) -> BranchId {
         self.id
     }
@@ -407,7 +407,7 @@ impl Branch {
     }
 
     /// Whether whiteouts on the branch hide what is below it.
-    pub(crate) fn has_whiteouts(&self) -> bool {
+    pub(crate) fn obeys_whiteouts(&self) -> bool {
         self.permission().whiteouts
     }
 
@@ -429,13 +429,13 @@ impl Branch {
 
     /// Whether nothing is written out on the branch.
     pub(crate) fn is_volatile(&self) -> bool {
-        self.mark.errors().is_some()
+        self.volatile_mark.errors().is_some()
     }
 
     /// Whether all that was written to the branch since it is volatile may still come to be on the
     /// disk. `EIO`, `ENOSPC`.
     pub(crate) fn check_writes(&self) -> Result {
-        match self.mark.errors() {
+        match self.volatile_mark.errors() {
             Some(seen) => self.mnt().super_block().check_writes_since(seen),
             None => Ok(()),
         }

@@ -89,7 +89,7 @@ pub(crate) fn end(branch: &Branch) {
             Removing::start(&access, branch.root(), MARK).and_then(Removing::unlink)
         })
         .and_then(|()| write_out_root(branch));
-    branch.mark.clear();
+    branch.volatile_mark.clear();
     if let Err(e) = done {
         pr_warn!(
             "branch '{}' keeps its mark of fsync=volatile (error {})\n",
@@ -109,7 +109,7 @@ fn mark(branch: &Branch) -> Result {
         make(&access, branch)?;
     }
     write_out_root(branch)?;
-    branch.mark.set(errors);
+    branch.volatile_mark.set(errors);
     Ok(())
 }
 

@@ -423,13 +423,13 @@ pub(crate) fn remove_with_whiteouts(
     Ok(())
 }
 
-/// Removes the whiteouts in `dir`. `ENOTEMPTY` if anything else is in it: a directory that has the
-/// name of a whiteout is none.
+/// Removes the whiteouts and marks in `dir`, which have reserved names. `ENOTEMPTY`, and nothing is removed, if
+/// anything else is in it: a directory that has such a name is none.
 pub(crate) fn clear_reserved(access: &WriteAccess<'_>, branch: &Branch, dir: &Dentry) -> Result {
     remove_all(access, dir, &reserved(branch, dir)?)
 }
 
-/// The names in `dir`, which are those of whiteouts. `ENOTEMPTY` if there are others.
+/// The names in `dir`, which are reserved. `ENOTEMPTY` if there are others.
 fn reserved(branch: &Branch, dir: &Dentry) -> Result<KVVec<OwnedName>> {
     let names = tree::names(branch, dir)?;
     for name in &names {

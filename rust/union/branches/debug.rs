@@ -90,7 +90,7 @@ impl File<Arc<DebugData>> for BranchesFile {
                 true => "open",
                 false => "closed",
             };
-            let numbers = match branch.numbers.any_left() {
+            let numbers = match branch.numbers.any_departed() {
                 true => "left",
                 false => "own",
             };

@@ -134,7 +134,7 @@ impl Ids {
 
     /// The branch goes, or never came.
     pub(crate) fn retire(&mut self, branch: &Branch) {
-        if branch.numbers.any_left() {
+        if branch.numbers.any_departed() {
             return;
         }
         let Some(tree) = Tree::at(branch.at(branch.root())) else {

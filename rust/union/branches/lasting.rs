@@ -20,12 +20,12 @@ use kernel::{prelude::*, rbtree::RBTree, sync::Arc};
 /// That of the filesystem of `branch`, if no other one in `table` has the same, as a copy of it has (a
 /// snapshot of the device).
 fn unique(table: &Table, branch: &Branch) -> Option<Identity> {
-    let identity = branch.identity?;
+    let identity = branch.fs_identity?;
     let sb = branch.mnt().super_block();
     let is_shared = table
         .branches
         .iter()
-        .any(|other| other.identity == Some(identity) && !ptr::eq(other.mnt().super_block(), sb));
+        .any(|other| other.fs_identity == Some(identity) && !ptr::eq(other.mnt().super_block(), sb));
     (!is_shared).then_some(identity)
 }
 

@@ -38,12 +38,12 @@ impl Spaces {
         &self.ranges
     }
 
-    /// That of the filesystem at `root`, which is to be a branch with `identity` beside the branches
+    /// That of the filesystem at `root`, which is to be a branch with `branch_id` beside the branches
     /// `others`.
     pub(crate) fn of(
         &self,
         root: Path<'_>,
-        identity: BranchId,
+        branch_id: BranchId,
         others: &[Arc<Branch>],
     ) -> Result<Arc<Space>> {
         let sb = root.mnt().super_block();
@@ -59,7 +59,7 @@ impl Spaces {
             .find(|(uuid, dev, _)| *uuid == sb.uuid() && *dev == sb.dev());
         match came_back {
             Some((.., space)) => Ok(space.clone()),
-            None => Space::new(self.ranges.clone(), identity, root),
+            None => Space::new(self.ranges.clone(), branch_id, root),
         }
     }
 

@@ -293,7 +293,7 @@ impl Plan {
         leave::finish(sb, &after, leaving);
         for name in watched.iter().flat_map(|watched| watched.names()) {
             // What cannot be brought up to date now may be at the next look.
-            let _ = look_again(name);
+            let _ = settle_watched(name);
         }
         Ok(())
     }
@@ -461,7 +461,7 @@ fn stays(name: &OwnDentry<Union>, after: &Table) -> bool {
 
 /// Brings what `name` means up to date, and sees to it that it is found by the number that it has,
 /// also when the name has left the cache.
-fn look_again(name: &OwnDentry<Union>) -> Result {
+fn settle_watched(name: &OwnDentry<Union>) -> Result {
     if !refresh::refresh(name)? {
         return Ok(());
     }

@@ -21,7 +21,8 @@ use crate::{
 };
 use kernel::{fmt, prelude::*, str::BStr, sync::Arc};
 
-/// A branch by its path, which was resolved when the option was read.
+/// A branch as an option gives it: by a path, which was resolved when the option was read, or by what
+/// [`Plan::named`](super::plan::Plan) makes of the text.
 pub(crate) struct Named {
     pub(crate) name: KVec<u8>,
     /// `None` for a branch in memory, and for a branch that is to go whose path is not there.
@@ -188,7 +189,7 @@ impl BranchMaker<'_> {
 /// Tells of a branch that was a writable one once, as its root says, and whose whiteouts do not count
 /// as it is used now: what was deleted is there again.
 fn warn_of_whiteouts(branch: &Branch) {
-    if branch.has_whiteouts() || branch.is_writable() {
+    if branch.obeys_whiteouts() || branch.is_writable() {
         return;
     }
     let was_writable = Name::new(names::BASE)

@@ -96,7 +96,7 @@ impl Copy<'_> {
         before: &mut BeforeName<'_>,
     ) -> Result<ARef<Dentry>> {
         if self.stat.mode().file_type() != FileType::Regular {
-            return self.make_other(parent, name, before);
+            return self.make_special(parent, name, before);
         }
         if let Some((file, copied)) = self.nameless_file(&parent.dentry)? {
             let access = self.target.mnt().want_write()?;
@@ -127,14 +127,14 @@ impl Copy<'_> {
     }
 
     /// Makes the copy of an object that has no data.
-    fn make_other(
+    fn make_special(
         &self,
         parent: &Layer,
         name: &Name,
         before: &mut BeforeName<'_>,
     ) -> Result<ARef<Dentry>> {
         let access = self.target.mnt().want_write()?;
-        let temporary = self.other(&access, None)?;
+        let temporary = self.special(&access, None)?;
         let kept = DirTimes::of(parent)?;
         match self.finish(&access, temporary, &kept, name, before) {
             // The directory is in another part of the branch: a subvolume, a project with a quota,
@@ -142,7 +142,7 @@ impl Copy<'_> {
             Err(e) if e == EXDEV => {
                 let dir = &*parent.dentry;
                 let lifted = lift(&access, self.target, [dir])?;
-                let temporary = self.other(&access, Some(dir))?;
+                let temporary = self.special(&access, Some(dir))?;
                 drop(lifted);
                 self.finish(&access, temporary, &kept, name, before)
             }
@@ -151,7 +151,7 @@ impl Copy<'_> {
     }
 
     /// The copy of an object that has no data, in the work directory, or in `beside`.
-    fn other<'b>(
+    fn special<'b>(
         &'b self,
         access: &'b WriteAccess<'b>,
         beside: Option<&Dentry>,
@@ -206,7 +206,7 @@ impl Copy<'_> {
             temporary
         } else {
             access = self.target.mnt().want_write()?;
-            self.other(&access, None)?
+            self.special(&access, None)?
         };
         self.remember(temporary.dentry())?;
         let dentry = temporary.dentry().clone();

@@ -192,7 +192,7 @@ fn check_way(
         if layer.has(name)? {
             return Err(Reason::Between.into());
         }
-        if layer.branch.has_whiteouts() && whiteout::exists(layer, name)? {
+        if layer.branch.obeys_whiteouts() && whiteout::exists(layer, name)? {
             return Err(Reason::Whiteout.into());
         }
     }
@@ -204,7 +204,7 @@ fn check_way(
             return Ok(());
         }
         for layer in stack.layers.iter().filter(above) {
-            if layer.branch.has_whiteouts() && whiteout::is_opaque(layer)? {
+            if layer.branch.obeys_whiteouts() && whiteout::is_opaque(layer)? {
                 return Err(Reason::Hidden.into());
             }
         }
@@ -231,7 +231,7 @@ fn check_free(
     let name = dir.name();
     let name = name.get()?;
     for layer in stack.layers.iter().filter(|layer| concerned(layer)) {
-        if layer.branch.has_whiteouts() && whiteout::exists(layer, name)? {
+        if layer.branch.obeys_whiteouts() && whiteout::exists(layer, name)? {
             return Err(Reason::Whiteout.into());
         }
         if here.on(&layer.branch).is_none() && layer.has(name)? {

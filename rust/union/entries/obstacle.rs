@@ -80,7 +80,7 @@ impl Obstacles {
             let found = instance
                 .cred
                 .scope(|| namei::lookup(layer.branch.mnt(), &layer.dentry, name))?;
-            let whited = layer.branch.has_whiteouts()
+            let whited = layer.branch.obeys_whiteouts()
                 && instance.cred.scope(|| whiteout::exists(layer, name))?;
             if let Some(dentry) = &found {
                 if !layer.branch.is_writable() || dentry.inode().is_some_and(Inode::is_dir) {

@@ -35,7 +35,7 @@ const FIXED: &[&[u8]] = &[b"squashfs", b"erofs"];
 
 /// A lookup in `stack` had to look at `looked` layers: makes an index if that is due. With the
 /// mounter's credentials.
-pub(crate) fn looked_at(stack: &Stack, looked: usize) {
+pub(crate) fn note_lookup(stack: &Stack, looked: usize) {
     if looked < MANY {
         return;
     }

@@ -91,7 +91,8 @@ fn copy_of(instance: &Instance, mut found: Layers) -> Result<Layers> {
     Ok(found)
 }
 
-/// As [`find`], for a name that is not reserved; also returns in how many directories it had to look.
+/// What has a name that is not reserved, topmost first, as the directories have it: a copy by another name is not
+/// looked for. Also returns in how many directories it had to look.
 fn find_counted(parent: &Stack, name: &Name) -> Result<(Layers, usize)> {
     let hits = Hits::of(parent, name);
     let mut looked = 0;
@@ -116,7 +117,7 @@ fn find_whiteout(layers: &[Layer], name: &Name) -> Result<Layers> {
         let search = layer.search()?;
         let lookup = |name| search.find(name);
         let is_file = |dentry: &ARef<Dentry>| !dentry.inode().is_some_and(|inode| inode.is_dir());
-        let whiteout = match layer.branch.has_whiteouts() {
+        let whiteout = match layer.branch.obeys_whiteouts() {
             true => lookup(name)?.filter(is_file),
             false => None,
         };
@@ -137,12 +138,12 @@ fn find_whiteout(layers: &[Layer], name: &Name) -> Result<Layers> {
     Ok(found)
 }
 
-/// As [`find`], in the directories `layers` only.
+/// As [`find_counted`], in the directories `layers`, all of which are looked into.
 pub(crate) fn find_in(layers: &[Layer], name: &Name) -> Result<Layers> {
     find_among(layers, name, Some)
 }
 
-/// As [`find_in`], but looks only into those directories that `next` picks: from a number on, the
+/// As [`find_in`], but looks into those directories that `next` picks: from a number on, the
 /// first in which something of the name may be.
 fn find_among(
     layers: &[Layer],
@@ -158,7 +159,7 @@ fn find_among(
         from = index + 1;
         let branch = &layer.branch;
         let is_last = index + 1 == layers.len();
-        let hides = !is_last && branch.has_whiteouts();
+        let hides = !is_last && branch.obeys_whiteouts();
         let search = layer.search()?;
         match search.find(name)? {
             Some(dentry) => {
@@ -355,7 +356,7 @@ pub(crate) fn lookup(dir: &OwnInode<Union>, dentry: InLookup<'_, Union>) -> Resu
             return find(instance, &stack, name);
         }
         let (layers, looked) = find_counted(&stack, name)?;
-        indexing::looked_at(&stack, looked);
+        indexing::note_lookup(&stack, looked);
         copied(instance, layers)
     })?;
     let inode = if layers.is_empty() {
@@ -368,7 +369,7 @@ pub(crate) fn lookup(dir: &OwnInode<Union>, dentry: InLookup<'_, Union>) -> Resu
 
 /// Whether something of `name` is below the directory `layer`.
 pub(crate) fn is_below(instance: &Instance, layer: &HeldLayer, name: &Name) -> Result<bool> {
-    let (stack, mut from) = layer.below();
+    let (stack, mut from) = layer.stack_and_next();
     if from == stack.layers.len() {
         return Ok(false);
     }
@@ -382,7 +383,7 @@ pub(crate) fn is_below(instance: &Instance, layer: &HeldLayer, name: &Name) -> R
                 return Ok(true);
             }
             // What hides nothing need not be found.
-            let hides = from < stack.layers.len() && layer.branch.has_whiteouts();
+            let hides = from < stack.layers.len() && layer.branch.obeys_whiteouts();
             if hides && whiteout::find_by(&search, layer, name)?.is_some() {
                 return Ok(false);
             }

@@ -17,6 +17,7 @@ use crate::{
         mount::file::KernelFile,
         object::inode::ChangeStamp,
         value::{
+            errno::ENOTEMPTY,
             flags,
             name::{Name, NAME_MAX},
         },
@@ -29,15 +30,12 @@ use kernel::{alloc::flags::GFP_KERNEL_ACCOUNT, pr_warn_once, prelude::*, sync::A
 /// `shows` says whether whiteouts show under their own names; `changes` is what the listing is to have
 /// as [`Listing::changes`].
 pub(crate) fn read(stack: &Stack, shows: bool, changes: u32) -> Result<Arc<Listing>> {
-    let mut merger = Merger::new(shows);
+    let mut merger = Merger::new(shows, false);
     let mut stamps = KVec::with_capacity(stack.layers.len(), GFP_KERNEL_ACCOUNT)?;
     for layer in &stack.layers {
         stamps.push(layer.inode()?.change_stamp(), GFP_KERNEL_ACCOUNT)?;
     }
-    let last = stack.layers.len() - 1;
-    for (index, layer) in stack.layers.iter().enumerate() {
-        merger.add(layer, index as u32, index == last)?;
-    }
+    merger.add_all(&stack.layers)?;
     merger.finish(stamps, stack.generation, changes)
 }
 
@@ -59,16 +57,19 @@ struct Merger {
     table: KVVec<HashSlot>,
     /// Whether whiteouts show under their own names.
     shows: bool,
+    /// Whether it ends, by `ENOTEMPTY`, with the first entry that the union shows.
+    ends_at_first: bool,
     is_partial: bool,
 }
 
 impl Merger {
-    fn new(shows: bool) -> Self {
+    fn new(shows: bool, ends_at_first: bool) -> Self {
         Self {
             arena: KVVec::new(),
             merged: KVVec::new(),
             table: KVVec::new(),
             shows,
+            ends_at_first,
             is_partial: false,
         }
     }
@@ -105,11 +106,19 @@ impl Merger {
         Ok(())
     }
 
+    /// Reads directories, topmost first: what shows of one does not depend on those that come after it.
+    fn add_all(&mut self, layers: &[Layer]) -> Result {
+        for (index, layer) in layers.iter().enumerate() {
+            self.add(layer, index as u32, index + 1 == layers.len())?;
+        }
+        Ok(())
+    }
+
     /// Reads one directory. Only the last one's own whiteouts do not matter.
     fn add(&mut self, layer: &Layer, index: u32, is_last: bool) -> Result {
         let mut file = KernelFile::open(layer.path(), flags::READ_DIR)?;
         let entries = layer.branch.numbers.entries(layer.path())?;
-        let counts = layer.branch.has_whiteouts() && (!is_last || self.shows);
+        let counts = layer.branch.obeys_whiteouts() && (!is_last || self.shows);
         let mut in_files = KVVec::new();
         let mut unknown = KVVec::new();
         let is_whole = file.read_dir(|entry| {
@@ -219,12 +228,18 @@ impl Merger {
             if there.layer == layer {
                 // A name and its whiteout on the same branch: the name shows, and hides.
                 if there.hides && !hides {
+                    if self.ends_at_first {
+                        return Err(ENOTEMPTY);
+                    }
                     there.hides = false;
                     there.item.ino = entries.number(entry.ino);
                     there.item.dirent_type = entry.dirent_type as u8;
                 }
             }
             return Ok(false);
+        }
+        if self.ends_at_first && !hides {
+            return Err(ENOTEMPTY);
         }
         let start = u32::try_from(self.arena.len()).map_err(|_| EOVERFLOW)?;
         self.arena
@@ -274,7 +289,12 @@ impl Merger {
     }
 }
 
-/// Whether the directory that a stack stands for has no entry in the union.
+/// Whether the directory that a stack stands for has no entry in the union. Reads up to the first one that it has.
 pub(crate) fn is_empty(stack: &Stack) -> Result<bool> {
-    Ok(read(stack, false, 0)?.is_empty())
+    let mut merger = Merger::new(false, true);
+    match merger.add_all(&stack.layers) {
+        Ok(()) => Ok(!merger.is_partial),
+        Err(e) if e == ENOTEMPTY => Ok(false),
+        Err(e) => Err(e),
+    }
 }

@@ -161,7 +161,7 @@ pub(crate) fn root_layers(table: &Table) -> Result<Layers> {
             branch: branch.clone(),
             dentry: branch.root().into(),
         };
-        let hides = branch.has_whiteouts() && whiteout::is_opaque(&layer)?;
+        let hides = branch.obeys_whiteouts() && whiteout::is_opaque(&layer)?;
         layers.push(layer)?;
         if hides {
             break;

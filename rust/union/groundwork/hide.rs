@@ -39,7 +39,7 @@ pub(crate) fn create(access: &WriteAccess<'_>, dir: &Layer, name: &Name) -> Resu
     let Some(whiteout) = Joined::new(PREFIX, name) else {
         return create_long(access, dir, name);
     };
-    create_mark(access, &dir.branch, &dir.dentry, &whiteout)
+    create_hider(access, &dir.branch, &dir.dentry, &whiteout)
 }
 
 fn create_long(access: &WriteAccess<'_>, dir: &Layer, name: &Name) -> Result<bool> {
@@ -182,17 +182,17 @@ fn last_after(dir: &Layer, name: &Name, slot: u8) -> Result<Option<names::Buffer
 pub(crate) fn make_opaque(access: &WriteAccess<'_>, branch: &Branch, dir: &Dentry) -> Result {
     let _lifted = lift(access, branch, [dir])?;
     let times = Attr::times_of(branch.at(dir))?;
-    let _was_not = create_mark(access, branch, dir, OPAQUE)?;
+    let _was_not = create_hider(access, branch, dir, OPAQUE)?;
     times.apply(access, dir)
 }
 
 /// The same for a directory that was made just now.
 pub(crate) fn make_new_opaque(access: &WriteAccess<'_>, branch: &Branch, dir: &Dentry) -> Result {
-    create_mark(access, branch, dir, OPAQUE).map(|_| ())
+    create_hider(access, branch, dir, OPAQUE).map(|_| ())
 }
 
 /// Makes an empty file, unless it is there: whether it was not. `EEXIST` if a directory has its name.
-fn create_mark(
+fn create_hider(
     access: &WriteAccess<'_>,
     branch: &Branch,
     dir: &Dentry,

@@ -143,7 +143,7 @@ fn top_down(
 
 /// Whether `name` is whited out in the directory `layer`.
 fn hides(instance: &Instance, layer: &Layer, name: &Name) -> Result<bool> {
-    Ok(layer.branch.has_whiteouts() && instance.cred.scope(|| whiteout::exists(layer, name))?)
+    Ok(layer.branch.obeys_whiteouts() && instance.cred.scope(|| whiteout::exists(layer, name))?)
 }
 
 /// The branch that the object of `dentry`, which is on the branch `source`, is copied up to. `EROFS`
@@ -257,7 +257,7 @@ enum End {
 }
 
 fn ends(dir: &Layer, name: &Name) -> Result<End> {
-    let counts = dir.branch.has_whiteouts();
+    let counts = dir.branch.obeys_whiteouts();
     let search = dir.search()?;
     let found = search.find(name)?;
     let whited = counts && whiteout::find_by(&search, dir, name)?.is_some();

@@ -180,8 +180,8 @@ impl Numbers {
 
     /// Whether objects elsewhere may have numbers that are computed for this branch: then its identity
     /// must not be used again.
-    pub(crate) fn any_left(&self) -> bool {
-        self.space.any_left()
+    pub(crate) fn any_departed(&self) -> bool {
+        self.space.any_departed()
     }
 
     #[inline]

@@ -99,7 +99,7 @@ impl Ranges {
 pub(crate) struct Space {
     ranges: Arc<Ranges>,
     /// In wide numbers: that of the first branch on the filesystem.
-    identity: BranchId,
+    branch_id: BranchId,
     /// How many numbers it needs, if that is known.
     need: Option<u64>,
     /// The device that it shows mostly, and the parts that show another one; none if all of it shows
@@ -112,7 +112,7 @@ pub(crate) struct Space {
     start: Atomic<u64>,
     size: Atomic<u64>,
     /// Whether there ever was something in `replaced`.
-    left: Atomic<bool>,
+    any_departed: Atomic<bool>,
     /// What takes the place of numbers that objects have taken along to other filesystems.
     #[pin]
     replaced: NumberMap<u64>,
@@ -150,10 +150,10 @@ fn need(root: Path<'_>) -> Option<u64> {
 }
 
 impl Space {
-    /// That of the filesystem at `root`, a branch of which has `identity`.
+    /// That of the filesystem at `root`, a branch of which has `branch_id`.
     pub(crate) fn new(
         ranges: Arc<Ranges>,
-        identity: BranchId,
+        branch_id: BranchId,
         root: Path<'_>,
     ) -> Result<Arc<Self>> {
         let sb = root.mnt().super_block();
@@ -169,26 +169,26 @@ impl Space {
                 GFP_KERNEL,
             )?),
         };
-        Self::with(ranges, identity, need(root), devices)
+        Self::with(ranges, branch_id, need(root), devices)
     }
 
     fn with(
         ranges: Arc<Ranges>,
-        identity: BranchId,
+        branch_id: BranchId,
         need: Option<u64>,
         devices: Option<KBox<Devices>>,
     ) -> Result<Arc<Self>> {
         Arc::pin_init(
             pin_init!(Self {
                 ranges,
-                identity,
+                branch_id,
                 need,
                 devices,
                 decided: Atomic::new(false),
                 alone: Atomic::new(false),
                 start: Atomic::new(0),
                 size: Atomic::new(0),
-                left: Atomic::new(false),
+                any_departed: Atomic::new(false),
                 replaced <- NumberMap::new(),
             }),
             GFP_KERNEL,
@@ -240,7 +240,7 @@ impl Space {
             false => fold(ino, device) >> (u64::BITS - WIDE_BITS),
         };
         // The identities begin with 0, the numbers with which are others.
-        u64::from(self.identity.0) + 1 << WIDE_BITS | own
+        u64::from(self.branch_id.0) + 1 << WIDE_BITS | own
     }
 
     /// Takes all that nobody has: whether it has that.
@@ -278,7 +278,7 @@ impl Space {
     /// What takes the place of the computed `number`, or that.
     #[inline]
     pub(crate) fn now(&self, number: u64) -> u64 {
-        if self.left.load_acquire() {
+        if self.any_departed.load_acquire() {
             return self.replaced.get(number).unwrap_or(number);
         }
         number
@@ -286,7 +286,7 @@ impl Space {
 
     /// The object with the computed `number` is about to take it along. `ENOMEM`.
     pub(crate) fn leave(&self, number: u64) -> Result {
-        self.left.store(true, Release);
+        self.any_departed.store(true, Release);
         self.replaced.set(number, self.ranges.fresh())
     }
 
@@ -296,8 +296,8 @@ impl Space {
     }
 
     /// Whether objects elsewhere may have numbers that are computed for this filesystem.
-    pub(crate) fn any_left(&self) -> bool {
-        self.left.load_acquire()
+    pub(crate) fn any_departed(&self) -> bool {
+        self.any_departed.load_acquire()
     }
 
     /// How many numbers it needs, if that is known.
@@ -331,8 +331,8 @@ mod tests {
     use super::*;
 
     /// A filesystem that shows one device.
-    fn space(ranges: &Arc<Ranges>, identity: u16) -> Result<Arc<Space>> {
-        Space::with(ranges.clone(), BranchId(identity), None, None)
+    fn space(ranges: &Arc<Ranges>, branch_id: u16) -> Result<Arc<Space>> {
+        Space::with(ranges.clone(), BranchId(branch_id), None, None)
     }
 
     #[test]

@@ -34,13 +34,13 @@ const MOST_HITS: usize = 8;
 const MOST_STEPS: usize = 256;
 
 /// Where a stack has its index.
-pub(crate) struct Seat {
+pub(crate) struct IndexSlot {
     pub(crate) index: Slot<Index>,
     /// Lookups that had to look at many branches.
     pub(crate) lookups: Atomic<u32>,
 }
 
-impl Seat {
+impl IndexSlot {
     /// No index yet.
     pub(crate) fn new() -> Self {
         Self {

@@ -61,11 +61,6 @@ impl Listing {
         });
     }
 
-    /// Whether there is no entry, shown or not.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.items.is_empty() && !self.is_partial
-    }
-
     /// Whether something is left out: names that no caller can use, being empty or longer than
     /// `NAME_MAX`. vfat and FUSE servers have the latter.
     pub(crate) fn is_partial(&self) -> bool {

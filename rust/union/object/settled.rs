@@ -6,7 +6,8 @@
 use crate::vfs::sync::load::Load;
 use kernel::sync::atomic::{Atomic, Relaxed, Release};
 
-/// No count of changes: the first is another one, and nobody sees so many.
+/// As good as no count of changes: the first is another one, and the one in four billion that is the same means that
+/// what was not looked at yet is not looked at before the next change.
 pub(crate) const UNSETTLED: u32 = u32::MAX;
 
 /// No stamp: generations begin with 1.

@@ -2,7 +2,7 @@
 
 //! The objects on the branches that an inode of the union stands for.
 
-use super::index::Seat;
+use super::index::IndexSlot;
 use crate::{
     union::{
         branch::branch::Branch,
@@ -87,7 +87,7 @@ pub(crate) struct Stack {
     /// Whether something may change without this kernel being told: see [`Branch::is_remote`].
     pub(crate) is_remote: bool,
     /// Where names in the directories are, if that is known.
-    pub(crate) index: Seat,
+    pub(crate) index: IndexSlot,
 }
 
 impl Shared for Stack {}
@@ -156,7 +156,7 @@ impl HeldLayer {
     }
 
     /// All the layers, and which one is the first below this.
-    pub(crate) fn below(&self) -> (&Stack, usize) {
+    pub(crate) fn stack_and_next(&self) -> (&Stack, usize) {
         (&self.stack, self.at + 1)
     }
 }
@@ -204,7 +204,7 @@ pub(crate) fn new_stack(generation: usize, layers: Layers) -> Result<RcuArc<Stac
     if layers.is_empty() {
         return Err(ESTALE);
     }
-    let index = Seat::new();
+    let index = IndexSlot::new();
     let is_remote = layers.iter().any(|layer| layer.branch.is_remote());
     RcuArc::new(
         Stack {

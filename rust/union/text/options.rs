@@ -189,11 +189,11 @@ pub(crate) enum Change<B, P> {
     Append(B),
     /// `add`, `ins`, `prepend`: a branch at an index.
     Insert(usize, B),
-    /// `del`: the branch of a path goes.
+    /// `del`: a branch goes, which is given by its path, its index or its name.
     Delete(P),
-    /// `mod`: the branch of a path gets another permission.
+    /// `mod`: such a branch gets another permission.
     Modify(P, Permission),
-    /// `mv`: the branch of a path goes to an index, as counted without it.
+    /// `mv`: such a branch goes to an index, as counted without it.
     Move(usize, P),
 }
 
