@@ -20,9 +20,14 @@ use kernel::{prelude::*, rbtree::RBTree, str::BStr, sync::Arc};
 pub(crate) const MAX_BRANCHES: usize = 0xffff;
 
 /// The branches, topmost first. Immutable: a change makes a new table with the next generation.
+///
+/// # Invariants
+///
+/// `by_id` has the number and the index of each of the branches, and is sorted.
 pub(crate) struct Table {
     pub(crate) generation: usize,
     pub(crate) branches: KVVec<Arc<Branch>>,
+    by_id: KVVec<(BranchId, usize)>,
 }
 
 impl Shared for Table {}
@@ -31,6 +36,16 @@ impl Drop for Table {
     fn drop(&mut self) {
         let_go(core::mem::replace(&mut self.branches, KVVec::new()));
     }
+}
+
+/// The number and the index of each branch, sorted: many are not gone through for each that is asked for. `ENOMEM`.
+fn by_id(branches: &[Arc<Branch>]) -> Result<KVVec<(BranchId, usize)>> {
+    let mut by_id = KVVec::with_capacity(branches.len(), GFP_KERNEL)?;
+    for (index, branch) in branches.iter().enumerate() {
+        by_id.push((branch.id(), index), GFP_KERNEL)?;
+    }
+    by_id.sort_unstable();
+    Ok(by_id)
 }
 
 /// Two branches, by their indices, whose directory trees have something in common: one is at or below
@@ -89,9 +104,11 @@ impl Table {
             return Err(EINVAL);
         }
         // From here on they are let go of together if they cannot be a union.
-        let this = Self {
+        // INVARIANT: There is none without `by_id` but this one, which is not asked.
+        let mut this = Self {
             generation,
             branches,
+            by_id: KVVec::new(),
         };
         for branch in &this.branches {
             if branch.mnt().super_block().stack_depth() >= MAX_STACK_DEPTH {
@@ -110,6 +127,7 @@ impl Table {
             ));
             return Err(EINVAL);
         }
+        this.by_id = by_id(&this.branches)?;
         Ok(this)
     }
 
@@ -124,9 +142,9 @@ impl Table {
 
     /// Whether the branch is one of them.
     pub(crate) fn has(&self, branch: &Branch) -> bool {
-        self.branches
-            .iter()
-            .any(|other| core::ptr::eq::<Branch>(&**other, branch))
+        // Another one may have its number by now.
+        self.index_of(branch.id())
+            .is_some_and(|at| core::ptr::eq::<Branch>(&*self.branches[at], branch))
     }
 
     /// The branches without the one at `index`: what would be left, for questions.
@@ -139,13 +157,15 @@ impl Table {
         }
         Ok(Self {
             generation: self.generation,
+            by_id: by_id(&branches)?,
             branches,
         })
     }
 
     /// Where the branch is in the order.
     pub(crate) fn index_of(&self, id: BranchId) -> Option<usize> {
-        self.branches.iter().position(|branch| branch.id() == id)
+        let found = self.by_id.binary_search_by_key(&id, |&(id, _)| id);
+        found.ok().map(|at| self.by_id[at].1)
     }
 
     /// Whether new objects may go to more than one branch.
