@@ -4,7 +4,7 @@
  * that is no union: every result is the same, and so are the trees from time to time, also when the
  * union was mounted anew.  The branches are on what filesystem there is, or on odd ones.
  *
- * Everything follows from AUFS2_TEST_SEED=N, and AUFS2_TEST_LONG=N does N times as much.  What
+ * Everything follows from AUFS2_TEST_SEED=N, or the sample of a check, and AUFS2_TEST_LONG=N does N times as much.  What
  * fails is done over and over with less, and the operations that are still needed are printed.
  */
 #include "aufs2_fuzz.h"
@@ -507,8 +507,8 @@ static const char *fuzz_one(const struct way *way, uint64_t seed)
 /* SEEDS seeds, or N times as many; what went wrong with the first that failed, or "". */
 static const char *fuzz(const struct way *way, uint64_t number, int seeds)
 {
-	const char *given = getenv("AUFS2_TEST_SEED"), *what = "";
-	uint64_t seed = (given ? strtoull(given, NULL, 0) : 0) + number;
+	const char *what = "";
+	uint64_t seed = sample_from() + number;
 	long i;
 
 	for (i = 0; i < long_ms(seeds) && !*what; i++)

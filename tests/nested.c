@@ -123,22 +123,14 @@ TEST_F(u, on_erofs)
 TEST_F_TIMEOUT(u, on_btrfs_xfs_ext4, 120)
 {
 	static const char * const types[] = { "ext4", "xfs", "btrfs" };
-	unsigned int i, done = 0;
+	unsigned int i;
 
 	for (i = 0; i < 3; i++) {
-		const char *why = make_fs(types[i], "/mnt/one");
-
-		if (why) {
-			ksft_print_msg("%s\n", why);
-			continue;
-		}
+		ASSERT_STREQ("", make_fs(types[i], "/mnt/one") ?: "");
 		ASSERT_EQ(0, shell("cp -a tree/. /mnt/one; umount /mnt/one; mount -o loop /mnt/one.img v; rmdir v/lost+found; rm -rf rw; mkdir rw; rm -rf .work; mkdir .work"));
 		use_as_lower(_metadata);
 		unlink("/mnt/one.img");
-		done++;
 	}
-	if (!done)
-		SKIP(return, "none of them can be made");
 }
 
 TEST_F(u, on_fuse)
