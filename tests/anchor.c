@@ -313,7 +313,7 @@ static long reap(pid_t pid)
 	int status;
 
 	waitpid(pid, &status, 0);
-	return WIFEXITED(status) ? -WEXITSTATUS(status) : -256;
+	return -exit_of(status);
 }
 
 /*

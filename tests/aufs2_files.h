@@ -142,6 +142,12 @@ fail_program(const char *fmt, ...)
 	_exit(KSFT_FAIL);
 }
 
+/* What a child has ended with; no errno, and nothing that it can say, if a signal has killed it. */
+static inline int exit_of(int status)
+{
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 256 + WTERMSIG(status);
+}
+
 /* The result of CALL, 0 or -errno, in a child that PREPARE, which must be 0, has changed. */
 #define IN_CHILD(prepare, call) ({ \
 	int status_, child_ = fork(); \
@@ -151,7 +157,7 @@ fail_program(const char *fmt, ...)
 		_exit(-(int)(call)); \
 	} \
 	waitpid(child_, &status_, 0); \
-	WIFEXITED(status_) ? -WEXITSTATUS(status_) : -256; \
+	-exit_of(status_); \
 })
 
 /* Whether PATH can be opened: 0 or -errno. */

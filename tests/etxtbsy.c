@@ -53,7 +53,7 @@ static int stop(FIXTURE_DATA(u) *self)
 	if (waitpid(self->child, &status, 0) != self->child)
 		return -errno;
 	self->child = 0;
-	return WEXITSTATUS(status);
+	return exit_of(status);
 }
 
 TEST_F(u, running_lower_program)
@@ -95,7 +95,7 @@ TEST_F(u, open_for_writing)
 		_exit(errno);
 	}
 	ASSERT_EQ(child, waitpid(child, &status, 0));
-	EXPECT_EQ(ETXTBSY, WEXITSTATUS(status));
+	EXPECT_EQ(ETXTBSY, exit_of(status));
 	close(fd);
 	/* and runs when that is closed, copied up */
 	ASSERT_EQ(0, start(self, "u/prog"));
@@ -117,7 +117,7 @@ static int run(const char *path)
 		execl(path, path, NULL);
 		_exit(errno);
 	}
-	return waitpid(child, &status, 0) == child ? WEXITSTATUS(status) : -errno;
+	return waitpid(child, &status, 0) == child ? exit_of(status) : -errno;
 }
 
 /* A descriptor that is closed leaves the map, which can still be written to. */

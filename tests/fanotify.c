@@ -100,7 +100,7 @@ static int with_listener(int fan, dev_t dev, int answer, const char *path, int f
 	close(fan);
 	if (tries == 30000)
 		waitpid(opener, &status, 0);
-	return tries == 30000 ? -ETIMEDOUT : -WEXITSTATUS(status);
+	return tries == 30000 ? -ETIMEDOUT : -exit_of(status);
 }
 
 TEST_F(u, one_event_for_one_call)

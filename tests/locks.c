@@ -86,7 +86,7 @@ TEST_F(u, posix)
 		_exit(err);
 	}
 	ASSERT_EQ(child, waitpid(child, &status, 0));
-	EXPECT_EQ(0, WEXITSTATUS(status))
+	EXPECT_EQ(0, exit_of(status))
 		TH_LOG("1: getlk, 2: conflict, 4: no conflict, 8: unlock");
 	/* closing any descriptor of the file drops the process's locks */
 	close(open("u/f", O_RDONLY));
@@ -94,7 +94,7 @@ TEST_F(u, posix)
 	if (!child)
 		_exit(-lock(open("u/f", O_RDWR), F_SETLK, F_WRLCK, 0, 0));
 	ASSERT_EQ(child, waitpid(child, &status, 0));
-	EXPECT_EQ(0, WEXITSTATUS(status));
+	EXPECT_EQ(0, exit_of(status));
 }
 
 TEST_F(u, waiting)
@@ -118,7 +118,7 @@ TEST_F(u, waiting)
 	ASSERT_EQ(0, lock(self->before, F_OFD_SETLK, F_UNLCK, 0, 0));
 	/* the child has a copy of the description, so the unlock was needed */
 	ASSERT_EQ(child, waitpid(child, &status, 0));
-	EXPECT_EQ(0, WEXITSTATUS(status));
+	EXPECT_EQ(0, exit_of(status));
 }
 
 TEST_F(u, proc_locks_name_the_unions_inode)

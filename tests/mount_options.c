@@ -303,9 +303,9 @@ TEST_F(u, by_whom_may_not_mount)
 		_exit(fsopen(fs_name(), FSOPEN_CLOEXEC) < 0 ? errno : 0);
 	}
 	ASSERT_EQ(pid, waitpid(pid, &status, 0));
-	if (WEXITSTATUS(status) == 255)
+	if (exit_of(status) == 255)
 		SKIP(return, "no user namespaces");
-	EXPECT_EQ(EPERM, WEXITSTATUS(status));
+	EXPECT_EQ(EPERM, exit_of(status));
 }
 
 static bool logged(const char *what)

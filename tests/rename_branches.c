@@ -53,7 +53,7 @@ static int race(char *why, size_t size)
 		}
 		wait(&status);
 		if (status) {
-			snprintf(why, size, "making in %d: %s", i, errno_name(WEXITSTATUS(status)));
+			snprintf(why, size, "making in %d: %s", i, WIFEXITED(status) ? errno_name(WEXITSTATUS(status)) : "killed");
 			return -1;
 		}
 		renamed += moved;
