@@ -17,19 +17,32 @@ echo far > far/d/file
 echo far > far/only/file
 serve far ro
 
-# is_there: the one that waits has not ended.
-is_there() {
-	case $(sed -n 's/^State:\t\(.\).*/\1/p' "/proc/$(cat waiter)/status" 2> /dev/null) in
-	'' | Z) return 1 ;;
-	esac
+# state: of the one that waits, as in /proc; nothing if it has ended.
+state() {
+	sed -n 's/^State:\t\([^XZ]\).*/\1/p' "/proc/$(cat waiter)/status" 2> /dev/null
 }
 
-# waits COMMAND...: it does not end by itself. Its number is in a file, as a check is a shell of its own.
+# is_there: it has not ended.
+is_there() {
+	[ -n "$(state)" ]
+}
+
+# waits COMMAND...: it comes to sleep, and does so ten times in a row that one looks. Its number is in a
+# file, as a check is a shell of its own.
 waits() {
 	"$@" > /dev/null 2>&1 &
 	echo $! > waiter
-	sleep 1
-	is_there
+	seen=0
+	for _ in $(seq 1200); do
+		case $(state) in
+		S | D) seen=$((seen + 1)) ;;
+		'') return 1 ;;
+		*) seen=0 ;;
+		esac
+		[ "$seen" -lt 10 ] || return 0
+		sleep 0.1
+	done
+	return 1
 }
 
 # dies: whoever waits does so still, and ends when it is killed, in some seconds.

@@ -13,20 +13,7 @@ AUFS2_FIXTURE
 /* Whether the process comes to wait without being interruptible, before it ends. */
 static bool waits(pid_t child)
 {
-	char stat[64];
-	int i;
-
-	snprintf(stat, sizeof(stat), "/proc/%d/stat", child);
-	for (i = 0; i < 20000; i++) {
-		const char *state = strrchr(read_file(stat), ')');
-
-		if (!state || state[2] == 'Z')
-			return false;
-		if (state[2] == 'D')
-			return true;
-		usleep(500);
-	}
-	return false;
+	return comes_to_wait(child, 'D');
 }
 
 #define NEVER 255
