@@ -55,12 +55,36 @@ union "$base,create=pmfsrr:100:5,cpup=bup,noretry,nowarn_perm"
 check 'they are shown' contains "$(shown)" ,cpup=bup,noretry,nowarn_perm,create=pmfsrr:100:5
 check 'a remount keeps them' mount -i -o remount,norefrof u
 check 'all of them' contains "$(shown)" ,norefrof,cpup=bup,noretry,nowarn_perm,create=pmfsrr:100:5
-union "$base,wsum"
-all=$(stat -f -c %b u)
-union "$base"
-check 'wsum is sum' test "$all" -ge "$(stat -f -c %b u)"
-
 umount u
+
+# One branch by itself, and two of the same filesystem, which counts once.
+mkdir small large
+mount -t tmpfs -o size=1M,nr_inodes=100 small small
+mount -t tmpfs -o size=2M,nr_inodes=1000 large large
+mkdir large/a large/b
+apart="br:$area/small=rw:$area/large/a=ro:$area/large/b=ro"
+
+# sizes MOUNT: its blocks and inodes.
+sizes() {
+	stat -f -c '%b %c' "$1"
+}
+small=$(sizes small) large=$(sizes large)
+both="$((${small% *} + ${large% *})) $((${small#* } + ${large#* }))"
+check 'statfs as it is' union "$apart"
+check 'is of the topmost branch' same "$small" "$(sizes u)"
+for option in sum wsum; do
+	check "$option" union "$apart,$option"
+	check "$option: of all branches" same "$both" "$(sizes u)"
+	check "$option: nosum at remount" mount -i -o remount,nosum u
+	check "$option: of one again" same "$small" "$(sizes u)"
+	check "$option at remount" mount -i -o "remount,$option" u
+	check "$option: of all again" same "$both" "$(sizes u)"
+done
+check 'nosum' union "$apart,nosum"
+check 'nosum: of the topmost branch' same "$small" "$(sizes u)"
+umount u
+umount small large
+
 chmod 700 ro
 dmesg -C
 union "$base"

@@ -21,7 +21,7 @@ look() {
 	echo low > ro/d/f
 	echo low > ro/d/both
 	echo deep > ro/sub/deep/f
-	mount -t aufs2 -o "br:$area/rw=rw:$area/ro=ro,udba=$1" none u || return
+	check "$1: mount" mount -t aufs2 -o "br:$area/rw=rw:$area/ro=ro,udba=$1" none u || return
 	: | cat u/d/f u/d/both u/d/new u/sub/deep/f u/sub/deep/new > /dev/null 2>&1
 	ls u/d u/sub u/sub/deep > /dev/null
 
