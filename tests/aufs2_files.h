@@ -87,6 +87,14 @@ static inline long sample_from(void)
 	return seed && atol(seed) ? atol(seed) : sample ? atol(sample) : 0;
 }
 
+/* How many times longer than elsewhere a thing may take on this machine, for those that wait for the kernel. */
+static inline long slower(void)
+{
+	const char *factor = getenv("AUFS2_TEST_SLOWER");
+
+	return factor && atol(factor) > 0 ? atol(factor) : 1;
+}
+
 /* How long a stress or a fuzzer runs, in ms: AUFS2_TEST_LONG=N makes it N times as long. */
 static inline long long_ms(long ms)
 {

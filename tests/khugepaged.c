@@ -131,7 +131,7 @@ TEST_F(u, collapses)
 		if (i) {
 			ASSERT_EQ(0, union_mount(options[i], 0, (const char * const []){ "rw", "ro", NULL }));
 		}
-		p = map_huge(path, i, i ? 300 : 150);
+		p = map_huge(path, i, (i ? 300 : 150) * slower());
 		ASSERT_NE(NULL, p);
 		EXPECT_EQ(0, wrong_pages(p, i));
 		strcpy(was, shown(p));
