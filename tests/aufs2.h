@@ -11,7 +11,9 @@
  *	u	where the union goes
  *
  * and uses these names relative to it.  What is in ro and ro2 when the union
- * is mounted has to be there unchanged when the test ends.
+ * is mounted has to be there unchanged when it is mounted again, and when the
+ * test ends.  A test that changes them itself says so: by down_to_change(), by
+ * area_unseal() before it does, or by area_seal() after it.
  *
  * Environment:
  *	AUFS2_TEST_FS		what the branches are on: tmpfs (a super block of
@@ -35,7 +37,8 @@ static char area[128];		/* the current one, an absolute path */
 static unsigned int area_count;
 static const char *area_mounts[64];
 static int area_mounted;
-static uint64_t area_sums[2];
+static uint64_t area_sums[2];	/* of what has to stay as it is; 0 if that is not asked */
+static const char *area_wrong;	/* what has not */
 static bool union_up;
 
 /* A FAT filesystem of 32 MB: there need not be a tool that makes one. */
@@ -193,6 +196,8 @@ static int make_branch(const char *name)
 
 static int area_enter(void)
 {
+	area_sums[0] = area_sums[1] = 0;
+	area_wrong = NULL;
 	/* The tests run in children, so a counter would start anew in each. */
 	snprintf(area, sizeof(area), "%s/t%d.%u", area_root, getpid(), area_count++);
 	if (mkdir(area, 0755) || chdir(area) || mkdir("rw", 0755) ||
@@ -300,6 +305,22 @@ static void area_seal(void)
 	area_sums[1] = tree_checksum("ro2");
 }
 
+/* Looks whether it has stayed so. */
+static void area_look(void)
+{
+	if (area_sums[0] && area_sums[0] != tree_checksum("ro"))
+		area_wrong = "the branch ro was changed";
+	if (area_sums[1] && area_sums[1] != tree_checksum("ro2"))
+		area_wrong = "the branch ro2 was changed";
+}
+
+/* The same, before the test changes it: from the next mount on, it has to stay as it is then. */
+static void area_unseal(void)
+{
+	area_look();
+	area_sums[0] = area_sums[1] = 0;
+}
+
 /* mount(2) of branches on u; `more` are further options or "". */
 static int
 union_mount(const char *more, unsigned long flags, const char * const *branches)
@@ -311,6 +332,7 @@ union_mount(const char *more, unsigned long flags, const char * const *branches)
 		snprintf(opts + strlen(opts), sizeof(opts) - strlen(opts), ",%s", more);
 	if (!reference() && *test_options())
 		snprintf(opts + strlen(opts), sizeof(opts) - strlen(opts), ",%s", test_options());
+	area_look();
 	area_seal();
 	if (plain()) {
 		for (int i = 1; branches[i]; i++) {
@@ -346,6 +368,15 @@ static int down(void)
 	union_up = false;
 	for (i = 0; (err = E(umount2("u", 0))) == -EBUSY && i < 20; i++)
 		usleep(50000);
+	return err;
+}
+
+/* The same, for a test that changes ro or ro2 itself before it mounts the union again. */
+static int down_to_change(void)
+{
+	int err = down();
+
+	area_unseal();
 	return err;
 }
 
@@ -389,10 +420,8 @@ static const char *area_leave(void)
 	close_range(3, ~0U, 0);
 	if (chdir(area))
 		wrong = "cannot go back to the area";
-	if (area_sums[0] && area_sums[0] != tree_checksum("ro"))
-		wrong = "the branch ro was changed";
-	if (area_sums[1] && area_sums[1] != tree_checksum("ro2"))
-		wrong = "the branch ro2 was changed";
+	area_look();
+	wrong = area_wrong ?: wrong;
 	if (union_up && umount2("u", 0)) {
 		wrong = errno == EBUSY ? "the union is busy though everything is closed"
 				       : "the union cannot be unmounted";

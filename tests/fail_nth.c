@@ -386,7 +386,13 @@ static long prepare_copied(int n) { return append_file(p("u/x%d", n), ""); }
 static long change(const char *options) { return E(mount("none", "u", NULL, MS_REMOUNT, options)); }
 static long add(int n) { (void)n; return change(path_of("add:1:%s/more=ro", area)); }
 static long del(int n) { (void)n; return change(path_of("del:%s/more", area)); }
-static long make_rw(int n) { (void)n; return change(path_of("mod:%s/ro2=rw", area)); }
+static long make_rw(int n)
+{
+	(void)n;
+	/* then it may change */
+	area_sums[1] = 0;
+	return change(path_of("mod:%s/ro2=rw", area));
+}
 static long make_ro(int n) { (void)n; return change(path_of("mod:%s/ro2=ro", area)); }
 static long move_last(int n) { (void)n; return change(path_of("mv:2:%s/more", area)); }
 static bool done_add(int n) { return says("u/only", "more") && !del(n); }

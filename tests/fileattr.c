@@ -99,7 +99,7 @@ TEST_F(u, lower_file_is_copied_up)
 
 TEST_F(u, kept_at_copy_up)
 {
-	ASSERT_EQ(0, down());
+	ASSERT_EQ(0, down_to_change());
 	ASSERT_EQ(0, set("ro/f", FS_NODUMP_FL | FS_NOATIME_FL, 0));
 	ASSERT_EQ(0, up("rw", "ro"));
 	EXPECT_EQ(FS_NODUMP_FL | FS_NOATIME_FL, get("u/f") & (FS_NODUMP_FL | FS_NOATIME_FL));
@@ -113,7 +113,7 @@ TEST_F(u, not_taken_from_the_directory)
 {
 	int fd;
 
-	ASSERT_EQ(0, down());
+	ASSERT_EQ(0, down_to_change());
 	ASSERT_EQ(0, shell("mkdir ro/n ro/n/sub; echo -n low >ro/n/f; ln -s x ro/n/l"));
 	ASSERT_EQ(0, set("ro/n", FS_NODUMP_FL | FS_NOATIME_FL, 0));
 	ASSERT_EQ(0, up("rw", "ro"));
@@ -197,7 +197,7 @@ TEST_F(u, an_immutable_file_is_copied_as_one)
 	static const char *const all[] = { "rw/i", "rw/a", "native", NULL };
 	int fd, flags;
 
-	ASSERT_EQ(0, down());
+	ASSERT_EQ(0, down_to_change());
 	ASSERT_EQ(0, E(chmod("rw", 0777)));
 	ASSERT_EQ(0, write_file("native", "") | E(chown("native", NOBODY, NOBODY)));
 	ASSERT_EQ(0, set("native", FS_IMMUTABLE_FL, 0));
@@ -239,7 +239,7 @@ TEST_F(u, an_append_only_directory)
 {
 	static const char *const all[] = { "rw/log", NULL };
 
-	ASSERT_EQ(0, down());
+	ASSERT_EQ(0, down_to_change());
 	ASSERT_EQ(0, E(mkdir("ro/log", 0777)) | E(chmod("ro/log", 0777)));
 	ASSERT_EQ(0, write_file("ro/log/old", "") | E(chown("ro/log/old", NOBODY, NOBODY)));
 	ASSERT_EQ(0, set("ro/log", FS_APPEND_FL, 0));
@@ -265,7 +265,7 @@ TEST_F(u, a_removed_name_in_an_append_only_directory)
 	static const char *const all[] = { "rw/log", NULL };
 	char name[300];
 
-	ASSERT_EQ(0, down());
+	ASSERT_EQ(0, down_to_change());
 	snprintf(name, sizeof(name), "%0253d", 1);
 	ASSERT_EQ(0, shell("mkdir ro/log; cd ro/log; touch a b c d e f g %s", name));
 	ASSERT_EQ(0, up("rw", "ro"));
@@ -293,7 +293,7 @@ TEST_F(u, in_an_immutable_directory)
 	static const char *const all[] = { "rw/i", "rw/m", NULL };
 	long mtime;
 
-	ASSERT_EQ(0, down());
+	ASSERT_EQ(0, down_to_change());
 	ASSERT_EQ(0, shell("mkdir -p ro/i/sub ro/m rw/m; echo -n low | tee ro/i/f ro/i/sub/f ro/m/f;"
 			   "ln ro/i/f ro/i/g; mkfifo ro/i/p; touch -d @1000 ro/i rw/m"));
 	ASSERT_EQ(0, set("ro/i", FS_IMMUTABLE_FL, 0));
@@ -327,7 +327,7 @@ TEST_F(u, while_things_are_copied)
 	int status, wrong = 0, rounds = 0;
 	pid_t pid;
 
-	ASSERT_EQ(0, down());
+	ASSERT_EQ(0, down_to_change());
 	ASSERT_EQ(0, shell("mkdir ro/i; for n in $(seq %d); do echo low > ro/i/$n; done", COPIES));
 	ASSERT_EQ(0, E(chown("ro/i", NOBODY, NOBODY)));
 	ASSERT_EQ(0, set("ro/i", FS_IMMUTABLE_FL, 0));
@@ -363,7 +363,7 @@ TEST_F(u, in_a_directory_that_is_renamed)
 		"rw/e/i", "rw/e/a", "rw/e/sub", NULL
 	};
 
-	ASSERT_EQ(0, down());
+	ASSERT_EQ(0, down_to_change());
 	ASSERT_EQ(0, shell("mkdir -p ro/tree/sub; touch ro/tree/i ro/tree/a ro/tree/sub/f"));
 	ASSERT_EQ(0, set("ro/tree/i", FS_IMMUTABLE_FL, 0) | set("ro/tree/a", FS_APPEND_FL, 0) |
 		     set("ro/tree/sub", FS_IMMUTABLE_FL, 0));

@@ -248,7 +248,7 @@ TEST_F(u, whatever_changes_it_keeps_the_name)
 {
 	unsigned int i;
 
-	ASSERT_EQ(0, down());
+	ASSERT_EQ(0, down_to_change());
 	for (i = 0; i < ARRAY_SIZE(changes); i++)
 		ASSERT_EQ(0, write_file(path_of("ro/d/%s", changes[i].name), "low") ?:
 			     E(setxattr(path_of("ro/d/%s", changes[i].name), "trusted.gone", "v", 1, 0)) ?:
@@ -382,7 +382,7 @@ TEST_F(u, a_symbolic_link)
 {
 	struct timespec times[2] = { { 1, 1 }, { 2, 2 } };
 
-	ASSERT_EQ(0, down());
+	ASSERT_EQ(0, down_to_change());
 	ASSERT_EQ(0, shell("ln -s target ro/s; ln ro/s ro/t"));
 	ASSERT_EQ(0, up("rw", "ro"));
 	ASSERT_EQ(0, E(lchown("u/s", 3, 3)));
@@ -472,7 +472,7 @@ TEST_F(u, what_others_have_put_there)
 TEST_F(u, another_file_below)
 {
 	ASSERT_EQ(0, append_file("u/a", "+"));
-	ASSERT_EQ(0, down());
+	ASSERT_EQ(0, down_to_change());
 	ASSERT_EQ(0, shell("echo -n another > ro/b; ln ro/b ro/e"));
 	ASSERT_EQ(0, up("rw", "ro"));
 	EXPECT_STREQ("low+", read_file("u/a"));
@@ -513,7 +513,7 @@ TEST_F(u, by_two_names_at_once)
 	int i, status;
 	pid_t one, other;
 
-	ASSERT_EQ(0, down());
+	ASSERT_EQ(0, down_to_change());
 	ASSERT_EQ(0, shell("for i in $(seq 0 23); do echo -n low > ro/x$i; ln ro/x$i ro/d/x$i; done"));
 	ASSERT_EQ(0, up("rw", "ro"));
 	one = append_by("x", 0);

@@ -164,7 +164,7 @@ static int mount_idmapped(const char *from, const char *to, const char *map)
 TEST_F(u, acl_of_an_idmapped_lower_branch)
 {
 	AUFS2_ONLY("it is about branches");
-	ASSERT_EQ(0, E(umount2("v", 0)) | down());
+	ASSERT_EQ(0, E(umount2("v", 0)) | down_to_change());
 	ASSERT_EQ(0, set_acl("ro/f", 7));
 	ASSERT_EQ(0, mount_idmapped("ro", "r", SHIFTED));
 	ASSERT_EQ(100007, acl_user("r/f"));
@@ -201,7 +201,7 @@ TEST_F(u, acl_that_is_taken_back)
 TEST_F(u, acl_on_an_idmapped_writable_branch)
 {
 	AUFS2_ONLY("it is about branches");
-	ASSERT_EQ(0, E(umount2("v", 0)) | down());
+	ASSERT_EQ(0, E(umount2("v", 0)) | down_to_change());
 	ASSERT_EQ(0, set_acl("ro/f", 100007) | E(chown("ro/f", 100005, 100006)));
 	ASSERT_EQ(0, mount_idmapped("rw", "w", SHIFTED_BUT_ROOT));
 	ASSERT_EQ(0, up("w=rw", "ro"));

@@ -137,7 +137,7 @@ TEST_F(u, others_of_the_same_hash_stay_hidden)
 
 TEST_F(u, a_directory_with_such_whiteouts_can_go)
 {
-	ASSERT_EQ(0, down());
+	ASSERT_EQ(0, down_to_change());
 	ASSERT_EQ(0, E(mkdir("ro/d", 0755)));
 	ASSERT_EQ(0, write_file(path_of("ro/d/%s", self->name), ""));
 	ASSERT_EQ(0, up("rw", "ro"));

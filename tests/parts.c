@@ -189,7 +189,7 @@ TEST_F(u, overlay)
 {
 	int moved;
 
-	ASSERT_EQ(0, down());
+	ASSERT_EQ(0, down_to_change());
 	shell("modprobe -q overlay");
 	if (!fs_registered("overlay"))
 		SKIP(return, "no overlayfs here");

@@ -310,6 +310,7 @@ static const char *record(const char *more)
 {
 	int i, step;
 
+	area_unseal();
 	shell("rm -rf ro/*");
 	if (cut_empty())
 		return "no empty disk";

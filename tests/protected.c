@@ -168,6 +168,7 @@ TEST_F(u, what_is_refused_is_not_lost)
 
 	AUFS2_ONLY("it does not look for changes of branches");
 	for (i = 0; i < 2; i++) {
+		area_unseal();
 		ASSERT_EQ(0, write_file(path_of("ro/f%d", i), "low"));
 		ASSERT_EQ(0, up("rw", "ro"));
 		/* the name is not looked at again by this */

@@ -361,8 +361,10 @@ TEST_F(u, killed_while_waiting)
 		ASSERT_EQ(0, freeze());
 		copier = CHILD(open("u/f", O_RDWR));
 		EXPECT_TRUE(waits(copier));
-		if (i == 4)
+		if (i == 4) {
+			area_unseal();
 			ASSERT_EQ(0, write_file("ro2/x", "x"));
+		}
 		waiter = fork();
 		if (!waiter) {
 			switch (i) {

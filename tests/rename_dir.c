@@ -181,6 +181,7 @@ TEST_F(u, times_are_kept_at_a_name_that_was_used)
 {
 	static const struct timespec then[2] = { { 1000, 0 }, { 2000, 0 } };
 
+	ASSERT_EQ(0, down_to_change());
 	ASSERT_EQ(0, shell("mkdir ro/e ro/e/sub ro/x; echo x | tee ro/f ro/e/sub/g"));
 	ASSERT_EQ(0, up("rw", "ro"));
 	ASSERT_EQ(0, E(unlink("u/f")) | E(mkdir("u/d", 0755)));

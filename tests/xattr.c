@@ -136,7 +136,7 @@ TEST_F(u, capabilities_survive_and_writes_drop_them)
 	static const unsigned char cap[20] = { 1, 0, 0, 2, 0, 0x20 };
 	int fd;
 
-	ASSERT_EQ(0, down());
+	ASSERT_EQ(0, down_to_change());
 	ASSERT_EQ(0, E(setxattr("ro/f", "security.capability", cap, sizeof(cap), 0)));
 	ASSERT_EQ(0, up("rw", "ro"));
 	EXPECT_EQ(20, E(getxattr("u/f", "security.capability", NULL, 0)));
@@ -152,6 +152,7 @@ TEST_F(u, capabilities_survive_and_writes_drop_them)
 /* Any owner can store one, which cannot be read: it is nothing that a copy would need. */
 TEST_F(u, an_empty_capability)
 {
+	ASSERT_EQ(0, down_to_change());
 	ASSERT_EQ(0, write_file("ro/empty", "x"));
 	ASSERT_EQ(0, E(setxattr("ro/empty", "security.capability", "", 0, 0)));
 	ASSERT_EQ(0, E(setxattr("ro/empty", "trusted.t", "v", 1, 0)));
