@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* br:mem=rw, the writable branch in memory. */
 #include "aufs2.h"
+#include <sys/swap.h>
 
 FIXTURE(u) { int unused; };
 FIXTURE_SETUP(u)
@@ -15,7 +16,25 @@ FIXTURE_TEARDOWN(u)
 {
 	const char *wrong = area_leave();
 
+	/* what is in swap has gone with the union */
+	swapoff(path_of("%s/.swap", area));
+
 	EXPECT_STREQ("", wrong ?: "");
+}
+
+/* How many bytes are in swap. */
+static long in_swap(void)
+{
+	char line[512];
+	FILE *f = fopen("/proc/swaps", "re");
+	long used, sum = 0;
+
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "%*s %*s %*d %ld", &used) == 1)
+			sum += used * 1024;
+	if (f)
+		fclose(f);
+	return sum;
 }
 
 static int mem(const char *more)
@@ -147,7 +166,7 @@ TEST_F(u, read_write_and_map_share_pages)
 
 TEST_F(u, contents_come_back_from_swap)
 {
-	long page = sysconf(_SC_PAGESIZE), i, wrong = 0, size = 8 << 20;
+	long page = sysconf(_SC_PAGESIZE), i, wrong = 0, size = 8 << 20, before;
 	char *p, c;
 	int fd;
 
@@ -165,14 +184,15 @@ TEST_F(u, contents_come_back_from_swap)
 	ASSERT_NE(MAP_FAILED, p);
 	for (i = 0; i < size; i += page)
 		*(long *)(p + i) = i;
+	before = in_swap();
 	EXPECT_EQ(0, E(madvise(p, size, 21 /* MADV_PAGEOUT */)));
+	EXPECT_LE(size / 2, in_swap() - before);
 	for (i = 0; i < size; i += page)
 		wrong += *(long *)(p + i) != i;
 	EXPECT_EQ(0, wrong);
 	EXPECT_EQ(1, E(pread(fd, &c, 1, page + 1)));
 	EXPECT_EQ((char)(page >> 8), c);
 	munmap(p, size);
-	shell("swapoff .swap");
 }
 
 TEST_HARNESS_MAIN
