@@ -3,7 +3,21 @@
 #include "aufs2.h"
 #include <sys/mman.h>
 
-AUFS2_FIXTURE
+#define WRITEBACK "/proc/sys/vm/dirty_writeback_centisecs"
+
+FIXTURE(u) { char writeback[32]; };
+FIXTURE_SETUP(u)
+{
+	ASSERT_EQ(0, area_enter());
+}
+FIXTURE_TEARDOWN(u)
+{
+	const char *wrong = area_leave();
+
+	if (*self->writeback)
+		put(WRITEBACK, 0, self->writeback);
+	EXPECT_STREQ("", wrong ?: "");
+}
 
 TEST_F(u, files)
 {
@@ -114,11 +128,11 @@ static long dirty_pages(const char *path)
 	return ret ? -1 : (long)(pages.dirty + pages.writeback);
 }
 
-/* Nothing is written out by itself from now on, so that a page that is dirty stays so. */
-static bool stop_writeback(char *was, size_t size)
+/* Nothing is written out by itself until the end of the test, so that a page that is dirty stays so. */
+static int stop_writeback(FIXTURE_DATA(u) *self)
 {
-	snprintf(was, size, "%s", read_file("/proc/sys/vm/dirty_writeback_centisecs"));
-	return !put("/proc/sys/vm/dirty_writeback_centisecs", 0, "0");
+	snprintf(self->writeback, sizeof(self->writeback), "%s", read_file(WRITEBACK));
+	return put(WRITEBACK, 0, "0");
 }
 
 static long do_fsync(int fd)
@@ -192,14 +206,13 @@ TEST_F(u, what_is_synced_is_clean)
 		{ "sync_file_range", do_range }, { "sync", do_sync },
 	};
 	const char *native;
-	char was[32];
 	unsigned int i;
 
 	if (on_tmpfs())
 		SKIP(return, "what is on tmpfs is always dirty");
 	ASSERT_EQ(0, shell("head -c 16384 /dev/zero > ro/low; cp ro/low rw/up; cp ro/low native; sync"));
 	ASSERT_EQ(0, up("rw", "ro"));
-	ASSERT_TRUE(stop_writeback(was, sizeof(was)));
+	ASSERT_EQ(0, stop_writeback(self));
 	for (i = 0; i < ARRAY_SIZE(calls); i++) {
 		native = written_and_synced("native", "native", calls[i].call);
 		EXPECT_STREQ("4, 0, 0", native) { TH_LOG("%s", calls[i].name); }
@@ -215,7 +228,6 @@ TEST_F(u, what_is_synced_is_clean)
 		     mapped_and_synced("u/up", "rw/up", MS_SYNC));
 	EXPECT_STREQ(mapped_and_synced("native", "native", MS_SYNC),
 		     mapped_and_synced("u/low", "rw/low", MS_SYNC));
-	put("/proc/sys/vm/dirty_writeback_centisecs", 0, was);
 }
 
 TEST_F(u, nothing_is_written_out_if_volatile)

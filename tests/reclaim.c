@@ -7,7 +7,34 @@
  */
 #include "aufs2.h"
 
-AUFS2_FIXTURE
+/* So that what is asked for is taken from what is cached, too. */
+static const struct { const char *path, *value; } settings[] = {
+	{ "/proc/sys/vm/vfs_cache_pressure", "1000" },
+	{ "/proc/sys/vm/min_slab_ratio", "0" },
+	{ "/proc/sys/vm/min_unmapped_ratio", "0" },
+};
+
+FIXTURE(u) { char before[ARRAY_SIZE(settings)][32]; };
+FIXTURE_SETUP(u)
+{
+	ASSERT_EQ(0, area_enter());
+	for (unsigned int i = 0; i < ARRAY_SIZE(settings); i++) {
+		/* a kernel without NUMA has not all of them */
+		if (access(settings[i].path, W_OK))
+			continue;
+		snprintf(self->before[i], sizeof(self->before[i]), "%s", read_file(settings[i].path));
+		ASSERT_EQ(0, put(settings[i].path, 0, settings[i].value));
+	}
+}
+FIXTURE_TEARDOWN(u)
+{
+	const char *wrong = area_leave();
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(settings); i++)
+		if (*self->before[i])
+			put(settings[i].path, 0, self->before[i]);
+	EXPECT_STREQ("", wrong ?: "");
+}
 
 #define FILES 800
 
@@ -61,8 +88,6 @@ static void inodes_go(struct __test_metadata *_metadata, const char *options)
 	shell("mount -t debugfs none /sys/kernel/debug 2> /dev/null");
 	ASSERT_EQ(0, shell("mkdir ro/d ro/e; cd ro/d; seq %d | xargs touch; ln 1 ../e/other; ln 3 ../e/of3",
 			   FILES));
-	/* so that what is asked for is taken from what is cached, too */
-	shell("sysctl -q vm.vfs_cache_pressure=1000 vm.min_slab_ratio=0 vm.min_unmapped_ratio=0");
 	ASSERT_EQ(0, union_mount(options, 0, (const char * const []){ "rw", "ro", NULL }));
 	ASSERT_EQ(0, use());
 	before = inodes();
