@@ -130,11 +130,20 @@ exec 8>&-
 check 'it works' works
 check 'umount' umount u
 
-# The message says which branch, where mount(8) prints the kernel's log.
-refused 'missing branch' mount -t aufs2 -o "br:$area/rw=rw:$area/nowhere=ro" none u
-refused 'bad option' mount -t aufs2 -o "br:$three,nosuch" none u
-refused 'no branches' mount -t aufs2 none u
-refused 'busy' sh -c "mount -t aufs2 -o 'br:$three' none u && cd u && umount $area/u"
-cd "$area" || exit 1
-umount u 2> /dev/null
+# What is said, by mount(8) or in the kernel's log, says which branch, and which option.
+for helper in '' -i; do
+	if [ -z "$helper" ] && ! command -v mount.aufs2 > /dev/null; then
+		skip 'what is refused, helper' 'no mount.aufs2'
+		continue
+	fi
+	for wrong in "br:$area/rw=rw:$area/nowhere=ro $area/nowhere" "br:$three,nosuch nosuch"; do
+		said=$(dmesg -C; mount $helper -t aufs2 -o "${wrong% *}" none u 2>&1; echo "status $?"; dmesg)
+		check "${wrong#* }${helper:+, no helper}: refused" contains "$said" 'status 32'
+		check "${wrong#* }${helper:+, no helper}: named" contains "$said" "${wrong#* }"
+	done
+	refused "no branches${helper:+, no helper}" mount $helper -t aufs2 none u
+done
+check 'mount' mount -t aufs2 -o "br:$three" none u
+refused 'busy' sh -c "cd u && umount $area/u"
+check 'umount' umount u
 finish
