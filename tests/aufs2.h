@@ -393,6 +393,19 @@ static const char *make_squashfs(const char *from, const char *at)
 	return NULL;
 }
 
+/* Swap in memory, which is all of the machine's: 0, or an error. */
+static int swap_on(void)
+{
+	return shell("modprobe -q zram; echo 64M > /sys/block/zram0/disksize && "
+		     "mkswap /dev/zram0 && swapon /dev/zram0");
+}
+
+/* For a teardown, as it has to go also if the test has failed. */
+static int swap_off(void)
+{
+	return shell("swapoff /dev/zram0; echo 1 > /sys/block/zram0/reset");
+}
+
 static void drop_caches(void)
 {
 	sync();

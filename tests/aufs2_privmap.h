@@ -7,6 +7,7 @@
 #define AUFS2_TEST_PRIVMAP_H
 
 #include "aufs2.h"
+#include <glob.h>
 #include <linux/aio_abi.h>
 #include <linux/falloc.h>
 #include <linux/io_uring.h>
@@ -19,7 +20,7 @@
 /* Large folios are among these. */
 #define LONGEST (96 * PAGE)
 
-FIXTURE(u) { int unused; };
+FIXTURE(u) { bool swaps; };
 FIXTURE_SETUP(u)
 {
 	if (reference())
@@ -32,6 +33,12 @@ FIXTURE_TEARDOWN(u)
 {
 	const char *wrong = area_leave();
 
+	if (self->swaps) {
+		put("/mnt/cgroup/cgroup.procs", 0, path_of("%d", getpid()));
+		rmdir("/mnt/cgroup/privmap");
+		umount2("/mnt/cgroup", MNT_DETACH);
+		EXPECT_EQ(0, swap_off());
+	}
 	EXPECT_STREQ("", wrong ?: "");
 }
 
@@ -298,6 +305,8 @@ static int change(int fd, enum way way, long from, long len, int of)
 		return E(madvise(shared + from, len, MADV_REMOVE));
 	case OTHER:
 		switch (fork()) {
+		case -1:
+			return -errno;
 		case 0:
 			other = open("u/file", O_WRONLY);
 			_exit(pwrite(other, bytes, len, from) != len);
@@ -321,18 +330,23 @@ static int change(int fd, enum way way, long from, long len, int of)
 /* What the union says there is. */
 static long counter(const char *name)
 {
-	char line[32] = "-1";
+	char seen[32];
+	long number, count = -1;
+	glob_t found;
 	FILE *f;
 
-	shell("[ -d /sys/kernel/debug/aufs2 ] || mount -t debugfs none /sys/kernel/debug");
-	f = popen(path_of("awk '$1 == \"%s\" { print $2 }' /sys/kernel/debug/aufs2/si_*/counters",
-			  name), "r");
-	if (f) {
-		if (!fgets(line, sizeof(line), f))
-			strcpy(line, "-1");
-		pclose(f);
-	}
-	return atol(line);
+	if (access("/sys/kernel/debug/aufs2", F_OK))
+		mount("none", "/sys/kernel/debug", "debugfs", 0, NULL);
+	if (glob("/sys/kernel/debug/aufs2/si_*/counters", 0, NULL, &found))
+		return -1;
+	f = fopen(found.gl_pathv[0], "re");
+	while (f && fscanf(f, "%31s %ld", seen, &number) == 2)
+		if (!strcmp(seen, name))
+			count = number;
+	if (f)
+		fclose(f);
+	globfree(&found);
+	return count;
 }
 
 #endif /* AUFS2_TEST_PRIVMAP_H */

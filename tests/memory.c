@@ -7,7 +7,25 @@
  */
 #include "aufs2_memory.h"
 
-AUFS2_FIXTURE
+FIXTURE(u) { bool swaps; };
+FIXTURE_SETUP(u)
+{
+	ASSERT_EQ(0, area_enter());
+}
+FIXTURE_TEARDOWN(u)
+{
+	const char *wrong;
+
+	if (self->swaps) {
+		put(path_of("%s/.cg/cgroup.procs", area), 0, path_of("%d", getpid()));
+		rmdir(path_of("%s/.cg/memory", area));
+		umount2(path_of("%s/.cg", area), MNT_DETACH);
+	}
+	wrong = area_leave();
+	if (self->swaps)
+		EXPECT_EQ(0, swap_off());
+	EXPECT_STREQ("", wrong ?: "");
+}
 
 #define MOUNT() MOUNT_WITH(NULL)
 
@@ -346,9 +364,9 @@ TEST_F(u, contents_come_back_from_swap)
 	int fd;
 
 	MOUNT();
-	if (shell("modprobe -q zram; echo 64M > /sys/block/zram0/disksize && "
-		  "mkswap /dev/zram0 && swapon /dev/zram0"))
+	if (swap_on())
 		SKIP(return, "no swap on zram");
+	self->swaps = true;
 	ASSERT_EQ(0, E(mkdir(".cg", 0755)));
 	ASSERT_EQ(0, E(mount("none", ".cg", "cgroup2", 0, NULL)));
 	ASSERT_EQ(0, shell("echo +memory > .cg/cgroup.subtree_control; mkdir .cg/memory && "
@@ -382,8 +400,6 @@ TEST_F(u, contents_come_back_from_swap)
 	EXPECT_EQ(PAGE + 1, (int)i);
 	close(fd);
 	ASSERT_EQ(0, E(umount("u")));
-	ASSERT_EQ(0, shell("echo %d > .cg/cgroup.procs; rmdir .cg/memory; umount .cg; "
-			   "swapoff /dev/zram0", getpid()));
 }
 
 TEST_HARNESS_MAIN
