@@ -23,7 +23,11 @@ use crate::{
             path::{Path, PathBuf},
             private_mount::{PrivateMount, Unmounting},
         },
-        object::{dentry::Dentry, inode::Inode},
+        object::{
+            dentry::Dentry,
+            inode::Inode,
+            super_block::{AnySuperBlock, WriteErrors},
+        },
         sync::{gate::Gate, load::Load, lockdep},
         value::errno::{EOPNOTSUPP, EREMOTE, ESTALE},
     },
@@ -34,7 +38,7 @@ use kernel::{
     str::BStr,
     sync::{
         aref::ARef,
-        atomic::{Acquire, Atomic, Release},
+        atomic::{Acquire, Atomic, Relaxed, Release},
         Arc, Mutex, SetOnce,
     },
 };
@@ -89,6 +93,8 @@ pub(crate) struct Branch {
     has_copies: Atomic<bool>,
     /// What is promised of what is written to the branch.
     pub(super) volatile_mark: VolatileMark,
+    /// The errors of writing out that the union has been told of: see [`Branch::tell_of_writes`].
+    errors_told: Atomic<u32>,
     /// Declared after everything that refers to it.
     mnt: PrivateMount,
     /// What who looks at the branch is given, where it is or may become writable: nothing is ever written by way of it.
@@ -252,6 +258,7 @@ impl Branch {
                 is_swept: Atomic::new(false),
                 has_copies: Atomic::new(false),
                 volatile_mark: VolatileMark::new(),
+                errors_told: Atomic::new(mnt.super_block().write_errors_seen().0),
                 mnt,
                 looked_at,
                 gone,
@@ -438,6 +445,18 @@ impl Branch {
         match self.volatile_mark.errors() {
             Some(seen) => self.mnt().super_block().check_writes_since(seen),
             None => Ok(()),
+        }
+    }
+
+    /// Has `sb`, the union's, know what could not be written out on the branch since this was called last: `syncfs(2)`
+    /// has its own look at that, in the super block that it was called for.
+    pub(crate) fn tell_of_writes(&self, sb: &AnySuperBlock) {
+        let told = WriteErrors(self.errors_told.load(Relaxed));
+        let (result, now) = self.mnt().super_block().writes_since(told);
+        if let Err(e) = result {
+            // Who comes in between is to find the error there, or to find it here, and tell of it twice.
+            sb.note_write_error(e);
+            self.errors_told.store(now.0, Release);
         }
     }
 

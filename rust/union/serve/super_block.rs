@@ -160,15 +160,18 @@ impl FileSystem for Union {
         if instance.is_volatile() {
             return written().try_for_each(|branch| branch.check_writes());
         }
+        // One that fails does not keep the others from being written out.
+        let mut result = Ok(());
         for (index, branch) in written().enumerate() {
             // Once for all of its branches.
             let fs = branch.mnt().super_block();
             let again = |other: &Arc<Branch>| core::ptr::eq(other.mnt().super_block(), fs);
             if !written().take(index).any(again) {
-                fs.sync()?;
+                result = result.and(fs.sync());
             }
+            branch.tell_of_writes(sb);
         }
-        Ok(())
+        result
     }
 }
 

@@ -149,6 +149,29 @@ impl AnySuperBlock {
         to_result(unsafe { bindings::errseq_check(&raw mut (*self.as_ptr()).s_wb_err, seen.0) })
     }
 
+    /// What there is of errors of writing out that somebody has been told of, to compare with later: what nobody knows
+    /// of yet is one that comes.
+    pub(crate) fn write_errors_seen(&self) -> WriteErrors {
+        // SAFETY: The super block is alive; the call is atomic.
+        WriteErrors(unsafe { bindings::errseq_sample(&raw mut (*self.as_ptr()).s_wb_err) })
+    }
+
+    /// What went wrong in writing out since `seen`, and what `seen` is to be from now on.
+    pub(crate) fn writes_since(&self, seen: WriteErrors) -> (Result, WriteErrors) {
+        let mut since = seen.0;
+        // SAFETY: The super block is alive; the call is atomic, and `since` is nobody else's.
+        let err = unsafe {
+            bindings::errseq_check_and_advance(&raw mut (*self.as_ptr()).s_wb_err, &raw mut since)
+        };
+        (to_result(err), WriteErrors(since))
+    }
+
+    /// Something went wrong in writing out: `syncfs(2)` tells each descriptor of this filesystem, once.
+    pub(crate) fn note_write_error(&self, e: Error) {
+        // SAFETY: The super block is alive; the call is atomic, and the number is an errno.
+        unsafe { bindings::errseq_set(&raw mut (*self.as_ptr()).s_wb_err, e.to_errno()) };
+    }
+
     /// The size of a block.
     pub(crate) fn block_size(&self) -> BlockSize {
         // SAFETY: The super block is alive; the size does not change while it is mounted.
