@@ -233,6 +233,8 @@ impl OpenFile {
     fn make_current(&self, user: &FsFile<Union>, real: KernelFile) -> Result<&KernelFile> {
         let _guard = self.chain_lock.lock();
         if !shows(user.own_inode(), self.chain.current()) {
+            // What could not be written out since the descriptor was opened, it has not been told of by the other file.
+            real.tell_all_errors();
             self.chain.push(real)?;
             file_ops::share_mapping::<RegularFile>(user, self);
         }
@@ -560,9 +562,13 @@ impl file_ops::Operations for RegularFile {
             return Ok(());
         }
         let real = data.real(file)?;
-        instance
+        // What has been told of by one call is not told of again by another.
+        file.share_write_errors(real);
+        let result = instance
             .cred
-            .scope(|| durable::sync(file, real, start, end, data_only))
+            .scope(|| durable::sync(file, real, start, end, data_only));
+        file.share_write_errors(real);
+        result
     }
 
     fn splice_read(

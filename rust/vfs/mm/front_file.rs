@@ -12,7 +12,10 @@
 
 use crate::{
     bindings,
-    vfs::mount::{cred::Cred, file::KernelFile},
+    vfs::{
+        mount::{cred::Cred, file::KernelFile},
+        sync::load::once,
+    },
 };
 use core::ptr::NonNull;
 use kernel::{error::from_err_ptr, prelude::*};
@@ -121,7 +124,8 @@ impl FrontFile {
             (*front).private_data = (*behind).private_data;
             (*front).f_flags = (*behind).f_flags;
             (*front).f_iocb_flags = (*behind).f_iocb_flags;
-            (*front).f_wb_err = bindings::filemap_sample_wb_err((*behind).f_mapping);
+            // What the descriptor has not been told of, the mapping tells of.
+            (*front).f_wb_err = once!((*behind).f_wb_err);
             (*front).f_sb_err = (*behind).f_sb_err;
             bindings::file_ra_state_init(
                 &raw mut (*front).__bindgen_anon_3.f_ra,

@@ -99,6 +99,18 @@ impl KernelFile {
         Ok(())
     }
 
+    /// Has the file tell of each error of writing out that its inode has had since it was read in, and not of those
+    /// alone that nobody knew of when it was opened: for one that is opened in the place of an older one.
+    pub(crate) fn tell_all_errors(&self) {
+        let file = self.as_ptr();
+        // SAFETY: The file is alive; `f_lock` serialises those who change the field. 0 is what comes before any error.
+        unsafe {
+            bindings::spin_lock(&raw mut (*file).f_lock);
+            store!((*file).f_wb_err, 0);
+            bindings::spin_unlock(&raw mut (*file).f_lock);
+        }
+    }
+
     /// Whether direct I/O is possible.
     pub(in crate::vfs) fn has_direct_io(&self) -> bool {
         // SAFETY: The file is alive, and this bit of its mode does not change once it is open.

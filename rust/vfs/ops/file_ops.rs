@@ -617,6 +617,9 @@ pub(crate) fn share_mapping<O: Operations>(file: &FsFile<O::Fs>, data: &O::Data)
         };
         // What was refused when it was opened stays so.
         show_mapping::<O>(file, data, !(has_own && file.is_writable()));
+        // It was there before those errors.
+        // SAFETY: The file is alive.
+        unsafe { (&raw mut (*file.as_ptr()).f_wb_err).write_volatile(0) };
     }
 }
 

@@ -10,7 +10,7 @@ use crate::{
     vfs::{
         mount::{file::KernelFile, mount::Mount},
         object::inode_lock::InodeLock,
-        sync::load::once,
+        sync::load::{once, store},
     },
 };
 use core::{marker::PhantomData, ops::Deref};
@@ -111,6 +111,31 @@ impl<T: FileSystem> FsFile<T> {
         to_result(unsafe {
             bindings::rw_verify_area(bindings::READ as c_int, self.as_ptr(), core::ptr::null(), 0)
         })
+    }
+
+    /// Makes one of the two notes of the errors of writing out that the file and `real` have been told of, if they are
+    /// about one page cache: `sync_file_range(2)` has a look at this one, and the filesystem of `real` at the other. Who
+    /// knows of the last one knows of all.
+    pub(crate) fn share_write_errors(&self, real: &KernelFile) {
+        let (file, real) = (self.as_ptr(), real.as_ptr());
+        // SAFETY: Both files are alive, and hold the mapping; `f_lock` serialises those who change the fields, which
+        // are read once.
+        unsafe {
+            let (ours, theirs) = (once!((*file).f_wb_err), once!((*real).f_wb_err));
+            let mapping = once!((*file).f_mapping);
+            if ours == theirs || !core::ptr::eq(mapping, (*real).f_mapping) {
+                return;
+            }
+            let last = once!((*mapping).wb_err);
+            let behind = match last {
+                last if last == ours => real,
+                last if last == theirs => file,
+                _ => return,
+            };
+            bindings::spin_lock(&raw mut (*behind).f_lock);
+            store!((*behind).f_wb_err, last);
+            bindings::spin_unlock(&raw mut (*behind).f_lock);
+        }
     }
 
     /// The mount that the file was opened on.
