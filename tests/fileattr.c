@@ -377,4 +377,178 @@ TEST_F(u, in_a_directory_that_is_renamed)
 	unprotect(all);
 }
 
+/* --- file_getattr(2), file_setattr(2) ------------------------------------------------------- */
+
+#define FILE_GETATTR 468
+#define FILE_SETATTR 469
+
+/* Of linux/fs.h, which is not everywhere new enough. */
+struct attr_of_file { uint64_t xflags; uint32_t extsize, nextents, projid, cowextsize; uint64_t more; };
+#define ATTR_SIZE 24
+
+/*
+ * What is said of an object, but of how many pieces it is, and whether there is room for attributes, which xfs makes
+ * for a file with a name only.
+ */
+static const char *attr_of(int dir, const char *path, size_t size, int flags)
+{
+	struct attr_of_file attr = { 0 };
+	long err = E(syscall(FILE_GETATTR, dir, path, &attr, size, flags));
+
+	attr.xflags &= ~(uint64_t)FS_XFLAG_HASATTR;
+	return err ? errno_name(-err) : path_of("%llx, %u, %u, %u", (unsigned long long)attr.xflags, attr.extsize,
+						attr.projid, attr.cowextsize);
+}
+
+static const char *attr_set(int dir, const char *path, const struct attr_of_file *attr, size_t size, int flags)
+{
+	long err = E(syscall(FILE_SETATTR, dir, path, attr, size, flags));
+
+	return err ? errno_name(-err) : "well";
+}
+
+static const char *const objects[] = { "f", "g", "d", "sub", "link", "dangling", "dirlink", "fifo", "null", "block",
+				       "socket",
+				       "none" };
+
+/* With one of each on either branch, and the same in the directory n. */
+#define OBJECTS \
+	ASSERT_EQ(0, down()); \
+	ASSERT_EQ(0, shell("mkdir -p ro/sub n; ln -s f ro/link; ln -s none ro/dangling; ln -s sub ro/dirlink;" \
+			   "mkfifo ro/fifo; mknod ro/null c 1 3; mknod ro/block b 7 250;" \
+			   "python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind(\"ro/socket\")';" \
+			   "cp -a ro/. n; cp -a rw/. n")); \
+	ASSERT_EQ(0, up("rw", "ro"))
+
+static void compare_attr(struct __test_metadata *_metadata, const char *when)
+{
+	static const int flags[] = { 0, AT_SYMLINK_NOFOLLOW, AT_EMPTY_PATH, AT_SYMLINK_FOLLOW, AT_NO_AUTOMOUNT,
+				     1 << 20 };
+	static const size_t sizes[] = { ATTR_SIZE, 0, 8, ATTR_SIZE - 4, ATTR_SIZE + 8, 1 << 20 };
+	unsigned int i, j;
+
+	for (i = 0; i < ARRAY_SIZE(objects); i++) {
+		const char *native = path_of("n/%s", objects[i]), *ours = path_of("u/%s", objects[i]);
+		int fds[2] = { open(native, O_PATH | O_NOFOLLOW | O_CLOEXEC),
+			       open(ours, O_PATH | O_NOFOLLOW | O_CLOEXEC) };
+
+		for (j = 0; j < ARRAY_SIZE(flags); j++) {
+			native = path_of("n/%s", objects[i]);
+			ours = path_of("u/%s", objects[i]);
+			EXPECT_STREQ(attr_of(AT_FDCWD, native, ATTR_SIZE, flags[j]),
+				     attr_of(AT_FDCWD, ours, ATTR_SIZE, flags[j])) {
+				TH_LOG("%s, %s, flags %#x", objects[i], when, flags[j]);
+			}
+			EXPECT_STREQ(attr_of(fds[0], "", ATTR_SIZE, flags[j]),
+				     attr_of(fds[1], "", ATTR_SIZE, flags[j])) {
+				TH_LOG("%s by descriptor, %s, flags %#x", objects[i], when, flags[j]);
+			}
+		}
+		for (j = 0; j < ARRAY_SIZE(sizes); j++) {
+			native = path_of("n/%s", objects[i]);
+			ours = path_of("u/%s", objects[i]);
+			EXPECT_STREQ(attr_of(AT_FDCWD, native, sizes[j], 0), attr_of(AT_FDCWD, ours, sizes[j], 0)) {
+				TH_LOG("%s, %s, size %zu", objects[i], when, sizes[j]);
+			}
+		}
+		close(fds[0]);
+		close(fds[1]);
+	}
+}
+
+TEST_F(u, told_by_the_system_call)
+{
+	OBJECTS;
+	compare_attr(_metadata, "as it is");
+	EXPECT_EQ(0, set("n/f", FS_NODUMP_FL | FS_NOATIME_FL, 0) | set("u/f", FS_NODUMP_FL | FS_NOATIME_FL, 0));
+	EXPECT_EQ(0, set("n/sub", FS_NODUMP_FL, 0) | set("u/sub", FS_NODUMP_FL, 0));
+	compare_attr(_metadata, "changed");
+	ASSERT_EQ(0, become(NOBODY));
+	compare_attr(_metadata, "by another");
+	ASSERT_EQ(0, become(0));
+}
+
+TEST_F(u, set_by_the_system_call)
+{
+	static const struct attr_of_file attrs[] = {
+		{ .xflags = 0 }, { .xflags = FS_XFLAG_NODUMP }, { .xflags = FS_XFLAG_NOATIME },
+		{ .xflags = FS_XFLAG_SYNC },
+		{ .xflags = FS_XFLAG_APPEND }, { .xflags = 0 }, { .xflags = 1ULL << 40 },
+		{ .xflags = FS_XFLAG_EXTSIZE },
+		{ .xflags = FS_XFLAG_EXTSIZE, .extsize = 8192 }, { .xflags = FS_XFLAG_EXTSIZE, .extsize = 100 },
+		{ .xflags = FS_XFLAG_PROJINHERIT }, { .projid = 5 }, { .xflags = FS_XFLAG_DAX },
+		{ .xflags = FS_XFLAG_RTINHERIT },
+		{ .xflags = FS_XFLAG_HASATTR }, { .xflags = FS_XFLAG_NODUMP, .nextents = 5 },
+		{ .xflags = FS_XFLAG_COWEXTSIZE },
+		{ .xflags = 0 },
+	};
+	static const int flags[] = { AT_SYMLINK_NOFOLLOW, 0, 1 << 20 };
+	unsigned int i, j, k;
+	struct attr_of_file longer = { .xflags = FS_XFLAG_NODUMP, .more = 1 };
+
+	OBJECTS;
+	for (i = 0; i < ARRAY_SIZE(objects); i++)
+		for (k = 0; k < ARRAY_SIZE(flags); k++)
+			for (j = 0; j < ARRAY_SIZE(attrs); j++) {
+				const char *native = path_of("n/%s", objects[i]), *ours = path_of("u/%s", objects[i]);
+
+				EXPECT_STREQ(attr_set(AT_FDCWD, native, &attrs[j], ATTR_SIZE, flags[k]),
+					     attr_set(AT_FDCWD, ours, &attrs[j], ATTR_SIZE, flags[k])) {
+					TH_LOG("%s, %llx, flags %#x", objects[i], (unsigned long long)attrs[j].xflags,
+					       flags[k]);
+				}
+				native = path_of("n/%s", objects[i]);
+				ours = path_of("u/%s", objects[i]);
+				EXPECT_STREQ(attr_of(AT_FDCWD, native, ATTR_SIZE, AT_SYMLINK_NOFOLLOW),
+					     attr_of(AT_FDCWD, ours, ATTR_SIZE, AT_SYMLINK_NOFOLLOW)) {
+					TH_LOG("%s afterwards, %llx, flags %#x", objects[i],
+					       (unsigned long long)attrs[j].xflags, flags[k]);
+				}
+			}
+	EXPECT_STREQ("file", kind("rw/f"));
+	EXPECT_STREQ("low", read_file("rw/f"));
+	EXPECT_STREQ("dir", kind("rw/sub"));
+	/* arguments that make no sense */
+	EXPECT_STREQ(attr_set(AT_FDCWD, "n/g", &longer, ATTR_SIZE + 8, 0),
+		     attr_set(AT_FDCWD, "u/g", &longer, ATTR_SIZE + 8, 0));
+	EXPECT_STREQ(attr_set(AT_FDCWD, "n/g", &longer, 8, 0), attr_set(AT_FDCWD, "u/g", &longer, 8, 0));
+	EXPECT_STREQ(attr_set(AT_FDCWD, "n/g", &longer, 1 << 20, 0), attr_set(AT_FDCWD, "u/g", &longer, 1 << 20, 0));
+	EXPECT_STREQ(attr_set(AT_FDCWD, "n/g", NULL, ATTR_SIZE, 0), attr_set(AT_FDCWD, "u/g", NULL, ATTR_SIZE, 0));
+	/* by another one, and where nothing may be written to */
+	ASSERT_EQ(0, become(NOBODY));
+	EXPECT_STREQ(attr_set(AT_FDCWD, "n/g", &attrs[1], ATTR_SIZE, 0),
+		     attr_set(AT_FDCWD, "u/g", &attrs[1], ATTR_SIZE, 0));
+	ASSERT_EQ(0, become(0));
+	ASSERT_EQ(0, shell("mount --bind n n && mount -o remount,bind,ro n && mount -o remount,bind,ro u"));
+	EXPECT_STREQ(attr_set(AT_FDCWD, "n/g", &attrs[1], ATTR_SIZE, 0),
+		     attr_set(AT_FDCWD, "u/g", &attrs[1], ATTR_SIZE, 0));
+	EXPECT_STREQ("EROFS", attr_set(AT_FDCWD, "u/g", &attrs[1], ATTR_SIZE, 0));
+	ASSERT_EQ(0, shell("umount n && mount -o remount,bind,rw u"));
+}
+
+/* What is set is what makes the copy, and nothing before: of what cannot be set there is none. */
+TEST_F(u, copied_up_by_the_system_call)
+{
+	struct attr_of_file attr = { .xflags = 1ULL << 40 };
+	int fd;
+
+	OBJECTS;
+	EXPECT_STREQ(attr_set(AT_FDCWD, "n/f", &attr, ATTR_SIZE, 0), attr_set(AT_FDCWD, "u/f", &attr, ATTR_SIZE, 0));
+	attr.xflags = FS_XFLAG_NODUMP;
+	ASSERT_EQ(0, become(NOBODY));
+	EXPECT_STREQ(attr_set(AT_FDCWD, "n/f", &attr, ATTR_SIZE, 0), attr_set(AT_FDCWD, "u/f", &attr, ATTR_SIZE, 0));
+	ASSERT_EQ(0, become(0));
+	EXPECT_STREQ("ENOENT", kind("rw/f"));
+	ASSERT_LE(0, fd = open("u/f", O_RDONLY | O_CLOEXEC));
+	EXPECT_STREQ("well", attr_set(fd, "", &attr, ATTR_SIZE, AT_EMPTY_PATH));
+	close(fd);
+	EXPECT_STREQ("low", read_file("rw/f"));
+	EXPECT_EQ(FS_NODUMP_FL, get("rw/f") & FS_NODUMP_FL);
+	EXPECT_EQ(0, get("ro/f") & FS_NODUMP_FL);
+	EXPECT_STREQ("well", attr_set(AT_FDCWD, "u/link", &attr, ATTR_SIZE, 0));
+	EXPECT_STREQ("ENOENT", kind("rw/link"));
+	EXPECT_STREQ("well", attr_set(AT_FDCWD, "u/sub", &attr, ATTR_SIZE, 0));
+	EXPECT_EQ(FS_NODUMP_FL, get("rw/sub") & FS_NODUMP_FL);
+}
+
 TEST_HARNESS_MAIN
