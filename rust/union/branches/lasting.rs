@@ -22,10 +22,9 @@ use kernel::{prelude::*, rbtree::RBTree, sync::Arc};
 fn unique(table: &Table, branch: &Branch) -> Option<Identity> {
     let identity = branch.fs_identity?;
     let sb = branch.mnt().super_block();
-    let is_shared = table
-        .branches
-        .iter()
-        .any(|other| other.fs_identity == Some(identity) && !ptr::eq(other.mnt().super_block(), sb));
+    let is_shared = table.branches.iter().any(|other| {
+        other.fs_identity == Some(identity) && !ptr::eq(other.mnt().super_block(), sb)
+    });
     (!is_shared).then_some(identity)
 }
 

@@ -484,7 +484,10 @@ impl file_ops::Operations for RegularFile {
         };
         // What went on afterwards would be no change that was told of.
         change.waits = instance.snapshots.is_some();
-        let bytes = instance.snapshots.is_some().then(|| iocb.range(real, iter.len()));
+        let bytes = instance
+            .snapshots
+            .is_some()
+            .then(|| iocb.range(real, iter.len()));
         changing(user, real, bytes, || {
             backing::write::<AfterIo>(real, &locked, iocb, iter, &instance.cred, change)
         })

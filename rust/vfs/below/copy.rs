@@ -29,7 +29,12 @@ pub(crate) enum RangeOp {
 
 impl KernelFile {
     /// Copies a range from this file to `target`; returns how much was copied.
-    pub(crate) fn copy_range_to(&self, target: &Self, range: CopyRange, op: RangeOp) -> Result<i64> {
+    pub(crate) fn copy_range_to(
+        &self,
+        target: &Self,
+        range: CopyRange,
+        op: RangeOp,
+    ) -> Result<i64> {
         let CopyRange { from, to, len } = range;
         let (source, target) = (self.as_ptr(), target.as_ptr());
         // SAFETY: Both files are alive.
