@@ -63,6 +63,7 @@ struct op {
 static struct {
 	int slots[2][SLOTS];	/* open files: of the union, of the model */
 	bool guessed;		/* since a mount, numbers of links may include names that were removed */
+	bool is_unusable;	/* what the branches are on does not work natively, either */
 	bool signals;
 	char wrong[512];
 } now;

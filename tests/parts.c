@@ -184,6 +184,23 @@ TEST_F(u, encrypted)
 	EXPECT_EQ(0, E(umount2("e", 0)));
 }
 
+/* What could not be renamed has changed no directory. */
+TEST_F(u, times_of_what_is_not_renamed)
+{
+	ASSERT_EQ(0, down_to_change());
+	ASSERT_EQ(0, shell("echo low > ro/low; mkdir ro/dir ro/dir/in"));
+	ASSERT_EQ(0, up("x=rw", "ro"));
+	ASSERT_EQ(0, shell("rm -r u/home/d/*; touch -d @1000 u/home u/home/d; touch -d @2000 u"));
+	EXPECT_EQ(-EXDEV, E(rename("u/other", "u/home/d")));
+	EXPECT_EQ(-EXDEV, E(rename("u/low", "u/home/low")));
+	EXPECT_EQ(-EXDEV, E(rename("u/dir", "u/home/d")));
+	EXPECT_EQ(1000, st_of("u/home/d").st_mtime);
+	EXPECT_EQ(1000, st_of("u/home").st_mtime);
+	EXPECT_EQ(2000, st_of("u").st_mtime);
+	EXPECT_STREQ("", list("u/home/d"));
+	EXPECT_STREQ("low\n", read_file("u/low"));
+}
+
 /* What an overlay has below itself cannot be moved there, either. */
 TEST_F(u, overlay)
 {

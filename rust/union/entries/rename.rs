@@ -16,7 +16,7 @@ use crate::{
         branch::{branch::Branch, work},
         copy::{copy_up, links},
         find::{lookup, merge, whiteout},
-        groundwork::{hide, seal::Seal},
+        groundwork::{dir_times::DirTimes, hide, seal::Seal},
         object::{
             instance::Union,
             node::{copy_attr, detach, State},
@@ -421,13 +421,17 @@ fn rename_on_branch(
     }
 
     let whites_out = old.below && flags & WHITEOUT == 0;
+    // Nobody has changed the directory if the rename fails, as it does to another part of the branch.
+    let times = whites_out.then(|| DirTimes::of(&old.layer)).transpose()?;
     // One that was there before hides what a directory that is not opaque would be merged with.
     let is_new = whites_out && hide::create(access, &old.layer, old.name)?;
     let take_back_whiteout = |e: Error| {
         // Nor what is below, in the place of what has gone.
-        let is_needless = is_new && !may_be_gone(old, e);
-        if is_needless && hide::remove(access, &old.layer, old.name).is_err() {
-            pr_warn_once!("a needless whiteout is left\n");
+        if is_new && !may_be_gone(old, e) {
+            match hide::remove(access, &old.layer, old.name) {
+                Ok(()) => times.iter().for_each(|times| times.restore(access)),
+                Err(_) => pr_warn_once!("a needless whiteout is left\n"),
+            }
         }
         e
     };
@@ -474,6 +478,7 @@ fn clear_whiteouts(
     new: &Side<'_>,
 ) -> Result {
     let stack = inode.data().stack()?;
+    let times = [DirTimes::of(stack.top())?, DirTimes::of(&new.layer)?];
     // What the directory hid must not show, neither while it is replaced nor if that fails.
     if stack.layers.len() > 1 {
         hide::make_opaque(access, &new.layer.branch, &stack.top().dentry)?;
@@ -483,7 +488,11 @@ fn clear_whiteouts(
         // The mark of an opaque one goes with the whiteouts in it.
         let _stays = hide::create(access, &new.layer, new.name)?;
     }
-    work::clear_reserved(access, &new.layer.branch, &stack.top().dentry)
+    let cleared = work::clear_reserved(access, &new.layer.branch, &stack.top().dentry);
+    for times in times {
+        times.restore(access);
+    }
+    cleared
 }
 
 fn swap(access: &WriteAccess<'_>, old: &Side<'_>, new: &Side<'_>, flags: u32) -> Result {

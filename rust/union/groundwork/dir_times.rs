@@ -24,7 +24,7 @@ impl<'a> DirTimes<'a> {
     /// Gives the directory its times back, after something was made in it.
     pub(crate) fn restore(&self, access: &WriteAccess<'_>) {
         if self.times.apply(access, &self.dir.dentry).is_err() {
-            pr_warn_once!("the times of a directory could not be kept over a copy-up\n");
+            pr_warn_once!("the times of a directory could not be kept\n");
         }
     }
 }
