@@ -440,6 +440,19 @@ static bool is_want_of_memory(const struct op *op, long err)
 	return err == -ENOMEM || err == -ENOSPC || (err == -EINVAL && (op->go == go_mount || op->go == add));
 }
 
+/* The flags that chattr(1) sets, of what can be opened for that. */
+static int bits_of(const char *path, const struct stat *st)
+{
+	int bits = 0, fd = S_ISREG(st->st_mode) || S_ISDIR(st->st_mode) ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+
+	if (fd < 0)
+		return 0;
+	if (ioctl(fd, FS_IOC_GETFLAGS, &bits))
+		bits = -1;
+	close(fd);
+	return bits;
+}
+
 /* What there is of turn N, but for its number: on the branches, too, what is in the making. */
 static const char *state(int n)
 {
@@ -454,17 +467,19 @@ static const char *state(int n)
 		struct stat st = st_of(path);
 		char value[64];
 		ssize_t flag, named;
+		int bits;
 
 		if (!strcmp(what, "ENOENT") || !strcmp(what, "ENOTDIR"))
 			continue;
 		flag = lgetxattr(path, "trusted.a", value, sizeof(value));
 		named = lgetxattr(path, ACCESS, value, sizeof(value));
+		bits = bits_of(path, &st);
 		/* that of a directory is another one once it is merged */
 		if (S_ISDIR(st.st_mode))
 			st.st_nlink = 1;
-		len += snprintf(text + len, sizeof(text) - len, "%s: %s %o %d:%d %lu links %zd %zd '%s'\n", names[i],
-				what, st.st_mode, (int)st.st_uid, (int)st.st_gid, (unsigned long)st.st_nlink,
-				flag, named, strcmp(what, "file") ? "" : read_file(path));
+		len += snprintf(text + len, sizeof(text) - len, "%s: %s %o %d:%d %lu links %zd %zd %x '%s'\n",
+				names[i], what, st.st_mode, (int)st.st_uid, (int)st.st_gid, (unsigned long)st.st_nlink,
+				flag, named, bits, strcmp(what, "file") ? "" : read_file(path));
 	}
 	len += snprintf(text + len, sizeof(text) - len, "u2: %s, in the making: %s\n", list("u2"),
 			access("rw/.wh..wh.orph", F_OK) ? "" : list("rw/.wh..wh.orph"));
