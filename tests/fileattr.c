@@ -413,7 +413,7 @@ static const char *const objects[] = { "f", "g", "d", "sub", "link", "dangling",
 
 /* With one of each on either branch, and the same in the directory n. */
 #define OBJECTS \
-	ASSERT_EQ(0, down()); \
+	ASSERT_EQ(0, down_to_change()); \
 	ASSERT_EQ(0, shell("mkdir -p ro/sub n; ln -s f ro/link; ln -s none ro/dangling; ln -s sub ro/dirlink;" \
 			   "mkfifo ro/fifo; mknod ro/null c 1 3; mknod ro/block b 7 250;" \
 			   "python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind(\"ro/socket\")';" \
