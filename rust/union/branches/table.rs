@@ -23,11 +23,11 @@ pub(crate) const MAX_BRANCHES: usize = 0xffff;
 ///
 /// # Invariants
 ///
-/// `by_id` has the number and the index of each of the branches, and is sorted.
+/// `by_id` has the index of each of the branches, by its number.
 pub(crate) struct Table {
     pub(crate) generation: usize,
     pub(crate) branches: KVVec<Arc<Branch>>,
-    by_id: KVVec<(BranchId, usize)>,
+    by_id: RBTree<BranchId, usize>,
 }
 
 impl Shared for Table {}
@@ -38,13 +38,12 @@ impl Drop for Table {
     }
 }
 
-/// The number and the index of each branch, sorted: many are not gone through for each that is asked for. `ENOMEM`.
-fn by_id(branches: &[Arc<Branch>]) -> Result<KVVec<(BranchId, usize)>> {
-    let mut by_id = KVVec::with_capacity(branches.len(), GFP_KERNEL)?;
+/// The index of each branch, by its number: many are not gone through for each that is asked for. `ENOMEM`.
+fn by_id(branches: &[Arc<Branch>]) -> Result<RBTree<BranchId, usize>> {
+    let mut by_id = RBTree::new();
     for (index, branch) in branches.iter().enumerate() {
-        by_id.push((branch.id(), index), GFP_KERNEL)?;
+        by_id.try_create_and_insert(branch.id(), index, GFP_KERNEL)?;
     }
-    by_id.sort_unstable();
     Ok(by_id)
 }
 
@@ -108,7 +107,7 @@ impl Table {
         let mut this = Self {
             generation,
             branches,
-            by_id: KVVec::new(),
+            by_id: RBTree::new(),
         };
         for branch in &this.branches {
             if branch.mnt().super_block().stack_depth() >= MAX_STACK_DEPTH {
@@ -164,8 +163,7 @@ impl Table {
 
     /// Where the branch is in the order.
     pub(crate) fn index_of(&self, id: BranchId) -> Option<usize> {
-        let found = self.by_id.binary_search_by_key(&id, |&(id, _)| id);
-        found.ok().map(|at| self.by_id[at].1)
+        self.by_id.get(&id).copied()
     }
 
     /// Whether new objects may go to more than one branch.
