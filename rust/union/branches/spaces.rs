@@ -7,7 +7,7 @@ use crate::{
         branch::branch::Branch,
         numbers::{
             branch_id::BranchId,
-            range::{Ranges, Space, FIRST, OTHER},
+            range::{Ranges, Space, FIRST_SIZE, OTHER_SIZE},
         },
     },
     vfs::{
@@ -88,14 +88,14 @@ impl Spaces {
                 first.note_alone(is_alone);
             }
             if let Some(first) = news().find(|space| space.need().is_none()) {
-                first.give(take(FIRST));
+                first.give(take(FIRST_SIZE));
             }
         }
         for (need, space) in news().filter_map(|space| Some((space.need()?, space))) {
-            space.give(take(need).or_else(|| take(OTHER)));
+            space.give(take(need).or_else(|| take(OTHER_SIZE)));
         }
         for space in news() {
-            space.give(take(OTHER));
+            space.give(take(OTHER_SIZE));
         }
         for branch in branches {
             let (space, root) = (branch.numbers.space(), branch.at(branch.root()));

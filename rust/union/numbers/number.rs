@@ -12,7 +12,7 @@
 //! Where two objects would show one number all the same, the inode cache gives one of them a fresh
 //! one for as long as it stays there.
 
-use super::range::{Device, Space};
+use super::range::{PartDevice, Space};
 use crate::vfs::{
     attr::stat::Stat,
     mount::path::Path,
@@ -84,14 +84,14 @@ pub(crate) struct Numbers {
 pub(crate) struct Entries<'a> {
     numbers: &'a Numbers,
     /// Of the directory: mostly also that of what is in it.
-    device: Device,
+    device: PartDevice,
 }
 
 impl Entries<'_> {
     /// The number in the union of the entry that has `ino` on the branch, as far as that can be told
     /// without a look at it.
     pub(crate) fn number(&self, ino: u64) -> u64 {
-        let computed = self.numbers.space.place(ino, self.device);
+        let computed = self.numbers.space.compute(ino, self.device);
         match self.numbers.exception(computed, None) {
             Some(number) => number.shown,
             None => self.numbers.space.now(computed),
@@ -135,14 +135,14 @@ impl Numbers {
 
     /// As [`Self::of`].
     pub(crate) fn of_object(&self, object: Object) -> Number {
-        let computed = self.place(object);
+        let computed = self.compute_of(object);
         (self.exception(computed, Some(object.generation)))
             .unwrap_or_else(|| self.ordinary(computed))
     }
 
-    fn place(&self, object: Object) -> u64 {
+    fn compute_of(&self, object: Object) -> u64 {
         let device = self.space.device_of(object.device);
-        self.space.place(object.ino, device)
+        self.space.compute(object.ino, device)
     }
 
     /// The numbers of what is in the directory at `path` on the branch.
@@ -156,7 +156,7 @@ impl Numbers {
     fn compute<'a>(&self, path: Path<'a>) -> Result<(&'a Inode, u64)> {
         let inode = path.inode().ok_or(ESTALE)?;
         let device = self.space.device(path)?;
-        Ok((inode, self.space.place(inode.ino(), device)))
+        Ok((inode, self.space.compute(inode.ino(), device)))
     }
 
     /// What is at `path` is about to go from the branch to another, and keeps the number that it has
@@ -210,7 +210,7 @@ impl Numbers {
 
     /// Remembers that `object` on the branch has `number` in the union.
     pub(crate) fn set_object(&self, object: Object, number: Number) -> Result {
-        self.note(self.place(object), object.generation, number)
+        self.note(self.compute_of(object), object.generation, number)
     }
 
     fn note(&self, computed: u64, generation: u32, number: Number) -> Result {

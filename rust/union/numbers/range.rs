@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Whose numbers mean what: each filesystem that is below a union has a range of the union's inode
-//! numbers to itself.
+//! Computes the union's inode numbers: each filesystem that is below a union has a range of them to
+//! itself.
 //!
 //! Programs that have 32 bits for a number get `EOVERFLOW` for what has more. So the ranges are among
 //! the numbers below 2^32, for as long as there is room: as large as a filesystem needs that tells how
@@ -36,9 +36,9 @@ const ALONE: u64 = 1 << 47;
 const WIDE_BITS: u32 = 48;
 /// The range of the first filesystem that does not tell how many inodes it can have. Nobody uses up
 /// so many of a tmpfs, and few disks have larger numbers.
-pub(crate) const FIRST: u64 = 1 << 31;
+pub(crate) const FIRST_SIZE: u64 = 1 << 31;
 /// That of others, and of parts of a filesystem.
-pub(crate) const OTHER: u64 = 1 << 26;
+pub(crate) const OTHER_SIZE: u64 = 1 << 26;
 /// How many parts of a filesystem have a range.
 const PARTS: usize = 12;
 
@@ -124,11 +124,12 @@ struct Devices {
     parts: [Atomic<u64>; PARTS],
 }
 
-/// The device that an object shows; 0 for the one that most of its filesystem does.
-pub(crate) type Device = u32;
+/// The device that an object shows, by which the part of its filesystem is told that it is in; 0 for the one that
+/// most of it shows.
+pub(crate) type PartDevice = u32;
 
 /// The same for everybody, and spread over all bits.
-fn fold(ino: u64, device: Device) -> u64 {
+fn fold(ino: u64, device: PartDevice) -> u64 {
     let mut x = ino.wrapping_add(u64::from(device).wrapping_mul(0x9e37_79b9_7f4a_7c15));
     x = (x ^ x >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     x = (x ^ x >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -146,7 +147,7 @@ fn need(root: Path<'_>) -> Option<u64> {
         // A server need not be asked, which may not answer.
         _ => return None,
     };
-    (1..FIRST).contains(&most).then_some(most + 1)
+    (1..FIRST_SIZE).contains(&most).then_some(most + 1)
 }
 
 impl Space {
@@ -197,7 +198,7 @@ impl Space {
 
     /// The device that the object at `path` shows. Asked only where there may be several.
     #[inline]
-    pub(crate) fn device(&self, path: Path<'_>) -> Result<Device> {
+    pub(crate) fn device(&self, path: Path<'_>) -> Result<PartDevice> {
         match &self.devices {
             None => Ok(0),
             Some(_) => Ok(self.device_of(Stat::of(path)?.dev())),
@@ -205,7 +206,7 @@ impl Space {
     }
 
     /// As [`Self::device`], of an object that shows `device`.
-    pub(crate) fn device_of(&self, device: u32) -> Device {
+    pub(crate) fn device_of(&self, device: u32) -> PartDevice {
         match &self.devices {
             Some(devices) if device != devices.main => device,
             _ => 0,
@@ -215,16 +216,16 @@ impl Space {
     /// The number in the union of the object that has `ino` on its filesystem, and shows `device`. No
     /// two have the same one, unless it is [folded](fold).
     #[inline]
-    pub(crate) fn place(&self, ino: u64, device: Device) -> u64 {
+    pub(crate) fn compute(&self, ino: u64, device: PartDevice) -> u64 {
         if device == 0 && ino < self.size.load_acquire() {
             return self.start.load_once() + ino;
         }
-        self.place_elsewhere(ino, device)
+        self.compute_elsewhere(ino, device)
     }
 
     #[cold]
-    fn place_elsewhere(&self, ino: u64, device: Device) -> u64 {
-        if device != 0 && ino < OTHER {
+    fn compute_elsewhere(&self, ino: u64, device: PartDevice) -> u64 {
+        if device != 0 && ino < OTHER_SIZE {
             if let Some(start) = self.part(device) {
                 return start + ino;
             }
@@ -256,11 +257,11 @@ impl Space {
     }
 
     /// The start of the range of what shows `device`. The first few get one, and keep it.
-    pub(crate) fn part(&self, device: Device) -> Option<u64> {
+    pub(crate) fn part(&self, device: PartDevice) -> Option<u64> {
         for part in self.devices.iter().flat_map(|devices| &devices.parts) {
             let mut have = part.load_acquire();
             if have == 0 {
-                let start = self.ranges.take(OTHER)?;
+                let start = self.ranges.take(OTHER_SIZE)?;
                 let wanted = u64::from(device) << 32 | start;
                 // Somebody else may be faster: then the range is nobody's.
                 have = match part.cmpxchg(0, wanted, Full) {
@@ -339,13 +340,13 @@ mod tests {
     fn ranges_are_apart() -> Result {
         let ranges = Ranges::new()?;
         let (one, other) = (space(&ranges, 0)?, space(&ranges, 1)?);
-        one.give(ranges.take(FIRST).map(|start| (start, FIRST)));
-        other.give(ranges.take(OTHER).map(|start| (start, OTHER)));
-        assert_eq!(one.place(7, 0), 7);
-        assert_eq!(other.place(7, 0), FIRST + 7);
-        assert!(other.place(OTHER - 1, 0) < SMALL);
-        assert!(other.place(OTHER, 0) > SMALL);
-        assert!(one.place(FIRST, 0) != other.place(FIRST, 0));
+        one.give(ranges.take(FIRST_SIZE).map(|start| (start, FIRST_SIZE)));
+        other.give(ranges.take(OTHER_SIZE).map(|start| (start, OTHER_SIZE)));
+        assert_eq!(one.compute(7, 0), 7);
+        assert_eq!(other.compute(7, 0), FIRST_SIZE + 7);
+        assert!(other.compute(OTHER_SIZE - 1, 0) < SMALL);
+        assert!(other.compute(OTHER_SIZE, 0) > SMALL);
+        assert!(one.compute(FIRST_SIZE, 0) != other.compute(FIRST_SIZE, 0));
         assert!(ranges.fresh() < SMALL);
         Ok(())
     }
@@ -355,10 +356,10 @@ mod tests {
         let ranges = Ranges::new()?;
         let (one, other) = (space(&ranges, 0)?, space(&ranges, 1)?);
         let wide = 1 << 60 | 7;
-        assert_eq!(one.place(wide, 0), one.place(wide, 0));
-        assert!(one.place(wide, 0) != one.place(wide + 1, 0));
-        assert!(one.place(wide, 0) != other.place(wide, 0));
-        assert!(one.place(7, 5) != one.place(7, 6));
+        assert_eq!(one.compute(wide, 0), one.compute(wide, 0));
+        assert!(one.compute(wide, 0) != one.compute(wide + 1, 0));
+        assert!(one.compute(wide, 0) != other.compute(wide, 0));
+        assert!(one.compute(7, 5) != one.compute(7, 6));
         Ok(())
     }
 
@@ -366,12 +367,12 @@ mod tests {
     fn what_is_alone_has_all_that_nobody_else_took() -> Result {
         let ranges = Ranges::new()?;
         let (one, other) = (space(&ranges, 0)?, space(&ranges, 1)?);
-        one.give(ranges.take(FIRST).map(|start| (start, FIRST)));
+        one.give(ranges.take(FIRST_SIZE).map(|start| (start, FIRST_SIZE)));
         one.alone.store(true, Relaxed);
-        assert_eq!(one.place(SMALL + 7, 0), SMALL + 7);
-        assert_eq!(one.place(FIRST + 7, 0), FIRST + 7);
-        other.give(ranges.take(OTHER).map(|start| (start, OTHER)));
-        assert!(other.place(7, 0) > SMALL);
+        assert_eq!(one.compute(SMALL + 7, 0), SMALL + 7);
+        assert_eq!(one.compute(FIRST_SIZE + 7, 0), FIRST_SIZE + 7);
+        other.give(ranges.take(OTHER_SIZE).map(|start| (start, OTHER_SIZE)));
+        assert!(other.compute(7, 0) > SMALL);
         Ok(())
     }
 
@@ -379,11 +380,11 @@ mod tests {
     fn what_others_took_is_theirs() -> Result {
         let ranges = Ranges::new()?;
         let one = space(&ranges, 0)?;
-        one.give(ranges.take(FIRST).map(|start| (start, FIRST)));
+        one.give(ranges.take(FIRST_SIZE).map(|start| (start, FIRST_SIZE)));
         one.alone.store(true, Relaxed);
-        assert_eq!(ranges.take(OTHER), Some(FIRST));
-        assert!(one.place(FIRST + 7, 0) > SMALL);
-        assert_eq!(one.place(FIRST - 1, 0), FIRST - 1);
+        assert_eq!(ranges.take(OTHER_SIZE), Some(FIRST_SIZE));
+        assert!(one.compute(FIRST_SIZE + 7, 0) > SMALL);
+        assert_eq!(one.compute(FIRST_SIZE - 1, 0), FIRST_SIZE - 1);
         Ok(())
     }
 }
