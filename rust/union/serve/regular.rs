@@ -309,7 +309,7 @@ fn branch_of(user: &FsFile<Union>, real: &KernelFile) -> Result<Arc<Branch>> {
     branch.cloned().ok_or(ESTALE)
 }
 
-/// Does `change`, which changes `bytes` of `real`, if any: see [`Node::changing`].
+/// Does `change`, which changes `bytes` of `real`, if any: see `Node::changing`.
 fn changing<R>(
     user: &FsFile<Union>,
     real: &KernelFile,
