@@ -13,8 +13,7 @@
 #ifndef AUFS2_TEST_CUT_H
 #define AUFS2_TEST_CUT_H
 
-#include "aufs2.h"
-#include <linux/dm-ioctl.h>
+#include "aufs2_dm.h"
 #include <linux/loop.h>
 
 #define CUT_SECTOR 512
@@ -67,34 +66,24 @@ static int cut_kind(void)
 /* A command about the device, with a target or a message to it.  0 or -errno. */
 static long cut_command(unsigned long command, const char *text)
 {
-	static char buf[1024] __attribute__((aligned(8)));
-	struct dm_ioctl *io = (struct dm_ioctl *)buf;
-	char *data = buf + sizeof(*io);
+	static char data[1024] __attribute__((aligned(8)));
+	struct dm_target_spec *spec = (struct dm_target_spec *)data;
+	int targets = command == DM_TABLE_LOAD;
 	long err;
-	int fd = open("/dev/mapper/control", O_RDWR | O_CLOEXEC);
 
-	if (fd < 0)
-		return -errno;
-	memset(buf, 0, sizeof(buf));
-	memcpy(io->version, (uint32_t []){ DM_VERSION_MAJOR, 0, 0 }, sizeof(io->version));
-	io->data_size = sizeof(buf);
-	io->data_start = sizeof(*io);
-	strcpy(io->name, CUT_NAME);
-	if (command == DM_TABLE_LOAD) {
-		struct dm_target_spec *spec = (struct dm_target_spec *)data;
-
-		io->target_count = 1;
+	memset(data, 0, sizeof(data));
+	if (targets) {
 		spec->length = cut_kinds[cut_kind()].size / CUT_SECTOR;
 		strcpy(spec->target_type, "log-writes");
 		strcpy(data + sizeof(*spec), text);
 	} else if (command == DM_TARGET_MSG) {
 		strcpy(((struct dm_target_msg *)data)->message, text);
 	}
-	err = E(ioctl(fd, command, io));
-	if (!err && command == DM_DEV_CREATE)
-		cut.device = minor(io->dev);
-	close(fd);
-	return err;
+	err = dm_command(CUT_NAME, command, 0, data, text ? sizeof(data) : 0, targets);
+	if (command != DM_DEV_CREATE || err < 0)
+		return err;
+	cut.device = err;
+	return 0;
 }
 
 /* Notes in the log that this is where it is. */

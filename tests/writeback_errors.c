@@ -12,9 +12,8 @@
  * Catches: an error that is told to nobody, or not to one who has had the file open; one that is told again and
  * again, or of before a file was opened.
  */
-#include "aufs2.h"
+#include "aufs2_dm.h"
 #include <linux/aio_abi.h>
-#include <linux/dm-ioctl.h>
 #include <linux/fiemap.h>
 #include <linux/io_uring.h>
 #include <sys/mman.h>
@@ -37,21 +36,12 @@ struct part { uint64_t from, to; bool fails; };
 /* A command about the device, with what it is to be made of.  0 or -errno. */
 static long disk_command(unsigned long command, const struct part *parts, int count, uint32_t flags)
 {
-	static char buf[16384] __attribute__((aligned(8)));
-	struct dm_ioctl *io = (struct dm_ioctl *)buf;
-	char *at = buf + sizeof(*io);
-	int i, fd = open("/dev/mapper/control", O_RDWR | O_CLOEXEC);
+	static char data[8192] __attribute__((aligned(8)));
+	char *at = data;
 	long err;
+	int i;
 
-	if (fd < 0)
-		return -errno;
-	memset(buf, 0, sizeof(buf));
-	memcpy(io->version, (uint32_t []){ DM_VERSION_MAJOR, 0, 0 }, sizeof(io->version));
-	io->data_size = sizeof(buf);
-	io->data_start = sizeof(*io);
-	io->target_count = count;
-	io->flags = flags;
-	strcpy(io->name, DISK_NAME);
+	memset(data, 0, sizeof(data));
 	for (i = 0; i < count; i++) {
 		struct dm_target_spec *spec = (struct dm_target_spec *)at;
 
@@ -64,11 +54,11 @@ static long disk_command(unsigned long command, const struct part *parts, int co
 		spec->next = (sizeof(*spec) + strlen(at + sizeof(*spec)) + 8) & ~7;
 		at += spec->next;
 	}
-	err = E(ioctl(fd, command, io));
-	if (!err && command == DM_DEV_CREATE)
-		disk_minor = minor(io->dev);
-	close(fd);
-	return err;
+	err = dm_command(DISK_NAME, command, flags, data, at - data, count);
+	if (command != DM_DEV_CREATE || err < 0)
+		return err;
+	disk_minor = err;
+	return 0;
 }
 
 /* Makes the disk of these parts.  What waits to be written goes on waiting. */
