@@ -31,7 +31,6 @@ use crate::{
         value::{errno::ESTALE, name::Name},
     },
 };
-use core::cell::Cell;
 use kernel::{
     pr_warn_once,
     prelude::*,
@@ -249,16 +248,7 @@ impl Attempt<'_> {
         };
         self.instance.cred.scope(|| {
             let stat = Stat::of(stack.top().path())?;
-            let copy = Copy {
-                inode,
-                instance: self.instance,
-                source: stack.top(),
-                stat: &stat,
-                target: branch,
-                data,
-                cred: self.instance.cred.for_copy_of(self.dentry)?,
-                is_left: Cell::new(false),
-            };
+            let copy = Copy::of(self.dentry, stack.top(), &stat, branch, data)?;
             let made = copy
                 .make(self.parent, self.name, &mut write_record)
                 .inspect_err(|_| self.is_left = copy.is_left.get())?;
@@ -410,16 +400,7 @@ fn copy_nameless(
         .cred
         .scope(|| {
             let stat = Stat::of(stack.top().path())?;
-            let copy = Copy {
-                inode,
-                instance,
-                source: stack.top(),
-                stat: &stat,
-                target,
-                data,
-                cred: instance.cred.for_copy_of(dentry)?,
-                is_left: Cell::new(false),
-            };
+            let copy = Copy::of(dentry, stack.top(), &stat, target, data)?;
             if names == 0 {
                 return copy.make_nameless();
             }

@@ -35,14 +35,14 @@ pub(crate) type BeforeName<'a> = dyn FnMut(&WriteAccess<'_>, &Dentry) -> Result 
 
 /// A copy to be made.
 pub(crate) struct Copy<'a> {
-    pub(crate) inode: &'a OwnInode<Union>,
-    pub(crate) instance: &'a Instance,
-    pub(crate) source: &'a Layer,
-    pub(crate) stat: &'a Stat,
-    pub(crate) target: &'a Branch,
-    pub(crate) data: Data,
+    inode: &'a OwnInode<Union>,
+    instance: &'a Instance,
+    source: &'a Layer,
+    stat: &'a Stat,
+    target: &'a Branch,
+    data: Data,
     /// What the copy is made with, if not with the mounter's credentials.
-    pub(crate) cred: Option<Cred>,
+    cred: Option<Cred>,
     /// Whether its name is left although it could not be given that.
     pub(crate) is_left: Cell<bool>,
 }
@@ -57,16 +57,7 @@ pub(crate) fn copy_apart<'a>(
     target: &'a Branch,
 ) -> Result<Draft<'a>> {
     let stat = Stat::of(source.path())?;
-    let copy = Copy {
-        inode: dentry.positive()?,
-        instance,
-        source,
-        stat: &stat,
-        target,
-        data: Data::All,
-        cred: instance.cred.for_copy_of(dentry)?,
-        is_left: Cell::new(false),
-    };
+    let copy = Copy::of(dentry, source, &stat, target, Data::All)?;
     let (draft, file) = Draft::make(target, |creating| {
         copy.create(|| creating.create(stat.mode().private()))
     })?;
@@ -78,7 +69,29 @@ pub(crate) fn copy_apart<'a>(
     Ok(draft)
 }
 
-impl Copy<'_> {
+impl<'a> Copy<'a> {
+    /// Of `source`, which `dentry` names and which has `stat`, on `target`. With the mounter's credentials. `ENOMEM`, and
+    /// what a security module says.
+    pub(crate) fn of(
+        dentry: &'a OwnDentry<Union>,
+        source: &'a Layer,
+        stat: &'a Stat,
+        target: &'a Branch,
+        data: Data,
+    ) -> Result<Self> {
+        let instance = dentry.sb().data();
+        Ok(Self {
+            inode: dentry.positive()?,
+            instance,
+            source,
+            stat,
+            target,
+            data,
+            cred: instance.cred.for_copy_of(dentry)?,
+            is_left: Cell::new(false),
+        })
+    }
+
     /// Makes the object itself by `make`, with the label that it is to have.
     fn create<R>(&self, make: impl FnOnce() -> R) -> R {
         match &self.cred {
