@@ -19,6 +19,7 @@
 static const struct op more_ops[] = {
 	{ STORE, "f" }, { APPEND, "f" }, { SETXATTR, "f" }, { RENAME, "d/c", "d/e" }, { CHMOD, "d/c" },
 	{ SETXATTR, "d" }, { LINK, "d/c", "g" }, { STORE, "d/c" }, { CREATE, "d/n" }, { UNLINK, "g" },
+	{ RENAME, "f", "g", RENAME_WHITEOUT },
 };
 
 /* What is called afterwards. The old ones are descriptors from before. */
@@ -68,7 +69,8 @@ static const char *described(const struct seq *seq)
 
 	for (i = 0; i < seq->length; i++)
 		len += sprintf(b + len, ", %s%s %s%s%s and %s", op_names[seq->ops[i]->kind],
-			       seq->ops[i]->flags & RENAME_EXCHANGE ? " (exchange)" : "", seq->ops[i]->a,
+			       seq->ops[i]->flags & RENAME_EXCHANGE ? " (exchange)" :
+			       seq->ops[i]->flags & RENAME_WHITEOUT ? " (whiteout)" : "", seq->ops[i]->a,
 			       seq->ops[i]->b ? " " : "", seq->ops[i]->b ?: "", how_names[seq->hows[i]]);
 	return b;
 }
