@@ -5,9 +5,10 @@
 //! Lives here: a branch with its mount, and where that is (`place`); what the union keeps on it: the work
 //! directory, in which what is made waits for its name and goes with its guard if it gets none (`work`),
 //! the directory of pseudo-links (`plink_dir`) and what they say (`plink_records`), both in directories that
-//! are its own (`private`), the mark of what is not written out (`volatile`); how long those who use it are waited for (`patience`); taking the protection
-//! off an object (`lift`), reading and removing a tree. May use `text`, `numbers` and [`crate::vfs`]. Must
-//! not know what is above or below the branch, nor what an inode of the union is.
+//! are its own (`private`), the mark of what is not written out (`volatile`); how long those who use it are
+//! waited for (`patience`); taking the protection off an object (`lift`), reading and removing a tree. May use
+//! `text`, `numbers` and [`crate::vfs`]. Must not know what is above or below the branch, nor what an inode of
+//! the union is.
 
 // What a branch is has the name of the floor.
 #[allow(clippy::module_inception)]

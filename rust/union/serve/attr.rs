@@ -89,7 +89,10 @@ impl attr_ops::Operations for Attrs {
         };
         let rights = attr.of_rights().filter(|_| inode.is_dir());
         let instance = dentry.sb().data();
-        let bytes = attr_size.map(|size| size.min(real.size())..size.max(real.size()));
+        let bytes = attr_size.map(|size| {
+            let old = real.size();
+            size.min(old)..size.max(old)
+        });
         inode.data().changing(instance, real, bytes, || {
             instance.cred.scope(|| match rights {
                 Some(rights) => {
