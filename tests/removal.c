@@ -271,6 +271,41 @@ TEST_F(u, exchange_and_link_in_a_row)
 	EXPECT_EQ(0, status);
 }
 
+/* What the branch will not remove, as it is a mount point there, is hidden for a moment, which no time tells of. */
+TEST_F(u, times_of_what_is_not_removed)
+{
+	ASSERT_EQ(0, shell("mkdir ro/dir; echo low > ro/file; cp -a ro/dir ro/file rw"));
+	ASSERT_EQ(0, up("rw", "ro"));
+	ASSERT_EQ(0, shell("mount --bind ro/dir rw/dir; mount --bind ro/file rw/file; touch -d @2000 rw"));
+	EXPECT_EQ(2000, st_of("u").st_mtime);
+	EXPECT_EQ(-EBUSY, E(unlink("u/file")));
+	EXPECT_EQ(-EBUSY, E(rmdir("u/dir")));
+	EXPECT_EQ(2000, st_of("u").st_mtime);
+	EXPECT_STREQ("dir file", list("u"));
+	ASSERT_EQ(0, shell("umount rw/dir rw/file"));
+	EXPECT_EQ(0, E(unlink("u/file")));
+	EXPECT_EQ(0, E(rmdir("u/dir")));
+	EXPECT_STREQ("", list("u"));
+}
+
+/* The same of a rename on a lower branch, when what is in the way above cannot go. */
+TEST_F(u, times_where_something_stays_in_the_way)
+{
+	AUFS2_ONLY("it is about branches");
+	ASSERT_EQ(0, shell("mkdir rw2; echo old > rw2/old; echo low > ro/old; echo new > rw/new; echo hidden > rw2/new"));
+	ASSERT_EQ(0, up("rw=rw", "rw2=rw", "ro"));
+	ASSERT_EQ(0, shell("mount --bind ro/old rw/new; touch -d @2000 rw rw2"));
+	EXPECT_EQ(-EBUSY, E(rename("u/old", "u/new")));
+	EXPECT_EQ(2000, st_of("rw").st_mtime);
+	EXPECT_EQ(2000, st_of("rw2").st_mtime);
+	ASSERT_EQ(0, shell("umount rw/new"));
+	EXPECT_STREQ("new old", list("u"));
+	EXPECT_STREQ("new\n", read_file("u/new"));
+	EXPECT_STREQ("old\n", read_file("u/old"));
+	EXPECT_EQ(0, E(rename("u/old", "u/new")));
+	EXPECT_STREQ("old\n", read_file("u/new"));
+}
+
 /* Has what is made in a directory belong to a project, and what does not refused. */
 static int set_project(const char *dir, unsigned int project)
 {

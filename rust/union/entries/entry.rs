@@ -12,7 +12,11 @@ use crate::{
             links, plink,
         },
         find::{lookup, merge, whiteout},
-        groundwork::{hide, policy, take_back::take_back},
+        groundwork::{
+            hide::{self, Tentative},
+            policy,
+            take_back::take_back,
+        },
         object::{
             instance::{Instance, Union},
             node::{copy_attr, detach, State},
@@ -413,19 +417,16 @@ impl<'a> Removal<'a> {
         remove: impl FnOnce(&WriteAccess<'_>) -> Result,
     ) -> Result {
         let access = self.layer.branch.mnt().want_write()?;
-        let is_new = self.below && hide::create(&access, &self.layer, name)?;
+        let whiteout = self
+            .below
+            .then(|| Tentative::create(&access, &self.layer, name))
+            .transpose()?;
         if !self.on_branch {
             return Ok(());
         }
         remove(&access).inspect_err(|&e| {
-            // Nor where it is not known to be there: what is below must not show in its place.
-            let may_be_gone = || e != ENOENT && e != ESTALE && self.layer.has(name) != Ok(true);
-            if is_new && !stays_hidden.get() && !may_be_gone() {
-                // The object is still there, and shows in spite of the whiteout: nothing is lost if
-                // this fails, too.
-                if hide::remove(&access, &self.layer, name).is_err() {
-                    pr_warn_once!("a needless whiteout is left\n");
-                }
+            if let Some(whiteout) = whiteout.filter(|_| !stays_hidden.get()) {
+                whiteout.take_back(&access, e);
             }
         })
     }

@@ -16,7 +16,11 @@ use crate::{
         branch::{branch::Branch, work},
         copy::{copy_up, links},
         find::{lookup, merge, whiteout},
-        groundwork::{dir_times::DirTimes, hide, seal::Seal},
+        groundwork::{
+            dir_times::DirTimes,
+            hide::{self, Tentative},
+            seal::Seal,
+        },
         object::{
             instance::Union,
             node::{copy_attr, detach, State},
@@ -279,21 +283,35 @@ fn move_names(
     let branch = &old.layer.branch;
     cred.scope(|| {
         let access = branch.mnt().want_write()?;
+        // Nobody has changed them if this fails.
+        let times = match obstacles.is_empty() {
+            true => None,
+            false => Some([DirTimes::of(&old.layer)?, DirTimes::of(&new.layer)?]),
+        };
+        let keep_times = |access: &WriteAccess<'_>| {
+            for times in times.iter().flatten() {
+                times.restore(access);
+            }
+        };
         let room = obstacles.make_room(&access, &new.layer, new.name)?;
         let is_whited_out = rename_on_branch(&access, old, new, replaced, (flags, left))
             .inspect_err(|&e| {
                 room.restore(&access, &new.layer, new.name);
-                if flags & EXCHANGE != 0 || left.is_some() || may_be_gone(old, e) {
+                if flags & EXCHANGE != 0 || left.is_some() || old.layer.may_have_lost(old.name, e) {
                     // What they mean is to be found out.
                     old.dentry.drop_from_cache();
                     new.dentry.drop_from_cache();
                 }
+                keep_times(&access);
             })?;
         drop(access);
         if !obstacles.is_empty() {
-            obstacles
-                .clear(new.name)
-                .inspect_err(|_| restore(old, new, &room, (is_whited_out, left.is_some())))?;
+            obstacles.clear(new.name).inspect_err(|_| {
+                restore(old, new, &room, (is_whited_out, left.is_some()));
+                if let Ok(access) = branch.mnt().want_write() {
+                    keep_times(&access);
+                }
+            })?;
             room.keep(&new.layer);
         }
         Ok(())
@@ -353,12 +371,6 @@ fn restore(old: &Side<'_>, new: &Side<'_>, room: &Room, (is_whited_out, has_left
             new.layer.branch.name()
         );
     }
-}
-
-/// Whether a rename that failed by `error` may have taken the old name: nobody has told, nor could be asked. With
-/// the mounter's credentials.
-fn may_be_gone(old: &Side<'_>, error: Error) -> bool {
-    error != ENOENT && error != ESTALE && old.layer.has(old.name) != Ok(true)
 }
 
 /// Brings the inodes up to date after a rename on the branch.
@@ -421,17 +433,13 @@ fn rename_on_branch(
     }
 
     let whites_out = old.below && flags & WHITEOUT == 0;
-    // Nobody has changed the directory if the rename fails, as it does to another part of the branch.
-    let times = whites_out.then(|| DirTimes::of(&old.layer)).transpose()?;
     // One that was there before hides what a directory that is not opaque would be merged with.
-    let is_new = whites_out && hide::create(access, &old.layer, old.name)?;
+    let whiteout = whites_out
+        .then(|| Tentative::create(access, &old.layer, old.name))
+        .transpose()?;
     let take_back_whiteout = |e: Error| {
-        // Nor what is below, in the place of what has gone.
-        if is_new && !may_be_gone(old, e) {
-            match hide::remove(access, &old.layer, old.name) {
-                Ok(()) => times.iter().for_each(|times| times.restore(access)),
-                Err(_) => pr_warn_once!("a needless whiteout is left\n"),
-            }
+        if let Some(whiteout) = &whiteout {
+            whiteout.take_back(access, e);
         }
         e
     };
@@ -457,7 +465,7 @@ fn rename_on_branch(
     if hide::remove(access, &new.layer, new.name).is_err() {
         pr_warn_once!("a needless whiteout is left\n");
     }
-    Ok(is_new)
+    Ok(whiteout.is_some_and(|whiteout| whiteout.is_new()))
 }
 
 /// Has the whiteout of an old name on the disk before the object has its new one, where [`NAMES_BY_OBJECT`] says so.

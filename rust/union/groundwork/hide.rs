@@ -6,6 +6,7 @@ use crate::{
     union::{
         branch::{branch::Branch, lift::lift, work},
         find::whiteout::{find_at, locate_long, OPAQUE, PREFIX},
+        groundwork::dir_times::DirTimes,
         object::stack::Layer,
         text::{names, options::Attributes},
     },
@@ -24,7 +25,7 @@ use crate::{
         },
     },
 };
-use kernel::{prelude::*, sync::aref::ARef};
+use kernel::{pr_warn_once, prelude::*, sync::aref::ARef};
 
 /// The mode of a whiteout: nobody has a reason to read or write it.
 const MODE: Mode = Mode(0o100444);
@@ -40,6 +41,46 @@ pub(crate) fn create(access: &WriteAccess<'_>, dir: &Layer, name: &Name) -> Resu
         return create_long(access, dir, name);
     };
     create_hider(access, &dir.branch, &dir.dentry, &whiteout)
+}
+
+/// A whiteout that is made before what it is for, which may fail.
+#[must_use]
+pub(crate) struct Tentative<'a> {
+    times: DirTimes<'a>,
+    name: &'a Name,
+    is_new: bool,
+}
+
+impl<'a> Tentative<'a> {
+    /// Whites `name` out in the directory `dir` of a writable branch.
+    pub(crate) fn create(access: &WriteAccess<'_>, dir: &'a Layer, name: &'a Name) -> Result<Self> {
+        let times = DirTimes::of(dir)?;
+        let is_new = create(access, dir, name)?;
+        Ok(Self {
+            times,
+            name,
+            is_new,
+        })
+    }
+
+    /// Whether the name was not whited out before.
+    pub(crate) fn is_new(&self) -> bool {
+        self.is_new
+    }
+
+    /// What it is for has failed by `error`, and nobody has changed the directory: it is as it was, times included. The
+    /// object of the name is still there and shows in spite of the whiteout, so that nothing is lost if this fails, too;
+    /// but if the object may be gone, the whiteout stays, or what is below would show in its place.
+    pub(crate) fn take_back(&self, access: &WriteAccess<'_>, error: Error) {
+        let dir = self.times.dir;
+        if !self.is_new || dir.may_have_lost(self.name, error) {
+            return;
+        }
+        match remove(access, dir, self.name) {
+            Ok(()) => self.times.restore(access),
+            Err(_) => pr_warn_once!("a needless whiteout is left\n"),
+        }
+    }
 }
 
 fn create_long(access: &WriteAccess<'_>, dir: &Layer, name: &Name) -> Result<bool> {

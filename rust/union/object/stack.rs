@@ -47,6 +47,12 @@ impl Layer {
         Ok(namei::lookup(self.branch.mnt(), &self.dentry, name)?.is_some())
     }
 
+    /// Whether `name` may have gone from the directory, though what should have taken it has failed by `error`: that is
+    /// not said, nor can be asked.
+    pub(crate) fn may_have_lost(&self, name: &Name, error: Error) -> bool {
+        error != ENOENT && error != ESTALE && self.has(name) != Ok(true)
+    }
+
     /// The inode. `ESTALE` if the object went behind our back.
     pub(crate) fn inode(&self) -> Result<&Inode> {
         self.dentry.inode().ok_or(ESTALE)
