@@ -60,6 +60,7 @@ struct Merger {
     /// Whether it ends, by `ENOTEMPTY`, with the first entry that the union shows.
     ends_at_first: bool,
     is_partial: bool,
+    is_cut_short: bool,
 }
 
 impl Merger {
@@ -71,6 +72,7 @@ impl Merger {
             shows,
             ends_at_first,
             is_partial: false,
+            is_cut_short: false,
         }
     }
 
@@ -147,7 +149,7 @@ impl Merger {
             }
             self.add_reserved(entries, index, &entry, &mut in_files)
         })?;
-        self.is_partial |= !is_whole;
+        self.is_cut_short |= !is_whole;
         for (name, ino) in unknown {
             let found = namei::lookup(layer.branch.mnt(), &layer.dentry, Name::new(&name)?)?;
             if found.is_some_and(|dentry| !dentry.inode().is_some_and(|inode| inode.is_dir())) {
@@ -280,6 +282,7 @@ impl Merger {
                 arena: self.arena,
                 items,
                 is_partial: self.is_partial,
+                is_cut_short: self.is_cut_short,
                 stamps,
                 generation,
                 changes,
@@ -293,7 +296,7 @@ impl Merger {
 pub(crate) fn is_empty(stack: &Stack) -> Result<bool> {
     let mut merger = Merger::new(false, true);
     match merger.add_all(&stack.layers) {
-        Ok(()) => Ok(!merger.is_partial),
+        Ok(()) => Ok(!(merger.is_partial || merger.is_cut_short)),
         Err(e) if e == ENOTEMPTY => Ok(false),
         Err(e) => Err(e),
     }

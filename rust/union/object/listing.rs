@@ -18,9 +18,10 @@ pub(crate) struct Item {
 pub(crate) struct Listing {
     pub(crate) arena: KVVec<u8>,
     pub(crate) items: KVVec<Item>,
-    /// Whether there are entries that do not show: those whose names cannot be looked up, and what an
-    /// image could not read.
+    /// Whether there are entries that do not show, as their names cannot be looked up.
     pub(crate) is_partial: bool,
+    /// Whether there may be entries that do not show, as an image could not read them.
+    pub(crate) is_cut_short: bool,
     /// Of each directory, as it was before it was read.
     pub(crate) stamps: KVec<ChangeStamp>,
     /// That of the stack.
@@ -62,15 +63,17 @@ impl Listing {
     }
 
     /// Whether something is left out: names that no caller can use, being empty or longer than
-    /// `NAME_MAX`. vfat and FUSE servers have the latter.
+    /// `NAME_MAX` (vfat and FUSE servers have the latter), and what could not be read.
     pub(crate) fn is_partial(&self) -> bool {
-        self.is_partial
+        self.is_partial || self.is_cut_short
     }
 
     /// Whether the directories have not changed since they were read, as far as is known, when others
     /// were noticed to have made so many `changes`. Loads only.
     pub(crate) fn is_current(&self, stack: &Stack, changes: u32) -> bool {
+        // What could not be read may be readable by now, which is no change of the directory.
         !stack.is_remote
+            && !self.is_cut_short
             && self.changes == changes
             && self.generation == stack.generation
             && self.stamps.len() == stack.layers.len()

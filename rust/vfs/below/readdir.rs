@@ -11,8 +11,8 @@ use crate::{
 use kernel::{error::to_result, prelude::*};
 
 /// Filesystems that end a directory, without an error, where they cannot read it; where it would have
-/// ended, the position is its size.
-const ENDS_EARLY: &[&[u8]] = &[b"squashfs"];
+/// ended, the position is its size. romfs is one, too, but ends where its image does, which cannot be asked for.
+const ENDS_EARLY: &[&[u8]] = &[b"iso9660", b"squashfs"];
 
 /// An entry of a directory that is being read.
 pub(crate) struct Entry<'a> {
