@@ -24,7 +24,11 @@ use crate::{
         mount::{cred::Cred, file::KernelFile, write_access::WriteAccess},
         object::dentry::Dentry,
         own::{dentry::OwnDentry, inode::OwnInode},
-        value::{errno::EOPNOTSUPP, mode::FileType, name::Name},
+        value::{
+            errno::{EOPNOTSUPP, ESTALE},
+            mode::FileType,
+            name::Name,
+        },
     },
 };
 use core::cell::Cell;
@@ -334,7 +338,8 @@ impl<'a> Copy<'a> {
     }
 
     /// The error of giving `copy` its name. A server may have done what it says it could not: that is taken back,
-    /// and an error by which nothing else is tried if it cannot be, or if the name is there by then.
+    /// and an error by which nothing else is tried if it cannot be, or if the name is there by then. `ESTALE` where
+    /// something else has the name: it means that by now, and whoever asked for it is to look again.
     fn unless_named(
         &self,
         error: Error,
@@ -346,6 +351,7 @@ impl<'a> Copy<'a> {
         let is_undone = take_back(access, self.target, &parent.dentry, name, copy);
         self.is_left.set(!is_undone);
         match is_undone {
+            true if error == EEXIST => ESTALE,
             true => policy::unless_named(error, self.instance, parent, name),
             false => EIO,
         }

@@ -220,12 +220,11 @@ fn verify(dentry: &OwnDentry<Union>, parent: &OwnDentry<Union>, stack: &Stack) -
     if valid {
         inode.data().settle(&state, stack.generation, changes);
         copy_attr(inode)?;
-    }
-    drop(state);
-    if valid {
+        // With the lock held: a copy-up after that may know better what the name means.
         dentry.set_stamp(stamp);
         return Ok(Verdict::Current);
     }
+    drop(state);
     // A rename may have come between the name and what was found under it: either it has not come to
     // the dentry yet, or the dentry is elsewhere by now.
     let moved = inode.data().is_moving()
