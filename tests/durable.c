@@ -267,6 +267,39 @@ TEST_F(u, names_of_a_synced_directory_on_xfs)
 	names(_metadata, "xfs");
 }
 
+/* What the union is not to write to any more has all that was written to it, as it is not asked for afterwards. */
+static void last_writes(struct __test_metadata *_metadata, const char *type)
+{
+	static const char *const ends[] = { "ro", "mod:%s/disk/rw=ro", "del:%s/disk/rw" };
+	const char *why = disk_made(type);
+	char options[512];
+	unsigned int i;
+
+	AUFS2_ONLY("it is about branches");
+	if (why)
+		SKIP(return, "%s", why);
+	for (i = 0; i < ARRAY_SIZE(ends); i++) {
+		ASSERT_EQ(0, union_on_disk("", 0));
+		ASSERT_EQ(0, write_file("u/f", "new"));
+		snprintf(options, sizeof(options), ends[i], area);
+		ASSERT_EQ(0, shell("mount -i -o remount,%s u && sync -f u", options)) TH_LOG("%s", ends[i]);
+		ASSERT_EQ(0, power_cut());
+		EXPECT_STREQ("new", read_file("disk/rw/f")) TH_LOG("%s on %s", ends[i], type);
+		ASSERT_EQ(0, shell("rm -rf disk/rw; mkdir disk/rw; sync"));
+	}
+	EXPECT_EQ(0, E(umount("disk")));
+}
+
+TEST_F(u, what_is_not_written_to_any_more_on_ext4)
+{
+	last_writes(_metadata, "ext4");
+}
+
+TEST_F(u, what_is_not_written_to_any_more_on_xfs)
+{
+	last_writes(_metadata, "xfs");
+}
+
 /* A file that is moved down is there before it is no longer above, where nothing is lost. */
 static void moves(struct __test_metadata *_metadata, const char *type)
 {

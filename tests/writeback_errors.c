@@ -382,7 +382,7 @@ FIXTURE_SETUP(u)
 	why = disk_made();
 	if (why)
 		SKIP(return, "%s", why);
-	ASSERT_EQ(0, shell("head -c %d /dev/zero > ro/f && ln ro/f ro/g", SIZE));
+	ASSERT_EQ(0, shell("head -c %d /dev/zero > ro/f && ln ro/f ro/g && mkdir ro/d", SIZE));
 }
 FIXTURE_TEARDOWN(u)
 {
@@ -438,6 +438,60 @@ TEST_F(u, by_one_call_and_another)
 		struct try try = { &calls[pairs[i][0]], &calls[pairs[i][1]], WRITER, true, false };
 
 		compare(_metadata, &try);
+	}
+}
+
+/* A file on the disk whose blocks fail, and that has what cannot be written out.  0 or -errno. */
+static long cannot_be_written_out(void)
+{
+	int fd = open("u/f", O_RDWR | O_CLOEXEC);
+	long err;
+
+	memset(block, 'a', SIZE);
+	err = fd < 0 || pwrite(fd, block, SIZE, 0) != SIZE || shell("sync -f disk") ? -EIO : disk_fails("disk/rw/f");
+	err = err ?: pwrite(fd, block, SIZE, 0) == SIZE ? 0 : -EIO;
+	close(fd);
+	return err;
+}
+
+/* An error that the union has told nobody of is there to be told when it has gone. */
+TEST_F(u, when_the_union_goes)
+{
+	int fd;
+
+	AUFS2_ONLY("overlayfs does not write out its upper filesystem when it goes");
+	ASSERT_EQ(0, try_begins(true));
+	ASSERT_EQ(0, cannot_be_written_out());
+	sync();
+	ASSERT_EQ(0, down());
+	ASSERT_LE(0, fd = open("disk", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+	EXPECT_EQ(-EIO, E(syncfs(fd)));
+	EXPECT_EQ(0, E(syncfs(fd)));
+	close(fd);
+	EXPECT_EQ(0, disk_works());
+}
+
+/* What the union does not write to any more is written out for the last time. */
+TEST_F(u, when_the_branch_goes)
+{
+	static const char *const ends[] = { "ro", "mod:%s/disk/rw=ro", "del:%s/disk/rw" };
+	char options[512];
+	unsigned int i;
+	int fd;
+
+	AUFS2_ONLY("it is about branches");
+	for (i = 0; i < ARRAY_SIZE(ends); i++) {
+		ASSERT_EQ(0, try_begins(true));
+		ASSERT_EQ(0, cannot_be_written_out());
+		/* not of the branch, which could not go then */
+		ASSERT_LE(0, fd = open("u/d", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+		snprintf(options, sizeof(options), ends[i], area);
+		ASSERT_EQ(0, shell("mount -i -o remount,%s u", options));
+		EXPECT_EQ(-EIO, E(syncfs(fd))) TH_LOG("%s", ends[i]);
+		EXPECT_EQ(0, E(syncfs(fd))) TH_LOG("%s", ends[i]);
+		close(fd);
+		ASSERT_EQ(0, down());
+		EXPECT_EQ(0, disk_works());
 	}
 }
 

@@ -449,14 +449,32 @@ impl Branch {
     }
 
     /// Has `sb`, the union's, know what could not be written out on the branch since this was called last: `syncfs(2)`
-    /// has its own look at that, in the super block that it was called for.
+    /// has its own look at that, in the super block that it was called for. When the union goes, its branch's filesystem
+    /// is left to tell.
     pub(crate) fn tell_of_writes(&self, sb: &AnySuperBlock) {
+        if sb.is_shut_down() {
+            return;
+        }
         let told = WriteErrors(self.errors_told.load(Relaxed));
         let (result, now) = self.mnt().super_block().writes_since(told);
         if let Err(e) = result {
             // Who comes in between is to find the error there, or to find it here, and tell of it twice.
             sb.note_write_error(e);
             self.errors_told.store(now.0, Release);
+        }
+    }
+
+    /// Writes out all that the union has written here, as it is not to write here any more: `syncfs(2)` of its super
+    /// block, `sb`, does not ask here then, but tells of what has failed.
+    pub(crate) fn finish_writing(&self, sb: &AnySuperBlock) {
+        if self.is_volatile() {
+            // That is done when its mark is taken off.
+            return;
+        }
+        let written = self.mnt().super_block().sync();
+        self.tell_of_writes(sb);
+        if let Err(e) = written {
+            sb.note_write_error(e);
         }
     }
 

@@ -262,8 +262,11 @@ impl Plan {
         // There may be many, so before anybody waits for the change.
         let stays = after.branches.iter().filter(|branch| !will_be(branch));
         load_records(log, instance, stays, will_be)?;
+        self.finish_writing(sb);
         {
             let gates = self.check(log, sb, &after)?;
+            // What has come in between.
+            self.finish_writing(sb);
             if !readonly {
                 take_over(log, instance, &after, will_be)?;
             }
@@ -331,6 +334,23 @@ impl Plan {
             }
         }
         Ok(gates)
+    }
+
+    /// Has what was written to the branches that go, or are not to be written to any more, on their disks.
+    fn finish_writing(&self, sb: &SuperBlock<Union>) {
+        if sb.is_readonly() {
+            return;
+        }
+        let finish = |branch: &Arc<Branch>| {
+            if branch.is_writable() {
+                branch.finish_writing(sb);
+            }
+        };
+        self.removed.iter().for_each(finish);
+        let modified = self.modified.iter().map(|(branch, _)| branch);
+        modified
+            .filter(|branch| !self.will_be_writable(branch))
+            .for_each(finish);
     }
 
     /// From here on nothing fails.
@@ -466,8 +486,7 @@ fn settle_watched(name: &OwnDentry<Union>) -> Result {
         return Ok(());
     }
     let inode = name.positive()?;
-    // Whoever is killed has changed the branches all the same.
-    let state = inode.data().lock_state();
+    let state = inode.data().lock_state_killable()?;
     let stack = inode.data().stack()?;
     let top = stack.top();
     if top.number()?.shown != inode.ino() {

@@ -450,6 +450,12 @@ impl Context for Request {
         if !readonly {
             check_shown_whiteouts(log, &settings, plan.has_writable())?;
         }
+        if readonly && !sb.is_readonly() && !instance.is_volatile() {
+            // Nobody writes any more, and nothing is written out by syncfs(2) from now on; that tells of what fails.
+            if let Err(e) = Union::sync(sb, true) {
+                sb.note_write_error(e);
+            }
+        }
         instance.set_settings(settings);
         let mut watched = self.watched.take();
         // What is watched from now on has to be looked at again first; and what names mean changes

@@ -105,6 +105,12 @@ impl AnySuperBlock {
         flags & bindings::SB_RDONLY as usize != 0
     }
 
+    /// Whether the filesystem is being shut down: it has no names any more, and nobody can ask it for anything.
+    pub(crate) fn is_shut_down(&self) -> bool {
+        // SAFETY: The super block is alive; its root goes once, and either value is one.
+        unsafe { once!((*self.as_ptr()).s_root).is_null() }
+    }
+
     /// Whether the filesystem is frozen, or about to be.
     pub(crate) fn is_frozen(&self) -> bool {
         // SAFETY: The super block is alive; the state may change, and either value is one.
