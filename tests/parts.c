@@ -43,10 +43,12 @@ FIXTURE_TEARDOWN(u)
 
 TEST_F(u, attributes)
 {
+	ASSERT_EQ(0, shell("touch -d @1000 u/home"));
 	EXPECT_EQ(0, E(chmod("u/home/d", 0700)));
 	EXPECT_EQ(0, E(lchown("u/home/l", 3, 4)));
 	EXPECT_EQ(0, E(chmod("u/home/p", 0600)));
 	EXPECT_EQ(0, E(chmod("u/home/f", 0600)));
+	EXPECT_EQ(1000, st_of("u/home").st_mtime);
 	EXPECT_EQ(0700, st_of("u/home/d").st_mode & 07777);
 	EXPECT_EQ(3, st_of("u/home/l").st_uid);
 	EXPECT_EQ(0600, st_of("u/home/p").st_mode & 07777);

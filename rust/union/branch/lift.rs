@@ -82,6 +82,17 @@ impl<const N: usize> Drop for Lifted<'_, N> {
     }
 }
 
+/// The protection that `object` of `branch` has, also where somebody has it off for the moment.
+pub(crate) fn protection_of(branch: &Branch, object: &Dentry) -> Protection {
+    // In this order, as above.
+    let known = Protection::known(object);
+    if !branch.was_lifted.load(Acquire) {
+        return known;
+    }
+    let _lock = branch.lifting.lock();
+    Protection::known(object)
+}
+
 /// As long as the guard is there, nothing of `branch` is without its protection.
 pub(crate) fn hold_off(branch: &Branch) -> MutexGuard<'_, ()> {
     branch.lifting.lock()

@@ -3,10 +3,12 @@
 //! What a copy-up copies: data with its holes, extended attributes, ACLs, flags.
 
 use crate::{
-    union::text::options::Attributes,
+    union::{branch::branch::Branch, object::stack::Layer, text::options::Attributes},
     vfs::{
         attr::{
-            acl, fileattr,
+            acl,
+            attr::Attr,
+            fileattr,
             stat::Stat,
             xattr::{self, NameList},
         },
@@ -17,6 +19,7 @@ use crate::{
         value::{
             errno::{ENODATA, EOPNOTSUPP},
             flags,
+            mode::FileType,
         },
     },
 };
@@ -48,12 +51,20 @@ pub(crate) enum Copied {
     ToMemory,
 }
 
-/// Copies what the file at `source`, whose attributes `stat` are, has to the empty `target`. Shares
-/// the blocks where the filesystem can, and leaves holes holes. `EINTR` when the task is to die: no
-/// other signal ends it, and no limit of the task's applies.
-pub(crate) fn copy(source: Path<'_>, target: &KernelFile, stat: &Stat) -> Result<Copied> {
+/// Copies what is needed of the `data` that the file at `source`, whose attributes `stat` are, has to the empty `target`.
+/// Shares the blocks where the filesystem can, and leaves holes holes. `EINTR` when the task is to die: no other signal
+/// ends it, and no limit of the task's applies.
+///
+/// Not with the right to write to the branch, which is asked for on the way, and which comes after the locks that
+/// reading takes: `Documentation/locking.md`.
+pub(crate) fn copy(
+    source: Path<'_>,
+    target: &KernelFile,
+    stat: &Stat,
+    data: Data,
+) -> Result<Copied> {
     let len = stat.size();
-    if len == 0 {
+    if len == 0 || data == Data::Nothing {
         return Ok(Copied::Safely);
     }
     let flags = flags::O_RDONLY | flags::O_LARGEFILE | flags::O_NOATIME;
@@ -150,12 +161,48 @@ impl Copying<'_> {
     }
 }
 
+/// Gives `copy` on the branch `target` the attributes of `source`, which has `stat`. Of the `chattr(1)` flags those that
+/// still make sense on a copy: those that forbid changes do not, as it is made in order to be changed.
+pub(crate) fn copy_attributes(
+    source: &Layer,
+    stat: &Stat,
+    target: &Branch,
+    access: &WriteAccess<'_>,
+    copy: &Dentry,
+) -> Result {
+    let path = source.path();
+    let attributes = |branch: &Branch| branch.permission().attributes;
+    let lose = attributes(target).with(attributes(&source.branch));
+    let group_bits = copy_xattrs(path, access, copy, lose)?;
+    fileattr::copy_flags(path, access, copy)?;
+    let mut mode = stat.mode();
+    if mode.is_regular() && path.mnt().has_no_privileges() {
+        // Set-id bits that mean nothing on the branch would mean something on the copy.
+        mode = mode.without_set_id();
+    }
+    if let Some(bits) = group_bits {
+        mode.0 &= !0o070 | bits;
+    }
+    let times = Attr::times(stat);
+    let attr = if mode.file_type() == FileType::Symlink {
+        times.and_owner(stat)
+    } else if mode.has_set_id() {
+        // After the owner, whose change takes set-id bits away, even those that come with it on
+        // a server.
+        Attr::owner(stat).apply(access, copy)?;
+        times.and_mode(mode)
+    } else {
+        times.and_owner(stat).and_mode(mode)
+    };
+    attr.apply(access, copy)
+}
+
 /// Copies the extended attributes, ACLs included, of the object at `source` to `target`. Attributes
 /// that `target`'s filesystem does not know are left out, but not those that decide who may do what.
 ///
 /// `lose` says which may be lost if they cannot be copied. Returns the permission bits that the owning
 /// group is to have if that is not what the mode of `source` says, for its ACL was lost.
-pub(crate) fn copy_xattrs(
+fn copy_xattrs(
     source: Path<'_>,
     access: &WriteAccess<'_>,
     target: &Dentry,
@@ -233,10 +280,4 @@ fn decides_access(name: &CStr) -> bool {
 
 fn is_capability(name: &CStr) -> bool {
     name.to_bytes() == b"security.capability"
-}
-
-/// Copies the `chattr(1)` flags that still make sense on a copy: those that forbid changes do not,
-/// as the copy is made in order to be changed.
-pub(crate) fn copy_fileattr(source: Path<'_>, access: &WriteAccess<'_>, target: &Dentry) -> Result {
-    fileattr::copy_flags(source, access, target)
 }

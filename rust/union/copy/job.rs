@@ -3,15 +3,18 @@
 //! The job of making one copy: the object itself, its data and its attributes, complete before it
 //! has a name.
 
-use super::data::{self, Copied, Data};
+use super::{
+    data::{self, Copied, Data},
+    plink::Recording,
+};
 use crate::{
     union::{
         branch::{
             branch::Branch,
-            lift::{hold_off, lift},
+            lift::{lift, protection_of},
             work::{Draft, Temporary},
         },
-        groundwork::{dir_times::DirTimes, policy, take_back::take_back},
+        groundwork::{dir_times::DirTimes, hide, policy, take_back::take_back},
         object::{
             instance::{Instance, Union},
             stack::Layer,
@@ -19,7 +22,7 @@ use crate::{
         text::settings::Fsync,
     },
     vfs::{
-        attr::{attr::Attr, protection::Protection, stat::Stat},
+        attr::stat::Stat,
         below::namei::{self, Creating},
         mount::{cred::Cred, file::KernelFile, write_access::WriteAccess},
         object::dentry::Dentry,
@@ -34,64 +37,116 @@ use crate::{
 use core::cell::Cell;
 use kernel::{prelude::*, sync::aref::ARef};
 
-/// What is done with a copy that is complete, before it has its name: see [`Copy::make`].
-pub(crate) type BeforeName<'a> = dyn FnMut(&WriteAccess<'_>, &Dentry) -> Result + 'a;
+/// What is to be copied, and how much of it.
+#[derive(Clone, Copy)]
+pub(crate) struct Wanted<'a> {
+    pub(crate) dentry: &'a OwnDentry<Union>,
+    pub(crate) inode: &'a OwnInode<Union>,
+    pub(crate) instance: &'a Instance,
+    pub(crate) data: Data,
+}
+
+impl<'a> Wanted<'a> {
+    /// The object that `dentry` names, with its `data`.
+    pub(crate) fn of(dentry: &'a OwnDentry<Union>, data: Data) -> Result<Self> {
+        Ok(Self {
+            dentry,
+            inode: dentry.positive()?,
+            instance: dentry.sb().data(),
+            data,
+        })
+    }
+}
 
 /// A copy to be made.
 pub(crate) struct Copy<'a> {
-    inode: &'a OwnInode<Union>,
-    instance: &'a Instance,
+    wanted: Wanted<'a>,
     source: &'a Layer,
     stat: &'a Stat,
     target: &'a Branch,
-    data: Data,
+    /// Whether the copy, a directory, hides what is below it.
+    is_opaque: bool,
     /// What the copy is made with, if not with the mounter's credentials.
     cred: Option<Cred>,
     /// Whether its name is left although it could not be given that.
     pub(crate) is_left: Cell<bool>,
 }
 
-/// Makes a copy of `source`, the object that `dentry` names, in the work directory of `target`,
-/// complete and written out, for an inode that is to have another number afterwards. Not for whoever
-/// has the right to write to the branch.
+/// A copy that is complete, and has no name yet.
+enum Complete<'a> {
+    /// It never had one.
+    Nameless(&'a Dentry),
+    /// It is in the work directory.
+    Temporary(Temporary<'a>),
+}
+
+impl Complete<'_> {
+    fn dentry(&self) -> &Dentry {
+        match self {
+            Self::Nameless(dentry) => dentry,
+            Self::Temporary(temporary) => temporary.dentry(),
+        }
+    }
+
+    /// Gives the copy `name` in `dir`; returns what it is seen by then.
+    fn name(self, access: &WriteAccess<'_>, dir: &Layer, name: &Name) -> Result<ARef<Dentry>> {
+        let temporary = match self {
+            Self::Nameless(dentry) => {
+                return Creating::start(access, &dir.dentry, name)?.link(dentry)
+            }
+            Self::Temporary(temporary) => temporary,
+        };
+        let dentry = temporary.dentry().clone();
+        temporary.move_to(&dir.dentry, name)?;
+        if dentry.is_unhashed() {
+            // Nobody has told that it has the name, by which it is to be seen from now on.
+            let found = namei::lookup(dir.branch.mnt(), &dir.dentry, name);
+            let found = found.ok().flatten();
+            return Ok(found
+                .filter(|found| found.has_inode_of(&dentry))
+                .unwrap_or(dentry));
+        }
+        Ok(dentry)
+    }
+}
+
+/// Makes a copy of what is `wanted`, at `source`, in the work directory of `target`, complete and written out, for an
+/// inode that is to have another number afterwards. Not for whoever has the right to write to the branch.
 pub(crate) fn copy_apart<'a>(
-    dentry: &OwnDentry<Union>,
-    instance: &Instance,
+    wanted: Wanted<'_>,
     source: &Layer,
     target: &'a Branch,
 ) -> Result<Draft<'a>> {
     let stat = Stat::of(source.path())?;
-    let copy = Copy::of(dentry, source, &stat, target, Data::All)?;
+    let copy = Copy::of(wanted, source, &stat, target, false)?;
     let (draft, file) = Draft::make(target, |creating| {
         copy.create(|| creating.create(stat.mode().private()))
     })?;
-    copy.fill(&file)?;
-    copy.set_attributes(&target.mnt().want_write()?, draft.dentry())?;
-    if !instance.is_volatile() {
+    copy.copy_data(&file)?;
+    copy.copy_attributes(&target.mnt().want_write()?, draft.dentry())?;
+    if !wanted.instance.is_volatile() {
         file.sync()?;
     }
     Ok(draft)
 }
 
 impl<'a> Copy<'a> {
-    /// Of `source`, which `dentry` names and which has `stat`, on `target`. With the mounter's credentials. `ENOMEM`, and
-    /// what a security module says.
+    /// Of what is `wanted`, at `source`, which has `stat`, on `target`, and opaque, if `is_opaque`. With the mounter's
+    /// credentials. `ENOMEM`, and what a security module says.
     pub(crate) fn of(
-        dentry: &'a OwnDentry<Union>,
+        wanted: Wanted<'a>,
         source: &'a Layer,
         stat: &'a Stat,
         target: &'a Branch,
-        data: Data,
+        is_opaque: bool,
     ) -> Result<Self> {
-        let instance = dentry.sb().data();
         Ok(Self {
-            inode: dentry.positive()?,
-            instance,
+            wanted,
             source,
             stat,
             target,
-            data,
-            cred: instance.cred.for_copy_of(dentry)?,
+            is_opaque,
+            cred: wanted.instance.cred.for_copy_of(wanted.dentry)?,
             is_left: Cell::new(false),
         })
     }
@@ -104,43 +159,30 @@ impl<'a> Copy<'a> {
         }
     }
 
-    /// Makes the copy under `name` in the directory `parent`, which keeps its times, and does `before` first, which
-    /// may be once more with another one if that cannot have the name.
+    /// Makes the copy under `name` in the directory `parent`, which keeps its times, after what `recording` is to write
+    /// of it.
     pub(crate) fn make(
         &self,
         parent: &Layer,
         name: &Name,
-        before: &mut BeforeName<'_>,
+        recording: Option<&mut Recording<'_>>,
     ) -> Result<ARef<Dentry>> {
-        if self.stat.mode().file_type() != FileType::Regular {
-            return self.make_special(parent, name, before);
+        if !self.stat.mode().is_regular() {
+            return self.make_special(parent, name, recording);
         }
         if let Some((file, copied)) = self.nameless_file(&parent.dentry)? {
             let access = self.target.mnt().want_write()?;
-            let dentry = file.path().dentry();
-            self.set_attributes(&access, dentry)?;
+            let complete = Complete::Nameless(file.path().dentry());
+            self.copy_attributes(&access, complete.dentry())?;
             self.write_out(&file, copied)?;
-            self.remember(dentry)?;
-            let mut named = || {
-                before(&access, dentry)?;
-                let lifted = lift(&access, self.target, [&*parent.dentry])?;
-                // Now: others may have made something there while the data was copied.
-                let kept = DirTimes::of(parent)?;
-                let made = Creating::start(&access, &parent.dentry, name)?.link(dentry);
-                if made.is_ok() {
-                    kept.restore(&access);
-                }
-                drop(lifted);
-                made.map_err(|e| self.unless_named(e, &access, parent, name, dentry))
-            };
-            return named().inspect_err(|_| self.forget(dentry));
+            return self.name(&access, complete, &DirTimes::of(parent)?, name, recording);
         }
         let (draft, file, copied) = self.draft()?;
         let access = self.target.mnt().want_write()?;
-        let temporary = draft.resume(&access);
-        self.set_attributes(&access, temporary.dentry())?;
+        let complete = Complete::Temporary(draft.resume(&access));
+        self.copy_attributes(&access, complete.dentry())?;
         self.write_out(&file, copied)?;
-        self.finish(&access, temporary, &DirTimes::of(parent)?, name, before)
+        self.name(&access, complete, &DirTimes::of(parent)?, name, recording)
     }
 
     /// Makes the copy of an object that has no data.
@@ -148,23 +190,52 @@ impl<'a> Copy<'a> {
         &self,
         parent: &Layer,
         name: &Name,
-        before: &mut BeforeName<'_>,
+        mut recording: Option<&mut Recording<'_>>,
     ) -> Result<ARef<Dentry>> {
         let access = self.target.mnt().want_write()?;
-        let temporary = self.special(&access, None)?;
+        let complete = Complete::Temporary(self.special(&access, None)?);
+        // Before anything is made there.
         let kept = DirTimes::of(parent)?;
-        match self.finish(&access, temporary, &kept, name, before) {
+        match self.name(&access, complete, &kept, name, recording.as_deref_mut()) {
             // The directory is in another part of the branch: a subvolume, a project with a quota,
             // what is encrypted with a key of its own.
             Err(e) if e == EXDEV => {
                 let dir = &*parent.dentry;
                 let lifted = lift(&access, self.target, [dir])?;
-                let temporary = self.special(&access, Some(dir))?;
+                let complete = Complete::Temporary(self.special(&access, Some(dir))?);
                 drop(lifted);
-                self.finish(&access, temporary, &kept, name, before)
+                self.name(&access, complete, &kept, name, recording)
             }
             other => other,
         }
+    }
+
+    /// Gives a copy that is `complete` its `name` in a directory, whose times are `kept`, after what `recording` is to
+    /// write of it.
+    fn name(
+        &self,
+        access: &WriteAccess<'_>,
+        complete: Complete<'_>,
+        kept: &DirTimes<'_>,
+        name: &Name,
+        recording: Option<&mut Recording<'_>>,
+    ) -> Result<ARef<Dentry>> {
+        let parent = kept.dir;
+        let copy: ARef<Dentry> = complete.dentry().into();
+        self.remember(&copy)?;
+        let named = || -> Result<ARef<Dentry>> {
+            if let Some(recording) = recording {
+                recording.write(access, &copy)?;
+            }
+            let lifted = lift(access, self.target, [&*parent.dentry])?;
+            let named = complete.name(access, parent, name);
+            if named.is_ok() {
+                kept.restore(access);
+            }
+            drop(lifted);
+            named.map_err(|e| self.unless_named(e, access, parent, name, &copy))
+        };
+        named().inspect_err(|_| self.forget(&copy))
     }
 
     /// The copy of an object that has no data, in the work directory, or in `beside`.
@@ -197,7 +268,10 @@ impl<'a> Copy<'a> {
             Some(dir) => Temporary::make_beside(access, self.target, dir, make)?,
             None => Temporary::make(access, self.target, make)?,
         };
-        self.set_attributes(access, temporary.dentry())?;
+        if self.is_opaque {
+            hide::make_new_opaque(access, self.target, temporary.dentry())?;
+        }
+        self.copy_attributes(access, temporary.dentry())?;
         Ok(temporary)
     }
 
@@ -208,7 +282,7 @@ impl<'a> Copy<'a> {
             if let Some((file, _)) = self.nameless_file(self.target.root())? {
                 let access = self.target.mnt().want_write()?;
                 let dentry = file.path().dentry();
-                self.set_attributes(&access, dentry)?;
+                self.copy_attributes(&access, dentry)?;
                 self.remember(dentry)?;
                 return Ok(dentry.into());
             }
@@ -219,7 +293,7 @@ impl<'a> Copy<'a> {
             let (draft, ..) = self.draft()?;
             access = self.target.mnt().want_write()?;
             let temporary = draft.resume(&access);
-            self.set_attributes(&access, temporary.dentry())?;
+            self.copy_attributes(&access, temporary.dentry())?;
             temporary
         } else {
             access = self.target.mnt().want_write()?;
@@ -237,7 +311,7 @@ impl<'a> Copy<'a> {
         let (draft, file) = Draft::make(self.target, |creating| {
             self.create(|| creating.create(self.stat.mode().private()))
         })?;
-        let copied = self.fill(&file)?;
+        let copied = self.copy_data(&file)?;
         Ok((draft, file, copied))
     }
 
@@ -260,55 +334,22 @@ impl<'a> Copy<'a> {
             Err(e) => return Err(e),
         };
         drop(access);
-        let copied = self.fill(&file)?;
+        let copied = self.copy_data(&file)?;
         Ok(Some((file, copied)))
     }
 
-    /// Copies the data. Not with the right to write to the branch, which is asked for on the way, and
-    /// which comes after the locks that reading takes: `Documentation/locking.md`.
-    fn fill(&self, file: &KernelFile) -> Result<Copied> {
-        match self.data {
-            Data::All => data::copy(self.source.path(), file, self.stat),
-            Data::Nothing => Ok(Copied::Safely),
-        }
+    fn copy_data(&self, file: &KernelFile) -> Result<Copied> {
+        data::copy(self.source.path(), file, self.stat, self.wanted.data)
     }
 
-    fn set_attributes(&self, access: &WriteAccess<'_>, dentry: &Dentry) -> Result {
-        let source = self.source.path();
-        let attributes = |branch: &Branch| branch.permission().attributes;
-        let lose = attributes(self.target).with(attributes(&self.source.branch));
-        let group_bits = data::copy_xattrs(source, access, dentry, lose)?;
-        data::copy_fileattr(source, access, dentry)?;
-        let mut mode = self.stat.mode();
-        if mode.is_regular() && source.mnt().has_no_privileges() {
-            // Set-id bits that mean nothing on the branch would mean something on the copy.
-            mode = mode.without_set_id();
-        }
-        if let Some(bits) = group_bits {
-            mode.0 &= !0o070 | bits;
-        }
-        let times = Attr::times(self.stat);
-        let attr = if mode.file_type() == FileType::Symlink {
-            times.and_owner(self.stat)
-        } else if mode.has_set_id() {
-            // After the owner, whose change takes set-id bits away, even those that come with it on
-            // a server.
-            Attr::owner(self.stat).apply(access, dentry)?;
-            times.and_mode(mode)
-        } else {
-            times.and_owner(self.stat).and_mode(mode)
-        };
-        attr.apply(access, dentry)
+    fn copy_attributes(&self, access: &WriteAccess<'_>, copy: &Dentry) -> Result {
+        data::copy_attributes(self.source, self.stat, self.target, access, copy)
     }
 
     /// Gives the copy, which has its name, the protection that its source has: before it has a name, it
     /// could not get one.
     pub(crate) fn protect(&self, copy: &Dentry) -> Result {
-        let protection = {
-            // Somebody may have it off for a moment.
-            let _held = hold_off(&self.source.branch);
-            Protection::known(&self.source.dentry)
-        };
+        let protection = protection_of(&self.source.branch, &self.source.dentry);
         if protection.is_none() {
             return Ok(());
         }
@@ -316,7 +357,7 @@ impl<'a> Copy<'a> {
     }
 
     fn write_out(&self, file: &KernelFile, copied: Copied) -> Result {
-        match self.instance.settings().fsync() {
+        match self.wanted.instance.settings().fsync() {
             Fsync::Auto if copied == Copied::ToMemory => file.sync(),
             Fsync::Strict => file.sync(),
             Fsync::Auto | Fsync::Volatile => Ok(()),
@@ -326,7 +367,7 @@ impl<'a> Copy<'a> {
     /// The copy keeps the number of the source: noted before anybody can look the copy up.
     fn remember(&self, copy: &Dentry) -> Result {
         let path = self.target.at(copy);
-        self.target.numbers.keep(path, self.inode)
+        self.target.numbers.keep(path, self.wanted.inode)
     }
 
     /// The copy will not be there: the number is free, unless it is all the same.
@@ -352,40 +393,8 @@ impl<'a> Copy<'a> {
         self.is_left.set(!is_undone);
         match is_undone {
             true if error == EEXIST => ESTALE,
-            true => policy::unless_named(error, self.instance, parent, name),
+            true => policy::unless_named(error, self.wanted.instance, parent, name),
             false => EIO,
         }
-    }
-
-    fn finish(
-        &self,
-        access: &WriteAccess<'_>,
-        temporary: Temporary<'_>,
-        kept: &DirTimes<'_>,
-        name: &Name,
-        before: &mut BeforeName<'_>,
-    ) -> Result<ARef<Dentry>> {
-        let dentry = temporary.dentry().clone();
-        self.remember(&dentry)?;
-        let named = || -> Result {
-            before(access, &dentry)?;
-            let lifted = lift(access, self.target, [&*kept.dir.dentry])?;
-            let moved = temporary.move_to(&kept.dir.dentry, name);
-            if moved.is_ok() {
-                kept.restore(access);
-            }
-            drop(lifted);
-            moved.map_err(|e| self.unless_named(e, access, kept.dir, name, &dentry))
-        };
-        named().inspect_err(|_| self.forget(&dentry))?;
-        if dentry.is_unhashed() {
-            // Nobody has told that it has the name, by which it is to be seen from now on.
-            let found = namei::lookup(self.target.mnt(), &kept.dir.dentry, name);
-            let found = found.ok().flatten();
-            return Ok(found
-                .filter(|found| found.has_inode_of(&dentry))
-                .unwrap_or(dentry));
-        }
-        Ok(dentry)
     }
 }

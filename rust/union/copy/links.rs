@@ -6,32 +6,26 @@
 //! again after the next mount. The copy keeps a [pseudo-link](plink) when it loses the last name that
 //! it has on the branch, as long as there are names below that mean it.
 
-use super::{
-    copy_up::{self, ensure, ensure_dir},
-    data::Data,
-    plink,
-};
+use super::plink;
 use crate::{
     union::{
-        branch::{branch::Branch, lift::lift},
-        find::refresh,
+        branch::lift::lift,
         groundwork::dir_times::DirTimes,
         object::{
             instance::Union,
             node::State,
             pins::{forget_names_below, keep_names_below},
-            stack::{HeldLayer, Layer, Stack},
+            stack::{Layer, Stack},
         },
     },
     vfs::{
         below::namei::Creating,
         mount::write_access::WriteAccess,
-        object::dentry::Dentry,
         own::{dentry::OwnDentry, inode::OwnInode},
         value::errno::{EOPNOTSUPP, ESTALE},
     },
 };
-use kernel::{pr_warn_once, prelude::*, sync::Arc};
+use kernel::prelude::*;
 
 /// Whether the name of `inode`'s object on its branch, `layer`, is the last one there, and others
 /// are below.
@@ -100,68 +94,17 @@ pub(crate) fn lost_name(inode: &OwnInode<Union>, locked: &State, on_branch: bool
     keep_names_below(inode, instance, left)
 }
 
-/// As [`ensure`], for whoever changes the object by the name `dentry`, which it then has on the
-/// branch. What has no name gets none.
-///
-/// Where the branch cannot give an object another name, what is changed is forgotten by it at
-/// unmount.
-pub(crate) fn ensure_to_change(dentry: &OwnDentry<Union>, data: Data) -> Result<HeldLayer> {
-    let layer = ensure(dentry, data)?;
-    if !has_names_below(dentry)? {
-        return Ok(layer);
-    }
-    match give_name(dentry, &layer) {
-        Err(e) if e == EPERM || e == EMLINK || e == EXDEV || e == EOPNOTSUPP => {
-            pr_warn_once!(
-                "branch '{}': a file cannot have another name ({}): what is written to it by that is lost at unmount\n",
-                layer.branch.name(),
-                e.to_errno()
-            );
-        }
-        other => other?,
-    }
-    Ok(layer)
-}
-
-/// Makes sure that the object that `dentry` names is on a writable branch under that name: another
-/// name of it may have been copied up before. `EXDEV` if it cannot get it.
-pub(crate) fn ensure_name(dentry: &OwnDentry<Union>) -> Result<HeldLayer> {
-    let layer = ensure(dentry, Data::All)?;
-    if has_names_below(dentry)? {
-        give_name(dentry, &layer)?;
-    }
-    Ok(layer)
-}
-
-/// Makes sure that the object `dentry` names, which is no directory, is on the writable branch
-/// `target`, under that name. `EXDEV` if it is on another one: somebody may be writing to it there.
-pub(crate) fn ensure_name_on(dentry: &OwnDentry<Union>, target: &Arc<Branch>) -> Result {
-    let stack = refresh::stack_or_old(dentry)?;
-    if !stack.top().branch.is_writable() {
-        copy_up::copy_to(dentry, target, Data::All)?;
-    }
-    if ensure_name(dentry)?.branch.id() != target.id() {
-        return Err(EXDEV);
-    }
-    Ok(())
-}
-
-fn has_names_below(dentry: &OwnDentry<Union>) -> Result<bool> {
-    let inode = dentry.positive()?;
-    Ok(!inode.is_dir() && inode.data().has_names_below())
-}
-
 /// Gives the object at `layer` the name of `dentry` there, if it has it in the union, and not yet on
-/// the branch.
-fn give_name(dentry: &OwnDentry<Union>, layer: &Layer) -> Result {
+/// the branch: in the directory `parent`, what `above`, which the name is in, is there.
+pub(super) fn give_name(
+    dentry: &OwnDentry<Union>,
+    above: &OwnDentry<Union>,
+    parent: &Layer,
+    layer: &Layer,
+) -> Result {
     let inode = dentry.positive()?;
     let instance = dentry.sb().data();
     let branch = &layer.branch;
-    let above = dentry.parent_entry();
-    let parent = match ensure_dir(&above, branch) {
-        Err(_) if dentry.is_unhashed() => return Ok(()),
-        other => other?,
-    };
     // A removal takes this lock, too: the name is there, or has gone for good.
     let node = inode.data();
     let state = node.lock_state_killable()?;
@@ -182,14 +125,14 @@ fn give_name(dentry: &OwnDentry<Union>, layer: &Layer) -> Result {
         }
         // A rename gives the name before it takes it, both under this lock: if it is not there, and
         // the dentry has not been moved to the new one yet, somebody is about to.
-        if node.is_moving() || !is_named(dentry, &above, name.as_bytes())? {
+        if node.is_moving() || !is_named(dentry, above, name.as_bytes())? {
             return Ok(());
         }
         if top.inode()?.nlink() == 0 {
             return Err(EXDEV);
         }
-        let kept = DirTimes::of(&parent)?;
         let access = branch.mnt().want_write()?;
+        let kept = DirTimes::of(parent)?;
         let _lifted = lift(&access, branch, [&*parent.dentry, &*top.dentry])?;
         Creating::start(&access, &parent.dentry, name)?.link(&top.dentry)?;
         node.note_new_name();
@@ -201,8 +144,7 @@ fn give_name(dentry: &OwnDentry<Union>, layer: &Layer) -> Result {
 
 /// Whether `dentry` is `name` in `dir`.
 fn is_named(dentry: &OwnDentry<Union>, dir: &OwnDentry<Union>, name: &[u8]) -> Result<bool> {
-    Ok(core::ptr::eq::<Dentry>(&**dir, &*dentry.parent())
-        && dentry.name().get()?.as_bytes() == name)
+    Ok(dentry.is_in(dir) && dentry.name().get()?.as_bytes() == name)
 }
 
 /// Keeps the object that `inode` stands for, whose last name on its branch is about to be replaced,

@@ -74,7 +74,7 @@ pub(crate) fn make<R>(
 /// Makes a pseudo-link by which the next mount, too, knows that so many `names` below mean `made` on `branch`, a copy
 /// of `origin` which `inode` is to stand for, where that can be. One that the copy has by another name gets this
 /// one. [`publish`] or [`take_back_record`] follows.
-pub(crate) fn record(
+fn record(
     access: &WriteAccess<'_>,
     inode: &OwnInode<Union>,
     _locked: &State,
@@ -100,6 +100,60 @@ pub(crate) fn record(
             Ok(None)
         }
         other => other.map(Some),
+    }
+}
+
+/// What is written of a copy before it has its name, if all of the names of an object are to mean it from the next mount
+/// on.
+pub(crate) struct Recording<'a> {
+    inode: &'a OwnInode<Union>,
+    locked: &'a State,
+    branch: &'a Branch,
+    origin: Origin,
+    names: u32,
+    written: Option<NewRecord>,
+}
+
+impl<'a> Recording<'a> {
+    /// So many `names` mean the copy of `origin` on `branch` which `inode` is to stand for.
+    pub(crate) fn new(
+        inode: &'a OwnInode<Union>,
+        locked: &'a State,
+        branch: &'a Branch,
+        origin: Origin,
+        names: u32,
+    ) -> Self {
+        Self {
+            inode,
+            locked,
+            branch,
+            origin,
+            names,
+            written: None,
+        }
+    }
+
+    /// Writes it of `made`; what was written of another copy, which could not get the name, goes.
+    pub(crate) fn write(&mut self, access: &WriteAccess<'_>, made: &Dentry) -> Result {
+        if let Some(other) = &self.written {
+            remove_record(access, self.branch, other)?;
+        }
+        self.written = None;
+        self.written = record(
+            access,
+            self.inode,
+            self.locked,
+            self.branch,
+            made,
+            self.origin,
+            self.names,
+        )?;
+        Ok(())
+    }
+
+    /// What was written, if anything could be.
+    pub(crate) fn written(self) -> Option<NewRecord> {
+        self.written
     }
 }
 
@@ -201,11 +255,7 @@ pub(crate) fn take_back_record(branch: &Branch, record: &NewRecord) -> bool {
 }
 
 /// As [`take_back_record`].
-pub(crate) fn remove_record(
-    access: &WriteAccess<'_>,
-    branch: &Branch,
-    record: &NewRecord,
-) -> Result {
+fn remove_record(access: &WriteAccess<'_>, branch: &Branch, record: &NewRecord) -> Result {
     let Some(dir) = plink_dir::find_dir(branch)? else {
         return Ok(());
     };
@@ -325,11 +375,10 @@ fn remove_if(
     layer: &Layer,
     is_it: impl FnOnce(&Inode) -> bool,
 ) -> Result {
-    let serial = inode.data().plink();
+    let serial = inode.data().take_plink();
     if serial == 0 {
         return Ok(());
     }
-    inode.data().set_plink(0);
     if serial == RECORDED {
         return plink_records::set_names(access, &layer.branch, layer.path(), 0);
     }

@@ -243,7 +243,7 @@ pub(crate) fn link(old: &OwnDentry<Union>, entry: Negative<'_, Union>) -> Result
     let name = entry.name_in_dir()?;
     names::check_creatable(name)?;
     let _ours = dir.data().own_change();
-    let source = links::ensure_to_change(old, Data::All)?;
+    let source = copy_up::ensure_to_change(old, Data::All)?;
     // A link is on the branch of the object, whichever new objects go to.
     let parent = entry.parent_dir();
     let obstacles = Obstacles::find(parent, &source.branch, name, Meaning::Nothing)?;
@@ -379,7 +379,16 @@ impl<'a> Removal<'a> {
             let branch: Arc<_> = if stack.top().branch.is_writable() {
                 stack.top().branch.clone()
             } else {
-                policy::copy_up(dentry, stack.top().branch.id(), &[])?
+                // Unhashed is what has lost its place in the cache only.
+                let above = parent.positive()?.data().stack()?;
+                let above = Some(&*above).filter(|_| !dentry.is_unhashed());
+                policy::copy_up(
+                    instance,
+                    instance.settings().copy_up(),
+                    stack.top().branch.id(),
+                    above,
+                    &[],
+                )?
             };
             // What is above is copied up without the object's lock.
             copy_up::ensure_dir(parent, &branch)?;

@@ -12,7 +12,11 @@ use crate::{
     union::{
         branch::{lift, patience, work::Temporary},
         branches::table::Table,
-        copy::{copy_up, job},
+        copy::{
+            copy_up,
+            data::Data,
+            job::{self, Wanted},
+        },
         find::{refresh, whiteout},
         groundwork::{hide, take_back::take_back},
         object::{
@@ -22,7 +26,7 @@ use crate::{
         },
     },
     vfs::{
-        attr::{attr::Attr, protection::Protection, stat::Stat},
+        attr::{attr::Attr, stat::Stat},
         below::namei::{self, Removing},
         mount::{file::KernelFile, write_access::WriteAccess},
         object::dentry::Dentry,
@@ -252,8 +256,7 @@ impl Move<'_> {
         }
         // A move would remove it, or take it from there.
         for part in [&self.source, &self.from, &self.to] {
-            let _held = lift::hold_off(&part.branch);
-            if !Protection::known(&part.dentry).is_none() {
+            if !lift::protection_of(&part.branch, &part.dentry).is_none() {
                 return Err(EPERM);
             }
         }
@@ -264,7 +267,7 @@ impl Move<'_> {
         // Neither a copy-up nor a refresh comes in between.
         let mut state = inode.data().lock_state_killable()?;
         let target = &self.to.branch;
-        let copy = job::copy_apart(self.dentry, self.instance, &self.source, target)?;
+        let copy = job::copy_apart(Wanted::of(self.dentry, Data::All)?, &self.source, target)?;
         let moved = Layer {
             branch: self.to.branch.clone(),
             dentry: copy.dentry().clone(),

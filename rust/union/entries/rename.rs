@@ -392,7 +392,7 @@ fn copy_all_up(
     dentry: &OwnDentry<Union>,
 ) -> Result<(Arc<Branch>, Sealed)> {
     let inode = dentry.positive()?;
-    let layer = links::ensure_name(dentry)?;
+    let layer = copy_up::ensure_name(dentry)?;
     let seals = match inode.is_dir() {
         true => Some(tree_up::copy(dentry, &layer, &rename.locks_below(dentry))?),
         false => None,

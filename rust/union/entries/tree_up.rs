@@ -14,7 +14,7 @@
 
 use crate::{
     union::{
-        copy::{copy_up, links},
+        copy::copy_up,
         find::{lookup, merge},
         groundwork::{hide, seal::Seal},
         object::{instance::Union, listing::Listing, node::detach, stack::Layer},
@@ -111,7 +111,7 @@ pub(crate) fn copy(
                 levels.push(below, GFP_KERNEL)?;
             }
         } else {
-            links::ensure_name_on(&child, &layer.branch)?;
+            copy_up::ensure_name_on(&child, &layer.branch)?;
         }
     }
     Ok(seals)

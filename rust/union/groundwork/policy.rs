@@ -146,27 +146,25 @@ fn hides(instance: &Instance, layer: &Layer, name: &Name) -> Result<bool> {
     Ok(layer.branch.obeys_whiteouts() && instance.cred.scope(|| whiteout::exists(layer, name))?)
 }
 
-/// The branch that the object of `dentry`, which is on the branch `source`, is copied up to. `EROFS`
-/// if there is none.
+/// The branch that an object on the branch `source` is copied up to; its name, if it has one to be found by, is in the
+/// directory that stands for `above`. By `policy`, as the union is set; `EROFS` if there is none.
 ///
 /// `tried` are branches that had no room.
 pub(crate) fn copy_up(
-    dentry: &OwnDentry<Union>,
+    instance: &Instance,
+    policy: CopyUp,
     source: BranchId,
+    above: Option<&Stack>,
     tried: &[BranchId],
 ) -> Result<Arc<Branch>> {
-    let instance = dentry.sb().data();
     let table = instance.table()?;
     let index = table.index_of(source).ok_or(ESTALE)?;
-    if dentry.is_unhashed() || dentry.is_root() {
-        // It has no name to be found by: any will do.
+    let Some(stack) = above else {
+        // Any will do.
         let target = table.branches[..index].iter().rev();
         let mut target = target.filter(|b| b.is_writable() && !tried.contains(&b.id()));
         return target.next().cloned().ok_or(EROFS);
-    }
-    let parent = dentry.parent_entry();
-    let stack = parent.positive()?.data().stack()?;
-    let policy = instance.settings().copy_up();
+    };
     if policy == CopyUp::TopDownParent && tried.is_empty() {
         let above = stack.layers.iter().filter(|l| l.branch.is_writable());
         let mut above = above.filter(|layer| {
@@ -177,7 +175,7 @@ pub(crate) fn copy_up(
             return Ok(layer.branch.clone());
         }
     }
-    let mut candidates = candidates(&table, &stack, index, tried)?;
+    let mut candidates = candidates(&table, stack, index, tried)?;
     let top = table.index_of(stack.top().branch.id()).unwrap_or(index);
     let chosen = if tried.is_empty() {
         policies::copy_up(policy, &candidates, top)

@@ -499,6 +499,13 @@ impl Node {
         self.plink.load_once()
     }
 
+    /// As [`Node::plink`], and it has none from now on.
+    pub(crate) fn take_plink(&self) -> u64 {
+        let serial = self.plink();
+        self.set_plink(0);
+        serial
+    }
+
     /// See [`Node::plink`].
     pub(crate) fn set_plink(&self, serial: u64) {
         // The lock has the order.

@@ -156,6 +156,11 @@ impl HeldLayer {
         Some(Self { stack, at })
     }
 
+    /// All the layers.
+    pub(crate) fn into_stack(self) -> RcuArc<Stack> {
+        self.stack
+    }
+
     /// The generation of the table that the stack was made from.
     pub(crate) fn generation(&self) -> usize {
         self.stack.generation

@@ -9,7 +9,7 @@
 use crate::{
     union::{
         branch::lift,
-        copy::{data::Data, links},
+        copy::{copy_up, data::Data},
         entries::rights::{self, RightsChange},
         find::refresh,
         object::{instance::Union, node::copy_attr, stack::Layer},
@@ -69,10 +69,11 @@ impl attr_ops::Operations for Attrs {
             Some(0) => Data::Nothing,
             _ => Data::All,
         };
+        let stack = refresh::stack_or_old(dentry)?;
         if attr.new_size().is_some() {
-            check_size_may_change(refresh::stack_or_old(dentry)?.top())?;
+            check_size_may_change(stack.top())?;
         }
-        let layer = links::ensure_to_change(dentry, data)?;
+        let layer = copy_up::ensure_to_change_from(dentry, stack, data)?;
         let real = layer.inode()?;
         let _writer = match attr.new_size() {
             // Somebody may have been faster.
@@ -167,7 +168,7 @@ impl attr_ops::Operations for Attrs {
         {
             Self::setattr(idmap, dentry, Attr::kill_sgid())?;
         }
-        let layer = links::ensure_to_change(dentry, Data::All)?;
+        let layer = copy_up::ensure_to_change(dentry, Data::All)?;
         let to = RightsChange::Acl(acl, acl_type);
         let change = || {
             let access = layer.branch.mnt().want_write()?;
@@ -211,7 +212,7 @@ impl attr_ops::Operations for Attrs {
         };
         // With the caller's credentials, which those below are not.
         let may_protect = Protection::may_change();
-        let layer = links::ensure_to_change(dentry, Data::All)?;
+        let layer = copy_up::ensure_to_change(dentry, Data::All)?;
         // In the order in which those who lift something take them.
         let access = layer.branch.mnt().want_write()?;
         let _held = lift::hold_off(&layer.branch);

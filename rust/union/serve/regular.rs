@@ -10,7 +10,6 @@ use crate::{
         copy::{
             copy_up::{self},
             data::Data,
-            links,
         },
         find::refresh,
         object::{
@@ -421,14 +420,12 @@ impl file_ops::Operations for RegularFile {
                 true => Some(file.mount().want_write()?),
                 false => None,
             };
-            let copied = if file.is_writable() || truncates {
-                links::ensure_to_change(dentry, Data::All).map(|_| true)?
+            let stack = if changes && (file.is_writable() || truncates) {
+                copy_up::ensure_to_change_from(dentry, stack, Data::All)?.into_stack()
+            } else if copy_on_open(&file, stack.top(), COPIES_FILES) {
+                inode.data().stack()?
             } else {
-                copy_on_open(&file, stack.top(), COPIES_FILES)
-            };
-            let stack = match copied {
-                true => inode.data().stack()?,
-                false => stack,
+                stack
             };
             let real = open_real(&file, stack, file.flags(), count)?;
             file.copy_direct_io(&real);

@@ -4,7 +4,7 @@
 
 use crate::{
     union::{
-        copy::{data::Data, links},
+        copy::{copy_up, data::Data},
         object::{instance::Union, node::copy_attr},
     },
     vfs::{
@@ -66,7 +66,7 @@ impl Handler for Xattrs {
                 .cred
                 .scope(|| xattr::get(stack.top().path(), name, &mut []))?;
         }
-        let layer = links::ensure_to_change(dentry, Data::All)?;
+        let layer = copy_up::ensure_to_change(dentry, Data::All)?;
         {
             let access = layer.branch.mnt().want_write()?;
             instance.cred.scope(|| match value {

@@ -205,7 +205,7 @@ impl Dentry {
     }
 
     /// Whether the parent is `dir`, just now.
-    pub(in crate::vfs) fn is_in(&self, dir: &Dentry) -> bool {
+    pub(crate) fn is_in(&self, dir: &Dentry) -> bool {
         // SAFETY: The dentry is alive; the pointer may change, and is only compared.
         unsafe { (&raw const (*self.as_ptr()).d_parent).read_volatile() == dir.as_ptr() }
     }
