@@ -262,11 +262,9 @@ impl Plan {
         // There may be many, so before anybody waits for the change.
         let stays = after.branches.iter().filter(|branch| !will_be(branch));
         load_records(log, instance, stays, will_be)?;
-        self.finish_writing(sb);
+        let written_last = self.written_last(sb)?;
         {
             let gates = self.check(log, sb, &after)?;
-            // What has come in between.
-            self.finish_writing(sb);
             if !readonly {
                 take_over(log, instance, &after, will_be)?;
             }
@@ -289,6 +287,9 @@ impl Plan {
             ids.retire(branch);
         }
         drop(ids);
+        for branch in written_last {
+            branch.finish_writing(sb);
+        }
         for branch in core::mem::replace(&mut self.removed, KVec::new()) {
             instance.cred.scope(|| volatile::end(&branch));
             leaving.add(branch);
@@ -336,21 +337,21 @@ impl Plan {
         Ok(gates)
     }
 
-    /// Has what was written to the branches that go, or are not to be written to any more, on their disks.
-    fn finish_writing(&self, sb: &SuperBlock<Union>) {
+    /// The branches that are written to, and will not be any more.
+    fn written_last(&self, sb: &SuperBlock<Union>) -> Result<KVVec<Arc<Branch>>> {
+        let mut branches = KVVec::new();
         if sb.is_readonly() {
-            return;
+            return Ok(branches);
         }
-        let finish = |branch: &Arc<Branch>| {
-            if branch.is_writable() {
-                branch.finish_writing(sb);
+        for branch in self.removed.iter().filter(|b| b.is_writable()) {
+            branches.push(branch.clone(), GFP_KERNEL)?;
+        }
+        for (branch, _) in self.modified.iter().filter(|(b, _)| b.is_writable()) {
+            if !self.will_be_writable(branch) {
+                branches.push(branch.clone(), GFP_KERNEL)?;
             }
-        };
-        self.removed.iter().for_each(finish);
-        let modified = self.modified.iter().map(|(branch, _)| branch);
-        modified
-            .filter(|branch| !self.will_be_writable(branch))
-            .for_each(finish);
+        }
+        Ok(branches)
     }
 
     /// From here on nothing fails.

@@ -451,7 +451,7 @@ impl Context for Request {
             check_shown_whiteouts(log, &settings, plan.has_writable())?;
         }
         if readonly && !sb.is_readonly() && !instance.is_volatile() {
-            // Nobody writes any more, and nothing is written out by syncfs(2) from now on; that tells of what fails.
+            // No call writes any more, and nothing is written out by syncfs(2) from now on; that tells of what fails.
             if let Err(e) = Union::sync(sb, true) {
                 sb.note_write_error(e);
             }
