@@ -241,6 +241,52 @@ TEST_F(u, rename_over_against_rename)
 	EXPECT_EQ(0, unmount_all());
 }
 
+/*
+ * What is in a directory that is renamed on one branch comes to be copied to another, where the directory is, too, when
+ * the rename has looked at it, and is not there before all is done.
+ */
+TEST_F(u, rename_against_a_copy_of_what_is_in_it)
+{
+	const char *why = make_up(), *at;
+	int made, renamed, top;
+	pid_t maker, renamer;
+
+	AUFS2_ONLY("one writable branch");
+	if (!why)
+		why = make_fs("ext4", path_of("%s/top", area));
+	if (why)
+		SKIP(return, "%s", why);
+	ASSERT_EQ(0, shell("rmdir top/lost+found; mkdir -p top/t/d up/t ro/t; echo f > top/t/d/f; echo z > ro/t/z"));
+	ASSERT_EQ(0, union_mount("create=rr", 0, (const char * const []){ "top=rw", "up=rw", "ro", NULL }));
+	EXPECT_STREQ("f", list("u/t/d"));
+	EXPECT_STREQ("d z", list("u/t"));
+	ASSERT_LE(0, top = open("top", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+	ASSERT_EQ(0, freeze());
+	ASSERT_EQ(0, E(ioctl(top, FIFREEZE, 0)));
+	/* it waits to copy z up */
+	renamer = CHILD(rename("u/t", "u/m"));
+	EXPECT_TRUE(waits(renamer));
+	/* the lowest branch is the first one's in turn */
+	maker = CHILD(mkdir("u/t/d/new", 0755));
+	EXPECT_TRUE(waits(maker));
+	ASSERT_EQ(0, E(ioctl(top, FITHAW, 0)));
+	renamed = end_of(renamer);
+	ASSERT_EQ(0, thaw());
+	made = end_of(maker);
+	EXPECT_TRUE(made == 0 || made == ESTALE) TH_LOG("%d", made);
+	EXPECT_TRUE(renamed == 0 || renamed == EXDEV) TH_LOG("%d", renamed);
+	at = renamed ? "u/t" : "u/m";
+	EXPECT_STREQ("ENOENT", kind(renamed ? "u/m" : "u/t"));
+	EXPECT_STREQ("d z", list(at));
+	for (int round = 0; round < 2; round++) {
+		EXPECT_STREQ(made ? "f" : "f new", list(path_of("%s/d", at)));
+		drop_caches();
+	}
+	close(top);
+	EXPECT_EQ(0, unmount_all());
+	EXPECT_EQ(0, E(umount2("top", 0)));
+}
+
 /* Both at once, over and over: what is busy, or not there, may be so for a moment. */
 TEST_F(u, exchange_and_link_in_a_row)
 {

@@ -242,8 +242,8 @@ pub(crate) fn ensure_dir(dentry: &OwnDentry<Union>, target: &Arc<Branch>) -> Res
     }
 }
 
-/// Copies one object, whose name was in the directory `above`, into `parent`, what that is on a writable branch. Nothing
-/// if the name is in another directory by now.
+/// Copies one object, whose name was in the directory `above`, into `parent`, what that was on a writable branch. Nothing
+/// if the name, or the directory, is elsewhere by now.
 fn copy_one(
     wanted: Wanted<'_>,
     above: &OwnDentry<Union>,
@@ -256,9 +256,9 @@ fn copy_one(
     if let Some(layer) = already_there(dentry, inode, &stack, &parent.branch)? {
         return Ok(Some(layer));
     }
-    // From here on the name cannot change: a rename copies up first, or seals the directory, under the lock that
-    // we hold.
-    if !dentry.is_in(above) {
+    // From here on neither the name can change nor where that is on the branch: a rename copies up first, or seals the
+    // directory, under the lock that we hold.
+    if !dentry.is_in(above) || inode.is_dir() && !is_still(above, parent)? {
         return Ok(None);
     }
     let name = dentry.name();
@@ -298,6 +298,13 @@ fn copy_one(
             Err(e) => Err(attempt.give_up(state, e)),
         }
     })
+}
+
+/// Whether the directory `above` is `layer` on its branch, as it was before.
+fn is_still(above: &OwnDentry<Union>, layer: &Layer) -> Result<bool> {
+    let stack = above.positive()?.data().stack()?;
+    let now = stack.on(&layer.branch);
+    Ok(now.is_some_and(|now| core::ptr::eq::<Dentry>(&*now.dentry, &*layer.dentry)))
 }
 
 /// Where the object is on a writable branch already: somebody else may have been faster, with another branch even.

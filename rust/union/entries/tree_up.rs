@@ -106,6 +106,10 @@ pub(crate) fn copy(
         let inode = child.positive()?;
         if inode.is_dir() {
             copy_up::ensure_dir(&child, &layer.branch)?;
+            if has_choice && is_alone(&child)? {
+                // Somebody may be copying it to another branch, on which the directory that it is in still is.
+                seals.push(Seal::new(inode)?, GFP_KERNEL)?;
+            }
             if !is_alone(&child)? {
                 let below = level(child)?;
                 levels.push(below, GFP_KERNEL)?;
