@@ -431,6 +431,11 @@ bool aufs2_helper_folio_test_uptodate(const struct folio *folio)
 	return folio_test_uptodate(folio);
 }
 
+bool aufs2_helper_folio_contain_hwpoisoned_page(struct folio *folio)
+{
+	return folio_contain_hwpoisoned_page(folio);
+}
+
 void aufs2_helper_folio_mark_uptodate(struct folio *folio)
 {
 	folio_mark_uptodate(folio);

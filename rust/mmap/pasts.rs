@@ -114,7 +114,7 @@ impl Snapshots {
         Ok(past)
     }
 
-    /// Maps `real`, which `user` is served by, as it is now.
+    /// Maps `real`, which `user` is served by, as it is now. `EINVAL` for a file without a page cache.
     pub(super) fn map<T: FileSystem>(
         &self,
         user: &FsFile<T>,
@@ -125,14 +125,19 @@ impl Snapshots {
     ) -> Result {
         let mnt = &*self.views;
         let sb = SuperBlock::<Views>::of(mnt.super_block()).ok_or(EIO)?;
+        if !real.keeps_pages() {
+            return Err(EINVAL);
+        }
         // Who mounted is asked whether the file on the branch may be mapped; of views no security module knows.
         vma.check(real, cred)?;
         let view = cred.scope(|| {
             // What is open for writing would keep others from running it.
             let file = match user.is_writable() {
-                true => KernelFile::open(
-                    real.path(),
+                true => backing::open_unseen(
+                    user,
                     flags::O_RDONLY | flags::O_LARGEFILE | flags::O_NOATIME,
+                    real.path(),
+                    cred,
                 )?,
                 false => real.share(),
             };

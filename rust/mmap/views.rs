@@ -20,7 +20,12 @@ use crate::vfs::{
     },
     mount::private_mount::PrivateMount,
     object::glimpse::Glimpse,
-    ops::{attr_ops, file_ops, page_ops, vtable::Without},
+    ops::{
+        attr_ops,
+        backing::{Iocb, Iter},
+        file_ops, page_ops,
+        vtable::Without,
+    },
     own::{
         file::{FsFile, Opening},
         file_system::{FileSystem, InodeTables},
@@ -179,6 +184,11 @@ impl file_ops::Operations for ViewFile {
 
     fn open(_: &OwnInode<Views>, _: Opening<'_, Views>) -> Result<Pin<KBox<()>>> {
         Ok(KBox::pin((), GFP_KERNEL)?)
+    }
+
+    // The kernel reads what is mapped to find the build identity of a program.
+    fn read((): &(), iocb: Iocb<'_, Views>, iter: &mut Iter<'_>) -> Result<isize> {
+        page_ops::read(iocb, iter)
     }
 
     fn mmap((): &(), file: &FsFile<Views>, vma: NewMapping<'_>) -> Result {

@@ -13,7 +13,10 @@
 //! moments after it that somebody has a view of.
 
 use core::ops::Range;
-use kernel::{prelude::*, rbtree::RBTree};
+use kernel::{alloc::flags::GFP_KERNEL_ACCOUNT, prelude::*, rbtree::RBTree};
+
+/// How many moments of one file there may be: whoever looks at an early one looks at all that come after.
+const MAX_MOMENTS: usize = 8192;
 
 /// What a page was.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -112,7 +115,7 @@ impl Runs {
                 .insert(room.into_reservation().into_node(pages.end - 1, run));
         } else {
             self.0
-                .try_create_and_insert(pages.end - 1, run, GFP_KERNEL)?;
+                .try_create_and_insert(pages.end - 1, run, GFP_KERNEL_ACCOUNT)?;
         }
         Ok(())
     }
@@ -174,7 +177,7 @@ fn free(store: &mut impl Store, kept: Kept, pages: u64) {
 /// The earliest comes first, and has a view. A page of a moment that has not changed since is in none from it
 /// on; of any other the first of these that knows it knows what it was.
 pub(crate) struct Chain {
-    moments: KVec<Moment>,
+    moments: KVVec<Moment>,
     next_id: u64,
     next_slot: u64,
 }
@@ -184,7 +187,7 @@ impl Chain {
     pub(crate) fn new() -> Self {
         // INVARIANT: There are no moments.
         Self {
-            moments: KVec::new(),
+            moments: KVVec::new(),
             next_id: 1,
             next_slot: 0,
         }
@@ -195,12 +198,16 @@ impl Chain {
         self.moments.is_empty()
     }
 
-    /// One view more, of the file as it is now, with so many pages. Returns the moment that it is of. `ENOMEM`.
+    /// One view more, of the file as it is now, with so many pages. Returns the moment that it is of. `ENOMEM`, also
+    /// where there are [`MAX_MOMENTS`].
     pub(crate) fn snapshot(&mut self, size: u64) -> Result<u64> {
         let newest = self.moments.last_mut();
         if let Some(newest) = newest.filter(|newest| !newest.is_past && newest.size == size) {
             newest.views += 1;
             return Ok(newest.id);
+        }
+        if self.moments.len() >= MAX_MOMENTS {
+            return Err(ENOMEM);
         }
         let id = self.next_id;
         let moment = Moment {
@@ -211,7 +218,7 @@ impl Chain {
             pages: Runs::new(),
         };
         // INVARIANT: It is the latest, and nothing has changed since.
-        self.moments.push(moment, GFP_KERNEL)?;
+        self.moments.push(moment, GFP_KERNEL_ACCOUNT)?;
         self.next_id += 1;
         Ok(id)
     }
@@ -244,6 +251,11 @@ impl Chain {
         }
         newest.is_past = true;
         Ok(())
+    }
+
+    /// How many pages of a file that is changed are kept at most: all that the newest moment has.
+    pub(crate) fn size(&self) -> u64 {
+        self.moments.last().map_or(0, |newest| newest.size)
     }
 
     /// What a page was at a moment of which there is a view; `None` if the file has it still as it was.

@@ -53,6 +53,9 @@ impl Counts {
     }
 }
 
+/// How many pages are kept before who looks at a view, or ends one, gets a turn.
+const PIECE: u64 = 256;
+
 /// What is kept of one file as it was.
 #[pin_data]
 pub(crate) struct Past {
@@ -164,7 +167,7 @@ impl Past {
             is_viewed: Atomic::new(false),
             counts,
         });
-        Arc::pin_init(past, GFP_KERNEL)
+        Arc::pin_init(past, GFP_KERNEL_ACCOUNT)
     }
 
     /// `bytes` of the file are about to be changed, or to go; they are kept for who has a view. Until what is
@@ -184,10 +187,20 @@ impl Past {
     /// Keeps `pages` for who has a view. Errors are those of [`Past::change`].
     #[cold]
     fn keep(&self, pages: Range<u64>) -> Result {
-        let mut state = self.state.lock_killable()?;
-        match &mut state.views {
-            Some(views) => nofs::scope(|| views.chain.capture(pages, &mut views.pages)),
-            None => Ok(()),
+        let mut at = pages.start;
+        loop {
+            let mut state = self.state.lock_killable()?;
+            let Some(views) = &mut state.views else {
+                return Ok(());
+            };
+            let end = pages.end.min(views.chain.size());
+            let until = end.min(at.saturating_add(PIECE));
+            nofs::scope(|| views.chain.capture(at..until, &mut views.pages))?;
+            if until == end {
+                return Ok(());
+            }
+            // Who looks at a view may do so now. Who makes one finds all that is about to be changed in `changing`.
+            at = until;
         }
     }
 
@@ -196,6 +209,7 @@ impl Past {
     pub(crate) fn share(&self) -> Result {
         let mut state = self.state.lock_killable()?;
         let state = &mut *state;
+        // At once, as nothing tells who makes a view in between.
         if let Some(views) = &mut state.views {
             nofs::scope(|| views.chain.capture(0..u64::MAX, &mut views.pages))?;
         }
@@ -317,10 +331,12 @@ impl View {
         self.size
     }
 
-    /// Fills `page` with what was in the file. `EIO` if the view has ended; errors of reading the file. May sleep.
+    /// Fills `page` with what was in the file. `EIO` if the view has ended, `EINTR`; errors of reading the file. May
+    /// sleep.
     pub(crate) fn read<'a>(&self, page: EmptyPage<'a>) -> Result<FilledPage<'a>> {
         let index = page.index();
-        let state = self.past.state.lock();
+        // A fault that waits for what is being kept can be killed.
+        let state = self.past.state.lock_killable()?;
         let views = state.views.as_ref().ok_or(EIO)?;
         let page = match views.chain.lookup(self.moment, index) {
             Some(Kept::Slot(slot)) => views.pages.store.read(slot, page)?,

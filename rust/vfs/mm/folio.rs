@@ -72,6 +72,12 @@ impl Folio {
         unsafe { bindings::folio_test_uptodate(self.as_ptr()) }
     }
 
+    /// Whether the memory of the folio, or of a part of it, cannot be read any more.
+    pub(super) fn is_poisoned(&self) -> bool {
+        // SAFETY: The folio is alive.
+        unsafe { bindings::folio_contain_hwpoisoned_page(self.as_ptr()) }
+    }
+
     /// Makes zeroes of the bytes of it from `start` on, but for those of it before `end` alone. Whoever has it
     /// mapped, or reads it, sees them come.
     pub(in crate::vfs) fn zero(&self, start: usize, end: usize) {
@@ -257,22 +263,31 @@ impl AnySuperBlock {
 }
 
 impl KernelFile {
+    /// Whether what is in the file can be had by its page cache, as [`AnySuperBlock::keeps_pages`] says of the others:
+    /// not with DAX.
+    pub(crate) fn keeps_pages(&self) -> bool {
+        // SAFETY: The file is alive, and so are the inode and the table of its page cache.
+        unsafe {
+            let mapping = (*self.as_ptr()).f_mapping;
+            let has_pages =
+                bindings::shmem_mapping(mapping) || (*(*mapping).a_ops).read_folio.is_some();
+            has_pages && !bindings::file_is_dax(self.as_ptr())
+        }
+    }
+
     /// The folio with the page `index` of the file, as it is in the page cache of that; none where nothing is
-    /// kept. It may go from the page cache at any time. Its filesystem is given this file to read it by, or
+    /// kept; `EINVAL` if the file has none. It may go from the page cache at any time. Its filesystem is given this file to read it by, or
     /// needs none.
     pub(super) fn page(&self, index: u64) -> Result<Option<ARef<Folio>>> {
         let (file, index) = (self.as_ptr(), usize::try_from(index)?);
+        if !self.keeps_pages() {
+            return Err(EINVAL);
+        }
         // SAFETY: The file is alive, and so are the inode and the table of its page cache.
         unsafe {
             let mapping = (*file).f_mapping;
-            if bindings::file_is_dax(file) {
-                return Err(EINVAL);
-            }
             if bindings::shmem_mapping(mapping) {
                 return shmem::page((*mapping).host, index);
-            }
-            if (*(*mapping).a_ops).read_folio.is_none() {
-                return Err(EINVAL);
             }
             bindings::filemap_invalidate_lock_shared(mapping);
             let folio = bindings::read_cache_folio(mapping, index, None, file);

@@ -100,7 +100,7 @@ impl ShmemFile {
     }
 }
 
-/// As [`ShmemFile::folio`], of any inode.
+/// As [`ShmemFile::folio`], of any inode. `EIO` also for a page that the memory has lost.
 ///
 /// # Safety
 ///
@@ -117,7 +117,12 @@ unsafe fn folio(
         bindings::shmem_get_folio(inode, index, 0, &mut folio, sgp)
     }))?;
     // SAFETY: What the call has put there is locked and counted, for us.
-    Ok(NonNull::new(folio).map(|folio| unsafe { LockedFolio::assume(folio) }))
+    let folio = NonNull::new(folio).map(|folio| unsafe { LockedFolio::assume(folio) });
+    // What the memory has lost stays in the page cache, for who asks to be told.
+    match folio {
+        Some(folio) if folio.is_poisoned() => Err(EIO),
+        found => Ok(found),
+    }
 }
 
 /// The folio with the page `index` of a file on tmpfs; none where nothing is, or behind the end.

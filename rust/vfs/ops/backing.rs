@@ -410,7 +410,16 @@ pub(crate) fn open_backing<T: FileSystem>(
 ) -> Result<KernelFile> {
     path.dentry.require_inode()?;
     if user.is_silent() {
-        return open_silently(user, flags, path, cred);
+        // SAFETY: The file is alive, and keeps its path.
+        return unsafe {
+            open_silently(
+                user,
+                flags,
+                path,
+                cred,
+                bindings::file_user_path(user.as_ptr()),
+            )
+        };
     }
     // SAFETY: All are valid during the call.
     let file = from_err_ptr(unsafe {
@@ -441,13 +450,32 @@ pub(crate) fn open_nameless<T: FileSystem, V: FileSystem>(
     open_backing(user, bindings::O_RDONLY | bindings::O_LARGEFILE, path, cred)
 }
 
-/// As [`open_backing`], for a file of which nobody is told: a listener of fanotify's that is to answer
-/// for the file on the branch, too, would wait for itself. `backing_file_open` knows that from 7.3.4 on.
-fn open_silently<T: FileSystem>(
+/// As [`open_backing`], for a file that may outlive the one above it, and is opened where nobody may be asked, with
+/// `mmap_lock` held: no listener of fanotify's is, and it keeps no mount but that of `path`, which procfs shows for it.
+pub(crate) fn open_unseen<T: FileSystem>(
     user: &FsFile<T>,
     flags: u32,
     path: Path<'_>,
     cred: &Cred,
+) -> Result<KernelFile> {
+    path.dentry.require_inode()?;
+    // SAFETY: The path is valid during the call.
+    unsafe { open_silently(user, flags, path, cred, &path.to_raw()) }
+}
+
+/// As [`open_backing`], for a file of which nobody is told, and of which procfs shows the path `shown`: a listener of
+/// fanotify's that is to answer for the file on the branch, too, would wait for itself. `backing_file_open` knows that
+/// from 7.3.4 on.
+///
+/// # Safety
+///
+/// `shown` is a valid path during the call.
+unsafe fn open_silently<T: FileSystem>(
+    user: &FsFile<T>,
+    flags: u32,
+    path: Path<'_>,
+    cred: &Cred,
+    shown: *const bindings::path,
 ) -> Result<KernelFile> {
     // SAFETY: All are valid during the call.
     let file = from_err_ptr(unsafe {
@@ -457,7 +485,6 @@ fn open_silently<T: FileSystem>(
     // that could not be opened. It takes over the reference to its user path that is taken here, and
     // takes those to `path` itself.
     unsafe {
-        let shown = bindings::file_user_path(user.as_ptr());
         bindings::path_get(shown);
         bindings::backing_file_set_user_path(file, shown);
         let new = KernelFile::from_raw(file);

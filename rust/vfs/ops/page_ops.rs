@@ -317,7 +317,6 @@ fn check<T: FileSystem>(iocb: &Iocb<'_, T>) -> Result {
 }
 
 /// Reads from the pages of a file that has its own; `EINVAL` for another.
-#[cfg_attr(not(aufs2_sample), expect(dead_code))]
 pub(crate) fn read<T: FileSystem>(iocb: Iocb<'_, T>, iter: &mut Iter<'_>) -> Result<isize> {
     own(iocb.file().own_inode())?;
     check(&iocb)?;
