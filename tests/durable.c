@@ -267,6 +267,47 @@ TEST_F(u, names_of_a_synced_directory_on_xfs)
 	names(_metadata, "xfs");
 }
 
+/* A rename on one branch, when something is in its way on another, whose disk knows nothing of the first one's. */
+static void across(struct __test_metadata *_metadata, const char *type)
+{
+	const char *why = disk_made(type), *is;
+	int round;
+
+	AUFS2_ONLY("one writable branch");
+	if (why)
+		SKIP(return, "%s", why);
+	ASSERT_EQ(0, write_file("ro/f", "lower"));
+	for (round = 0; round < 3; round++) {
+		/* a file is in the way, or a whiteout, on the other branch; or a whiteout on the disk itself */
+		const char *const branches[][4] = { { "rw=rw", "disk/rw=rw", "ro" }, { "disk/rw=rw", "rw=rw", "ro" } };
+		const char *low = round == 2 ? "rw" : "disk/rw", *top = round == 2 ? "disk/rw" : "rw";
+
+		ASSERT_EQ(0, write_file(path_of("%s/tmp", low), "new"));
+		ASSERT_EQ(0, round ? whiteout(path_of("%s/f", top)) : write_file(path_of("%s/f", top), "old"));
+		ASSERT_EQ(0, shell("sync -f disk"));
+		ASSERT_EQ(0, union_mount("", 0, branches[round == 2]));
+		ASSERT_EQ(0, E(rename("u/tmp", "u/f")));
+		ASSERT_EQ(0, power_cut());
+		ASSERT_EQ(0, union_mount("", 0, branches[round == 2]));
+		is = read_file("u/f");
+		EXPECT_STREQ("new", is) TH_LOG("%d on %s", round, type);
+		EXPECT_STREQ("ENOENT", kind("u/tmp"));
+		ASSERT_EQ(0, down());
+		ASSERT_EQ(0, shell("rm -rf disk/rw rw; mkdir disk/rw rw; sync"));
+	}
+	EXPECT_EQ(0, E(umount("disk")));
+}
+
+TEST_F(u, what_is_renamed_below_another_branch_on_ext4)
+{
+	across(_metadata, "ext4");
+}
+
+TEST_F(u, what_is_renamed_below_another_branch_on_xfs)
+{
+	across(_metadata, "xfs");
+}
+
 /* What the union is not to write to any more has all that was written to it, as it is not asked for afterwards. */
 static void last_writes(struct __test_metadata *_metadata, const char *type)
 {

@@ -241,6 +241,22 @@ TEST_F(u, rename_over_against_rename)
 	EXPECT_EQ(0, unmount_all());
 }
 
+/* Makes another branch that can be frozen; a descriptor of it, or -1 with the reason in `why`. */
+static int make_other(const char *name, const char **why)
+{
+	int fd;
+
+	if (!*why)
+		*why = make_fs("ext4", path_of("%s/%s", area, name));
+	if (*why)
+		return -1;
+	shell("rmdir %s/lost+found", name);
+	fd = open(name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		*why = "no branch";
+	return fd;
+}
+
 /*
  * What is in a directory that is renamed on one branch comes to be copied to another, where the directory is, too, when
  * the rename has looked at it, and is not there before all is done.
@@ -248,19 +264,16 @@ TEST_F(u, rename_over_against_rename)
 TEST_F(u, rename_against_a_copy_of_what_is_in_it)
 {
 	const char *why = make_up(), *at;
-	int made, renamed, top;
+	int top = make_other("top", &why), made, renamed;
 	pid_t maker, renamer;
 
 	AUFS2_ONLY("one writable branch");
-	if (!why)
-		why = make_fs("ext4", path_of("%s/top", area));
 	if (why)
 		SKIP(return, "%s", why);
-	ASSERT_EQ(0, shell("rmdir top/lost+found; mkdir -p top/t/d up/t ro/t; echo f > top/t/d/f; echo z > ro/t/z"));
+	ASSERT_EQ(0, shell("mkdir -p top/t/d up/t ro/t; echo f > top/t/d/f; echo z > ro/t/z"));
 	ASSERT_EQ(0, union_mount("create=rr", 0, (const char * const []){ "top=rw", "up=rw", "ro", NULL }));
 	EXPECT_STREQ("f", list("u/t/d"));
 	EXPECT_STREQ("d z", list("u/t"));
-	ASSERT_LE(0, top = open("top", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
 	ASSERT_EQ(0, freeze());
 	ASSERT_EQ(0, E(ioctl(top, FIFREEZE, 0)));
 	/* it waits to copy z up */
@@ -285,6 +298,123 @@ TEST_F(u, rename_against_a_copy_of_what_is_in_it)
 	close(top);
 	EXPECT_EQ(0, unmount_all());
 	EXPECT_EQ(0, E(umount2("top", 0)));
+}
+
+/*
+ * Who has chosen a lower branch for what he makes comes to a directory when that has been renamed to where it hides
+ * what is below.
+ */
+TEST_F(u, make_in_what_was_renamed_meanwhile)
+{
+	const char *why = make_up();
+	pid_t maker, renamer;
+	int made;
+
+	AUFS2_ONLY("one writable branch");
+	if (why)
+		SKIP(return, "%s", why);
+	ASSERT_EQ(0, shell("mkdir -p top/r/s/t ro/r/s/m; echo f > top/r/s/t/f; echo x > ro/r/s/m/x"));
+	ASSERT_EQ(0, whiteout("top/r/s/m"));
+	ASSERT_EQ(0, union_mount("create=rr", 0, (const char * const []){ "top=rw", "up=rw", "ro", NULL }));
+	EXPECT_STREQ("t", list("u/r/s"));
+	EXPECT_STREQ("f", list("u/r/s/t"));
+	ASSERT_EQ(0, freeze());
+	maker = CHILD(mkdir("u/r/s/t/new", 0755));
+	EXPECT_TRUE(waits(maker));
+	renamer = CHILD(rename("u/r/s/t", "u/r/s/m"));
+	/* without waiting for that, or after it */
+	waits(renamer);
+	ASSERT_EQ(0, thaw());
+	EXPECT_EQ(0, end_of(renamer));
+	made = end_of(maker);
+	EXPECT_TRUE(made == 0 || made == ESTALE || made == ENOENT) TH_LOG("%d", made);
+	for (int round = 0; round < 2; round++) {
+		EXPECT_STREQ(made ? "f" : "f new", list("u/r/s/m"));
+		drop_caches();
+	}
+	EXPECT_EQ(0, unmount_all());
+}
+
+/* Who looks at the old name of what is being renamed, when the branches have changed, finds no other object. */
+TEST_F(u, look_at_what_is_being_renamed)
+{
+	const char *why = make_up();
+	pid_t renamer, remounter, looker;
+
+	AUFS2_ONLY("one writable branch");
+	if (why)
+		SKIP(return, "%s", why);
+	ASSERT_EQ(0, shell("mkdir ro2; echo -n mine > rw/a; echo -n other > ro2/a"));
+	ASSERT_EQ(0, whiteout("up/b"));
+	ASSERT_EQ(0, union_mount("", 0, (const char * const []){ "up=rw", "rw=rw", "ro", NULL }));
+	EXPECT_STREQ("mine", read_file("u/a"));
+	ASSERT_EQ(0, freeze());
+	/* done on its branch, it waits to remove what hides the new name */
+	renamer = CHILD(rename("u/a", "u/b"));
+	EXPECT_TRUE(waits(renamer));
+	remounter = CHILD(shell("mount -i -o remount,append:%s/ro2=ro u", area));
+	EXPECT_EQ(0, end_of(remounter));
+	looker = CHILD(access("u/a", F_OK));
+	waits(looker);
+	ASSERT_EQ(0, thaw());
+	EXPECT_EQ(0, end_of(renamer));
+	EXPECT_NE(NEVER, end_of(looker));
+	EXPECT_STREQ("mine", read_file("u/b"));
+	EXPECT_EQ(0, append_file("u/b", "+"));
+	drop_caches();
+	EXPECT_STREQ("mine+", read_file("u/b"));
+	EXPECT_EQ(0, unmount_all());
+}
+
+/* What is changed of a directory while it is copied to a higher branch is changed of the copy. */
+TEST_F(u, change_of_what_is_being_copied)
+{
+	const struct timespec times[2] = { { .tv_sec = 1000 }, { .tv_sec = 2000 } };
+	const char *why = make_up();
+	pid_t maker, changer;
+
+	AUFS2_ONLY("one writable branch");
+	if (why)
+		SKIP(return, "%s", why);
+	ASSERT_EQ(0, shell("mkdir rw/d"));
+	ASSERT_EQ(0, union_mount("create=rr", 0, (const char * const []){ "up=rw", "rw=rw", "ro", NULL }));
+	EXPECT_STREQ("", list("u/d"));
+	/* in turn, from the lowest branch on */
+	ASSERT_EQ(0, write_file("u/a", ""));
+	ASSERT_EQ(0, freeze());
+	maker = CHILD(open("u/d", O_TMPFILE | O_RDWR, 0600));
+	EXPECT_TRUE(waits(maker));
+	changer = CHILD(utimensat(AT_FDCWD, "u/d", times, 0));
+	usleep(100000);
+	ASSERT_EQ(0, thaw());
+	EXPECT_EQ(0, end_of(maker));
+	EXPECT_EQ(0, end_of(changer));
+	EXPECT_EQ(2000, st_of("u/d").st_mtime);
+	EXPECT_EQ(0, unmount_all());
+}
+
+/* The times of a directory of several branches are those of the top one, whichever it is changed on. */
+TEST_F(u, times_of_a_directory_of_two)
+{
+	AUFS2_ONLY("one writable branch");
+	ASSERT_EQ(0, shell("mkdir rw2; mkdir rw/d rw2/d; echo > rw2/d/f; echo > rw2/d/g"));
+	ASSERT_EQ(0, union_mount("", 0, (const char * const []){ "rw=rw", "rw2=rw", "ro", NULL }));
+	ASSERT_EQ(0, shell("touch -d @1000 u/d"));
+	EXPECT_EQ(0, E(unlink("u/d/f")));
+	EXPECT_NE(1000, st_of("u/d").st_mtime);
+	ASSERT_EQ(0, shell("touch -d @1000 u/d"));
+	EXPECT_EQ(0, E(rename("u/d/g", "u/d/h")));
+	EXPECT_NE(1000, st_of("u/d").st_mtime);
+	ASSERT_EQ(0, shell("touch -d @1000 u/d"));
+	EXPECT_EQ(0, E(link("u/d/h", "u/d/i")));
+	EXPECT_NE(1000, st_of("u/d").st_mtime);
+	ASSERT_EQ(0, down());
+	ASSERT_EQ(0, union_mount("create=rr", 0, (const char * const []){ "rw=rw", "rw2=rw", "ro", NULL }));
+	for (int i = 0; i < 2; i++) {
+		ASSERT_EQ(0, shell("touch -d @1000 u/d"));
+		EXPECT_EQ(0, write_file(path_of("u/d/new%d", i), ""));
+		EXPECT_NE(1000, st_of("u/d").st_mtime);
+	}
 }
 
 /* Both at once, over and over: what is busy, or not there, may be so for a moment. */

@@ -386,6 +386,11 @@ impl Branch {
         self.claim.as_ref().is_some()
     }
 
+    /// Whether the union writes to the branch, or has: what it has written may not be on the disk yet.
+    pub(crate) fn was_written(&self) -> bool {
+        self.is_writable() || self.is_claimed()
+    }
+
     /// Whether regular files have been copied to the branch since it came.
     #[inline]
     pub(crate) fn has_copies(&self) -> bool {

@@ -275,7 +275,7 @@ fn copy_one(
             wanted,
             parent,
             name,
-            hides: inode.is_dir() && is_whited_out(instance, &stack, parent, name)?,
+            hides: inode.is_dir() && is_whited_out(instance, &stack, above, parent, name)?,
             others,
             plink: node.take_plink(),
             record: None,
@@ -434,12 +434,37 @@ fn origin_of(instance: &Instance, stack: &Stack, wanted: bool) -> Result<Option<
     lasting::origin_of(&table, &top.branch, top.path())
 }
 
-/// Whether a copy of a directory of `stack`, below the others, would be where its `name` is whited out in `parent`.
-fn is_whited_out(instance: &Instance, stack: &Stack, parent: &Layer, name: &Name) -> Result<bool> {
+/// Whether a copy of a directory of `stack`, whose `name` is in the directory `above`, would be where that is whited out
+/// in `parent`. `ESTALE` if it would not show: whoever chose the branch did so before it was renamed, and what is made
+/// there would be hidden.
+fn is_whited_out(
+    instance: &Instance,
+    stack: &Stack,
+    above: &OwnDentry<Union>,
+    parent: &Layer,
+    name: &Name,
+) -> Result<bool> {
     let table = instance.table()?;
-    if table.index_of(parent.branch.id()) < table.index_of(stack.top().branch.id()) {
+    let target = table.index_of(parent.branch.id()).ok_or(ESTALE)?;
+    let is_over = |layer: &&Layer| {
+        let at = table.index_of(layer.branch.id());
+        at.is_some_and(|at| at < target)
+    };
+    if !is_over(&stack.top()) {
         // What is below shows, so there is none.
         return Ok(false);
+    }
+    for layer in stack.layers.iter().filter(is_over) {
+        if layer.branch.obeys_whiteouts() && whiteout::is_opaque(layer)? {
+            return Err(ESTALE);
+        }
+    }
+    let around = above.positive()?.data().stack()?;
+    for layer in around.layers.iter().filter(is_over) {
+        let is_whited = layer.branch.obeys_whiteouts() && whiteout::exists(layer, name)?;
+        if is_whited || stack.on(&layer.branch).is_none() && layer.has(name)? {
+            return Err(ESTALE);
+        }
     }
     whiteout::exists(parent, name)
 }

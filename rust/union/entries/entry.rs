@@ -26,6 +26,7 @@ use crate::{
         text::names,
     },
     vfs::{
+        attr::attr::Attr,
         below::namei::{Creating, Removing},
         mount::{cred::Cred, file::dentry_of, write_access::WriteAccess},
         object::{dentry::Dentry, idmap::Idmap},
@@ -85,7 +86,7 @@ fn make(
         |tried| policy::create(parent, Some(name), is_dir, tried),
         |branch| {
             let layer = copy_up::ensure_dir(parent, branch)?;
-            make_at(dir, &layer, name, &cred, &make)
+            make_at(dir, &layer, name, &cred, &make).inspect(|_| changed_on(dir, &layer))
         },
     )
     // What could not be taken back is found by the next lookup.
@@ -161,7 +162,14 @@ fn take_back_link(
     name: &Name,
     made: &Dentry,
 ) {
-    if !take_back(access, &layer.branch, &layer.dentry, name, made) && linked(inode).is_err() {
+    if !take_back(access, &layer.branch, &layer.dentry, name, made) {
+        has_link(inode);
+    }
+}
+
+/// A name was given to `inode` by what has failed, and stays.
+fn has_link(inode: &OwnInode<Union>) {
+    if linked(inode).is_err() {
         pr_warn_once!("a file has a wrong number of links\n");
     }
 }
@@ -171,6 +179,27 @@ pub(crate) fn changed(dir: &OwnInode<Union>) -> Result {
     let listing = dir.data().lock_state().listing.take();
     drop(listing);
     copy_attr(dir)
+}
+
+/// An entry of the directory `dir` has changed on the branch of `layer`: whoever looks at the directory sees the times of
+/// the top one. They are of no importance to a branch that is frozen.
+pub(super) fn changed_on(dir: &OwnInode<Union>, layer: &Layer) {
+    let tell = || -> Result {
+        let stack = dir.data().stack()?;
+        let top = stack.top();
+        if top.branch.id() == layer.branch.id() || !top.branch.is_writable() {
+            return Ok(());
+        }
+        let access = top.branch.mnt().try_want_write()?;
+        let times = Attr::times_of(layer.path())?.but_atime();
+        dir.sb()
+            .data()
+            .cred
+            .scope(|| times.apply(&access, &top.dentry))
+    };
+    if tell().is_err() {
+        pr_warn_once!("a directory of several branches shows an old time\n");
+    }
 }
 
 /// `->create`.
@@ -256,9 +285,10 @@ pub(crate) fn link(old: &OwnDentry<Union>, entry: Negative<'_, Union>) -> Result
             let link = || -> Result<ARef<Dentry>> {
                 let made = Creating::start(&access, &layer.dentry, name)?.link(&source.dentry)?;
                 hide::remove(&access, &layer, name).inspect_err(|_| {
-                    // Or the name hides what is below.
-                    if whiteout::exists(&layer, name) == Ok(true) {
-                        take_back_link(&access, inode, &layer, name, &made);
+                    // Where the whiteout is not known to be there, the name stays, for it hides what is below.
+                    match whiteout::exists(&layer, name) == Ok(true) {
+                        true => take_back_link(&access, inode, &layer, name, &made),
+                        false => has_link(inode),
                     }
                 })?;
                 Ok(made)
@@ -272,7 +302,7 @@ pub(crate) fn link(old: &OwnDentry<Union>, entry: Negative<'_, Union>) -> Result
     };
     // Other branches are locked without this one.
     if !obstacles.is_empty() {
-        let cleared = instance.cred.scope(|| obstacles.clear(name));
+        let cleared = instance.cred.scope(|| obstacles.clear(&layer, name));
         cleared.inspect_err(|_| {
             if let Ok(access) = layer.branch.mnt().want_write() {
                 instance.cred.scope(|| {
@@ -284,6 +314,7 @@ pub(crate) fn link(old: &OwnDentry<Union>, entry: Negative<'_, Union>) -> Result
         })?;
         instance.cred.scope(|| room.keep(&layer));
     }
+    changed_on(dir, &layer);
     linked(inode)?;
     entry.instantiate(inode.into())?;
     changed(dir)
@@ -489,6 +520,7 @@ pub(crate) fn unlink(dir: &Locked<'_, Union>, dentry: &OwnDentry<Union>) -> Resu
     })?;
     // Whoever waits to copy the object up sees that it has no name.
     dentry.drop_from_cache();
+    changed_on(dir.get(), &removal.layer);
     let done = unlinking.done(&removal.state);
     drop(removal);
     done?;
@@ -552,6 +584,7 @@ pub(crate) fn rmdir(dir: &Locked<'_, Union>, dentry: &OwnDentry<Union>) -> Resul
     removed?;
     victim.set_nlink(0);
     dentry.drop_from_cache();
+    changed_on(dir.get(), &removal.layer);
     drop(removal);
     changed(dir.get())
 }

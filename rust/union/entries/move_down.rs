@@ -372,6 +372,8 @@ impl Move<'_> {
         moved: &Layer,
         name: &Name,
     ) -> Result {
+        // Nor is the copy opened by who finds that the inode stands for it, before it is known that it stays.
+        let _gate = moved.branch.gate.close(patience::OPENING)?;
         let (original, copied) = (self.source.path(), moved.path());
         let (here, there) = (&self.source.branch.numbers, &moved.branch.numbers);
         here.leave(original)?;
@@ -417,7 +419,14 @@ impl Move<'_> {
     /// Removes the original. Its directory keeps its times, for the user of the union has not changed
     /// it.
     fn remove(&self, name: &Name) -> Result {
-        let access = self.from.branch.mnt().want_write()?;
+        // Nobody opens the file meanwhile, who may be the one to end a freeze.
+        let access = (self.from.branch.mnt().try_want_write()).map_err(|e| {
+            if e == EAGAIN {
+                EBUSY
+            } else {
+                e
+            }
+        })?;
         let times = Stat::of(self.from.path())?;
         // It has hidden nothing so far.
         hide::remove(&access, &self.from, name)?;

@@ -18,10 +18,10 @@ use crate::{
     },
     vfs::{
         below::namei::{self, Removing},
-        mount::write_access::WriteAccess,
+        mount::{file::KernelFile, write_access::WriteAccess},
         object::{dentry::Dentry, inode::Inode},
         own::dentry::OwnDentry,
-        value::{errno::ESTALE, name::Name},
+        value::{errno::ESTALE, flags, name::Name},
     },
 };
 use kernel::{pr_warn_once, prelude::*, sync::aref::ARef};
@@ -133,9 +133,13 @@ impl Obstacles {
         }
     }
 
-    /// Takes everything away, from below: the last one is what hides the name. With the mounter's
+    /// Takes everything away, from below: the last one is what hides the name, which `layer` has now. With the mounter's
     /// credentials. `ESTALE` if somebody has put something else there, which stays.
-    pub(crate) fn clear(&self, name: &Name) -> Result {
+    ///
+    /// The disks of two branches know of no order: what the name meant goes when what it is to mean is there for good,
+    /// and is gone for good by the end.
+    pub(crate) fn clear(&self, layer: &Layer, name: &Name) -> Result {
+        write_out(layer)?;
         for Obstacle { dir, found } in self.all.iter().rev() {
             let access = dir.branch.mnt().want_write()?;
             // In this order, or a whiteout would show for a moment.
@@ -150,7 +154,20 @@ impl Obstacles {
             }
             removing.unlink()?;
         }
+        for Obstacle { dir, .. } in &self.all {
+            if write_out(dir).is_err() {
+                pr_warn_once!("what was in the way of a name may be so again after a crash\n");
+            }
+        }
         Ok(())
+    }
+}
+
+/// Has what was done to names in the directory `dir` on the disk.
+fn write_out(dir: &Layer) -> Result {
+    match dir.branch.is_volatile() {
+        true => Ok(()),
+        false => KernelFile::open(dir.path(), flags::READ_DIR)?.sync(),
     }
 }
 

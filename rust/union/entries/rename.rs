@@ -7,7 +7,7 @@
 //! a whiteout beside it, every moment in between is either the old state or the new one.
 
 use super::{
-    entry::{changed, Unlinking},
+    entry::{changed, changed_on, Unlinking},
     obstacle::{Meaning, Obstacles, Room},
     tree_up,
 };
@@ -194,6 +194,9 @@ pub(crate) fn rename(idmap: &Idmap, rename: Rename<'_, Union>) -> Result {
         brought = replaced.done(state);
     }
     drop(state);
+    for side in [&old, &new] {
+        changed_on(side.dir, &side.layer);
+    }
     // It has happened: what cannot be brought up to date now will be, at the next look.
     if bring_up_to_date(source, &old, &new).and(brought).is_err() {
         pr_warn_once!("the attributes of what was renamed are out of date\n");
@@ -306,7 +309,7 @@ fn move_names(
             })?;
         drop(access);
         if !obstacles.is_empty() {
-            obstacles.clear(new.name).inspect_err(|_| {
+            obstacles.clear(&new.layer, new.name).inspect_err(|_| {
                 restore(old, new, &room, (is_whited_out, left.is_some()));
                 if let Ok(access) = branch.mnt().want_write() {
                     keep_times(&access);

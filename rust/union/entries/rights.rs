@@ -8,9 +8,10 @@
 use crate::{
     union::{
         branch::branch::Branch,
+        copy::{copy_up, data::Data},
         object::{
             instance::Union,
-            stack::{Layer, Stack},
+            stack::{HeldLayer, Layer, Stack},
         },
         text::options::Attributes,
     },
@@ -22,7 +23,7 @@ use crate::{
         },
         mount::write_access::WriteAccess,
         object::dentry::Dentry,
-        own::inode::OwnInode,
+        own::{dentry::OwnDentry, inode::OwnInode},
         value::errno::EOPNOTSUPP,
     },
 };
@@ -118,6 +119,26 @@ pub(crate) fn change_all(
         done.iter().for_each(Before::restore);
     }
     result
+}
+
+/// Does `change` to the directory that `dentry` names where it shows, which was at `layer`. Nobody copies it to another
+/// branch meanwhile: the copy would have what was there before.
+pub(crate) fn change_shown(
+    dentry: &OwnDentry<Union>,
+    layer: &Layer,
+    change: impl FnOnce(&Layer) -> Result,
+) -> Result {
+    let node = dentry.positive()?.data();
+    let mut copied: Option<HeldLayer> = None;
+    loop {
+        let layer = copied.as_deref().unwrap_or(layer);
+        let state = node.lock_state_killable()?;
+        if node.stack()?.top().is_same_object(layer) {
+            return change(layer);
+        }
+        drop(state);
+        copied = Some(copy_up::ensure_to_change(dentry, Data::All)?);
+    }
 }
 
 fn change_others<'a>(

@@ -91,7 +91,7 @@ pub(crate) fn copy(
             };
             if has_choice {
                 seals.push(Seal::new(inode)?, GFP_KERNEL)?;
-                check_complete(&done.dir, layer)?;
+                check_complete(&done.dir, layer, &mut seals)?;
             }
             close(&done.dir, layer)?;
             continue;
@@ -132,15 +132,25 @@ fn is_on_top(dir: &OwnDentry<Union>, layer: &Layer) -> Result<bool> {
     Ok(stack.top().branch.id() == layer.branch.id())
 }
 
-/// Looks again whether all that is in the directory, which is locked and sealed, is on the branch.
-/// `EXDEV` if not: directories are on no other one by then, as they were closed before.
-fn check_complete(dir: &OwnDentry<Union>, layer: &Layer) -> Result {
+/// Looks again whether all that is in the directory, which is locked and sealed, is on the branch, and seals what
+/// somebody may be copying to another one, having come there since. `EXDEV` if not: directories are on no other one by
+/// then, as they were closed before.
+fn check_complete(dir: &OwnDentry<Union>, layer: &Layer, seals: &mut KVVec<Seal>) -> Result {
     if !is_on_top(dir, layer)? {
         return Err(EXDEV);
     }
     let stack = dir.positive()?.data().stack()?;
-    dir.sb().data().cred.scope(|| {
-        let listing = merge::read(&stack, false, 0)?;
+    let cred = &dir.sb().data().cred;
+    let listing = cred.scope(|| merge::read(&stack, false, 0))?;
+    for entry in listing.from(0) {
+        // What is not cached nobody is at work in: to look it up takes the lock.
+        let child = OwnDentry::cached(dir, Name::new(entry.name)?);
+        let inode = child.as_ref().and_then(|child| child.own_inode());
+        if let Some(inode) = inode.filter(|inode| inode.is_dir()) {
+            seals.push(Seal::new(inode)?, GFP_KERNEL)?;
+        }
+    }
+    cred.scope(|| {
         for entry in listing.from(0) {
             let found = lookup::find_in(&stack.layers, Name::new(entry.name)?)?;
             // What has gone meanwhile is no matter.

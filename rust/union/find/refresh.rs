@@ -213,6 +213,14 @@ fn verify(dentry: &OwnDentry<Union>, parent: &OwnDentry<Union>, stack: &Stack) -
     let layers = instance
         .cred
         .scope(|| lookup::find(instance, &stack, name.get()?))?;
+    // A rename may have come between the name and what was found under it: either it has not come to
+    // the dentry yet, or the dentry is elsewhere by now. What is found is another object's, or nothing.
+    if inode.data().is_moving()
+        || !dentry.is_in(parent)
+        || dentry.name().get()?.as_bytes() != name.get()?.as_bytes()
+    {
+        return Ok(Verdict::Moving);
+    }
     let valid = match layers.is_empty() {
         true => false,
         false => switch(inode, &mut state, &new_stack(stack.generation, layers)?)?,
@@ -224,17 +232,7 @@ fn verify(dentry: &OwnDentry<Union>, parent: &OwnDentry<Union>, stack: &Stack) -
         dentry.set_stamp(stamp);
         return Ok(Verdict::Current);
     }
-    drop(state);
-    // A rename may have come between the name and what was found under it: either it has not come to
-    // the dentry yet, or the dentry is elsewhere by now.
-    let moved = inode.data().is_moving()
-        || !core::ptr::eq::<Dentry>(&**parent, &*dentry.parent())
-        || dentry.name().get()?.as_bytes() != name.get()?.as_bytes();
-    Ok(if moved {
-        Verdict::Moving
-    } else {
-        Verdict::Gone
-    })
+    Ok(Verdict::Gone)
 }
 
 /// Lets `inode`, whose name means `found` now, stand for that. `false` if it must not.

@@ -84,7 +84,7 @@ impl attr_ops::Operations for Attrs {
         let inode = dentry.positive()?;
         let attr_size = attr.new_size();
         let attr = attr.for_lower(idmap, dentry);
-        let change = || {
+        let change = |layer: &Layer| {
             let access = layer.branch.mnt().want_write()?;
             attr.apply(&access, &layer.dentry)
         };
@@ -97,9 +97,11 @@ impl attr_ops::Operations for Attrs {
         inode.data().changing(instance, real, bytes, || {
             instance.cred.scope(|| match rights {
                 Some(rights) => {
-                    rights::change_all(inode, &layer, RightsChange::Attr(rights), change)
+                    let rights = RightsChange::Attr(rights);
+                    rights::change_all(inode, &layer, rights, || change(&layer))
                 }
-                None => change(),
+                None if inode.is_dir() => rights::change_shown(dentry, &layer, change),
+                None => change(&layer),
             })
         })?;
         copy_attr(inode)
@@ -213,14 +215,18 @@ impl attr_ops::Operations for Attrs {
         // With the caller's credentials, which those below are not.
         let may_protect = Protection::may_change();
         let layer = copy_up::ensure_to_change(dentry, Data::All)?;
-        // In the order in which those who lift something take them.
-        let access = layer.branch.mnt().want_write()?;
-        let _held = lift::hold_off(&layer.branch);
-        cred.scope(|| {
+        let mut change = |layer: &Layer| {
+            // In the order in which those who lift something take them.
+            let access = layer.branch.mnt().want_write()?;
+            let _held = lift::hold_off(&layer.branch);
             let flags = request.apply(&access, &layer.dentry, &shown, may_protect)?;
             inode.copy_attr(layer.inode()?, layer.path().idmap());
             // That is not taken from the inode below, as somebody may have it off there.
             Protection::of_flags(flags).act(dentry)
+        };
+        cred.scope(|| match inode.is_dir() {
+            true => rights::change_shown(dentry, &layer, &mut change),
+            false => change(&layer),
         })
     }
 

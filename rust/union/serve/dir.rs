@@ -204,7 +204,8 @@ impl file_ops::Operations for DirFile {
 }
 
 fn sync_layers(stack: &Stack, data_only: bool) -> Result {
-    for layer in stack.layers.iter().filter(|l| l.branch.is_writable()) {
+    // Also where something was written before the branch became read-only.
+    for layer in stack.layers.iter().filter(|l| l.branch.was_written()) {
         let flags = flags::O_RDONLY | flags::O_DIRECTORY;
         KernelFile::open(layer.path(), flags)?.sync_range(0, i64::MAX, data_only)?;
     }

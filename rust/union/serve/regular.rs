@@ -554,7 +554,7 @@ impl file_ops::Operations for RegularFile {
         // What is open for writing is where it can be written. What is not may have been written by
         // somebody else.
         let is_written =
-            || Ok::<_, Error>(file.own_inode().data().stack()?.top().branch.is_writable());
+            || Ok::<_, Error>(file.own_inode().data().stack()?.top().branch.was_written());
         if instance.is_volatile() {
             return file.own_inode().data().stack()?.top().branch.check_writes();
         }

@@ -5,7 +5,8 @@
 use crate::{
     union::{
         copy::{copy_up, data::Data},
-        object::{instance::Union, node::copy_attr},
+        entries::rights,
+        object::{instance::Union, node::copy_attr, stack::Layer},
     },
     vfs::{
         attr::xattr::{self, NameList},
@@ -67,13 +68,17 @@ impl Handler for Xattrs {
                 .scope(|| xattr::get(stack.top().path(), name, &mut []))?;
         }
         let layer = copy_up::ensure_to_change(dentry, Data::All)?;
-        {
+        let change = |layer: &Layer| {
             let access = layer.branch.mnt().want_write()?;
-            instance.cred.scope(|| match value {
+            match value {
                 Some(value) => xattr::set(&access, &layer.dentry, name, value, flags),
                 None => xattr::remove(&access, &layer.dentry, name),
-            })?;
-        }
+            }
+        };
+        instance.cred.scope(|| match inode.is_dir() {
+            true => rights::change_shown(dentry, &layer, change),
+            false => change(&layer),
+        })?;
         copy_attr(inode)
     }
 

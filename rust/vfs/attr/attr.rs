@@ -102,6 +102,12 @@ impl Attr {
         Ok(attr)
     }
 
+    /// Asks for the modification time alone, of those that were asked for.
+    pub(crate) fn but_atime(mut self) -> Self {
+        self.0.ia_valid &= !(bindings::ATTR_ATIME | bindings::ATTR_ATIME_SET);
+        self
+    }
+
     /// Asks for the current task to be the owner, and for nobody else to have any rights.
     pub(crate) fn private(mode: Mode) -> Self {
         let mut attr = Self::empty().and_mode(mode.private());

@@ -113,6 +113,21 @@ impl<T: FileSystem> OwnDentry<T> {
         Ok(child.is_positive().then_some(child))
     }
 
+    /// The dentry that is cached for `name` in `dir`, whatever it means by now.
+    pub(crate) fn cached(dir: &OwnDentry<T>, name: &Name) -> Option<ARef<OwnDentry<T>>> {
+        let dir = dir.as_ptr();
+        let mut qstr = name.qstr();
+        // SAFETY: The name has its length; the directory only salts the hash, and is alive, as it is during the
+        // lookup.
+        let found = unsafe {
+            let hash = bindings::full_name_hash(dir.cast(), name.as_ptr(), name.len() as u32);
+            qstr.__bindgen_anon_1.__bindgen_anon_1.hash = hash;
+            bindings::d_lookup(dir, &qstr)
+        };
+        // SAFETY: A child of a dentry of `T` is one of `T`, and the count is ours.
+        NonNull::new(found.cast()).map(|found| unsafe { ARef::from_raw(found) })
+    }
+
     /// Checks that `inode` may be what the dentry names: both are of one super block. `EXDEV`.
     fn require_same_sb(&self, inode: &OwnInode<T>) -> Result {
         match self.is_on(inode.sb()) {
