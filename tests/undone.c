@@ -58,7 +58,7 @@ static long rename_and_leave(int turn)
 
 static void judge_rename(struct __test_metadata *_metadata, int turn, long result)
 {
-	EXPECT_STREQ(result ? "x" : "", list(path_of("u/s%d", turn))) TH_LOG("at %d, %ld", turn, result);
+	EXPECT_STREQ(result ? "x" : "ENOTDIR", list(path_of("u/s%d", turn))) TH_LOG("at %d, %ld", turn, result);
 	EXPECT_STREQ(result ? "ENOENT" : "dir", kind(path_of("u/n%d", turn))) TH_LOG("at %d, %ld", turn, result);
 	if (!result)
 		EXPECT_STREQ("x", list(path_of("u/n%d", turn)));
