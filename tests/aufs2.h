@@ -440,6 +440,8 @@ static const char *area_leave(void)
 				       : "the union cannot be unmounted";
 		umount2("u", MNT_DETACH);
 	}
+	/* or the next area of the process would have one before it is mounted */
+	union_up = false;
 	while (area_mounted)
 		umount2(area_mounts[--area_mounted], MNT_DETACH);
 	remove_images();
