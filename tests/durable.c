@@ -331,6 +331,23 @@ static void last_writes(struct __test_metadata *_metadata, const char *type)
 	EXPECT_EQ(0, E(umount("disk")));
 }
 
+/* The same of a filesystem that wants to be asked for names, as those of servers do: it cannot be shut down. */
+TEST_F(u, what_is_not_written_to_any_more_on_vfat)
+{
+	const char *why = disk_made("vfat");
+
+	AUFS2_ONLY("it is about branches");
+	if (why)
+		SKIP(return, "%s", why);
+	ASSERT_EQ(0, union_on_disk("", 0));
+	ASSERT_EQ(0, write_file("u/f", "on the disk by now"));
+	EXPECT_NE(0, shell("grep -aq 'on the disk by now' disk.img"));
+	ASSERT_EQ(0, shell("mount -i -o remount,del:%s/disk/rw u", area));
+	EXPECT_EQ(0, shell("grep -aq 'on the disk by now' disk.img"));
+	ASSERT_EQ(0, down());
+	EXPECT_EQ(0, E(umount("disk")));
+}
+
 TEST_F(u, what_is_not_written_to_any_more_on_ext4)
 {
 	last_writes(_metadata, "ext4");

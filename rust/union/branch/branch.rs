@@ -476,10 +476,13 @@ impl Branch {
             // That is done when its mark is taken off.
             return;
         }
-        // A server has what was written when a file is closed, and one that is gone would not let go of its branch.
-        let written = match self.is_remote() {
+        let fs = self.mnt().super_block();
+        // A server has what was written when a file is closed, and one that is gone would not let go of its branch. vfat
+        // and what is stacked want to be asked for names as well, and have a disk.
+        let is_served = self.is_remote() && !fs.keeps_pages() && fs.stack_depth() == 0;
+        let written = match is_served {
             true => Ok(()),
-            false => self.mnt().super_block().sync(),
+            false => fs.sync(),
         };
         self.tell_of_writes(sb);
         if let Err(e) = written {
