@@ -356,10 +356,12 @@ TEST_F(u, look_at_what_is_being_renamed)
 	/* done on its branch, it waits to remove what hides the new name */
 	renamer = CHILD(rename("u/a", "u/b"));
 	EXPECT_TRUE(waits(renamer));
+	EXPECT_STREQ("file", kind("rw/b"));
 	remounter = CHILD(shell("mount -i -o remount,append:%s/ro2=ro u", area));
 	EXPECT_EQ(0, end_of(remounter));
 	looker = CHILD(access("u/a", F_OK));
-	waits(looker);
+	EXPECT_FALSE(waits(looker));
+	EXPECT_STREQ("mine", read_file("u/a"));
 	ASSERT_EQ(0, thaw());
 	EXPECT_EQ(0, end_of(renamer));
 	EXPECT_NE(NEVER, end_of(looker));

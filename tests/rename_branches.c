@@ -106,23 +106,6 @@ TEST_F(u, a_merged_directory)
 	EXPECT_STREQ("", why);
 }
 
-TEST_F(u, a_directory_whose_directories_are_of_one_branch)
-{
-	char why[256] = "";
-	int renames = 0;
-
-	AUFS2_ONLY("one writable branch");
-	for (int round = 0; round < 3; round++) {
-		ASSERT_EQ(0, shell("rm -rf rw rw2; mkdir rw rw2; for i in $(seq 0 %d); do mkdir rw2/t$i; done", TREES - 1));
-		ASSERT_EQ(0, make_trees("rw", true));
-		ASSERT_EQ(0, union_mount("create=rr", 0, (const char * const []){ "rw=rw", "rw2=rw", "ro", NULL }));
-		renames += race(why, sizeof(why));
-		EXPECT_STREQ("", why);
-		ASSERT_EQ(0, down());
-	}
-	EXPECT_LT(0, renames);
-}
-
 TEST_F(u, a_directory_of_one_branch)
 {
 	char why[256] = "";
