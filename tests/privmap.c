@@ -421,6 +421,66 @@ TEST_F(u, by_whatever_name)
 	EXPECT_EQ(0, down());
 }
 
+/* What one file is to the union, by one name and by another, is one file on the branch all the same. */
+TEST_F(u, by_names_on_two_branches)
+{
+	static struct view view, other;
+	int a, b;
+
+	ASSERT_EQ(0, shell("mkdir rw2 && echo > rw/a && ln rw/a rw2/b"));
+	ASSERT_EQ(0, union_mount("privmap=snapshot", 0,
+				 (const char * const []){ "rw", "rw2", "ro", NULL }));
+	ASSERT_LE(0, a = open("u/a", O_RDWR));
+	ASSERT_EQ(0, fill(a, 0, 10 * PAGE, 0));
+	ASSERT_LE(0, b = open("u/b", O_RDWR));
+	ASSERT_EQ(0, look(&view, a, 0));
+	ASSERT_EQ(0, fill(b, PAGE + 5, 3 * PAGE, 1));
+	EXPECT_EQ(-1, differs(&view));
+	ASSERT_EQ(0, look(&other, b, 0));
+	ASSERT_EQ(0, fill(a, 2 * PAGE + 5, 3 * PAGE, 2));
+	EXPECT_EQ(-1, differs(&view));
+	EXPECT_EQ(-1, differs(&other));
+	/* who has seen nothing of it ends what the other has */
+	munmap(view.p, LONGEST);
+	close(a);
+	ASSERT_EQ(0, shell("echo 2 > /proc/sys/vm/drop_caches"));
+	ASSERT_EQ(0, fill(b, PAGE + 5, 5 * PAGE, 3));
+	EXPECT_EQ(-1, differs_anew(&other));
+	munmap(other.p, LONGEST);
+	close(b);
+	EXPECT_EQ(0, counter("views"));
+	EXPECT_EQ(0, counter("kept-pages"));
+	EXPECT_EQ(0, down());
+}
+
+/* A branch above has a file of that name for a while. */
+TEST_F(u, while_another_file_shows)
+{
+	static struct view view, later;
+	int fd, anew;
+
+	ASSERT_EQ(0, shell("mkdir more && echo other > more/file"));
+	ASSERT_EQ(0, mount_snapshots());
+	ASSERT_LE(0, fd = open("u/file", O_RDWR | O_CREAT, 0600));
+	ASSERT_EQ(0, fill(fd, 0, 10 * PAGE, 0));
+	ASSERT_EQ(0, look(&view, fd, 0));
+	ASSERT_EQ(0, E(mount("none", "u", NULL, MS_REMOUNT, path_of("add:0:%s/more=ro", area))));
+	EXPECT_STREQ("other\n", read_file("u/file"));
+	ASSERT_EQ(0, E(mount("none", "u", NULL, MS_REMOUNT, path_of("del:%s/more", area))));
+	ASSERT_LE(0, anew = open("u/file", O_RDWR));
+	ASSERT_EQ(0, fill(anew, PAGE + 5, 3 * PAGE, 1));
+	EXPECT_EQ(-1, differs(&view));
+	ASSERT_EQ(0, look(&later, anew, 0));
+	ASSERT_EQ(0, fill(fd, 2 * PAGE + 5, 3 * PAGE, 2));
+	EXPECT_EQ(-1, differs(&view));
+	EXPECT_EQ(-1, differs(&later));
+	munmap(view.p, LONGEST);
+	munmap(later.p, LONGEST);
+	close(anew);
+	close(fd);
+	EXPECT_EQ(0, down());
+}
+
 /* Overwrites the file in place with what is no program. */
 static int spoil(const char *path)
 {
@@ -490,6 +550,33 @@ TEST_F(u, who_looks_at_the_same_moment)
 	EXPECT_EQ(0, counter("views"));
 	EXPECT_EQ(0, counter("kept-pages"));
 	close(fd);
+	EXPECT_EQ(0, down());
+}
+
+TEST_F(u, by_a_mount_that_goes)
+{
+	static struct view view[2];
+	int fd;
+
+	ASSERT_EQ(0, mount_snapshots());
+	ASSERT_EQ(0, shell("mkdir other && mount --bind u other"));
+	ASSERT_LE(0, fd = open("u/file", O_RDWR | O_CREAT, 0600));
+	ASSERT_EQ(0, fill(fd, 0, LONGEST, 0));
+	close(fd);
+	ASSERT_LE(0, fd = open("other/file", O_RDONLY));
+	ASSERT_EQ(0, look(&view[0], fd, 0));
+	close(fd);
+	ASSERT_LE(0, fd = open("u/file", O_RDWR));
+	ASSERT_EQ(0, look(&view[1], fd, 0));
+	/* who has mapped the file keeps the mount that it was opened by, as everywhere */
+	EXPECT_EQ(-EBUSY, E(umount("other")));
+	munmap(view[0].p, LONGEST);
+	EXPECT_EQ(0, E(umount("other")));
+	ASSERT_EQ(0, fill(fd, 0, 50 * PAGE, 1));
+	EXPECT_EQ(-1, differs_anew(&view[1]));
+	munmap(view[1].p, LONGEST);
+	close(fd);
+	rmdir("other");
 	EXPECT_EQ(0, down());
 }
 

@@ -431,9 +431,9 @@ bool aufs2_helper_folio_test_uptodate(const struct folio *folio)
 	return folio_test_uptodate(folio);
 }
 
-bool aufs2_helper_folio_contain_hwpoisoned_page(struct folio *folio)
+bool aufs2_helper_folio_page_is_poisoned(struct folio *folio, pgoff_t index)
 {
-	return folio_contain_hwpoisoned_page(folio);
+	return PageHWPoison(folio_file_page(folio, index));
 }
 
 void aufs2_helper_folio_mark_uptodate(struct folio *folio)

@@ -26,10 +26,10 @@ use crate::vfs::{
     mm::{front_file::FrontPath, vma::NewMapping},
     mount::{cred::Cred, file::KernelFile},
     own::{file::FsFile, file_system::FileSystem},
+    sync::rcu::RcuArc,
 };
-use kernel::{prelude::*, sync::Arc};
-use pasts::Snapshots;
-use snapshot::Past;
+use kernel::prelude::*;
+use pasts::{Known, Snapshots};
 
 /// How a mapping is to be served.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -47,7 +47,7 @@ pub(crate) struct How<'a> {
     pub(crate) shown: FrontPath,
     /// The past of the file, if private mappings are to be snapshots, and the union may change the file. One that it
     /// does not change needs none: any mapping of it is a snapshot.
-    pub(crate) past: Option<(&'a Snapshots, Arc<Past>)>,
+    pub(crate) past: Option<(&'a Snapshots, RcuArc<Known>)>,
 }
 
 /// Maps `real`, the file on a branch that the open file `user` of the union is served by. A mapping keeps
@@ -65,7 +65,7 @@ pub(crate) fn map<T: FileSystem, H: front::Held>(
 ) -> Result {
     if let Some((snapshots, past)) = how.past {
         if vma.is_private() {
-            return snapshots.map(user, real, &past, vma, cred);
+            return snapshots.map(user, real, past, vma, cred);
         }
         if vma.writes_to_file() {
             past.share()?;

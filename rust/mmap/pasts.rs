@@ -12,47 +12,83 @@ use crate::vfs::{
     object::inode::Inode,
     ops::backing,
     own::{file::FsFile, file_system::FileSystem, super_block::SuperBlock},
-    sync::{
-        lockdep,
-        rcu::{RcuArc, Shared, Slot},
-    },
+    sync::rcu::{RcuArc, Shared, Slot},
     value::flags,
 };
+use core::ops::Deref;
 use kernel::{
     alloc::flags::GFP_KERNEL_ACCOUNT,
+    new_spinlock,
     prelude::*,
-    sync::{Arc, Mutex},
+    rbtree::{RBTree, RBTreeNodeReservation},
+    sync::{Arc, SpinLock},
 };
 
 /// What a union has whose private mappings are snapshots.
-#[pin_data]
 pub(crate) struct Snapshots {
     /// Where views have their inodes.
     views: PrivateMount,
-    /// Held to make a [`Past`], so that a file has one. Inside are what another one's lock is held for, and memory: it
-    /// is taken below `mmap_lock`.
-    #[pin]
-    making: Mutex<()>,
+    pasts: Arc<Pasts>,
     depth: usize,
     counts: Arc<Counts>,
 }
 
-static MAKING: lockdep::Classes = lockdep::Classes::new();
-
-/// A [`Past`], and the address of the inode on the branch that it is of.
-struct Known {
-    real: usize,
-    past: Arc<Past>,
-    /// What the inode of the union stood for before, if there are views of that: a move may be taken back.
-    before: Option<RcuArc<Known>>,
+/// The pasts of all files that somebody changes or looks at, by the addresses of their inodes on the branches. Several
+/// inodes of the union may stand for one of these: names on two branches, or one that is written to while a branch
+/// above has been there and gone. What is written by one of them is kept for who looks by another.
+#[pin_data]
+struct Pasts {
+    #[pin]
+    all: SpinLock<RBTree<usize, Entry>>,
 }
 
-// There is no view without somebody who holds the past: what is dropped is memory.
+struct Entry {
+    past: Arc<Past>,
+    /// How many [`Known`] there are of it.
+    by: usize,
+}
+
+/// The past of a file on a branch, for who changes it or looks at it.
+///
+/// # Invariants
+///
+/// It is counted in the entry for `real`, which has this past.
+pub(crate) struct Known {
+    /// The address of the inode on the branch. Who has a view holds that; without one, what has come to be at the same
+    /// address may go on with a past of which nothing is kept.
+    real: usize,
+    past: Arc<Past>,
+    pasts: Arc<Pasts>,
+}
+
+// A view holds this until it has ended: what is dropped is memory.
 impl Shared for Known {
     const DROP_SLEEPS: bool = false;
 }
 
-/// Where an inode of a union has the past of the file on a branch that it stands for.
+impl Deref for Known {
+    type Target = Arc<Past>;
+
+    fn deref(&self) -> &Arc<Past> {
+        &self.past
+    }
+}
+
+impl Drop for Known {
+    fn drop(&mut self) {
+        let mut all = self.pasts.all.lock();
+        let Some(mut entry) = all.find_mut(&self.real) else {
+            return;
+        };
+        let entry_of = entry.get_mut();
+        entry_of.by -= 1;
+        let unused = (entry_of.by == 0).then(|| entry.remove_node());
+        drop(all);
+        drop(unused);
+    }
+}
+
+/// Where an inode has the past of the file on a branch that it stands for, or is a view of.
 pub(crate) struct PastSlot(Slot<Known>);
 
 impl PastSlot {
@@ -61,17 +97,12 @@ impl PastSlot {
         Self(Slot::empty())
     }
 
-    /// The past of `real`, whom the caller holds, if anybody has asked for it. One who finds that of an inode that was
-    /// at the same address finds one of which nothing is kept.
-    fn find(&self, real: &Inode) -> Option<Arc<Past>> {
-        let (mut known, real) = (self.0.get()?, core::ptr::from_ref(real).addr());
-        while known.real != real {
-            known = known.before.clone()?;
-        }
-        Some(known.past.clone())
+    /// That of a view.
+    fn with(known: RcuArc<Known>) -> Self {
+        Self(Slot::new(Some(known)))
     }
 
-    /// Forgets the past, as the inode goes. Whoever has a view keeps it. Waits for nobody.
+    /// Forgets the past, as the inode goes. Waits for nobody.
     pub(crate) fn forget(&self) {
         drop(self.0.replace(None));
     }
@@ -80,38 +111,51 @@ impl PastSlot {
 impl Snapshots {
     /// Of a union at stacking level `depth`, which shows `counts`. `ENOMEM`, or why nothing can be mounted.
     pub(crate) fn new(depth: usize, counts: Arc<Counts>) -> Result<Pin<KBox<Self>>> {
-        let snapshots = try_pin_init!(Self {
+        let pasts = pin_init!(Pasts {
+            all <- new_spinlock!(RBTree::new(), "Pasts::all"),
+        });
+        let snapshots = Self {
             views: views::mount()?,
-            making <- Mutex::new((), c"Snapshots::making", MAKING.at(depth)),
+            pasts: Arc::pin_init(pasts, GFP_KERNEL)?,
             depth,
             counts,
-        }? Error);
-        KBox::pin_init(snapshots, GFP_KERNEL)
+        };
+        Ok(KBox::pin(snapshots, GFP_KERNEL)?)
     }
 
-    /// The past of `real`, which `pasts` is to know. `ENOMEM`.
-    pub(crate) fn past_of(&self, pasts: &PastSlot, real: &Inode) -> Result<Arc<Past>> {
-        match pasts.find(real) {
-            Some(past) => Ok(past),
-            None => self.make(pasts, real),
+    /// The past of `real`, whom the caller holds, and which `pasts` is to know. `ENOMEM`.
+    pub(crate) fn past_of(&self, pasts: &PastSlot, real: &Inode) -> Result<RcuArc<Known>> {
+        match pasts.0.get() {
+            Some(known) if known.real == core::ptr::from_ref(real).addr() => Ok(known),
+            _ => self.find(pasts, core::ptr::from_ref(real).addr()),
         }
     }
 
     #[cold]
-    fn make(&self, pasts: &PastSlot, real: &Inode) -> Result<Arc<Past>> {
-        let _making = self.making.lock();
-        if let Some(past) = pasts.find(real) {
-            return Ok(past);
-        }
-        let past = Past::new(self.depth, self.counts.clone())?;
+    fn find(&self, pasts: &PastSlot, real: usize) -> Result<RcuArc<Known>> {
+        // No memory is asked for with the lock.
+        let new = Past::new(self.depth, self.counts.clone())?;
+        let room = RBTreeNodeReservation::new(GFP_KERNEL_ACCOUNT)?;
+        let past = {
+            let mut all = self.pasts.all.lock();
+            if let Some(entry) = all.get_mut(&real) {
+                entry.by += 1;
+                entry.past.clone()
+            } else {
+                let past = new.clone();
+                all.insert(room.into_node(real, Entry { past, by: 1 }));
+                new
+            }
+        };
+        // INVARIANT: It was counted just now.
         let known = Known {
-            real: core::ptr::from_ref(real).addr(),
-            past: past.clone(),
-            before: pasts.0.get().filter(|before| before.past.is_viewed()),
+            real,
+            past,
+            pasts: self.pasts.clone(),
         };
         let known = RcuArc::new(known, GFP_KERNEL_ACCOUNT)?;
-        drop(pasts.0.replace(Some(known)));
-        Ok(past)
+        drop(pasts.0.replace(Some(known.clone())));
+        Ok(known)
     }
 
     /// Maps `real`, which `user` is served by, as it is now. `EINVAL` for a file without a page cache.
@@ -119,7 +163,7 @@ impl Snapshots {
         &self,
         user: &FsFile<T>,
         real: &KernelFile,
-        past: &Arc<Past>,
+        known: RcuArc<Known>,
         vma: NewMapping<'_>,
         cred: &Cred,
     ) -> Result {
@@ -131,8 +175,9 @@ impl Snapshots {
         // Who mounted is asked whether the file on the branch may be mapped; of views no security module knows.
         vma.check(real, cred)?;
         let view = cred.scope(|| {
-            // What is open for writing would keep others from running it.
-            let file = match user.is_writable() {
+            // What the views of a file are read from lives as long as the last of them: what is open for writing would
+            // keep others from running it, and what somebody has opened keeps the mount that they opened it by.
+            let file = match user.is_writable() || !known.may_be_viewed() {
                 true => backing::open_unseen(
                     user,
                     flags::O_RDONLY | flags::O_LARGEFILE | flags::O_NOATIME,
@@ -141,7 +186,8 @@ impl Snapshots {
                 )?,
                 false => real.share(),
             };
-            let inode = views::inode(sb, past.view(|| file)?)?;
+            let view = known.view(|| file)?;
+            let inode = views::inode(sb, view, PastSlot::with(known))?;
             backing::open_nameless(user, mnt, inode, cred)
         })?;
         vma.hand_to(&view, cred)?;

@@ -5,7 +5,7 @@
 //! Each union whose private mappings are snapshots mounts one, as a mount that only the kernel sees. Whoever mounts
 //! one by hand finds an empty directory.
 
-use super::snapshot::View;
+use super::{pasts::PastSlot, snapshot::View};
 use crate::vfs::{
     admin::log::Log,
     fs::{
@@ -50,7 +50,8 @@ pub(crate) struct Views;
 /// What is kept in an inode.
 pub(crate) enum Node {
     Root,
-    View(View),
+    /// With the past that it is a view of, until it has ended.
+    View(View, PastSlot),
 }
 
 /// A number for an inode, which nobody is told of.
@@ -73,13 +74,14 @@ impl FileSystem for Views {
     fn tables(node: &Node, _: Mode) -> InodeTables<Self> {
         match node {
             Node::Root => InodeTables::with_file::<Without<Self>, Without<Self>>(),
-            Node::View(_) => InodeTables::with_pages::<Without<Self>, ViewFile, ViewPages>(),
+            Node::View(..) => InodeTables::with_pages::<Without<Self>, ViewFile, ViewPages>(),
         }
     }
 
     fn evict(inode: Glimpse<'_, OwnInode<Self>>) {
-        if let Node::View(view) = inode.data() {
+        if let Node::View(view, past) = inode.data() {
             view.end();
+            past.forget();
         }
     }
 }
@@ -149,17 +151,21 @@ pub(super) fn mount() -> Result<PrivateMount> {
 
 /// The inode of `view` on `sb`, of the current task, which all that are of the same moment have. It goes when
 /// nobody has it open or mapped. `ENOMEM`.
-pub(super) fn inode(sb: &SuperBlock<Views>, view: View) -> Result<ARef<OwnInode<Views>>> {
+pub(super) fn inode(
+    sb: &SuperBlock<Views>,
+    view: View,
+    past: PastSlot,
+) -> Result<ARef<OwnInode<Views>>> {
     // The root has 0.
     let mut key = view.hash().max(1);
     loop {
         match sb.iget(&sought(key)) {
             Ok(Iget::New(new)) => {
                 let (mode, size) = (Mode(0o100400), view.size());
-                return new.fill_own(mode, 0, size, Ok::<_, Infallible>(Node::View(view)));
+                return new.fill_own(mode, 0, size, Ok::<_, Infallible>(Node::View(view, past)));
             }
             Ok(Iget::Cached(inode)) => match inode.data() {
-                Node::View(other) if other.is_of(&view) => {
+                Node::View(other, _) if other.is_of(&view) => {
                     // That one keeps the moment.
                     view.end();
                     return Ok(inode);
@@ -204,7 +210,7 @@ impl page_ops::Operations for ViewPages {
 
     fn read<'a>(inode: &OwnInode<Views>, page: EmptyPage<'a>) -> Result<FilledPage<'a>> {
         match inode.data() {
-            Node::View(view) => view.read(page),
+            Node::View(view, _) => view.read(page),
             Node::Root => Err(EIO),
         }
     }

@@ -62,7 +62,7 @@ pub(crate) struct Past {
     /// Held in a scope in which no filesystem is asked to free memory: the end of a view takes it, too.
     #[pin]
     state: KillableMutex<State>,
-    /// The pages that are being changed, as [`pack`] has them.
+    /// The pages that are being changed, and by how many, as [`pack`] has them.
     changing: Atomic<u64>,
     /// Whether there may be a view: changed with the lock held. Whoever changes the file looks here after having said
     /// so in `changing`, and who makes a view looks there after this: one sees the other.
@@ -97,21 +97,23 @@ fn pages_of(bytes: &Range<i64>) -> Range<u64> {
     page(bytes.start)..page(bytes.end.saturating_sub(1)) + u64::from(bytes.end > 0)
 }
 
-/// Pages in one word: the first, and of how many they are at most the logarithm. 0 for none.
-fn pack(pages: &Range<u64>) -> u64 {
-    match pages.end.saturating_sub(pages.start) {
-        0 => 0,
-        // CAST: A small number. No file has a page whose number has more bits than are left.
-        len => pages.start << 7 | u64::from(u64::BITS - (len - 1).leading_zeros()) << 1 | 1,
-    }
+/// The part of a word of [`Past::changing`] that counts who changes some.
+const CHANGERS: u64 = 127;
+
+/// Pages in one word, that so many change, who are some: the first page, and of how many pages they are at most the
+/// logarithm.
+fn pack(pages: &Range<u64>, changers: u64) -> u64 {
+    let len = pages.end.saturating_sub(pages.start).max(1);
+    // CAST: A small number. No file has a page whose number has more bits than are left.
+    pages.start << 13 | u64::from(u64::BITS - (len - 1).leading_zeros()) << 7 | changers
 }
 
 /// The pages of a word, or some more.
 fn unpack(word: u64) -> Range<u64> {
-    let start = word >> 7;
-    match word & 1 {
+    let start = word >> 13;
+    match word & CHANGERS {
         0 => 0..0,
-        _ => start..start.saturating_add(1 << (word >> 1 & 63)),
+        _ => start..start.saturating_add(1 << (word >> 7 & 63)),
     }
 }
 
@@ -171,12 +173,28 @@ impl Past {
     }
 
     /// `bytes` of the file are about to be changed, or to go; they are kept for who has a view. Until what is
-    /// returned is dropped, they may be any time. `i_rwsem` of the file is held from before until after that.
-    /// `ENOMEM`, `ENOSPC`, `EINTR`, or what reading the file fails with.
+    /// returned is dropped, they may be any time. `ENOMEM`, `ENOSPC`, `EINTR`, or what reading the file fails with;
+    /// `EBUSY` if more change it at once than can be counted, who have one inode of the union each.
     pub(crate) fn change(&self, bytes: Range<i64>) -> Result<Changing<'_>> {
         let pages = pages_of(&bytes);
-        // Who makes a view from here on finds these pages, or is found here.
-        self.changing.xchg(pack(&pages), Full);
+        let mut now = self.changing.load(Relaxed);
+        loop {
+            let all = match now & CHANGERS {
+                0 => pack(&pages, 1),
+                CHANGERS => return Err(EBUSY),
+                // Whoever is first leaves what is between, too, to the last: who makes a view keeps some more.
+                others => {
+                    let theirs = unpack(now);
+                    let hull = theirs.start.min(pages.start)..theirs.end.max(pages.end);
+                    pack(&hull, others + 1)
+                }
+            };
+            // Who makes a view from here on finds these pages, or is found here.
+            match self.changing.cmpxchg(now, all, Full) {
+                Ok(_) => break,
+                Err(other) => now = other,
+            }
+        }
         let changing = Changing(self);
         if self.is_viewed.load_acquire() {
             self.keep(pages)?;
@@ -207,19 +225,14 @@ impl Past {
     /// The file is about to be mapped such that it can be written to: all of it is kept for who has a view, and
     /// from now on for who gets one. Errors are those of [`Past::change`].
     pub(crate) fn share(&self) -> Result {
-        let mut state = self.state.lock_killable()?;
-        let state = &mut *state;
-        // At once, as nothing tells who makes a view in between.
-        if let Some(views) = &mut state.views {
-            nofs::scope(|| views.chain.capture(0..u64::MAX, &mut views.pages))?;
-        }
-        state.is_shared = true;
-        Ok(())
+        // Nothing tells who makes a view after this: they keep all of the file themselves.
+        self.state.lock_killable()?.is_shared = true;
+        self.keep(0..u64::MAX)
     }
 
-    /// Whether there is a view.
-    pub(crate) fn is_viewed(&self) -> bool {
-        self.state.lock().views.is_some()
+    /// Whether there may be a view by now, or may have been one a moment ago. Waits for nobody.
+    pub(crate) fn may_be_viewed(&self) -> bool {
+        self.is_viewed.load(Relaxed)
     }
 
     /// A view of the file as it is now, which `file` gives. Errors are those of [`Past::change`].
@@ -283,8 +296,8 @@ impl State {
                 true => Ok(()),
                 false => views.chain.capture(unsure, &mut views.pages),
             };
-            // Who makes a file shorter says so before any page of it goes.
-            if kept.is_ok() && views.pages.file.inode().size() == size {
+            // Who makes a file shorter says so before any page of it goes. What comes to its end is no part of it.
+            if kept.is_ok() && views.pages.file.inode().size() >= size {
                 return Ok((moment, size));
             }
             views.chain.leave(moment, &mut views.pages);
@@ -299,7 +312,7 @@ pub(crate) struct Changing<'a>(&'a Past);
 impl Drop for Changing<'_> {
     fn drop(&mut self) {
         // What was written comes before.
-        self.0.changing.store(0, Release);
+        self.0.changing.fetch_sub(1, Release);
     }
 }
 

@@ -10,7 +10,7 @@ use super::{
     stack::{new_stack, BranchSet, Layer, Layers, Stack},
 };
 use crate::{
-    mmap::{pasts::PastSlot, snapshot::Past},
+    mmap::pasts::{Known, PastSlot},
     union::numbers::branch_id::BranchId,
     vfs::{
         below::notice::Mark,
@@ -445,7 +445,7 @@ impl Node {
 
     /// Does `change`, which changes `bytes` of `real`, or lets them go, if there are any. Where private mappings are
     /// snapshots, they are kept before for who sees them. The inode of the union is locked. Errors are those of
-    /// [`Past::change`], and `ENOMEM`.
+    /// [`Past::change`](crate::mmap::snapshot::Past::change), and `ENOMEM`.
     #[inline]
     pub(crate) fn changing<R>(
         &self,
@@ -468,7 +468,7 @@ impl Node {
     /// The past of `real`, which the object is on a branch that is written to, if private mappings are snapshots.
     /// `ENOMEM`.
     #[inline]
-    pub(crate) fn past(&self, instance: &Instance, real: &Inode) -> Result<Option<Arc<Past>>> {
+    pub(crate) fn past(&self, instance: &Instance, real: &Inode) -> Result<Option<RcuArc<Known>>> {
         match &instance.snapshots {
             None => Ok(None),
             Some(snapshots) => snapshots.past_of(&self.pasts, real).map(Some),

@@ -4,7 +4,10 @@
 
 use super::{control, durable};
 use crate::{
-    mmap::{self, pasts::Snapshots, snapshot::Past},
+    mmap::{
+        self,
+        pasts::{Known, Snapshots},
+    },
     union::{
         branch::branch::Branch,
         copy::{
@@ -321,20 +324,19 @@ fn changing<R>(
         .changing(inode.sb().data(), real.inode(), bytes, change)
 }
 
-/// What a private mapping of `real`, which serves `user`, is a snapshot by, if it is to be, and the union changes
-/// the file. One that was left behind, by a copy-up or a move, it does not change any more.
+/// What a private mapping of `real`, which serves `user`, is a snapshot by, if it is to be, and the union may change
+/// the file. One that was left behind by a copy-up it does not change any more; one that was by a move is on a branch
+/// that is written to, and may be what is moved after all, if the move is taken back.
 fn past_to_map<'a>(
     user: &'a FsFile<Union>,
     real: &KernelFile,
-) -> Result<Option<(&'a Snapshots, Arc<Past>)>> {
+) -> Result<Option<(&'a Snapshots, RcuArc<Known>)>> {
     let instance = user.own_inode().sb().data();
     let Some(snapshots) = &instance.snapshots else {
         return Ok(None);
     };
-    let stack = user.own_inode().data().stack()?;
-    let top = stack.top();
-    let is_changed = top.branch.is_writable() && core::ptr::eq(top.inode()?, real.inode());
-    let past = match is_changed {
+    let may_change = branch_of(user, real).is_ok_and(|branch| branch.is_writable());
+    let past = match may_change {
         true => user.own_inode().data().past(instance, real.inode())?,
         false => None,
     };
@@ -377,6 +379,9 @@ impl Hooks for AfterIo {
         }
     }
 }
+
+/// How much is taken from a pipe at once where what it goes over is kept.
+const SPLICED: usize = 1 << 20;
 
 static CHAIN_LOCK: lockdep::Classes = lockdep::Classes::new();
 static LOCK: lockdep::Classes = lockdep::Classes::new();
@@ -595,8 +600,14 @@ impl file_ops::Operations for RegularFile {
         let locked = file.lock();
         copy_attr(file.own_inode())?;
         let real = data.real(file)?;
-        let cred = &file.own_inode().sb().data().cred;
+        let instance = file.own_inode().sb().data();
+        let cred = &instance.cred;
         let is_ours = durable::begin(file, real)?;
+        let len = match instance.snapshots {
+            // Callers ask for as much as they can. What is not in the pipe would be kept for nothing.
+            Some(_) => len.min(SPLICED),
+            None => len,
+        };
         let end = pos.saturating_add(i64::try_from(len).unwrap_or(i64::MAX));
         let written = changing(file, real, Some(*pos..end), || {
             backing::splice_write::<AfterIo>(real, &locked, pos, &pipe, len, flags, cred)
@@ -650,7 +661,9 @@ impl file_ops::Operations for RegularFile {
         let is_ours = durable::begin(target.1, to)?;
         let end = match range.len {
             // All that there is.
-            0 => i64::MAX,
+            0 => range
+                .to
+                .saturating_add(from.inode().size().saturating_sub(range.from)),
             len => range.to.saturating_add(len),
         };
         let bytes = match op {

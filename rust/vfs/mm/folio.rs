@@ -72,10 +72,10 @@ impl Folio {
         unsafe { bindings::folio_test_uptodate(self.as_ptr()) }
     }
 
-    /// Whether the memory of the folio, or of a part of it, cannot be read any more.
-    pub(super) fn is_poisoned(&self) -> bool {
-        // SAFETY: The folio is alive.
-        unsafe { bindings::folio_contain_hwpoisoned_page(self.as_ptr()) }
+    /// Whether the memory of the page `index` of the file, which is in this, cannot be read any more.
+    pub(super) fn is_poisoned(&self, index: usize) -> bool {
+        // SAFETY: The folio is alive, and so are all of its pages: a page of it is found by any number.
+        unsafe { bindings::folio_page_is_poisoned(self.as_ptr(), index) }
     }
 
     /// Makes zeroes of the bytes of it from `start` on, but for those of it before `end` alone. Whoever has it
@@ -294,7 +294,12 @@ impl KernelFile {
             bindings::filemap_invalidate_unlock_shared(mapping);
             let folio = NonNull::new(from_err_ptr(folio)?);
             // The count that comes with it is ours.
-            Ok(folio.map(|folio| ARef::from_raw(folio.cast())))
+            let folio: Option<ARef<Folio>> = folio.map(|folio| ARef::from_raw(folio.cast()));
+            // What the memory has lost, and could not be taken out of the page cache, stays there.
+            match folio {
+                Some(folio) if folio.is_poisoned(index) => Err(EIO),
+                found => Ok(found),
+            }
         }
     }
 }

@@ -120,7 +120,7 @@ unsafe fn folio(
     let folio = NonNull::new(folio).map(|folio| unsafe { LockedFolio::assume(folio) });
     // What the memory has lost stays in the page cache, for who asks to be told.
     match folio {
-        Some(folio) if folio.is_poisoned() => Err(EIO),
+        Some(folio) if folio.is_poisoned(index) => Err(EIO),
         found => Ok(found),
     }
 }

@@ -5,7 +5,7 @@
 use crate::mmap::snapshot::{Counts, Past, View};
 use crate::vfs::mm::folio::EmptyPage;
 use crate::vfs::mount::file::{Inode, KernelFile};
-use kernel::sync::Arc;
+use kernel::sync::{atomic::Relaxed, Arc};
 use kernel::testing::{model, thread};
 
 fn pages(view: &View) -> [usize; 2] {
@@ -52,6 +52,62 @@ fn a_view_of_what_gets_shorter() {
         assert!(first[0] == 1 && [0, 2].contains(&first[1]));
         cutter.join().unwrap();
         assert_eq!(pages(&view), first);
+        view.end();
+    });
+}
+
+/// Two that change a file by names that have nothing to do with each other, and so at the same time, are both seen; the
+/// last of them leaves nothing.
+#[test]
+fn a_view_while_two_write() {
+    model(2, || {
+        let counts = Counts::new().unwrap();
+        let (past, inode) = (Past::new(1, counts.clone()).unwrap(), Inode::new());
+        let writers = [0, 1].map(|page| {
+            let (past, inode) = (past.clone(), inode.clone());
+            thread::spawn(move || {
+                let at = i64::try_from(page).unwrap();
+                let _changing = past.change(at..at + 1).unwrap();
+                inode.write(page, 3 + page);
+            })
+        });
+        let view = past.view(|| KernelFile::of(&inode)).unwrap();
+        let first = pages(&view);
+        assert!([1, 3].contains(&first[0]) && [2, 4].contains(&first[1]));
+        for writer in writers {
+            writer.join().unwrap();
+        }
+        assert_eq!(pages(&view), first);
+        view.end();
+        // Nobody changes anything any more: nothing is kept of what is not.
+        let view = past.view(|| KernelFile::of(&inode)).unwrap();
+        assert_eq!(counts.pages.load(Relaxed), 0);
+        view.end();
+    });
+}
+
+/// What comes to the end of a file is no part of who has it mapped already, and nobody waits for it.
+#[test]
+fn a_view_of_what_grows() {
+    model(2, || {
+        let (past, inode) = (Past::new(1, Counts::new().unwrap()).unwrap(), Inode::new());
+        inode.cut(1);
+        let writer = {
+            let (past, inode) = (past.clone(), inode.clone());
+            thread::spawn(move || {
+                let _changing = past.change(1..2).unwrap();
+                inode.write(1, 3);
+                inode.grow(2);
+            })
+        };
+        let view = past.view(|| KernelFile::of(&inode)).unwrap();
+        let first = pages(&view);
+        assert!(first[0] == 1 && [0, 3].contains(&first[1]));
+        writer.join().unwrap();
+        assert_eq!(pages(&view), first);
+        // The first look is as good as any.
+        let first = core::ptr::from_ref::<Past>(&past).addr() + 1;
+        assert_eq!(view.hash(), first);
         view.end();
     });
 }

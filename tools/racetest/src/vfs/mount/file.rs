@@ -78,6 +78,11 @@ impl Inode {
         self.pages[page].store(value, Ordering::Relaxed);
     }
 
+    /// So long, what is behind the old end is known to be zeroes.
+    pub(crate) fn grow(&self, len: usize) {
+        self.len.store(len, Ordering::Release);
+    }
+
     /// What is behind the new end is zeroes.
     pub(crate) fn cut(&self, len: usize) {
         self.len.store(len, Ordering::Release);
