@@ -477,10 +477,7 @@ impl Branch {
             return;
         }
         let fs = self.mnt().super_block();
-        // A server has what was written when a file is closed, and one that is gone would not let go of its branch. vfat
-        // and what is stacked want to be asked for names as well, and have a disk.
-        let is_served = self.is_remote() && !fs.keeps_pages() && fs.stack_depth() == 0;
-        let written = match is_served {
+        let written = match self.is_served() {
             true => Ok(()),
             false => fs.sync(),
         };
@@ -488,6 +485,19 @@ impl Branch {
         if let Err(e) = written {
             sb.note_write_error(e);
         }
+    }
+
+    /// Whether a server has what was written when a file is closed: one that is gone would not let go of who asks it for
+    /// more. What is on a disk, or stacked, wants to be asked for names as well, as vfat does.
+    fn is_served(&self) -> bool {
+        let fs = self.mnt().super_block();
+        self.is_remote && !fs.has_device() && fs.stack_depth() == 0
+    }
+
+    /// Whether the union may have written something here that is not on the disk: also a moment ago, when it could, by who
+    /// was at it when that ended.
+    pub(crate) fn may_have_written(&self) -> bool {
+        self.is_writable() || self.was_written() && !self.is_served()
     }
 
     /// Whether this is a branch of the directory at `place`.

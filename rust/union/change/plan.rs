@@ -287,11 +287,14 @@ impl Plan {
             ids.retire(branch);
         }
         drop(ids);
+        for branch in &self.removed {
+            // What it could not write out is told of below, as of any other.
+            instance.cred.scope(|| volatile::end(branch));
+        }
         for branch in written_last {
             branch.finish_writing(sb);
         }
         for branch in core::mem::replace(&mut self.removed, KVec::new()) {
-            instance.cred.scope(|| volatile::end(&branch));
             leaving.add(branch);
         }
         leave::finish(sb, &after, leaving);

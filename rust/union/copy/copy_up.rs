@@ -29,7 +29,8 @@ use crate::{
     },
     vfs::{
         attr::stat::Stat,
-        object::dentry::Dentry,
+        below::namei,
+        object::{dentry::Dentry, inode::Inode},
         own::{dentry::OwnDentry, inode::OwnInode},
         sync::{killable::Guard, rcu::RcuArc},
         value::{
@@ -462,11 +463,27 @@ fn is_whited_out(
     let around = above.positive()?.data().stack()?;
     for layer in around.layers.iter().filter(is_over) {
         let is_whited = layer.branch.obeys_whiteouts() && whiteout::exists(layer, name)?;
-        if is_whited || stack.on(&layer.branch).is_none() && layer.has(name)? {
+        if is_whited || stack.on(&layer.branch).is_none() && ends_in(layer, name)? {
             return Err(ESTALE);
         }
     }
     whiteout::exists(parent, name)
+}
+
+/// Whether what has the name in the directory `dir`, if anything, hides what is below: a directory that is not opaque is
+/// merged with that.
+fn ends_in(dir: &Layer, name: &Name) -> Result<bool> {
+    let Some(dentry) = namei::lookup(dir.branch.mnt(), &dir.dentry, name)? else {
+        return Ok(false);
+    };
+    if !dentry.inode().is_some_and(Inode::is_dir) {
+        return Ok(true);
+    }
+    let found = Layer {
+        branch: dir.branch.clone(),
+        dentry,
+    };
+    Ok(found.branch.obeys_whiteouts() && whiteout::is_opaque(&found)?)
 }
 
 /// Removes the whiteout of what has become opaque. Not before the copy is there for good: without it,

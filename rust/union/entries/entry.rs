@@ -5,7 +5,7 @@
 use super::obstacle::{Meaning, Obstacles};
 use crate::{
     union::{
-        branch::work,
+        branch::{lift::lift, work},
         copy::{
             copy_up::{self},
             data::Data,
@@ -191,11 +191,11 @@ pub(super) fn changed_on(dir: &OwnInode<Union>, layer: &Layer) {
             return Ok(());
         }
         let access = top.branch.mnt().try_want_write()?;
-        let times = Attr::times_of(layer.path())?.but_atime();
-        dir.sb()
-            .data()
-            .cred
-            .scope(|| times.apply(&access, &top.dentry))
+        dir.sb().data().cred.scope(|| {
+            let times = Attr::times_of(layer.path())?.but_atime();
+            let _lifted = lift(&access, &top.branch, [&*top.dentry])?;
+            times.apply(&access, &top.dentry)
+        })
     };
     if tell().is_err() {
         pr_warn_once!("a directory of several branches shows an old time\n");
@@ -304,11 +304,12 @@ pub(crate) fn link(old: &OwnDentry<Union>, entry: Negative<'_, Union>) -> Result
     if !obstacles.is_empty() {
         let cleared = instance.cred.scope(|| obstacles.clear(&layer, name));
         cleared.inspect_err(|_| {
-            if let Ok(access) = layer.branch.mnt().want_write() {
-                instance.cred.scope(|| {
+            match layer.branch.mnt().want_write() {
+                Ok(access) => instance.cred.scope(|| {
                     take_back_link(&access, inode, &layer, name, &made);
                     room.restore(&access, &layer, name);
-                });
+                }),
+                Err(_) => has_link(inode),
             }
             entry.drop_from_cache();
         })?;

@@ -285,7 +285,7 @@ impl Move<'_> {
         let access = self.to.branch.mnt().want_write()?;
         let copy = copy.resume(&access);
         // Nobody opens the file from here on.
-        let _gate = self.source.branch.gate.close(patience::OPENING)?;
+        let gate = self.source.branch.gate.close(patience::OPENING)?;
         check_idle(inode)?;
         if !original.is_unchanged(&Stat::of(self.source.path())?) {
             return Err(EBUSY);
@@ -297,6 +297,8 @@ impl Move<'_> {
         }
         let gone = self.hand_over(inode, &mut state, (before, after), &moved, name);
         drop(state);
+        // What is taken back may have to wait for who has frozen the branch; and who opens the original gets that.
+        drop(gate);
         if gone.is_err() {
             self.take_back_copy(name, &moved.dentry);
             return gone;

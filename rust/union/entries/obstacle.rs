@@ -164,10 +164,14 @@ impl Obstacles {
 }
 
 /// Has what was done to names in the directory `dir` on the disk.
-fn write_out(dir: &Layer) -> Result {
+pub(super) fn write_out(dir: &Layer) -> Result {
     match dir.branch.is_volatile() {
         true => Ok(()),
-        false => KernelFile::open(dir.path(), flags::READ_DIR)?.sync(),
+        false => match KernelFile::open(dir.path(), flags::READ_DIR)?.sync() {
+            // Its filesystem has nothing to write out of a directory.
+            Err(e) if e == EINVAL => Ok(()),
+            result => result,
+        },
     }
 }
 

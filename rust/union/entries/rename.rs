@@ -8,7 +8,7 @@
 
 use super::{
     entry::{changed, changed_on, Unlinking},
-    obstacle::{Meaning, Obstacles, Room},
+    obstacle::{self, Meaning, Obstacles, Room},
     tree_up,
 };
 use crate::{
@@ -363,12 +363,23 @@ fn restore(old: &Side<'_>, new: &Side<'_>, room: &Room, (is_whited_out, has_left
         }
         renaming.commit()?;
         room.restore(&access, &new.layer, new.name);
-        match is_whited_out {
-            true => hide::remove(&access, &old.layer, old.name),
-            false => Ok(()),
+        if is_whited_out {
+            hide::remove(&access, &old.layer, old.name)?;
         }
+        Ok(())
     });
-    if restored.is_err() {
+    if restored.is_ok() {
+        // The new name was written out: after a crash, the object would be hidden under that.
+        if obstacle::write_out(&old.layer)
+            .and(obstacle::write_out(&new.layer))
+            .is_err()
+        {
+            pr_warn_once!("what was not renamed may be after a crash\n");
+        }
+    } else {
+        // What they mean is to be found out.
+        old.dentry.drop_from_cache();
+        new.dentry.drop_from_cache();
         pr_warn!(
             "branch '{}': what could not be renamed is under its new name, and hidden\n",
             new.layer.branch.name()

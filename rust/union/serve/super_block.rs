@@ -156,7 +156,7 @@ impl FileSystem for Union {
             return Ok(());
         }
         let table = instance.table()?;
-        let written = || table.branches.iter().filter(|branch| branch.is_writable());
+        let written = || table.branches.iter().filter(|b| b.may_have_written());
         if instance.is_volatile() {
             return written().try_for_each(|branch| branch.check_writes());
         }

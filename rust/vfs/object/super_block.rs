@@ -66,6 +66,12 @@ impl AnySuperBlock {
         unsafe { (*self.as_ptr()).s_stack_depth as usize }
     }
 
+    /// Whether the filesystem is on a block device.
+    pub(crate) fn has_device(&self) -> bool {
+        // SAFETY: The super block is alive; the device is constant once mounted.
+        unsafe { !(*self.as_ptr()).s_bdev.is_null() }
+    }
+
     /// The device number, `st_dev`.
     pub(crate) fn dev(&self) -> u32 {
         // SAFETY: The super block is alive; the number is constant.
