@@ -39,6 +39,9 @@ TEST_F(u, whatever_changes_the_file)
 	ASSERT_TRUE(can_inject());
 	ASSERT_EQ(0, mount_snapshots());
 	for (enum way way = 0; way < WAYS; way++) {
+		/* the fork would fail, and nothing that the other process does */
+		if (way == OTHER)
+			continue;
 		for (n = 1, failed = 0, more = true; more && n < TURNS; n++) {
 			ASSERT_LE(0, fd = open("u/file", O_RDWR | O_CREAT, 0600));
 			ASSERT_EQ(0, fill(fd, 0, size, 0));
