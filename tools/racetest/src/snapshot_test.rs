@@ -63,11 +63,11 @@ fn a_view_while_two_write() {
     model(2, || {
         let counts = Counts::new().unwrap();
         let (past, inode) = (Past::new(1, counts.clone()).unwrap(), Inode::new());
-        let writers = [0, 1].map(|page| {
+        let writers = [0..1, 1..2].map(|bytes| {
             let (past, inode) = (past.clone(), inode.clone());
             thread::spawn(move || {
-                let at = i64::try_from(page).unwrap();
-                let _changing = past.change(at..at + 1).unwrap();
+                let page = usize::try_from(bytes.start).unwrap();
+                let _changing = past.change(bytes).unwrap();
                 inode.write(page, 3 + page);
             })
         });
