@@ -453,34 +453,6 @@ TEST_F(u, by_names_on_two_branches)
 	EXPECT_EQ(0, down());
 }
 
-/* A branch above has a file of that name for a while. */
-TEST_F(u, while_another_file_shows)
-{
-	static struct view view, later;
-	int fd, anew;
-
-	ASSERT_EQ(0, shell("mkdir more && echo other > more/file"));
-	ASSERT_EQ(0, mount_snapshots());
-	ASSERT_LE(0, fd = open("u/file", O_RDWR | O_CREAT, 0600));
-	ASSERT_EQ(0, fill(fd, 0, 10 * PAGE, 0));
-	ASSERT_EQ(0, look(&view, fd, 0));
-	ASSERT_EQ(0, E(mount("none", "u", NULL, MS_REMOUNT, path_of("add:0:%s/more=ro", area))));
-	EXPECT_STREQ("other\n", read_file("u/file"));
-	ASSERT_EQ(0, E(mount("none", "u", NULL, MS_REMOUNT, path_of("del:%s/more", area))));
-	ASSERT_LE(0, anew = open("u/file", O_RDWR));
-	ASSERT_EQ(0, fill(anew, PAGE + 5, 3 * PAGE, 1));
-	EXPECT_EQ(-1, differs(&view));
-	ASSERT_EQ(0, look(&later, anew, 0));
-	ASSERT_EQ(0, fill(fd, 2 * PAGE + 5, 3 * PAGE, 2));
-	EXPECT_EQ(-1, differs(&view));
-	EXPECT_EQ(-1, differs(&later));
-	munmap(view.p, LONGEST);
-	munmap(later.p, LONGEST);
-	close(anew);
-	close(fd);
-	EXPECT_EQ(0, down());
-}
-
 /* Overwrites the file in place with what is no program. */
 static int spoil(const char *path)
 {

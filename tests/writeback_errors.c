@@ -474,7 +474,10 @@ TEST_F(u, when_the_union_goes)
 /* What the union does not write to any more is written out for the last time. */
 TEST_F(u, when_the_branch_goes)
 {
-	static const char *const ends[] = { "ro", "mod:%s/disk/rw=ro", "del:%s/disk/rw" };
+	static const struct { const char *how, *before; } ends[] = {
+		{ "ro", "" }, { "mod:%s/disk/rw=ro", "" }, { "del:%s/disk/rw", "" },
+		{ "mod:%s/disk/rw=ro", ",fsync=volatile" }, { "del:%s/disk/rw", ",fsync=volatile" },
+	};
 	char options[512];
 	unsigned int i;
 	int fd;
@@ -482,13 +485,14 @@ TEST_F(u, when_the_branch_goes)
 	AUFS2_ONLY("it is about branches");
 	for (i = 0; i < ARRAY_SIZE(ends); i++) {
 		ASSERT_EQ(0, try_begins(true));
+		ASSERT_EQ(0, shell("mount -i -o remount%s u", ends[i].before));
 		ASSERT_EQ(0, cannot_be_written_out());
 		/* not of the branch, which could not go then */
 		ASSERT_LE(0, fd = open("u/d", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-		snprintf(options, sizeof(options), ends[i], area);
+		snprintf(options, sizeof(options), ends[i].how, area);
 		ASSERT_EQ(0, shell("mount -i -o remount,%s u", options));
-		EXPECT_EQ(-EIO, E(syncfs(fd))) TH_LOG("%s", ends[i]);
-		EXPECT_EQ(0, E(syncfs(fd))) TH_LOG("%s", ends[i]);
+		EXPECT_EQ(-EIO, E(syncfs(fd))) TH_LOG("%s%s", ends[i].how, ends[i].before);
+		EXPECT_EQ(0, E(syncfs(fd))) TH_LOG("%s%s", ends[i].how, ends[i].before);
 		close(fd);
 		ASSERT_EQ(0, down());
 		EXPECT_EQ(0, disk_works());

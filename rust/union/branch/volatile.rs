@@ -124,5 +124,5 @@ fn make(access: &WriteAccess<'_>, branch: &Branch) -> Result {
 
 /// The mark is there, or not, before anything else is.
 fn write_out_root(branch: &Branch) -> Result {
-    KernelFile::open(branch.at(branch.root()), flags::READ_DIR)?.sync()
+    KernelFile::open(branch.at(branch.root()), flags::READ_DIR)?.sync_names()
 }

@@ -28,11 +28,11 @@ use crate::{
     vfs::{
         attr::{attr::Attr, stat::Stat},
         below::namei::{self, Removing},
-        mount::{file::KernelFile, write_access::WriteAccess},
+        mount::write_access::WriteAccess,
         object::dentry::Dentry,
         own::{dentry::OwnDentry, file::FsFile, inode::OwnInode},
         sync::rcu::RcuArc,
-        value::{errno::ESTALE, flags, name::Name},
+        value::{errno::ESTALE, name::Name},
     },
 };
 use kernel::{pr_warn_once, prelude::*, sync::aref::ARef};
@@ -335,7 +335,8 @@ impl Move<'_> {
                 return Err(EIO);
             }
             hide::remove(access, &self.to, name)?;
-            self.sync(&self.to)?;
+            // On disk before the original goes.
+            self.to.write_out_names()?;
             Attr::times(times).apply(access, &self.to.dentry)
         };
         shown().inspect_err(|_| {
@@ -408,14 +409,6 @@ impl Move<'_> {
             }
             _ => Ok(false),
         }
-    }
-
-    /// Sees to it that the name of the copy is on disk before the original goes.
-    fn sync(&self, dir: &Layer) -> Result {
-        if self.instance.is_volatile() {
-            return Ok(());
-        }
-        KernelFile::open(dir.path(), flags::O_RDONLY | flags::O_DIRECTORY)?.sync()
     }
 
     /// Removes the original. Its directory keeps its times, for the user of the union has not changed

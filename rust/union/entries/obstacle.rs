@@ -18,10 +18,10 @@ use crate::{
     },
     vfs::{
         below::namei::{self, Removing},
-        mount::{file::KernelFile, write_access::WriteAccess},
+        mount::write_access::WriteAccess,
         object::{dentry::Dentry, inode::Inode},
         own::dentry::OwnDentry,
-        value::{errno::ESTALE, flags, name::Name},
+        value::{errno::ESTALE, name::Name},
     },
 };
 use kernel::{pr_warn_once, prelude::*, sync::aref::ARef};
@@ -139,7 +139,7 @@ impl Obstacles {
     /// The disks of two branches know of no order: what the name meant goes when what it is to mean is there for good,
     /// and is gone for good by the end.
     pub(crate) fn clear(&self, layer: &Layer, name: &Name) -> Result {
-        write_out(layer)?;
+        layer.write_out_names()?;
         for Obstacle { dir, found } in self.all.iter().rev() {
             let access = dir.branch.mnt().want_write()?;
             // In this order, or a whiteout would show for a moment.
@@ -155,23 +155,11 @@ impl Obstacles {
             removing.unlink()?;
         }
         for Obstacle { dir, .. } in &self.all {
-            if write_out(dir).is_err() {
+            if dir.write_out_names().is_err() {
                 pr_warn_once!("what was in the way of a name may be so again after a crash\n");
             }
         }
         Ok(())
-    }
-}
-
-/// Has what was done to names in the directory `dir` on the disk.
-pub(super) fn write_out(dir: &Layer) -> Result {
-    match dir.branch.is_volatile() {
-        true => Ok(()),
-        false => match KernelFile::open(dir.path(), flags::READ_DIR)?.sync() {
-            // Its filesystem has nothing to write out of a directory.
-            Err(e) if e == EINVAL => Ok(()),
-            result => result,
-        },
     }
 }
 

@@ -8,7 +8,7 @@
 
 use super::{
     entry::{changed, changed_on, Unlinking},
-    obstacle::{self, Meaning, Obstacles, Room},
+    obstacle::{Meaning, Obstacles, Room},
     tree_up,
 };
 use crate::{
@@ -30,7 +30,7 @@ use crate::{
     },
     vfs::{
         below::{namei::Removing, rename::Renaming},
-        mount::{cred::Cred, file::KernelFile, write_access::WriteAccess},
+        mount::{cred::Cred, write_access::WriteAccess},
         object::{dentry::Dentry, idmap::Idmap, inode::Inode},
         ops::rename::Rename,
         own::{
@@ -370,10 +370,8 @@ fn restore(old: &Side<'_>, new: &Side<'_>, room: &Room, (is_whited_out, has_left
     });
     if restored.is_ok() {
         // The new name was written out: after a crash, the object would be hidden under that.
-        if obstacle::write_out(&old.layer)
-            .and(obstacle::write_out(&new.layer))
-            .is_err()
-        {
+        let written = (old.layer.write_out_names()).and(new.layer.write_out_names());
+        if written.is_err() {
             pr_warn_once!("what was not renamed may be after a crash\n");
         }
     } else {
@@ -485,10 +483,10 @@ fn rename_on_branch(
 /// Has the whiteout of an old name on the disk before the object has its new one, where [`NAMES_BY_OBJECT`] says so.
 fn write_out_names(dir: &Layer) -> Result {
     let fs = dir.branch.mnt().super_block().type_name();
-    if dir.branch.is_volatile() || !NAMES_BY_OBJECT.contains(&fs.to_bytes()) {
+    if !NAMES_BY_OBJECT.contains(&fs.to_bytes()) {
         return Ok(());
     }
-    KernelFile::open(dir.path(), flags::READ_DIR)?.sync()
+    dir.write_out_names()
 }
 
 /// Removes the whiteouts in the directory `inode`, which is about to be replaced. If it is not after

@@ -10,10 +10,10 @@ use crate::{
     },
     vfs::{
         below::namei::{self, Search},
-        mount::path::Path,
+        mount::{file::KernelFile, path::Path},
         object::{dentry::Dentry, inode::Inode},
         sync::rcu::{RcuArc, Shared},
-        value::{errno::ESTALE, few::Few, name::Name},
+        value::{errno::ESTALE, few::Few, flags, name::Name},
     },
 };
 use core::ops::Deref;
@@ -51,6 +51,14 @@ impl Layer {
     /// not said, nor can be asked.
     pub(crate) fn may_have_lost(&self, name: &Name, error: Error) -> bool {
         error != ENOENT && error != ESTALE && self.has(name) != Ok(true)
+    }
+
+    /// Has what was done to names in the directory on the disk, unless nothing is written out there.
+    pub(crate) fn write_out_names(&self) -> Result {
+        match self.branch.is_volatile() {
+            true => Ok(()),
+            false => KernelFile::open(self.path(), flags::READ_DIR)?.sync_names(),
+        }
     }
 
     /// The inode. `ESTALE` if the object went behind our back.

@@ -36,6 +36,15 @@ impl KernelFile {
         self.sync_range(0, i64::MAX, false)
     }
 
+    /// Writes out what was done to the names in a directory: of a filesystem that has no way to, there is nothing to
+    /// write out.
+    pub(crate) fn sync_names(&self) -> Result {
+        match self.sync() {
+            Err(e) if e == EINVAL => Ok(()),
+            result => result,
+        }
+    }
+
     /// Writes a range out; only what is needed to read it back if `data_only`.
     pub(crate) fn sync_range(&self, start: i64, end: i64, data_only: bool) -> Result {
         // SAFETY: The file is alive.
