@@ -7,7 +7,7 @@
 #include "aufs2_pass.h"
 #include <sys/wait.h>
 
-#define TURNS 100
+#define TURNS 50
 
 FIXTURE(u) { int unused; };
 FIXTURE_SETUP(u)

@@ -5,7 +5,7 @@
 use super::obstacle::{Meaning, Obstacles};
 use crate::{
     union::{
-        branch::{lift::lift, work},
+        branch::work,
         copy::{
             copy_up::{self},
             data::Data,
@@ -193,7 +193,6 @@ pub(super) fn changed_on(dir: &OwnInode<Union>, layer: &Layer) {
         let access = top.branch.mnt().try_want_write()?;
         dir.sb().data().cred.scope(|| {
             let times = Attr::times_of(layer.path())?.but_atime();
-            let _lifted = lift(&access, &top.branch, [&*top.dentry])?;
             times.apply(&access, &top.dentry)
         })
     };
