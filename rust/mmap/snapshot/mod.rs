@@ -104,8 +104,9 @@ const CHANGERS: u64 = 127;
 /// logarithm.
 fn pack(pages: &Range<u64>, changers: u64) -> u64 {
     let len = pages.end.saturating_sub(pages.start).max(1);
-    // CAST: A small number. No file has a page whose number has more bits than are left.
-    pages.start << 13 | u64::from(u64::BITS - (len - 1).leading_zeros()) << 7 | changers
+    let logarithm = u64::from(u64::BITS - (len - 1).leading_zeros());
+    // No file has a page whose number has more bits than are left, so that no file has more pages.
+    pages.start << 13 | logarithm.min(52) << 7 | changers
 }
 
 /// The pages of a word, or some more.

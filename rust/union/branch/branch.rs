@@ -388,7 +388,8 @@ impl Branch {
 
     /// Whether the union writes to the branch, or has: what it has written may not be on the disk yet.
     pub(crate) fn was_written(&self) -> bool {
-        self.is_writable() || self.is_claimed()
+        // What is not this union's alone to write to is not claimed.
+        self.is_writable() || self.is_swept()
     }
 
     /// Whether regular files have been copied to the branch since it came.

@@ -91,8 +91,8 @@ impl attr_ops::Operations for Attrs {
         let rights = attr.of_rights().filter(|_| inode.is_dir());
         let instance = dentry.sb().data();
         let bytes = attr_size.map(|size| {
-            let old = real.size();
-            size.min(old)..size.max(old)
+            // Another inode of the union may stand for the file, by which it comes to be longer.
+            size.min(real.size())..i64::MAX
         });
         inode.data().changing(instance, real, bytes, || {
             instance.cred.scope(|| match rights {

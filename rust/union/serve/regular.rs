@@ -660,10 +660,8 @@ impl file_ops::Operations for RegularFile {
         let cred = &target.1.own_inode().sb().data().cred;
         let is_ours = durable::begin(target.1, to)?;
         let end = match range.len {
-            // All that there is.
-            0 => range
-                .to
-                .saturating_add(from.inode().size().saturating_sub(range.from)),
+            // All that there is by the time that the source is locked.
+            0 => i64::MAX,
             len => range.to.saturating_add(len),
         };
         let bytes = match op {

@@ -165,9 +165,13 @@ impl FileSystem for Union {
         for (index, branch) in written().enumerate() {
             // Once for all of its branches.
             let fs = branch.mnt().super_block();
-            let again = |other: &Arc<Branch>| core::ptr::eq(other.mnt().super_block(), fs);
-            if !written().take(index).any(again) {
-                result = result.and(fs.sync());
+            let is_on = |other: &Arc<Branch>| core::ptr::eq(other.mnt().super_block(), fs);
+            if !written().take(index).any(is_on) {
+                let synced = fs.sync();
+                // Where nothing is written to any more, what has failed was told of once, and may fail for ever.
+                if written().any(|other| is_on(other) && other.is_writable()) {
+                    result = result.and(synced);
+                }
             }
             branch.tell_of_writes(sb);
         }

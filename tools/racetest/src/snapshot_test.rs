@@ -86,6 +86,25 @@ fn a_view_while_two_write() {
     });
 }
 
+/// However many come and go before nobody is left, what is being changed is known.
+#[test]
+fn a_view_while_many_write() {
+    for many in 50..80 {
+        model(2, move || {
+            let (past, inode) = (Past::new(1, Counts::new().unwrap()).unwrap(), Inode::new());
+            let mut last = past.change(many..many * 2).unwrap();
+            for page in (0..many).rev() {
+                last = past.change(page..many).unwrap();
+            }
+            let view = past.view(|| KernelFile::of(&inode)).unwrap();
+            inode.write(0, 3);
+            drop(last);
+            assert_eq!(pages(&view), [1, 2]);
+            view.end();
+        });
+    }
+}
+
 /// What comes to the end of a file is no part of who has it mapped already, and nobody waits for it.
 #[test]
 fn a_view_of_what_grows() {
